@@ -1,0 +1,159 @@
+"""Rendering the demo's videos: a shape acts in front of clutter, filmed by an unsteady hand, encoded as H.264."""
+
+import csv
+import logging
+import zlib
+from pathlib import Path
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from fsar.benchmarks.demo.actions import ACTIONS, class_name, split_classes
+from fsar.benchmarks.demo.shapes import SHAPES, Array, Pose, draw
+from fsar.config import SPLITS, DemoSource
+from fsar.files import atomic
+from fsar.job import progress_options
+
+log = logging.getLogger(__name__)
+
+FRAME_RATES = (10, 12, 15, 24, 25, 30)
+
+
+def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Array:
+    """Return (height, width) noise between −1 and 1 that varies over about 1/`cells` of the picture."""
+    coarse = rng.uniform(-1, 1, (cells + 1, cells + 1)).astype(np.float32)
+    rows, columns = np.linspace(0, cells, height, dtype=np.float32), np.linspace(0, cells, width, dtype=np.float32)
+    r, c = np.minimum(rows.astype(int), cells - 1), np.minimum(columns.astype(int), cells - 1)
+    dr, dc = (rows - r)[:, None], (columns - c)[None, :]
+    top = coarse[r][:, c] * (1 - dc) + coarse[r][:, c + 1] * dc
+    bottom = coarse[r + 1][:, c] * (1 - dc) + coarse[r + 1][:, c + 1] * dc
+    return top * (1 - dr) + bottom * dr
+
+
+def background(rng: np.random.Generator, height: int, width: int) -> Array:
+    """Return a cluttered (height, width, 3) scene: uneven light, texture, bars and scraps of other shapes."""
+    picture = np.empty((height, width, 3), np.float32)
+    picture[:] = rng.uniform(50, 200, 3)
+    for cells, strength in ((2, 40), (6, 25), (24, 12)):
+        for channel in range(3):
+            picture[..., channel] += strength * smooth_noise(rng, height, width, cells)
+    for _ in range(rng.integers(3, 8)):
+        pose = Pose(
+            x=rng.uniform(-1.3, 1.3), y=rng.uniform(-1.3, 1.3), radius=rng.uniform(0.08, 0.28), angle=rng.uniform(0, 6.3)
+        )
+        draw(picture, str(rng.choice(list(SHAPES))), pose, rng.uniform(20, 235, 3).astype(np.float32))
+    for _ in range(rng.integers(1, 4)):
+        top, left = rng.integers(0, height), rng.integers(0, width)
+        thickness = rng.integers(2, 5)
+        bar = np.s_[top : top + thickness, :] if rng.random() < 0.5 else np.s_[:, left : left + thickness]
+        picture[bar] += rng.uniform(-60, 60)
+    return picture
+
+
+def shake(rng: np.random.Generator, frames: int, strength: float) -> Array:
+    """Return (frames, 2) smooth camera offsets in pixels."""
+    kernel = np.hanning(9).astype(np.float32)
+    steps = rng.normal(0, 1, (frames + 8, 2)).astype(np.float32)
+    smooth = np.stack([np.convolve(steps[:, axis], kernel / kernel.sum(), mode="valid") for axis in (0, 1)], axis=1)
+    return smooth * np.float32(strength / 0.4)
+
+
+def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
+    """Render one video of a class with everything else left to chance.
+
+    Returns:
+        frames (length, height, width, 3) as RGB bytes, and the frame rate in frames per second.
+    """
+    fps = int(rng.choice(FRAME_RATES))
+    length = max(12, round(fps * rng.uniform(1.0, 2.2)))
+    height, width = (2 * int(side) for side in rng.integers(44, 72, 2))
+    margin = 10
+    scene = background(rng, height + 2 * margin, width + 2 * margin)
+    colour = rng.uniform(0, 255, 3).astype(np.float32)
+    while np.abs(colour - scene.mean(axis=(0, 1))).max() < 90:  # visible against this background
+        colour = rng.uniform(0, 255, 3).astype(np.float32)
+    rest = Pose(
+        x=rng.uniform(-0.25, 0.25),
+        y=rng.uniform(-0.25, 0.25),
+        radius=rng.uniform(0.3, 0.5),
+        angle=rng.uniform(-0.4, 0.4),
+    )
+    start, end = rng.uniform(0.0, 0.25), rng.uniform(0.75, 1.0)
+    easing = rng.uniform(0.7, 1.4)
+    offsets = np.clip(shake(rng, length, rng.uniform(0.5, 3.0)), -margin, margin)
+    light = 1 + 0.12 * np.sin(rng.uniform(0, 6.3) + np.arange(length) * rng.uniform(0.05, 0.4))
+    grain = rng.uniform(3, 10)
+
+    frames = np.empty((length, height, width, 3), np.uint8)
+    for i in range(length):
+        progress = float(np.clip((i / (length - 1) - start) / (end - start), 0, 1) ** easing)
+        dy, dx = (margin + int(round(float(o))) for o in offsets[i])
+        picture = scene[dy : dy + height, dx : dx + width].copy()
+        pose = ACTIONS[action](rest, progress)
+        half = min(height, width) / 2
+        shaken = Pose(
+            pose.x + (margin - dx) / half, pose.y + (margin - dy) / half, pose.radius, pose.angle, pose.opacity
+        )
+        draw(picture, shape, shaken, colour)
+        picture *= np.float32(light[i])
+        picture += rng.standard_normal((height, width, 1), np.float32) * np.float32(grain)
+        frames[i] = np.clip(picture, 0, 255)
+    return frames, fps
+
+
+def encode(frames: NDArray[np.uint8], fps: int, path: Path) -> None:
+    """Encode frames (length, height, width, 3) as H.264 in MP4; the same frames give the same bytes."""
+    height, width = frames.shape[1:3]
+    with atomic(path) as temporary:
+        stream = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=fps)
+        stream = ffmpeg.output(
+            stream,
+            str(temporary),
+            format="mp4",
+            vcodec="libx264",
+            pix_fmt="yuv420p",
+            crf=26,
+            preset="ultrafast",
+            threads=1,
+            fflags="+bitexact",
+            **{"flags:v": "+bitexact"},
+        )
+        ffmpeg.run(
+            stream, cmd=imageio_ffmpeg.get_ffmpeg_exe(), input=frames.tobytes(), quiet=True, overwrite_output=True
+        )
+
+
+def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing: Path) -> None:
+    """Render every `source.parts`-th video of the benchmark into `folder`, and list them.
+
+    Args:
+        source: classes, videos per class and the number of parts.
+        seed: decides every video; a video does not depend on the number of parts or of other videos.
+        part: which part, from 0.
+        folder: where the videos go; made if needed.
+        listing: CSV to write, with the columns path (relative to its folder), class and split.
+    """
+    videos = [
+        (split, shape, action, number)
+        for split, classes in split_classes(source.classes, seed).items()
+        for shape, action in sorted(classes)
+        for number in range(getattr(source.videos_per_class, split))
+    ]
+    assert set(split for split, *_ in videos) == set(SPLITS)
+    mine = videos[part :: source.parts]
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for split, shape, action, number in tqdm(mine, desc="rendering", unit="video", **progress_options()):
+        name = class_name(shape, action)
+        path = folder / f"{name} ({number}).mp4"
+        frames, fps = render(shape, action, np.random.default_rng([seed, zlib.crc32(name.encode()), number]))
+        encode(frames, fps, path)
+        rows.append({"path": path.relative_to(listing.parent).as_posix(), "class": name, "split": split})
+    with atomic(listing) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["path", "class", "split"])
+        writer.writeheader()
+        writer.writerows(rows)
+    log.info("rendered %d videos into %s", len(rows), folder)

@@ -1,0 +1,490 @@
+"""The one typed model of config.yaml: every key with its default, unit and range.
+
+The JSON schema (configs/schema.json) and the table of keys (docs/config.md) are generated from here:
+`python -m fsar.config schema` and `python -m fsar.config docs` print them, and a test fails when they drift.
+"""
+
+import difflib
+import json
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fsar.errors import UserError
+from fsar.model.methods import METHODS
+
+SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+
+# Names become parts of file paths and of Snakemake wildcards.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*$")]
+
+
+def key(description: str, *, unit: str | None = None, **constraints: Any) -> Any:
+    """Declare one config key; `unit` is shown in the documentation."""
+    return Field(description=description, json_schema_extra={"unit": unit} if unit else None, **constraints)
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, values never change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class RunConfig(Section):
+    """What to run: the table has a row for every combination."""
+
+    benchmarks: list[Name] = key("Benchmarks, by their names below `benchmarks`.", default=["demo"], min_length=1)
+    backbones: list[Name] = key("Backbones, by their names below `backbones`.", default=["small-clip"], min_length=1)
+    methods: list[Literal[tuple(METHODS)]] = key(  # type: ignore[valid-type]
+        "Methods, by their names in fsar/model/methods.py.", default=list(METHODS), min_length=1
+    )
+    ways: list[Annotated[int, Field(ge=2)]] = key(
+        "Classes in a test episode.", unit="classes", default=[5], min_length=1
+    )
+    shots: list[Annotated[int, Field(ge=1)]] = key(
+        "Support videos per class in a test episode. All shots share one training.",
+        unit="videos",
+        default=[1, 5],
+        min_length=1,
+    )
+    seeds: list[Annotated[int, Field(ge=0)]] = key(
+        "Training seeds; each is one training per method.", default=[1], min_length=1
+    )
+
+    @model_validator(mode="after")
+    def _no_repetition(self) -> "RunConfig":
+        for name in RunConfig.model_fields:
+            values = getattr(self, name)
+            for value in values:
+                if values.count(value) > 1:
+                    raise ValueError(f"{name} lists {value!r} twice")
+        return self
+
+
+class Counts(Section):
+    """A number for each split."""
+
+    train: int = key("For the training classes.", ge=1)
+    val: int = key("For the validation classes.", ge=1)
+    test: int = key("For the test classes.", ge=1)
+
+
+class DemoSource(Section):
+    """The demo benchmark: videos of moving shapes, rendered and encoded by the workflow itself."""
+
+    kind: Literal["demo"]
+    classes: Counts = key("Classes in each split.", unit="classes", default=Counts(train=40, val=8, test=16))
+    videos_per_class: Counts = key(
+        "Videos of each class.", unit="videos", default=Counts(train=18, val=12, test=16)
+    )
+    parts: int = key("Jobs that share the rendering.", unit="jobs", default=2, ge=1, le=64)
+
+
+class CsvSource(Section):
+    """Videos of your own, listed in a CSV."""
+
+    kind: Literal["csv"]
+    file: str = key(
+        "CSV with the columns path (relative to the CSV's folder, or absolute), class and split (train, val or test).",
+        min_length=1,
+    )
+
+
+_SOURCES: dict[Any, type[Section]] = {"demo": DemoSource, "csv": CsvSource}
+
+
+class FramesConfig(Section):
+    """How videos are decoded and stored."""
+
+    size: int = key(
+        "Height and width of stored frames; the aspect ratio is not kept, as published.",
+        unit="pixels",
+        default=256,
+        ge=16,
+        le=1024,
+    )
+    quality: int = key("JPEG quality of stored frames.", unit="1–100", default=90, ge=1, le=100)
+    keep: int = key(
+        "Frames stored per video, evenly spread; 0 stores all. Temporal sampling is exact only with all.",
+        unit="frames",
+        default=0,
+        ge=0,
+    )
+    shards: int = key("Files the frames are packed into, one decoding job each.", unit="files", default=16, ge=1, le=1000)
+    timeout: float = key("Give up on a video after this long.", unit="seconds", default=600.0, gt=0)
+    max_failed: float = key(
+        "Share of videos that may be unreadable before the run stops with their list.",
+        unit="fraction",
+        default=0.02,
+        ge=0,
+        le=1,
+    )
+
+
+class SamplingConfig(Section):
+    """Which frames of a video the model sees."""
+
+    frames: int = key("T, frames per video.", unit="frames", default=8, ge=1, le=128)
+    strategy: Literal["segments", "span"] = key(
+        "segments: one random frame from each of T equal segments, at test time too (SSv2, HMDB51, UCF101). "
+        "span: evenly spaced over a span of about 23 seconds, centred at test time (Kinetics).",
+        default="segments",
+    )
+
+
+class EpisodesConfig(Section):
+    """The stored episodes of validation and test."""
+
+    val: int = key("Validation episodes.", unit="episodes", default=1000, ge=1)
+    test: int = key("Test episodes, as published.", unit="episodes", default=10000, ge=2)
+    queries: int = key("Query videos per class.", unit="videos", default=1, ge=1)
+
+
+class HeadConfig(Section):
+    """The model after the backbone; defaults as published."""
+
+    depth: int = key("Layers of the temporal transformer.", default=1, ge=1, le=12)
+    heads: int = key("Attention heads; must divide the backbone's width.", default=8, ge=1)
+    feed_forward: int = key("Hidden width of the feed-forward part.", default=2048, ge=1)
+    attention_dropout: float = key("Dropout after attention.", unit="probability", default=0.2, ge=0, lt=1)
+    feed_forward_dropout: float = key("Dropout in the feed-forward part.", unit="probability", default=0.05, ge=0, lt=1)
+    smoothing: float = key("λ of the softmin in the matching; 0.1 in the original OTAM.", default=0.5, gt=0)
+
+
+class TrainingConfig(Section):
+    """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
+
+    way: int = key("Classes in a training episode.", unit="classes", default=5, ge=2)
+    shot: int = key("Support videos per class in a training episode; 1 for every test shot.", unit="videos", default=1, ge=1)
+    queries: int = key("Query videos per class in a training episode.", unit="videos", default=5, ge=1)
+    iterations: int = key("Training episodes in all.", unit="episodes", default=5000, ge=1)
+    tasks_per_step: int = key("Episodes averaged in one optimizer step.", unit="episodes", default=4, ge=1)
+    learning_rate: float = key("Adam's learning rate after warm-up.", default=1e-5, gt=0, le=1)
+    head_learning_rate_factor: float = key(
+        "Multiplies the learning rate of the parameters that start from scratch (temporal transformer, scale).",
+        default=1.0,
+        gt=0,
+    )
+    warmup_from: float = key("Learning rate at the first iteration.", default=5e-6, ge=0, le=1)
+    warmup_iterations: int = key("Length of the linear warm-up.", unit="episodes", default=250, ge=0)
+    milestones: list[Annotated[int, Field(ge=1)]] = key(
+        "The learning rate is divided by 10 at each.", unit="episodes", default=[750, 1250]
+    )
+    weight_decay: float = key("L2 penalty; none on normalisation layers.", default=1e-3, ge=0)
+    video_text_weight: float = key("λ_vt, weight of the video-text objective.", default=1.5, ge=0)
+    flip: bool = key("Mirror training queries at random (Kinetics only).", default=False)
+    colour_jitter: bool = key("Jitter the colours of training queries (Kinetics only).", default=False)
+    validate_every: int = key("Distance between validations.", unit="episodes", default=100, ge=1)
+    checkpoint_every: int = key(
+        "Distance between checkpoints to resume from; rounded up to whole optimizer steps.",
+        unit="episodes",
+        default=100,
+        ge=1,
+    )
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("Arithmetic of the training step.", default="32-true")
+    threads: int = key("Cores of a training or feature job.", unit="cores", default=8, ge=1)
+    workers: int = key(
+        "Processes among them that load episodes; 0 loads in the training process.", unit="processes", default=6, ge=0
+    )
+
+    def problems(self) -> Iterable[str]:
+        """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
+        if self.workers >= self.threads:
+            yield (
+                f"workers is {self.workers} of {self.threads} threads, which leaves none for the model; "
+                f"the nearest valid value is {self.threads - 1}"
+            )
+        if self.milestones != sorted(set(self.milestones)):
+            yield f"milestones {self.milestones} must increase"
+        if self.warmup_from > self.learning_rate:
+            yield f"warmup_from is {self.warmup_from}; the nearest valid value is learning_rate, {self.learning_rate}"
+
+
+class BenchmarkConfig(Section):
+    """A benchmark: where its videos come from, and where it differs from the general settings."""
+
+    source: Annotated[DemoSource | CsvSource, Field(discriminator="kind")] = key("Where the videos come from.")
+    shots: list[Annotated[int, Field(ge=1)]] | None = key("Instead of run.shots.", unit="videos", default=None)
+    frames: FramesConfig = key("Keys that differ from `frames`.", default=FramesConfig())
+    sampling: SamplingConfig = key("Keys that differ from `sampling`.", default=SamplingConfig())
+    episodes: EpisodesConfig = key("Keys that differ from `episodes`.", default=EpisodesConfig())
+    head: HeadConfig = key("Keys that differ from `head`.", default=HeadConfig())
+    training: TrainingConfig = key("Keys that differ from `training`.", default=TrainingConfig())
+
+
+class BackboneConfig(Section):
+    """A CLIP model, as open_clip names it."""
+
+    model: str = key(
+        "An architecture of open_clip (OpenAI's weights need the quickgelu ones), or a JSON file that describes one.",
+        min_length=1,
+    )
+    weights: str = key(
+        "A pretrained tag of open_clip (such as openai), or a local .safetensors or .pt file.", min_length=1
+    )
+    prompt: str = key("How a class name becomes text.", default="a photo of {class_name}")
+    published_as: str = key("The backbone's name in the published results; empty if it has none.", default="")
+
+    @model_validator(mode="after")
+    def _prompt_names_the_class(self) -> "BackboneConfig":
+        if "{class_name}" not in self.prompt:
+            raise ValueError(f"prompt {self.prompt!r} does not contain {{class_name}}")
+        return self
+
+    @property
+    def weights_are_a_file(self) -> bool:
+        return self.weights.endswith((".safetensors", ".pt", ".bin", ".pth"))
+
+
+class SmallClipConfig(Section):
+    """The demo's own small CLIP, trained from rendered stills and captions."""
+
+    model: str = key("JSON file of its architecture.", default="configs/models/small-clip.json")
+    stills: int = key("Still pictures to train from.", unit="pictures", default=6000, ge=16)
+    epochs: int = key("Passes over the stills.", unit="epochs", default=10, ge=1)
+    batch: int = key("Stills in one step.", unit="pictures", default=64, ge=2)
+    learning_rate: float = key("Peak learning rate of AdamW.", default=2e-3, gt=0, le=1)
+    seed: int = key("Seed of the weights, the stills and their order.", default=0, ge=0)
+
+
+class Config(Section):
+    """Everything that decides the results."""
+
+    seed: int = key("Seed of the data: rendered videos, stored episodes, frames sampled at test time.", default=0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = key("Where models run; auto takes a GPU if there is one.", default="auto")
+    run: RunConfig = key("What to run.", default=RunConfig())
+    benchmarks: dict[Name, BenchmarkConfig] = key("The benchmarks, by name.")
+    backbones: dict[Name, BackboneConfig] = key("The backbones, by name.")
+    frames: FramesConfig = key("How videos are decoded and stored.", default=FramesConfig())
+    sampling: SamplingConfig = key("Which frames the model sees.", default=SamplingConfig())
+    episodes: EpisodesConfig = key("The stored episodes.", default=EpisodesConfig())
+    head: HeadConfig = key("The model after the backbone.", default=HeadConfig())
+    training: TrainingConfig = key("How methods are trained.", default=TrainingConfig())
+    small_clip: SmallClipConfig = key("The demo's own CLIP.", default=SmallClipConfig())
+
+    def shots(self, benchmark: str) -> list[int]:
+        """Return the test shots of a benchmark."""
+        return self.benchmarks[benchmark].shots or self.run.shots
+
+    def settings(self, benchmark: str, section: str) -> dict[str, Any]:
+        """Return one section (`frames`, `training`, …) for a benchmark: the general one, overlaid with its own keys."""
+        general = getattr(self, section)
+        own = getattr(self.benchmarks[benchmark], section).model_dump(exclude_unset=True)
+        return type(general)(**{**general.model_dump(), **own}).model_dump()
+
+
+def load(values: dict[str, Any]) -> Config:
+    """Validate the merged config.
+
+    Raises:
+        UserError: one message that names every wrong key and, where there is one, the nearest valid value.
+    """
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_message(_describe(problem) for problem in error.errors())) from None
+    problems = list(_wrong_references(config))
+    if not problems:
+        problems = [problem for name in config.run.benchmarks for problem in _wrong_settings(config, name)]
+    if problems:
+        raise UserError(_message(problems))
+    return config
+
+
+def check_episodes_possible(
+    benchmark: str, shots: Iterable[int], ways: Iterable[int], queries: dict[str, int], counts: dict[str, dict[str, int]]
+) -> None:
+    """Check that every split has enough classes, and every class enough videos, for the episodes asked for.
+
+    Args:
+        benchmark: its name, for the message.
+        shots: test shots.
+        ways: test ways.
+        queries: queries per class by split.
+        counts: videos by split and class.
+
+    Raises:
+        UserError: naming the key to change and the nearest valid value.
+    """
+    problems = []
+    for split, classes in counts.items():
+        if not classes:
+            problems.append(f"benchmark {benchmark!r} has no {split} class")
+            continue
+        way = max(ways)
+        if way > len(classes):
+            problems.append(
+                f"way is {way}, but benchmark {benchmark!r} has {len(classes)} {split} classes; "
+                f"the nearest valid value is {len(classes)}"
+            )
+        smallest = min(classes, key=lambda name: (classes[name], name))
+        needed = max(shots) + queries[split]
+        if needed > classes[smallest]:
+            nearest = classes[smallest] - queries[split]
+            problems.append(
+                f"shot {max(shots)} and {queries[split]} queries per class need {needed} videos of every class, but class "
+                f"{smallest!r} ({split}) of benchmark {benchmark!r} has {classes[smallest]}; "
+                + (f"the largest valid shot is {nearest}" if nearest >= 1 else "add videos or leave the class out")
+            )
+    if problems:
+        raise UserError(_message(problems))
+
+
+def _message(problems: Iterable[str]) -> str:
+    lines = list(dict.fromkeys(problems))
+    return "The config cannot be run:\n" + "\n".join(f"  - {line}" for line in lines)
+
+
+def _nearest(value: object, valid: Iterable[object]) -> str:
+    """Say what was probably meant."""
+    valid = [str(v) for v in valid]
+    close = difflib.get_close_matches(str(value), valid, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(sorted(valid))}"
+
+
+def _wrong_references(config: Config) -> Iterable[str]:
+    for section in ("benchmarks", "backbones"):
+        defined = getattr(config, section)
+        for name in getattr(config.run, section):
+            if name not in defined:
+                yield f"run.{section} names {name!r}, which is not defined below {section}; {_nearest(name, defined)}"
+
+
+def _wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
+    """Check what only the merged settings of a benchmark show."""
+    training = TrainingConfig(**config.settings(benchmark, "training"))
+    for problem in training.problems():
+        yield f"training of benchmark {benchmark!r}: {problem}"
+    source = config.benchmarks[benchmark].source
+    if isinstance(source, DemoSource):
+        counts = {
+            split: dict.fromkeys(
+                (f"demo class {i}" for i in range(getattr(source.classes, split))), getattr(source.videos_per_class, split)
+            )
+            for split in SPLITS
+        }
+        try:
+            check_source_counts(config, benchmark, counts)
+        except UserError as error:
+            yield from (line.removeprefix("  - ") for line in str(error).splitlines()[1:])
+
+
+def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
+    """Check a benchmark's videos (by split and class) against its training and test episodes; raises UserError."""
+    training = TrainingConfig(**config.settings(benchmark, "training"))
+    episodes = EpisodesConfig(**config.settings(benchmark, "episodes"))
+    train = {"train": counts.get("train", {})}
+    held_out = {split: counts.get(split, {}) for split in ("val", "test")}
+    check_episodes_possible(benchmark, [training.shot], [training.way], {"train": training.queries}, train)
+    shots, ways = config.shots(benchmark), config.run.ways
+    # Validation selects the checkpoint with episodes of the training's way and shot.
+    check_episodes_possible(
+        benchmark, [training.shot], [training.way], {"val": episodes.queries}, {"val": held_out["val"]}
+    )
+    check_episodes_possible(benchmark, shots, ways, {"test": episodes.queries}, {"test": held_out["test"]})
+
+
+def _describe(problem: Any) -> str:
+    """Turn one of Pydantic's errors into a sentence with the key and the nearest valid value."""
+    # The kind of a source is part of Pydantic's location, though not of the config's.
+    before = ("", *problem["loc"])
+    location = [part for last, part in zip(before, problem["loc"], strict=False) if last != "source"]
+    where = ".".join(str(part) for part in location) or "config"
+    context = problem.get("ctx", {})
+    given = problem.get("input")
+    match problem["type"]:
+        case "extra_forbidden":
+            parent = _section_at(problem["loc"][:-1])
+            known = [name for name in parent.model_fields] if parent else []
+            return f"unknown key {where}; {_nearest(location[-1], known)}"
+        case "missing":
+            return f"{where} is missing"
+        case "literal_error" | "enum":
+            valid = [part.strip(" '") for part in context["expected"].replace(" or ", ", ").split(",")]
+            return f"{where} is {given!r}; {_nearest(given, valid)}"
+        case "union_tag_invalid":
+            valid = [part.strip(" '") for part in context["expected_tags"].split(",")]
+            return f"{where}.kind is {context['tag']!r}; {_nearest(context['tag'], valid)}"
+        case "union_tag_not_found":
+            return f"{where}.kind is missing"
+        case "greater_than_equal":
+            return f"{where} is {given!r}; the nearest valid value is {context['ge']}"
+        case "less_than_equal":
+            return f"{where} is {given!r}; the nearest valid value is {context['le']}"
+        case "greater_than":
+            return f"{where} is {given!r}; it must be greater than {context['gt']}"
+        case "less_than":
+            return f"{where} is {given!r}; it must be less than {context['lt']}"
+        case "string_pattern_mismatch":
+            return f"{where}: the name {given!r} may hold only letters, digits, '-', '.' and single '_'"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return (
+                f"{where} must be a section of keys, not {given!r} "
+                "(nested values given to --config become text: use a file and --configfile)"
+            )
+        case "value_error":
+            return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+        case _:
+            return f"{where} is {given!r}: {problem['msg']}"
+
+
+def _section_at(location: Iterable[Any]) -> type[Section] | None:
+    """Follow a location of Pydantic's to its section, to know the valid keys there."""
+    found: Any = Config
+    for part in location:
+        if get_origin(found) is dict:  # an entry by name
+            found = get_args(found)[1]
+        elif part in _SOURCES and not isinstance(found, type):  # which kind of source
+            found = _SOURCES[part]
+        else:
+            found = found.model_fields[part].annotation
+    return found if isinstance(found, type) and issubclass(found, Section) else None
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of config.yaml."""
+    return Config.model_json_schema()
+
+
+def documentation() -> str:
+    """Return the table of all keys as Markdown."""
+    lines = ["# Configuration keys", "", "Generated from `fsar/config.py` by `make docs`; do not edit.", ""]
+    definitions = schema()
+    for name, part in [("config.yaml", definitions), *sorted(definitions["$defs"].items())]:
+        lines += [f"## {name}", "", part.get("description", ""), "", "| key | default | unit | valid | meaning |"]
+        lines += ["|---|---|---|---|---|"]
+        for field, value in part["properties"].items():
+            default = value.get("default", "required" if field in part.get("required", []) else "")
+            shown = "see its section" if isinstance(default, dict) else f"`{json.dumps(default, ensure_ascii=False)}`"
+            shown = default if default == "required" else shown
+            cells = [f"`{field}`", shown, value.get("unit", ""), _range(value), value.get("description", "")]
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _range(value: dict[str, Any]) -> str:
+    """Say what a key accepts, from its JSON schema."""
+    if "$ref" in value:
+        return value["$ref"].rsplit("/", 1)[-1]
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "enum" in value:
+        return ", ".join(f"`{option}`" for option in value["enum"])
+    if alternatives := value.get("anyOf") or value.get("oneOf"):
+        return " or ".join(_range(option) for option in alternatives)
+    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = " and ".join(f"{sign} {value[name]}" for name, sign in bounds.items() if name in value)
+    kind = value.get("type", "")
+    if kind == "array":
+        return f"list of {_range(value['items'])}"
+    if kind == "object" and isinstance(value.get("additionalProperties"), dict):
+        return f"{_range(value['additionalProperties'])} by name"
+    return f"{kind} {limits}".strip()
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False) if sys.argv[1:] == ["schema"] else documentation(), end="\n")

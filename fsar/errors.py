@@ -1,0 +1,8 @@
+"""The one exception for mistakes that a person can mend: it says what is wrong, where, and what to do."""
+
+
+class UserError(Exception):
+    """A mistake in the config, the data or the environment, told without a traceback.
+
+    The message names the place (file, key, video) and the way out. Programming errors are never of this class.
+    """

@@ -1,0 +1,50 @@
+"""What every workflow script does first: send the log to the rule's file, and tell errors as people need them."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fsar.errors import UserError
+
+
+@contextmanager
+def logged(log_file: str | Path) -> Iterator[None]:
+    """Run a job with its log in `log_file` and its warnings and errors on the terminal too.
+
+    A `UserError` ends the process with status 1 and its message; any other exception is logged with its
+    traceback and raised.
+    """
+    log = logging.getLogger()
+    log.setLevel(logging.INFO)
+    to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setLevel(logging.WARNING)
+    to_terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log.handlers = [to_file, to_terminal]
+    logging.captureWarnings(True)
+    # Libraries' notes to developers are not for the user of the workflow.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", FutureWarning)
+    try:
+        yield
+    except UserError as error:
+        log.error("%s", error)
+        logging.shutdown()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("interrupted; what was saved stays, run the same command again to go on")
+        raise
+    except Exception:
+        log.exception("this job failed")
+        raise
+
+
+def progress_options() -> dict[str, object]:
+    """Options for tqdm: a live bar on a terminal, a line every 15 s where the output is a file or a pipe."""
+    on_terminal = sys.stderr.isatty() and "CI" not in os.environ
+    return {"mininterval": 0.2 if on_terminal else 15.0, "leave": False, "dynamic_ncols": on_terminal}

@@ -1,0 +1,135 @@
+"""CLIP as open_clip builds it: one way to load any architecture with any weights, the demo's own included."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from fsar.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class Backbone(nn.Module):
+    """CLIP's visual encoder, and its text encoder for the class names.
+
+    Args:
+        clip: a model of open_clip with `visual` and `encode_text`.
+        tokenizer: turns a list of texts into (n, context length) tokens.
+    """
+
+    def __init__(self, clip: nn.Module, tokenizer: open_clip.SimpleTokenizer):
+        super().__init__()
+        self.clip = clip
+        self.tokenizer = tokenizer
+        mean, std = clip.visual.image_mean, clip.visual.image_std
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1) * 255, persistent=False)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square picture the visual encoder expects, in pixels."""
+        size = self.clip.visual.image_size
+        return int(size[0] if isinstance(size, Sequence) else size)
+
+    @property
+    def width(self) -> int:
+        """D, the width of the joint space of pictures and text."""
+        return int(self.clip.visual.output_dim)
+
+    def forward(self, videos: Tensor) -> Tensor:
+        """Encode every frame, projected into the joint space and not normalised.
+
+        Args:
+            videos: (V, T, H, W, 3) RGB bytes, as the frame store gives them.
+
+        Returns:
+            (V, T, D) float32 frame features.
+        """
+        frames = videos.flatten(0, 1).permute(0, 3, 1, 2)  # (V·T, 3, H, W); in memory still channels last
+        pixels = (frames.float() - self.mean) / self.std
+        return self.clip.visual(pixels).float().unflatten(0, videos.shape[:2])
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Encode texts into the joint space, not normalised: n texts → (n, D) float32."""
+        tokens = self.tokenizer(list(texts)).to(self.mean.device)
+        return self.clip.encode_text(tokens).float()
+
+
+def architecture_name(model: str) -> str:
+    """Return open_clip's name of an architecture, after telling it of the JSON file if `model` is one.
+
+    Raises:
+        UserError: no such file, not an architecture, or no such name.
+    """
+    if model.endswith(".json"):
+        path = Path(model)
+        try:
+            described = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"The architecture {model} cannot be read: {error}") from None
+        missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(described)
+        if missing:
+            raise UserError(f"The architecture {model} lacks {', '.join(sorted(missing))}; see configs/models/")
+        open_clip.add_model_config(path)
+        return path.stem
+    if model not in open_clip.list_models():
+        import difflib
+
+        close = difflib.get_close_matches(model, open_clip.list_models(), n=3)
+        raise UserError(
+            f"open_clip has no architecture {model!r} (key backbones.….model)"
+            + (f"; did you mean {' or '.join(close)}?" if close else "")
+        )
+    return model
+
+
+def load_backbone(model: str, weights: str) -> Backbone:
+    """Load a CLIP model.
+
+    Args:
+        model: an architecture of open_clip, or a JSON file that describes one.
+        weights: a pretrained tag of open_clip, which is downloaded on first use; or a local weights file.
+            Files are read without executing anything in them.
+
+    Raises:
+        UserError: unknown architecture or tag, weights of another architecture, unreadable file, or no network.
+    """
+    name = architecture_name(model)
+    is_file = Path(weights).suffix in (".safetensors", ".pt", ".pth", ".bin")
+    if is_file and not Path(weights).is_file():
+        raise UserError(f"There is no weights file {weights} (key backbones.….weights)")
+    if not is_file:
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        if weights not in tags:
+            raise UserError(
+                f"open_clip has no weights {weights!r} for {name}; it has: {', '.join(tags) or 'none'} "
+                "(key backbones.….weights, which also takes a local file)"
+            )
+    try:
+        clip = open_clip.create_model(name, pretrained=weights, load_weights=True)
+    except RuntimeError as error:
+        if "state_dict" in str(error) or "size mismatch" in str(error):
+            first = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
+            raise UserError(
+                f"The weights {weights} do not fit the architecture {model}: they are of another one. "
+                f"First difference: {first}"
+            ) from None
+        raise UserError(f"The weights {weights} cannot be loaded into {model}: {error}") from error
+    except Exception as error:  # whatever the hub client or the unpickler raises; the cause is kept
+        if is_file:
+            raise UserError(f"The weights file {weights} cannot be read: {error}") from error
+        raise UserError(
+            f"The weights {weights!r} of {name} could not be downloaded: {error}\n"
+            "Without a network, put them on this machine once (from one that has a network: "
+            f'python -c "import open_clip; open_clip.create_model({name!r}, pretrained={weights!r})" and copy its cache, '
+            "or save a .safetensors file) and name the file in backbones.….weights."
+        ) from error
+    tokenizer = open_clip.get_tokenizer(name)
+    log.info("loaded %s with weights %s", name, weights)
+    return Backbone(clip.to(memory_format=torch.channels_last), tokenizer)

@@ -1,0 +1,72 @@
+"""The temporal transformer that modulates prototypes with text (CLIP-FSAR, Sec. 3.3)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class TemporalLayer(nn.Module):
+    """One layer: x ← Attention(LN(x)) + x, then x ← FeedForward(x) + x, without a norm before the feed-forward part.
+
+    Args:
+        width: D, the width of the frame features; a multiple of `heads`.
+        heads: attention heads, each of width D / heads.
+        feed_forward: hidden width of the feed-forward part.
+        attention_dropout: dropout after the attention's output projection.
+        feed_forward_dropout: dropout after each of the two feed-forward projections.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int = 8,
+        feed_forward: int = 2048,
+        attention_dropout: float = 0.2,
+        feed_forward_dropout: float = 0.05,
+    ):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.output = nn.Linear(width, width)
+        self.expand = nn.Linear(width, feed_forward)
+        self.contract = nn.Linear(feed_forward, width)
+        self.attention_dropout = nn.Dropout(attention_dropout)
+        self.feed_forward_dropout = nn.Dropout(feed_forward_dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (V, tokens, D) to (V, tokens, D)."""
+        normed = self.norm(x)
+        q, k, v = (
+            projection(normed).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, D / heads)
+            for projection in (self.query, self.key, self.value)
+        )
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, tokens, D)
+        x = self.attention_dropout(self.output(attended)) + x
+        hidden = self.feed_forward_dropout(F.gelu(self.expand(x)))
+        return self.feed_forward_dropout(self.contract(hidden)) + x
+
+
+class TemporalTransformer(nn.Module):
+    """A stack of `TemporalLayer`s shared by support and query, without positional encoding or class token."""
+
+    def __init__(self, width: int, depth: int = 1, **layer_options: float):
+        super().__init__()
+        self.layers = nn.ModuleList(TemporalLayer(width, **layer_options) for _ in range(depth))  # type: ignore[arg-type]
+
+    def forward(self, frames: Tensor, text: Tensor | None = None) -> Tensor:
+        """Let the frames of each video see one another, and the text of the video's class if there is one.
+
+        Args:
+            frames: (V, T, D) frame features.
+            text: (V, D), one text feature per video, or None (queries, whose class is unknown).
+
+        Returns:
+            (V, T, D) modulated frame features; the text token's own output is dropped.
+        """
+        tokens = frames if text is None else torch.cat([frames, text.unsqueeze(1)], dim=1)  # (V, T or T+1, D)
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return tokens[:, : frames.shape[1]]

@@ -1,0 +1,1 @@
+"""Training: the learning-rate schedule, the loop, and checkpoints that lose nothing."""
