@@ -130,7 +130,7 @@ class SamplingConfig(Section):
     frames: int = key("T, frames per video.", unit="frames", default=8, ge=1, le=128)
     strategy: Literal["segments", "span"] = key(
         "segments: one random frame from each of T equal segments, at test time too (SSv2, HMDB51, UCF101). "
-        "span: evenly spaced over a span of about 23 seconds, centred at test time (Kinetics).",
+        "span: evenly spaced over up to 23 seconds, centred at test time (Kinetics).",
         default="segments",
     )
 
@@ -177,6 +177,11 @@ class TrainingConfig(Section):
     video_text_weight: float = key("λ_vt, weight of the video-text objective.", default=1.5, ge=0)
     flip: bool = key("Mirror training queries at random (Kinetics only).", default=False)
     colour_jitter: bool = key("Jitter the colours of training queries (Kinetics only).", default=False)
+    batch_norm: Literal["batch", "running"] = key(
+        "What normalises a ResNet's activations in training: the statistics of the episode (which the running ones then "
+        "follow), or the running ones of the pretrained model, unchanged.",
+        default="batch",
+    )
     validate_every: int = key("Distance between validations.", unit="episodes", default=100, ge=1)
     checkpoint_every: int = key(
         "Distance between checkpoints to resume from; rounded up to whole optimizer steps.",
@@ -242,7 +247,7 @@ class BackboneConfig(Section):
 class SmallClipConfig(Section):
     """The demo's own small CLIP, trained from rendered stills and captions."""
 
-    model: str = key("JSON file of its architecture.", default="configs/models/small-clip.json")
+    model: str = key("Its architecture, as in `backbones`.", default="small-clip")
     stills: int = key("Still pictures to train from.", unit="pictures", default=6000, ge=16)
     epochs: int = key("Passes over the stills.", unit="epochs", default=10, ge=1)
     batch: int = key("Stills in one step.", unit="pictures", default=64, ge=2)
@@ -258,7 +263,7 @@ class Config(Section):
     run: RunConfig = key("What to run.", default=RunConfig())
     benchmarks: dict[Name, BenchmarkConfig] = key("The benchmarks, by name.")
     backbones: dict[Name, BackboneConfig] = key("The backbones, by name.")
-    frames: FramesConfig = key("How videos are decoded and stored.", default=FramesConfig())
+    frames: FramesConfig = key("How videos are decoded and kept.", default=FramesConfig())
     sampling: SamplingConfig = key("Which frames the model sees.", default=SamplingConfig())
     episodes: EpisodesConfig = key("The stored episodes.", default=EpisodesConfig())
     head: HeadConfig = key("The model after the backbone.", default=HeadConfig())
@@ -446,7 +451,7 @@ def _section_at(location: Iterable[Any]) -> type[Section] | None:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of config.yaml."""
-    return Config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
 
 
 def documentation() -> str:

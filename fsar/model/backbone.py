@@ -1,5 +1,6 @@
 """CLIP as open_clip builds it: one way to load any architecture with any weights, the demo's own included."""
 
+import difflib
 import json
 import logging
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from fsar.errors import UserError
 
 log = logging.getLogger(__name__)
+
+# Architectures of this project, beside those of open_clip.
+open_clip.add_model_config(Path(__file__).parent / "architectures")
 
 
 class Backbone(nn.Module):
@@ -75,12 +79,10 @@ def architecture_name(model: str) -> str:
             raise UserError(f"The architecture {model} cannot be read: {error}") from None
         missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(described)
         if missing:
-            raise UserError(f"The architecture {model} lacks {', '.join(sorted(missing))}; see configs/models/")
+            raise UserError(f"The architecture {model} lacks {', '.join(sorted(missing))}; see fsar/model/architectures/")
         open_clip.add_model_config(path)
         return path.stem
     if model not in open_clip.list_models():
-        import difflib
-
         close = difflib.get_close_matches(model, open_clip.list_models(), n=3)
         raise UserError(
             f"open_clip has no architecture {model!r} (key backbones.….model)"

@@ -62,8 +62,11 @@ def otam_distance(queries: Tensor, prototypes: Tensor, smoothing: float = 0.5) -
     Returns:
         (..., Q, N) distances.
     """
-    # (..., Q, 1, T, D) against (..., 1, N, T, D)
-    distances = 1 - cosine_similarity(queries.unsqueeze(-3), prototypes.unsqueeze(-4))  # (..., Q, N, T, T)
+    frames, prototype_frames = queries.shape[-2], prototypes.shape[-2]
+    # All frames of all queries against all frames of all prototypes in one product: (..., Q·T, N·T).
+    similarities = cosine_similarity(queries.flatten(-3, -2), prototypes.flatten(-3, -2))
+    similarities = similarities.unflatten(-1, (-1, prototype_frames)).unflatten(-3, (-1, frames))
+    distances = 1 - similarities.transpose(-3, -2)  # (..., Q, N, T, T)
     if distances.shape[-1] == distances.shape[-2]:  # both directions in one pass
         return otam(torch.stack([distances, distances.transpose(-1, -2)]), smoothing).sum(dim=0)
     return otam(distances, smoothing) + otam(distances.transpose(-1, -2), smoothing)

@@ -1,0 +1,60 @@
+"""Drawing episodes: N classes, K support videos and some query videos of each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsar.errors import UserError
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One few-shot task, by the numbers of its videos.
+
+    Attributes:
+        classes: (N,) class numbers; the label of a class in the episode is its place here.
+        support: (N, K) video numbers.
+        queries: (N, Q per class) video numbers, none of them in the support.
+    """
+
+    classes: NDArray[np.int64]
+    support: NDArray[np.int64]
+    queries: NDArray[np.int64]
+
+
+class EpisodeSampler:
+    """Draws episodes from the videos of a split.
+
+    Args:
+        labels: (videos,) the class name of each video.
+        way, shot, queries: classes, support videos per class, query videos per class.
+
+    Raises:
+        UserError: too few classes, or a class with too few videos; names the class.
+    """
+
+    def __init__(self, labels: NDArray[np.object_], way: int, shot: int, queries: int):
+        self.way, self.shot, self.queries = way, shot, queries
+        self.class_names, numbers = np.unique(labels.astype(str), return_inverse=True)
+        self.videos = [np.flatnonzero(numbers == number) for number in range(len(self.class_names))]
+        if way > len(self.videos):
+            raise UserError(f"An episode of {way} classes cannot be drawn from {len(self.videos)}; set way lower")
+        for name, videos in zip(self.class_names, self.videos, strict=True):
+            if len(videos) < shot + queries:
+                raise UserError(
+                    f"Class {name!r} has {len(videos)} readable videos, fewer than shot {shot} + queries {queries}; "
+                    "add videos, leave the class out, or lower the shot"
+                )
+
+    def draw(self, rng: np.random.Generator) -> Episode:
+        """Draw one episode, uniformly over classes and over the videos of each."""
+        classes = rng.choice(len(self.videos), self.way, replace=False)
+        drawn = np.stack([rng.choice(self.videos[c], self.shot + self.queries, replace=False) for c in classes])
+        return Episode(classes, drawn[:, : self.shot], drawn[:, self.shot :])
+
+
+def training_episode(sampler: EpisodeSampler, seed: int, number: int) -> tuple[Episode, np.random.Generator]:
+    """Return training episode `number` and the source of chance for its frames: a pure function of (seed, number)."""
+    rng = np.random.default_rng([seed, 3, number])
+    return sampler.draw(rng), rng

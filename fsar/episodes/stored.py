@@ -1,0 +1,104 @@
+"""Stored episodes: drawn once for validation and test, so that every method meets the same ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from tqdm import trange
+
+from fsar.config import SPLITS
+from fsar.episodes.draw import EpisodeSampler
+from fsar.errors import UserError
+from fsar.files import write_parquet
+from fsar.job import progress_options
+
+SCHEMA = pa.schema(
+    [
+        ("episode", pa.int32()),
+        ("label", pa.int16()),  # of the class in the episode, 0 to way − 1
+        ("role", pa.dictionary(pa.int8(), pa.string())),  # support or query
+        ("class_name", pa.dictionary(pa.int32(), pa.string())),
+        ("video_id", pa.dictionary(pa.int32(), pa.string())),
+    ]
+)
+
+
+def readable_videos(manifest: Path, index: Path, split: str) -> pd.DataFrame:
+    """Return the videos of a split that could be decoded: the manifest's columns, in its order."""
+    videos = pd.read_parquet(manifest)
+    readable = pd.read_parquet(index, columns=["video_id", "status"]).query("status == 'ok'")["video_id"]
+    return videos[(videos["split"] == split) & videos["video_id"].isin(readable)].reset_index(drop=True)
+
+
+def draw_episodes(
+    manifest: Path, index: Path, split: str, way: int, shot: int, queries: int, count: int, seed: int, path: Path
+) -> None:
+    """Draw `count` episodes of a split and store them.
+
+    The episodes of a way and shot depend on nothing but these and the seed, so adding a shot changes no other.
+
+    Raises:
+        UserError: the readable videos do not suffice; names the class.
+    """
+    videos = readable_videos(manifest, index, split)
+    try:
+        sampler = EpisodeSampler(videos["class_name"].to_numpy(object), way, shot, queries)
+    except UserError as error:
+        raise UserError(f"{split} split of {manifest}: {error}") from None
+    rng = np.random.default_rng([seed, 4, SPLITS.index(split), way, shot, queries])
+    classes = np.empty((count, way), np.int32)
+    drawn = np.empty((count, way, shot + queries), np.int32)
+    for number in trange(count, desc="drawing episodes", unit="episode", **progress_options()):
+        episode = sampler.draw(rng)
+        classes[number] = episode.classes
+        drawn[number] = np.concatenate([episode.support, episode.queries], axis=1)
+    each = shot + queries
+    role = np.tile(np.r_[np.zeros(shot, np.int8), np.ones(queries, np.int8)], count * way)
+    frame = pd.DataFrame(
+        {
+            "episode": np.repeat(np.arange(count, dtype=np.int32), way * each),
+            "label": np.tile(np.repeat(np.arange(way, dtype=np.int16), each), count),
+            "role": pd.Categorical.from_codes(role, categories=["support", "query"]),
+            "class_name": pd.Categorical.from_codes(np.repeat(classes.ravel(), each), categories=sampler.class_names),
+            "video_id": pd.Categorical.from_codes(drawn.ravel(), categories=videos["video_id"]),
+        }
+    )
+    write_parquet(path, frame, SCHEMA)
+
+
+@dataclass(frozen=True)
+class StoredEpisodes:
+    """Stored episodes as arrays; E episodes, way N, shot K, Q queries per class.
+
+    Attributes:
+        video_ids: the videos that occur, as the numbers below count them.
+        class_names: the classes that occur, likewise.
+        classes: (E, N) class numbers by label.
+        support: (E, N, K) video numbers.
+        queries: (E, N, Q) video numbers.
+    """
+
+    video_ids: list[str]
+    class_names: list[str]
+    classes: NDArray[np.int64]
+    support: NDArray[np.int64]
+    queries: NDArray[np.int64]
+
+    @classmethod
+    def read(cls, path: Path) -> "StoredEpisodes":
+        """Read a file written by `draw_episodes`."""
+        table = pd.read_parquet(path)
+        video, name = table["video_id"].astype("category"), table["class_name"].astype("category")
+        count, way = int(table["episode"].iloc[-1]) + 1, int(table["label"].max()) + 1
+        videos = video.cat.codes.to_numpy(np.int64).reshape(count, way, -1)
+        shot = int((table["role"].to_numpy()[: videos.shape[-1]] == "support").sum())
+        return cls(
+            video_ids=list(video.cat.categories),
+            class_names=list(name.cat.categories),
+            classes=name.cat.codes.to_numpy(np.int64).reshape(count, way, -1)[..., 0],
+            support=videos[..., :shot],
+            queries=videos[..., shot:],
+        )

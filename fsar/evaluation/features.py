@@ -1,0 +1,135 @@
+"""Features once per video: at test time they do not depend on the episode."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from fsar.config import SamplingConfig
+from fsar.episodes.stored import readable_videos
+from fsar.files import atomic
+from fsar.job import progress_options
+from fsar.model.backbone import Backbone
+from fsar.videos.augmentation import crop
+from fsar.videos.frame_store import FrameStore
+from fsar.videos.sampling import test_positions
+
+log = logging.getLogger(__name__)
+
+# Videos in one call of the backbone.
+BATCH = 16
+
+
+class TestClips(Dataset[Tensor]):
+    """The frames a video is tested with, by its number: (T, size, size, 3) RGB bytes."""
+
+    def __init__(self, store: FrameStore, video_ids: Sequence[str], sampling: SamplingConfig, size: int, seed: int):
+        self.store, self.video_ids, self.sampling, self.size, self.seed = store, video_ids, sampling, size, seed
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+    def __getitem__(self, number: int) -> Tensor:
+        video_id = self.video_ids[number]
+        length, fps = self.store.length(video_id), self.store.fps(video_id)
+        positions = test_positions(video_id, length, fps, self.sampling, self.seed)
+        frames = crop(self.store.frames(video_id, positions), self.size, None)
+        return torch.from_numpy(np.ascontiguousarray(frames))
+
+
+@torch.inference_mode()
+def encode_videos(
+    backbone: Backbone,
+    store: FrameStore,
+    video_ids: Sequence[str],
+    sampling: SamplingConfig,
+    seed: int,
+    device: torch.device,
+    workers: int = 0,
+) -> Tensor:
+    """Encode each video once.
+
+    Args:
+        backbone: in evaluation mode.
+        store, video_ids: which frames.
+        sampling, seed: which of them.
+        device: where the backbone is.
+        workers: processes that read frames; 0 reads in this one.
+
+    Returns:
+        (V, T, D) float32 frame features, on the CPU, in the order of `video_ids`.
+    """
+    clips = TestClips(store, video_ids, sampling, backbone.image_size, seed)
+    loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
+    batches = tqdm(loader, desc="encoding videos", unit="batch", **progress_options())
+    return torch.cat([backbone(batch.to(device, non_blocking=True)).float().cpu() for batch in batches])
+
+
+def encode_split(
+    backbone: Backbone,
+    manifest: Path,
+    index: Path,
+    split: str,
+    sampling: SamplingConfig,
+    prompt: str,
+    seed: int,
+    device: str,
+    threads: int,
+    path: Path,
+) -> None:
+    """Encode the readable videos and the class names of a split, and store them.
+
+    Args:
+        backbone: the model's.
+        manifest, index, split: which videos; the shards lie beside the index.
+        sampling, seed: which frames of them.
+        prompt: how a class name becomes text, with {class_name} in it.
+        device: auto, cpu or cuda.
+        threads: cores; on a GPU they read frames, on the CPU they compute.
+        path: safetensors file to write.
+    """
+    fabric = Fabric(accelerator=device, devices=1)
+    on_cpu = fabric.device.type == "cpu"
+    if on_cpu:
+        torch.set_num_threads(threads)
+    videos = readable_videos(manifest, index, split)
+    video_ids, class_names = list(videos["video_id"]), sorted(videos["class_name"].unique())
+    backbone = backbone.eval().to(fabric.device)
+    store = FrameStore(index.parent, index)
+    workers = 0 if on_cpu else threads - 1
+    frames = encode_videos(backbone, store, video_ids, sampling, seed, fabric.device, workers)
+    text = backbone.encode_text([prompt.format(class_name=name) for name in class_names]).cpu()
+    write_features(path, video_ids, frames, class_names, text)
+    log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
+
+
+def write_features(
+    path: Path, video_ids: Sequence[str], features: Tensor, class_names: Sequence[str], text: Tensor
+) -> None:
+    """Store features as safetensors, with the videos and classes they belong to in its metadata."""
+    names = {"video_ids": json.dumps(list(video_ids)), "class_names": json.dumps(list(class_names))}
+    with atomic(path) as temporary:
+        save_file({"frames": features.contiguous(), "text": text.contiguous()}, temporary, metadata=names)
+
+
+def read_features(path: Path) -> tuple[dict[str, int], Tensor, dict[str, int], Tensor]:
+    """Read a file of `write_features`.
+
+    Returns:
+        the row of each video, (V, T, D) frame features, the row of each class, (C, D) text features.
+    """
+    with safe_open(path, framework="pt") as file:
+        names = file.metadata()
+        videos, classes = (
+            {name: row for row, name in enumerate(json.loads(names[key]))} for key in ("video_ids", "class_names")
+        )
+        return videos, file.get_tensor("frames"), classes, file.get_tensor("text")

@@ -1,0 +1,140 @@
+"""The whole model: CLIP's frame features and the head of a method, and the losses of a training episode."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fsar.config import BackboneConfig, HeadConfig
+from fsar.errors import UserError
+from fsar.files import atomic
+from fsar.model.backbone import Backbone, load_backbone
+from fsar.model.head import Head
+from fsar.model.methods import METHODS, Method
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What one training episode costs; scalars.
+
+    Attributes:
+        total: few_shot + λ_vt · video_text.
+        few_shot: cross-entropy of the queries' logits.
+        video_text: cross-entropy over all training classes; 0 without that objective.
+        accuracy: share of queries whose highest logit is their class.
+    """
+
+    total: Tensor
+    few_shot: Tensor
+    video_text: Tensor
+    accuracy: Tensor
+
+
+class FewShotModel(nn.Module):
+    """A backbone and the head of a method.
+
+    Args:
+        backbone: CLIP; its visual encoder is trained, its text encoder never is.
+        method: which components the head has.
+        config: the head's sizes.
+    """
+
+    def __init__(self, backbone: Backbone, method: Method, config: HeadConfig):
+        super().__init__()
+        if method.temporal_transformer and backbone.width % config.heads:
+            raise UserError(
+                f"head.heads is {config.heads}, which does not divide the backbone's width {backbone.width}"
+            )
+        self.backbone = backbone
+        self.head = Head(method, backbone.width, config)
+
+    def forward(
+        self, videos: Tensor, classes: Tensor, text: Tensor, shot: int, video_text_weight: float
+    ) -> Losses:
+        """Return the losses of one training episode (CLIP-FSAR, Eq. 8).
+
+        Args:
+            videos: (N·K + N·Q, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each class.
+            classes: (N,) numbers of the episode's classes among all training classes.
+            text: (C, D) text features of all training classes.
+            shot: K.
+            video_text_weight: λ_vt.
+        """
+        way = len(classes)
+        features = self.backbone(videos)  # one call: support and queries together, (V, T, D)
+        with torch.autocast(features.device.type, enabled=False):  # distances need more digits than bf16 has
+            support, queries = features[: way * shot], features[way * shot :]
+            per_class = len(queries) // way
+            logits = self.head.few_shot_logits(support.unflatten(0, (way, shot)), queries, text[classes])  # (N·Q, N)
+            labels = torch.arange(way, device=features.device).repeat_interleave(per_class)
+            few_shot = F.cross_entropy(logits, labels)
+            video_text = torch.zeros((), device=features.device)
+            if self.head.method.video_text_loss:
+                targets = torch.cat([classes.repeat_interleave(shot), classes.repeat_interleave(per_class)])
+                video_text = F.cross_entropy(self.head.class_logits(features, text), targets)
+        accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
+        return Losses(few_shot + video_text_weight * video_text, few_shot, video_text, accuracy)
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """Return what training changes: the visual encoder and the head, without the frozen text encoder."""
+        state = {f"visual.{name}": value for name, value in self.backbone.clip.visual.state_dict().items()}
+        return state | {f"head.{name}": value for name, value in self.head.state_dict().items()}
+
+    def load_trained_state(self, state: dict[str, Tensor]) -> None:
+        """Load what `trained_state` returned.
+
+        Raises:
+            UserError: the state is of another architecture or method.
+        """
+        try:
+            for part, module in (("visual.", self.backbone.clip.visual), ("head.", self.head)):
+                module.load_state_dict({n.removeprefix(part): v for n, v in state.items() if n.startswith(part)})
+        except RuntimeError as error:
+            first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+            raise UserError(f"These weights are of another backbone or method. First difference: {first}") from None
+
+
+def save_weights(state: dict[str, Tensor], path: Path) -> None:
+    """Write a trained state as safetensors."""
+    with atomic(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)
+
+
+def load_weights(model: FewShotModel, path: Path) -> None:
+    """Load a file of `save_weights`; raises UserError if it does not fit or cannot be read."""
+    try:
+        state = load_file(path)
+    except Exception as error:
+        raise UserError(f"The trained weights {path} cannot be read: {error}") from error
+    try:
+        model.load_trained_state(state)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def load_model(backbone: BackboneConfig, method: str, config: HeadConfig, trained: Path | None) -> FewShotModel:
+    """Load a model: the pretrained backbone, and the trained weights where the method has any.
+
+    Raises:
+        UserError: see `load_backbone`; or the trained weights are of another backbone or method.
+    """
+    model = FewShotModel(load_backbone(backbone.model, backbone.weights), METHODS[method], config)
+    if trained is not None:
+        load_weights(model, trained)
+    return model
+
+
+def load_head(method: str, config: HeadConfig, features: Path, trained: Path | None) -> Head:
+    """Load the head of a trained model alone, for features that are there already; without weights, a fresh one."""
+    with safe_open(features, framework="pt") as file:
+        width = file.get_slice("frames").get_shape()[-1]
+    head = Head(METHODS[method], width, config)
+    if trained is not None:
+        with safe_open(trained, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith("head.")]  # noqa: SIM118 (not a dict)
+            head.load_state_dict({name.removeprefix("head."): file.get_tensor(name) for name in names})
+    return head

@@ -1,0 +1,28 @@
+# Manifest + index → stored episodes, the same for every method.
+
+
+rule draw_episodes:
+    input:
+        manifest="data/{benchmark}/manifest.parquet",
+        index="data/{benchmark}/frames/index.parquet",
+        code=code("draw_episodes.py"),
+    output:
+        episodes="data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet",
+    params:
+        queries=of_benchmark("episodes", "queries"),
+        episodes=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes")[
+            wildcards.split
+        ],
+        seed=CONFIG.seed,
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    log:
+        "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.log",
+    benchmark:
+        "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.tsv"
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../workflow_scripts/draw_episodes.py"

@@ -1,0 +1,57 @@
+# Features once per test video, then every stored episode on the features.
+
+
+rule encode_features:
+    input:
+        manifest="data/{benchmark}/manifest.parquet",
+        index="data/{benchmark}/frames/index.parquet",
+        shards=shard_files("arrow"),
+        weights=backbone_weights,
+        trained=trained_model,
+        code=code("encode_features.py"),
+    output:
+        features="results/features/{benchmark}/{backbone}/{method}/seed{seed}/test.safetensors",
+    params:
+        backbone=backbone_settings,
+        sampling=of_benchmark("sampling"),
+        head=of_benchmark("head"),
+        data_seed=CONFIG.seed,
+        device=CONFIG.device,
+        threads=training_threads,
+    threads: training_threads
+    resources:
+        mem_mb=8000,
+        runtime="4h",
+        gpu=gpus,
+    log:
+        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.log",
+    benchmark:
+        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../workflow_scripts/encode_features.py"
+
+
+rule evaluate:
+    input:
+        features="results/features/{benchmark}/{backbone}/{method}/seed{seed}/test.safetensors",
+        trained=trained_model,
+        episodes="data/{benchmark}/episodes/test-{way}way-{shot}shot.parquet",
+        code=code("evaluate.py"),
+    output:
+        predictions="results/predictions/{benchmark}/{backbone}/{method}/seed{seed}/{way}way-{shot}shot.parquet",
+    params:
+        head=of_benchmark("head"),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    log:
+        "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.log",
+    benchmark:
+        "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.tsv"
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../workflow_scripts/evaluate.py"

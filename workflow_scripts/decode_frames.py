@@ -1,0 +1,18 @@
+"""Decode one shard of a benchmark's videos."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from fsar.config import FramesConfig
+from fsar.job import logged
+from fsar.videos.frame_store import write_shard
+
+with logged(snakemake.log[0]):
+    write_shard(
+        Path(snakemake.input.manifest),
+        int(snakemake.wildcards.shard),
+        FramesConfig(**snakemake.params.frames),
+        Path(snakemake.output.arrow),
+        Path(snakemake.output.index),
+    )

@@ -1,0 +1,21 @@
+"""Draw the episodes of one split, way and shot."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from fsar.episodes.stored import draw_episodes
+from fsar.job import logged
+
+with logged(snakemake.log[0]):
+    draw_episodes(
+        Path(snakemake.input.manifest),
+        Path(snakemake.input.index),
+        snakemake.wildcards.split,
+        int(snakemake.wildcards.way),
+        int(snakemake.wildcards.shot),
+        snakemake.params.queries,
+        snakemake.params.episodes,
+        snakemake.params.seed,
+        Path(snakemake.output.episodes),
+    )

@@ -1,0 +1,28 @@
+"""Encode every test video once, under one model."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from fsar.config import BackboneConfig, HeadConfig, SamplingConfig
+from fsar.evaluation.features import encode_split
+from fsar.job import logged
+from fsar.model.few_shot import load_model
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    backbone = BackboneConfig(**params.backbone)
+    trained = Path(files.trained[0]) if files.trained else None
+    model = load_model(backbone, snakemake.wildcards.method, HeadConfig(**params.head), trained)
+    encode_split(
+        model.backbone,
+        Path(files.manifest),
+        Path(files.index),
+        "test",
+        SamplingConfig(**params.sampling),
+        backbone.prompt,
+        params.data_seed,
+        params.device,
+        params.threads,
+        Path(snakemake.output.features),
+    )

@@ -1,0 +1,16 @@
+"""Gather the indexes of all shards."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from fsar.job import logged
+from fsar.videos.frame_store import gather_index
+
+with logged(snakemake.log[0]):
+    gather_index(
+        Path(snakemake.input.manifest),
+        [Path(index) for index in snakemake.input.indexes],
+        snakemake.params.max_failed,
+        Path(snakemake.output.index),
+    )

@@ -1,0 +1,13 @@
+"""Render the still pictures and captions the demo's small CLIP learns from."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from fsar.benchmarks.demo.stills import render_stills
+from fsar.job import logged
+
+with logged(snakemake.log[0]):
+    render_stills(
+        snakemake.params.stills, snakemake.params.size, snakemake.params.seed, Path(snakemake.output.stills)
+    )

@@ -1,0 +1,18 @@
+"""Render one part of the demo benchmark's videos."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from fsar.benchmarks.demo.videos import render_part
+from fsar.config import DemoSource
+from fsar.job import logged
+
+with logged(snakemake.log[0]):
+    render_part(
+        DemoSource(**snakemake.params.source),
+        snakemake.params.seed,
+        int(snakemake.wildcards.part),
+        Path(snakemake.output.videos),
+        Path(snakemake.output.listing),
+    )

@@ -1,0 +1,15 @@
+"""Write the comparison table."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from fsar.job import logged
+from fsar.results.table import Setting, write_tables
+
+with logged(snakemake.log[0]):
+    write_tables(
+        [Setting(**setting) for setting in snakemake.params.settings],
+        Path(snakemake.output.csv),
+        Path(snakemake.output.markdown),
+    )
