@@ -77,9 +77,7 @@ class DemoSource(Section):
 
     kind: Literal["demo"]
     classes: Counts = key("Classes in each split.", unit="classes", default=Counts(train=40, val=8, test=16))
-    videos_per_class: Counts = key(
-        "Videos of each class.", unit="videos", default=Counts(train=18, val=12, test=16)
-    )
+    videos_per_class: Counts = key("Videos of each class.", unit="videos", default=Counts(train=18, val=12, test=16))
     parts: int = key("Jobs that share the rendering.", unit="jobs", default=2, ge=1, le=64)
 
 
@@ -113,7 +111,9 @@ class FramesConfig(Section):
         default=0,
         ge=0,
     )
-    shards: int = key("Files the frames are packed into, one decoding job each.", unit="files", default=16, ge=1, le=1000)
+    shards: int = key(
+        "Files the frames are packed into, one decoding job each.", unit="files", default=16, ge=1, le=1000
+    )
     timeout: float = key("Give up on a video after this long.", unit="seconds", default=600.0, gt=0)
     max_failed: float = key(
         "Share of videos that may be unreadable before the run stops with their list.",
@@ -158,7 +158,9 @@ class TrainingConfig(Section):
     """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
 
     way: int = key("Classes in a training episode.", unit="classes", default=5, ge=2)
-    shot: int = key("Support videos per class in a training episode; 1 for every test shot.", unit="videos", default=1, ge=1)
+    shot: int = key(
+        "Support videos per class in a training episode; 1 for every test shot.", unit="videos", default=1, ge=1
+    )
     queries: int = key("Query videos per class in a training episode.", unit="videos", default=5, ge=1)
     iterations: int = key("Training episodes in all.", unit="episodes", default=5000, ge=1)
     tasks_per_step: int = key("Episodes averaged in one optimizer step.", unit="episodes", default=4, ge=1)
@@ -300,7 +302,11 @@ def load(values: dict[str, Any]) -> Config:
 
 
 def check_episodes_possible(
-    benchmark: str, shots: Iterable[int], ways: Iterable[int], queries: dict[str, int], counts: dict[str, dict[str, int]]
+    benchmark: str,
+    shots: Iterable[int],
+    ways: Iterable[int],
+    queries: dict[str, int],
+    counts: dict[str, dict[str, int]],
 ) -> None:
     """Check that every split has enough classes, and every class enough videos, for the episodes asked for.
 
@@ -367,7 +373,8 @@ def _wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     if isinstance(source, DemoSource):
         counts = {
             split: dict.fromkeys(
-                (f"demo class {i}" for i in range(getattr(source.classes, split))), getattr(source.videos_per_class, split)
+                (f"demo class {i}" for i in range(getattr(source.classes, split))),
+                getattr(source.videos_per_class, split),
             )
             for split in SPLITS
         }
@@ -492,4 +499,6 @@ def _range(value: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2, ensure_ascii=False) if sys.argv[1:] == ["schema"] else documentation(), end="\n")
+    print(
+        json.dumps(schema(), indent=2, ensure_ascii=False) if sys.argv[1:] == ["schema"] else documentation(), end="\n"
+    )

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.config import FramesConfig
 from fsar.job import logged
 from fsar.videos.frame_store import write_shard

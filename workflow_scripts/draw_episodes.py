@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.episodes.stored import draw_episodes
 from fsar.job import logged
 

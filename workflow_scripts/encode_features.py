@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig
 from fsar.evaluation.features import encode_split
 from fsar.job import logged

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from snakemake.script import snakemake
 
 from fsar.config import HeadConfig
 from fsar.evaluation.evaluate import evaluate_setting

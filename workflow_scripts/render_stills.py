@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.benchmarks.demo.stills import render_stills
 from fsar.job import logged
 
 with logged(snakemake.log[0]):
-    render_stills(
-        snakemake.params.stills, snakemake.params.size, snakemake.params.seed, Path(snakemake.output.stills)
-    )
+    render_stills(snakemake.params.stills, snakemake.params.size, snakemake.params.seed, Path(snakemake.output.stills))

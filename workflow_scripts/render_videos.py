@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.benchmarks.demo.videos import render_part
 from fsar.config import DemoSource
 from fsar.job import logged

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.job import logged
 from fsar.training.fit import TrainingData, TrainingJob, fit

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from snakemake.script import snakemake
 
 from fsar.benchmarks.demo.small_clip import train_small_clip
 from fsar.config import SmallClipConfig

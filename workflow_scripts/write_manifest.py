@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.benchmarks.manifest import write_manifest
 from fsar.job import logged
 

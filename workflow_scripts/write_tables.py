@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from fsar.job import logged
 from fsar.results.table import Setting, write_tables
 

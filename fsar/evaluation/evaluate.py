@@ -107,7 +107,9 @@ def evaluate_setting(head: Head, features: Path, episodes: Path, path: Path) -> 
         {
             "episode": np.repeat(np.arange(count), way * queries),
             "label": np.tile(np.repeat(np.arange(way), queries), count),
-            "class_name": pd.Categorical.from_codes(stored.classes.ravel().repeat(queries), categories=stored.class_names),
+            "class_name": pd.Categorical.from_codes(
+                stored.classes.ravel().repeat(queries), categories=stored.class_names
+            ),
             "predicted": predicted.ravel(),
         }
     )

@@ -79,7 +79,9 @@ def architecture_name(model: str) -> str:
             raise UserError(f"The architecture {model} cannot be read: {error}") from None
         missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(described)
         if missing:
-            raise UserError(f"The architecture {model} lacks {', '.join(sorted(missing))}; see fsar/model/architectures/")
+            raise UserError(
+                f"The architecture {model} lacks {', '.join(sorted(missing))}; see fsar/model/architectures/"
+            )
         open_clip.add_model_config(path)
         return path.stem
     if model not in open_clip.list_models():

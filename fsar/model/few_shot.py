@@ -1,7 +1,7 @@
 """The whole model: CLIP's frame features and the head of a method, and the losses of a training episode."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,7 @@ from fsar.model.head import Head
 from fsar.model.methods import METHODS, Method
 
 
-@dataclass(frozen=True)
-class Losses:
+class Losses(NamedTuple):
     """What one training episode costs; scalars.
 
     Attributes:
@@ -52,9 +51,7 @@ class FewShotModel(nn.Module):
         self.backbone = backbone
         self.head = Head(method, backbone.width, config)
 
-    def forward(
-        self, videos: Tensor, classes: Tensor, text: Tensor, shot: int, video_text_weight: float
-    ) -> Losses:
+    def forward(self, videos: Tensor, classes: Tensor, text: Tensor, shot: int, video_text_weight: float) -> Losses:
         """Return the losses of one training episode (CLIP-FSAR, Eq. 8).
 
         Args:

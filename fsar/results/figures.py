@@ -10,7 +10,7 @@ import seaborn as sns
 from fsar.files import atomic
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 # Readable in greyscale too: markers differ as well as colours (Okabe and Ito's palette for colour-blind readers).
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]

@@ -44,7 +44,13 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
     """
 
     def __init__(
-        self, store: FrameStore, videos: pd.DataFrame, config: TrainingConfig, sampling: SamplingConfig, size: int, seed: int
+        self,
+        store: FrameStore,
+        videos: pd.DataFrame,
+        config: TrainingConfig,
+        sampling: SamplingConfig,
+        size: int,
+        seed: int,
     ):
         self.store, self.config, self.sampling, self.size, self.seed = store, config, sampling, size, seed
         self.video_ids = videos["video_id"].to_numpy(object)

@@ -185,7 +185,7 @@ class FrameStore:
         batch = _open_shard(str(self.folder / shard_name(self._shard[number]))).get_batch(int(self._row[number]))
         stored = batch.column("position").to_numpy()
         jpegs = batch.column("jpeg")
-        return np.stack([simplejpeg.decode_jpeg(jpegs[i].as_buffer()) for i in nearest(stored, positions)])
+        return np.stack([simplejpeg.decode_jpeg(memoryview(jpegs[i].as_buffer()).cast("B")) for i in nearest(stored, positions)])
 
 
 def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:

@@ -45,7 +45,9 @@ def train_small_clip(stills: Path, config: SmallClipConfig, path: Path) -> None:
     steps_per_epoch = max(len(table) // config.batch, 1)
     steps = steps_per_epoch * config.epochs
     warmup = max(steps // 20, 1)
-    optimizer = torch.optim.AdamW(clip.parameters(), lr=config.learning_rate, weight_decay=0.05, betas=(0.9, 0.98), fused=True)
+    optimizer = torch.optim.AdamW(
+        clip.parameters(), lr=config.learning_rate, weight_decay=0.05, betas=(0.9, 0.98), fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda step: min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))),

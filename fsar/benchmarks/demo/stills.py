@@ -43,9 +43,7 @@ def render_still(rng: np.random.Generator, size: int) -> tuple[Array, str]:
         for name in (colour_name, back_name)
     )
     shape = str(rng.choice(list(SHAPES)))
-    rest = Pose(
-        rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3), rng.uniform(0.25, 0.55), rng.uniform(-0.4, 0.4)
-    )
+    rest = Pose(rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3), rng.uniform(0.25, 0.55), rng.uniform(-0.4, 0.4))
     picture = np.empty((size, size, 3), np.float32)
     picture[:] = back + (colour - back) * np.float32(rng.uniform(0, 0.25))
     if rng.random() < 0.5:

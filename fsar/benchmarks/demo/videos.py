@@ -42,7 +42,10 @@ def background(rng: np.random.Generator, height: int, width: int) -> Array:
             picture[..., channel] += strength * smooth_noise(rng, height, width, cells)
     for _ in range(rng.integers(3, 8)):
         pose = Pose(
-            x=rng.uniform(-1.3, 1.3), y=rng.uniform(-1.3, 1.3), radius=rng.uniform(0.08, 0.28), angle=rng.uniform(0, 6.3)
+            x=rng.uniform(-1.3, 1.3),
+            y=rng.uniform(-1.3, 1.3),
+            radius=rng.uniform(0.08, 0.28),
+            angle=rng.uniform(0, 6.3),
         )
         draw(picture, str(rng.choice(list(SHAPES))), pose, rng.uniform(20, 235, 3).astype(np.float32))
     for _ in range(rng.integers(1, 4)):
