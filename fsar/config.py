@@ -180,8 +180,8 @@ class TrainingConfig(Section):
     flip: bool = key("Mirror training queries at random (Kinetics only).", default=False)
     colour_jitter: bool = key("Jitter the colours of training queries (Kinetics only).", default=False)
     batch_norm: Literal["batch", "running"] = key(
-        "What normalises a ResNet's activations in training: the statistics of the episode (which the running ones then "
-        "follow), or the running ones of the pretrained model, unchanged.",
+        "Statistics that normalise a ResNet's activations in training: those of the episode (which the running ones "
+        "then follow), or the running ones of the pretrained model, unchanged.",
         default="batch",
     )
     validate_every: int = key("Distance between validations.", unit="episodes", default=100, ge=1)
@@ -336,8 +336,8 @@ def check_episodes_possible(
         if needed > classes[smallest]:
             nearest = classes[smallest] - queries[split]
             problems.append(
-                f"shot {max(shots)} and {queries[split]} queries per class need {needed} videos of every class, but class "
-                f"{smallest!r} ({split}) of benchmark {benchmark!r} has {classes[smallest]}; "
+                f"shot {max(shots)} and {queries[split]} queries per class need {needed} videos of every class, but "
+                f"class {smallest!r} ({split}) of benchmark {benchmark!r} has {classes[smallest]}; "
                 + (f"the largest valid shot is {nearest}" if nearest >= 1 else "add videos or leave the class out")
             )
     if problems:
@@ -351,9 +351,9 @@ def _message(problems: Iterable[str]) -> str:
 
 def _nearest(value: object, valid: Iterable[object]) -> str:
     """Say what was probably meant."""
-    valid = [str(v) for v in valid]
-    close = difflib.get_close_matches(str(value), valid, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(sorted(valid))}"
+    names = sorted(str(name) for name in valid)
+    close = difflib.get_close_matches(str(value), names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(names)}"
 
 
 def _wrong_references(config: Config) -> Iterable[str]:
@@ -410,7 +410,7 @@ def _describe(problem: Any) -> str:
     match problem["type"]:
         case "extra_forbidden":
             parent = _section_at(problem["loc"][:-1])
-            known = [name for name in parent.model_fields] if parent else []
+            known = list(parent.model_fields) if parent else []
             return f"unknown key {where}; {_nearest(location[-1], known)}"
         case "missing":
             return f"{where} is missing"

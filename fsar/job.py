@@ -4,9 +4,12 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
 
 from fsar.errors import UserError
 
@@ -44,7 +47,18 @@ def logged(log_file: str | Path) -> Iterator[None]:
         raise
 
 
-def progress_options() -> dict[str, object]:
-    """Options for tqdm: a live bar on a terminal, a line every 15 s where the output is a file or a pipe."""
+def progress(
+    items: Iterable[Any] | None, description: str, unit: str, *, total: int | None = None, initial: int = 0
+) -> "tqdm[Any]":
+    """Show how far a long work is: a live bar on a terminal, a line every 15 s where the output is a file or a pipe."""
     on_terminal = sys.stderr.isatty() and "CI" not in os.environ
-    return {"mininterval": 0.2 if on_terminal else 15.0, "leave": False, "dynamic_ncols": on_terminal}
+    return tqdm(
+        items,
+        desc=description,
+        unit=unit,
+        total=total,
+        initial=initial,
+        mininterval=0.2 if on_terminal else 15.0,
+        dynamic_ncols=on_terminal,
+        leave=False,
+    )

@@ -10,9 +10,7 @@ from snakemake.utils import validate
 # Scripts import the package from this checkout, in whichever environment they run.
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-)
+os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 
 from fsar.benchmarks.manifest import read_listings, video_counts
 from fsar.code_inputs import code_inputs
@@ -38,6 +36,12 @@ def checked(config):
 
 CONFIG = checked(config)
 validate(config, "../configs/schema.json", set_default=False)
+
+
+PREDICTIONS = (
+    "results/predictions/{benchmark}/{backbone}/{method}/seed{seed}/{way}way-{shot}shot.parquet"
+)
+FIGURES = multiext("results/figures/accuracy", ".pdf", ".svg", ".png")
 
 
 wildcard_constraints:
@@ -100,3 +104,70 @@ def trained_model(wildcards):
         shot=shot,
         **{name: wildcards[name] for name in ("benchmark", "backbone", "method", "seed")},
     )
+
+
+def demo_source(wildcards):
+    source = CONFIG.benchmarks[wildcards.benchmark].source
+    if not isinstance(source, DemoSource):
+        raise ValueError(f"{wildcards.benchmark} is not a rendered benchmark")
+    return source
+
+
+def listings(wildcards):
+    """The lists of a benchmark's videos: the user's CSV, or one per rendered part."""
+    source = CONFIG.benchmarks[wildcards.benchmark].source
+    if isinstance(source, CsvSource):
+        return [source.file]
+    return expand(
+        "data/{benchmark}/videos/part{part}.csv",
+        benchmark=wildcards.benchmark,
+        part=range(source.parts),
+    )
+
+
+def shard_files(suffix):
+    def files(wildcards):
+        shards = CONFIG.settings(wildcards.benchmark, "frames")["shards"]
+        return [
+            f"data/{wildcards.benchmark}/frames/shard-{shard:03d}.{suffix}"
+            for shard in range(shards)
+        ]
+
+    return files
+
+
+def validation_episodes(wildcards):
+    """Validation episodes are of the training's way and shot."""
+    training = CONFIG.settings(wildcards.benchmark, "training")
+    return (
+        f"data/{wildcards.benchmark}/episodes/val-{training['way']}way-{wildcards.shot}shot.parquet"
+    )
+
+
+def settings_of_the_table():
+    """Every setting the config asks for, with the files it comes from, in the order of the config."""
+    return [
+        {
+            "benchmark": benchmark,
+            "backbone": backbone,
+            "published_backbone": CONFIG.backbones[backbone].published_as,
+            "method": method,
+            "way": way,
+            "shot": shot,
+            "seeds": seeds(method),
+            "predictions": expand(
+                PREDICTIONS,
+                benchmark=benchmark,
+                backbone=backbone,
+                method=method,
+                way=way,
+                shot=shot,
+                seed=seeds(method),
+            ),
+        }
+        for benchmark in CONFIG.run.benchmarks
+        for backbone in CONFIG.run.backbones
+        for way in CONFIG.run.ways
+        for shot in CONFIG.shots(benchmark)
+        for method in CONFIG.run.methods
+    ]

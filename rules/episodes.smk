@@ -8,21 +8,19 @@ rule draw_episodes:
         code=code("draw_episodes.py"),
     output:
         episodes="data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet",
-    params:
-        queries=of_benchmark("episodes", "queries"),
-        episodes=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes")[
-            wildcards.split
-        ],
-        seed=CONFIG.seed,
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     log:
         "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.log",
     benchmark:
         "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.tsv"
     conda:
         "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        queries=of_benchmark("episodes", "queries"),
+        episodes=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes")[wildcards.split],
+        seed=CONFIG.seed,
     script:
         "../workflow_scripts/draw_episodes.py"

@@ -11,6 +11,17 @@ rule encode_features:
         code=code("encode_features.py"),
     output:
         features="results/features/{benchmark}/{backbone}/{method}/seed{seed}/test.safetensors",
+    log:
+        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.log",
+    benchmark:
+        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: training_threads
+    resources:
+        mem_mb=8000,
+        runtime="4h",
+        gpu=gpus,
     params:
         backbone=backbone_settings,
         sampling=of_benchmark("sampling"),
@@ -18,17 +29,6 @@ rule encode_features:
         data_seed=CONFIG.seed,
         device=CONFIG.device,
         threads=training_threads,
-    threads: training_threads
-    resources:
-        mem_mb=8000,
-        runtime="4h",
-        gpu=gpus,
-    log:
-        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.log",
-    benchmark:
-        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.tsv"
-    conda:
-        "../envs/train.yaml"
     script:
         "../workflow_scripts/encode_features.py"
 
@@ -40,18 +40,18 @@ rule evaluate:
         episodes="data/{benchmark}/episodes/test-{way}way-{shot}shot.parquet",
         code=code("evaluate.py"),
     output:
-        predictions="results/predictions/{benchmark}/{backbone}/{method}/seed{seed}/{way}way-{shot}shot.parquet",
-    params:
-        head=of_benchmark("head"),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime="1h",
+        predictions=PREDICTIONS,
     log:
         "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.log",
     benchmark:
         "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.tsv"
     conda:
         "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        head=of_benchmark("head"),
     script:
         "../workflow_scripts/evaluate.py"

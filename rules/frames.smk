@@ -8,6 +8,16 @@ rule decode_frames:
     output:
         arrow="data/{benchmark}/frames/shard-{shard}.arrow",
         index="data/{benchmark}/frames/shard-{shard}.parquet",
+    log:
+        "logs/decode_frames/{benchmark}-{shard}.log",
+    benchmark:
+        "logs/decode_frames/{benchmark}-{shard}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="8h",
     params:
         # How many failures are too many is decided when the shards are gathered.
         frames=lambda wildcards: {
@@ -15,29 +25,8 @@ rule decode_frames:
             for key, value in CONFIG.settings(wildcards.benchmark, "frames").items()
             if key != "max_failed"
         },
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime="8h",
-    log:
-        "logs/decode_frames/{benchmark}-{shard}.log",
-    benchmark:
-        "logs/decode_frames/{benchmark}-{shard}.tsv"
-    conda:
-        "../envs/data.yaml"
     script:
         "../workflow_scripts/decode_frames.py"
-
-
-def shard_files(suffix):
-    def files(wildcards):
-        shards = CONFIG.settings(wildcards.benchmark, "frames")["shards"]
-        return [
-            f"data/{wildcards.benchmark}/frames/shard-{shard:03d}.{suffix}"
-            for shard in range(shards)
-        ]
-
-    return files
 
 
 rule gather_index:
@@ -47,17 +36,17 @@ rule gather_index:
         code=code("gather_index.py"),
     output:
         index="data/{benchmark}/frames/index.parquet",
-    params:
-        max_failed=of_benchmark("frames", "max_failed"),
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     log:
         "logs/gather_index/{benchmark}.log",
     benchmark:
         "logs/gather_index/{benchmark}.tsv"
     conda:
         "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        max_failed=of_benchmark("frames", "max_failed"),
     script:
         "../workflow_scripts/gather_index.py"

@@ -1,44 +1,25 @@
 # Sources → manifest. Everything special about a benchmark ends here, in data/{benchmark}/manifest.parquet.
 
 
-def demo_source(wildcards):
-    source = CONFIG.benchmarks[wildcards.benchmark].source
-    if not isinstance(source, DemoSource):
-        raise ValueError(f"{wildcards.benchmark} is not a rendered benchmark")
-    return source
-
-
-def listings(wildcards):
-    """The lists of a benchmark's videos: the user's CSV, or one per rendered part."""
-    source = CONFIG.benchmarks[wildcards.benchmark].source
-    if isinstance(source, CsvSource):
-        return [source.file]
-    return expand(
-        "data/{benchmark}/videos/part{part}.csv",
-        benchmark=wildcards.benchmark,
-        part=range(source.parts),
-    )
-
-
 rule render_videos:
     input:
         code=code("render_videos.py"),
     output:
         videos=directory("data/{benchmark}/videos/part{part}"),
         listing="data/{benchmark}/videos/part{part}.csv",
-    params:
-        source=lambda wildcards: demo_source(wildcards).model_dump(),
-        seed=CONFIG.seed,
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime="30m",
     log:
         "logs/render_videos/{benchmark}-part{part}.log",
     benchmark:
         "logs/render_videos/{benchmark}-part{part}.tsv"
     conda:
         "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="30m",
+    params:
+        source=lambda wildcards: demo_source(wildcards).model_dump(),
+        seed=CONFIG.seed,
     script:
         "../workflow_scripts/render_videos.py"
 
@@ -48,20 +29,20 @@ rule render_stills:
         code=code("render_stills.py"),
     output:
         stills="data/small_clip/stills.parquet",
-    params:
-        stills=CONFIG.small_clip.stills,
-        size=64,  # what the small CLIP looks at
-        seed=CONFIG.small_clip.seed,
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime="10m",
     log:
         "logs/render_stills.log",
     benchmark:
         "logs/render_stills.tsv"
     conda:
         "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        stills=CONFIG.small_clip.stills,
+        size=64,  # what the small CLIP looks at
+        seed=CONFIG.small_clip.seed,
     script:
         "../workflow_scripts/render_stills.py"
 
@@ -74,19 +55,19 @@ rule train_small_clip:
         code=code("train_small_clip.py"),
     output:
         weights="data/small_clip/small-clip.safetensors",
-    params:
-        small_clip=CONFIG.small_clip.model_dump(),
-    threads: 1
-    priority: 10  # everything trained waits for it
-    resources:
-        mem_mb=4000,
-        runtime="30m",
     log:
         "logs/train_small_clip.log",
     benchmark:
         "logs/train_small_clip.tsv"
+    priority: 10  # everything trained waits for it
     conda:
         "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        small_clip=CONFIG.small_clip.model_dump(),
     script:
         "../workflow_scripts/train_small_clip.py"
 
@@ -97,15 +78,15 @@ rule write_manifest:
         code=code("write_manifest.py"),
     output:
         manifest="data/{benchmark}/manifest.parquet",
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     log:
         "logs/write_manifest/{benchmark}.log",
     benchmark:
         "logs/write_manifest/{benchmark}.tsv"
     conda:
         "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
     script:
         "../workflow_scripts/write_manifest.py"

@@ -1,12 +1,6 @@
 # Training: one job per benchmark × backbone × method × training shot × seed; every test shot uses the same model.
 
 
-def validation_episodes(wildcards):
-    """Validation episodes are of the training's way and shot."""
-    training = CONFIG.settings(wildcards.benchmark, "training")
-    return f"data/{wildcards.benchmark}/episodes/val-{training['way']}way-{wildcards.shot}shot.parquet"
-
-
 rule train_model:
     input:
         manifest="data/{benchmark}/manifest.parquet",
@@ -19,6 +13,17 @@ rule train_model:
         weights="results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}/model.safetensors",
         metrics="results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}/metrics.parquet",
         training="results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}/training.json",
+    log:
+        "logs/train_model/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.log",
+    benchmark:
+        "logs/train_model/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: training_threads
+    resources:
+        mem_mb=16000,
+        runtime="1d",
+        gpu=gpus,
     params:
         backbone=backbone_settings,
         sampling=of_benchmark("sampling"),
@@ -28,16 +33,5 @@ rule train_model:
         device=CONFIG.device,
         # Not an output: Snakemake deletes the outputs of a job that fails, and this is what it goes on from.
         checkpoints="results/checkpoints",
-    threads: training_threads
-    resources:
-        mem_mb=16000,
-        runtime="1d",
-        gpu=gpus,
-    log:
-        "logs/train_model/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.log",
-    benchmark:
-        "logs/train_model/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.tsv"
-    conda:
-        "../envs/train.yaml"
     script:
         "../workflow_scripts/train_model.py"

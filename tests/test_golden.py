@@ -11,7 +11,7 @@ from fsar.model.methods import METHODS
 from fsar.model.reference_names import head_from_reference, our_name
 from fsar.model.similarity import cosine_similarity
 
-TOLERANCE = dict(rtol=1e-5, atol=1e-5)
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def test_cosine(golden):

@@ -43,10 +43,10 @@ def read_listing(listing: Path) -> pd.DataFrame:
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
             if missing:
                 raise UserError(
-                    f"{listing} has no column {', '.join(repr(c) for c in missing)}; its first line must name the columns "
-                    f"{', '.join(COLUMNS)}, and it names {', '.join(reader.fieldnames or []) or 'nothing'}"
+                    f"{listing} has no column {', '.join(repr(c) for c in missing)}; its first line must name "
+                    f"the columns {', '.join(COLUMNS)}, and it names {', '.join(reader.fieldnames or []) or 'nothing'}"
                 )
-            rows = [(reader.line_num, *(row[column] for column in COLUMNS)) for row in reader]
+            rows = [(reader.line_num, row["path"], row["class"], row["split"]) for row in reader]
     except FileNotFoundError:
         raise UserError(f"There is no list of videos at {listing} (key benchmarks.….source.file)") from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:

@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from tqdm import trange
 
 from fsar.config import SPLITS
 from fsar.episodes.draw import EpisodeSampler
 from fsar.errors import UserError
 from fsar.files import write_parquet
-from fsar.job import progress_options
+from fsar.job import progress
 
 SCHEMA = pa.schema(
     [
@@ -51,7 +50,7 @@ def draw_episodes(
     rng = np.random.default_rng([seed, 4, SPLITS.index(split), way, shot, queries])
     classes = np.empty((count, way), np.int32)
     drawn = np.empty((count, way, shot + queries), np.int32)
-    for number in trange(count, desc="drawing episodes", unit="episode", **progress_options()):
+    for number in progress(range(count), "drawing episodes", "episode"):
         episode = sampler.draw(rng)
         classes[number] = episode.classes
         drawn[number] = np.concatenate([episode.support, episode.queries], axis=1)

@@ -9,12 +9,11 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import trange
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.features import read_features
 from fsar.files import write_parquet
-from fsar.job import progress_options
+from fsar.job import progress
 from fsar.model.head import Head
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def predict(
         )  # (V, T, D)
 
     predicted = torch.empty(queries.shape, dtype=torch.long)
-    for start in trange(0, len(support), BATCH, desc="episodes", unit="batch", **progress_options()):
+    for start in progress(range(0, len(support), BATCH), "episodes", "batch"):
         part = slice(start, start + BATCH)
         if single is not None:
             prototypes = single[support[part, :, 0]]  # (B, N, T, D)

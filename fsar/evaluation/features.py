@@ -12,12 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from fsar.config import SamplingConfig
 from fsar.episodes.stored import readable_videos
 from fsar.files import atomic
-from fsar.job import progress_options
+from fsar.job import progress
 from fsar.model.backbone import Backbone
 from fsar.videos.augmentation import crop
 from fsar.videos.frame_store import FrameStore
@@ -70,7 +69,7 @@ def encode_videos(
     """
     clips = TestClips(store, video_ids, sampling, backbone.image_size, seed)
     loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
-    batches = tqdm(loader, desc="encoding videos", unit="batch", **progress_options())
+    batches = progress(loader, "encoding videos", "batch")
     return torch.cat([backbone(batch.to(device, non_blocking=True)).float().cpu() for batch in batches])
 
 

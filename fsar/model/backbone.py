@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -26,11 +27,15 @@ class Backbone(nn.Module):
         tokenizer: turns a list of texts into (n, context length) tokens.
     """
 
+    clip: Any  # open_clip's models share attributes, but no base class that says so
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, clip: nn.Module, tokenizer: open_clip.SimpleTokenizer):
         super().__init__()
         self.clip = clip
         self.tokenizer = tokenizer
-        mean, std = clip.visual.image_mean, clip.visual.image_std
+        mean, std = self.clip.visual.image_mean, self.clip.visual.image_std
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1) * 255, persistent=False)
 
@@ -131,8 +136,8 @@ def load_backbone(model: str, weights: str) -> Backbone:
         raise UserError(
             f"The weights {weights!r} of {name} could not be downloaded: {error}\n"
             "Without a network, put them on this machine once (from one that has a network: "
-            f'python -c "import open_clip; open_clip.create_model({name!r}, pretrained={weights!r})" and copy its cache, '
-            "or save a .safetensors file) and name the file in backbones.….weights."
+            f'python -c "import open_clip; open_clip.create_model({name!r}, pretrained={weights!r})"\n'
+            "and copy its cache, or save a .safetensors file) and name the file in backbones.….weights."
         ) from error
     tokenizer = open_clip.get_tokenizer(name)
     log.info("loaded %s with weights %s", name, weights)

@@ -21,7 +21,7 @@ from fsar.errors import UserError
 from fsar.evaluation.evaluate import correct, predict
 from fsar.evaluation.features import encode_videos
 from fsar.files import write_json, write_parquet
-from fsar.job import progress_options
+from fsar.job import progress
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, Losses, save_weights
 from fsar.model.methods import METHODS
@@ -124,7 +124,7 @@ def fit(job: TrainingJob, data: TrainingData, output: Path, checkpoints: Path, i
     tasks = config.tasks_per_step
     steps = math.ceil(config.iterations / tasks)
     loader = iter(load_episodes(episodes, step * tasks, steps * tasks, config.workers))
-    progress = tqdm(total=steps * tasks, initial=step * tasks, desc=job.method, unit="episode", **progress_options())
+    bar: tqdm[None] = progress(None, job.method, "episode", total=steps * tasks, initial=step * tasks)
     started, first_step = time.monotonic(), step
     while step < steps:
         _training_mode(model, config)
@@ -154,7 +154,7 @@ def fit(job: TrainingJob, data: TrainingData, output: Path, checkpoints: Path, i
         optimizer.step()
         step += 1
         iteration = step * tasks
-        progress.update(tasks)
+        bar.update(tasks)
 
         means = torch.stack(episode_losses).mean(dim=0).tolist()
         row = dict(zip(METRICS_SCHEMA.names, [iteration, rate, *means, None], strict=True))
@@ -168,11 +168,11 @@ def fit(job: TrainingJob, data: TrainingData, output: Path, checkpoints: Path, i
                 "episode %d of %d: loss %.4f, train accuracy %.3f, val accuracy %.4f, lr %.2e, %.1f episodes/s",
                 iteration, steps * tasks, row["loss"], row["train_accuracy"], row["val_accuracy"], rate, speed,
             )  # fmt: skip
-            progress.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
+            bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
         metrics.append(row)
         if step < steps and iteration // config.checkpoint_every > (iteration - tasks) // config.checkpoint_every:
             save()
-    progress.close()
+    bar.close()
 
     assert best is not None  # the last step validates
     save_weights(best["model"], output / "model.safetensors")

@@ -59,14 +59,17 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
             stream = container.streams.video[0]
             stream.thread_type = "NONE"  # jobs run beside one another, one core each
             rate = stream.average_rate or stream.guessed_rate
+            frame: av.VideoFrame
             for frame in container.decode(stream):
                 if time.monotonic() > deadline:
                     raise VideoError(f"decoding took longer than {timeout:g} s, at frame {frames}")
                 quarter_turns = round(frame.rotation / 90) % 4
                 width, height = (frame.height, frame.width) if quarter_turns % 2 else (frame.width, frame.height)
                 facts = VideoFacts(float(rate) if rate else 0.0, width, height)
-                resized = frame.reformat(size, size, "rgb24", interpolation="BILINEAR").to_ndarray()
-                yield facts, np.ascontiguousarray(np.rot90(resized, quarter_turns)) if quarter_turns else resized
+                resized = np.asarray(
+                    frame.reformat(size, size, "rgb24", interpolation="BILINEAR").to_ndarray(), np.uint8
+                )
+                yield facts, np.ascontiguousarray(np.rot90(resized, quarter_turns))
                 frames += 1
     except av.FFmpegError as error:
         reason = error.strerror or type(error).__name__

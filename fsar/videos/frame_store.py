@@ -14,12 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import simplejpeg
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from fsar.config import FramesConfig
 from fsar.errors import UserError
 from fsar.files import atomic, write_parquet
-from fsar.job import progress_options
+from fsar.job import progress
 from fsar.videos.decode import VideoError, VideoFacts, decode
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def shard_name(shard: int) -> str:
 
 
 def stored_positions(frames: int, keep: int) -> NDArray[np.int64]:
-    """Return which frames of a video are stored: all if `keep` is 0 or not below `frames`, else `keep` evenly spread."""
+    """Return which frames of a video are stored: all if `keep` is 0 or above `frames`, else `keep` evenly spread."""
     if keep == 0 or frames <= keep:
         return np.arange(frames)
     return ((np.arange(keep) + 0.5) * frames / keep).astype(np.int64)
@@ -63,11 +62,11 @@ def stored_positions(frames: int, keep: int) -> NDArray[np.int64]:
 
 def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[bytes]]:
     """Decode a video and return its facts and one JPEG per frame."""
-    facts, jpegs = None, []
-    for facts, frame in decode(path, config.size, config.timeout):
-        jpegs.append(simplejpeg.encode_jpeg(frame, quality=config.quality, colorsubsampling="420"))
-    assert facts is not None  # decode() raises if there is no frame
-    return facts, jpegs
+    frames = [
+        (facts, simplejpeg.encode_jpeg(frame, quality=config.quality, colorsubsampling="420"))
+        for facts, frame in decode(path, config.size, config.timeout)
+    ]
+    return frames[0][0], [jpeg for _, jpeg in frames]  # decode() raises if there is no frame
 
 
 def write_shard(manifest: Path, shard: int, config: FramesConfig, arrow: Path, index: Path) -> None:
@@ -83,10 +82,10 @@ def write_shard(manifest: Path, shard: int, config: FramesConfig, arrow: Path, i
     videos = pd.read_parquet(manifest).iloc[shard :: config.shards]
     rows = []
     stored = 0
-    with atomic(arrow) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        with pa.ipc.new_file(sink, SHARD_SCHEMA) as writer:
+    with atomic(arrow) as temporary:  # renamed only after the inner block has closed the file
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, SHARD_SCHEMA) as writer:
             pairs = zip(videos["video_id"], videos["path"], strict=True)
-            for video_id, path in tqdm(pairs, total=len(videos), desc="decoding", unit="video", **progress_options()):
+            for video_id, path in progress(pairs, "decoding", "video", total=len(videos)):
                 row = dict.fromkeys(INDEX_SCHEMA.names, 0) | {"video_id": video_id, "shard": shard, "row": -1}
                 try:
                     facts, jpegs = _encode_video(path, config)
@@ -138,7 +137,8 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
         shown = [f"  - {row.path}: {row.error}" for row in failed.head(MAX_SHOWN).itertuples()]
         more = [f"  … and {len(failed) - MAX_SHOWN} more"] if len(failed) > MAX_SHOWN else []
         raise UserError(
-            f"{len(failed)} of {len(index)} videos cannot be decoded, more than frames.max_failed = {max_failed:g} allows:\n"
+            f"{len(failed)} of {len(index)} videos cannot be decoded, "
+            f"more than frames.max_failed = {max_failed:g} allows:\n"
             + "\n".join(shown + more)
             + "\nMend or remove them in the list of videos, or raise frames.max_failed to run without them."
         )
@@ -185,7 +185,9 @@ class FrameStore:
         batch = _open_shard(str(self.folder / shard_name(self._shard[number]))).get_batch(int(self._row[number]))
         stored = batch.column("position").to_numpy()
         jpegs = batch.column("jpeg")
-        return np.stack([simplejpeg.decode_jpeg(memoryview(jpegs[i].as_buffer()).cast("B")) for i in nearest(stored, positions)])
+        return np.stack(
+            [simplejpeg.decode_jpeg(memoryview(jpegs[i].as_buffer()).cast("B")) for i in nearest(stored, positions)]
+        )
 
 
 def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:

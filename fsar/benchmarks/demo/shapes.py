@@ -58,7 +58,10 @@ SHAPES: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Pose:
-    """Where and how a shape is seen: centre and radius in units of half the picture's shorter side, angle in radians."""
+    """Where and how a shape is seen.
+
+    Centre and radius are in units of half the picture's shorter side, the angle is in radians.
+    """
 
     x: float = 0.0
     y: float = 0.0

@@ -1,4 +1,4 @@
-"""Training the demo's small CLIP from stills and captions, with open_clip's own model and loss (Radford et al., 2021)."""
+"""Training the demo's small CLIP (Radford et al., 2021) from stills and captions, with open_clip's model and loss."""
 
 import logging
 import math
@@ -10,11 +10,10 @@ import pandas as pd
 import simplejpeg
 import torch
 from safetensors.torch import save_file
-from tqdm import trange
 
 from fsar.config import SmallClipConfig
 from fsar.files import atomic
-from fsar.job import progress_options
+from fsar.job import progress
 from fsar.model.backbone import Backbone, architecture_name
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ def train_small_clip(stills: Path, config: SmallClipConfig, path: Path) -> None:
         lambda step: min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))),
     )
     loss_of = open_clip.ClipLoss()
-    for epoch in trange(config.epochs, desc="training the small CLIP", unit="epoch", **progress_options()):
+    for epoch in progress(range(config.epochs), "training the small CLIP", "epoch"):
         shuffled = order.permutation(len(table))
         total = 0.0
         for step in range(steps_per_epoch):

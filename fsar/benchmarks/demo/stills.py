@@ -39,7 +39,7 @@ def render_still(rng: np.random.Generator, size: int) -> tuple[Array, str]:
     names = list(COLOURS)
     colour_name, back_name = (names[i] for i in rng.choice(len(names), 2, replace=False))
     colour, back = (
-        np.clip(np.float32(COLOURS[name]) + rng.normal(0, 12, 3), 0, 255).astype(np.float32)
+        np.clip(np.array(COLOURS[name], np.float32) + rng.normal(0, 12, 3), 0, 255).astype(np.float32)
         for name in (colour_name, back_name)
     )
     shape = str(rng.choice(list(SHAPES)))

@@ -9,13 +9,12 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from fsar.benchmarks.demo.actions import ACTIONS, class_name, split_classes
 from fsar.benchmarks.demo.shapes import SHAPES, Array, Pose, draw
 from fsar.config import SPLITS, DemoSource
 from fsar.files import atomic
-from fsar.job import progress_options
+from fsar.job import progress
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[n
     frames = np.empty((length, height, width, 3), np.uint8)
     for i in range(length):
         progress = float(np.clip((i / (length - 1) - start) / (end - start), 0, 1) ** easing)
-        dy, dx = (margin + int(round(float(o))) for o in offsets[i])
+        dy, dx = (margin + round(float(o)) for o in offsets[i])
         picture = scene[dy : dy + height, dx : dx + width].copy()
         pose = ACTIONS[action](rest, progress)
         half = min(height, width) / 2
@@ -145,11 +144,11 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
         for shape, action in sorted(classes)
         for number in range(getattr(source.videos_per_class, split))
     ]
-    assert set(split for split, *_ in videos) == set(SPLITS)
+    assert {split for split, *_ in videos} == set(SPLITS)
     mine = videos[part :: source.parts]
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for split, shape, action, number in tqdm(mine, desc="rendering", unit="video", **progress_options()):
+    for split, shape, action, number in progress(mine, "rendering", "video"):
         name = class_name(shape, action)
         path = folder / f"{name} ({number}).mp4"
         frames, fps = render(shape, action, np.random.default_rng([seed, zlib.crc32(name.encode()), number]))

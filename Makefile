@@ -1,0 +1,41 @@
+# `make table` and `make test` set up .venv and do everything a new user needs; the rest is plain snakemake.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+
+.PHONY: table test check docs requirements clean
+
+table: .venv/ready
+	$(BIN)/snakemake --cores $(CORES)
+
+test: .venv/ready check
+	$(BIN)/python -m pytest --durations=10
+
+# Seconds: format, lint, types, generated files, without running the workflow.
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+# The installed packages, made anew when the pinned list changes.
+.venv/ready: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=…")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	touch $@
+
+# Files generated from the config model.
+docs: .venv/ready
+	$(BIN)/python -m fsar.config schema > configs/schema.json
+	$(BIN)/python -m fsar.config docs > docs/config.md
+
+# Pin the newest versions that pyproject.toml allows (needs uv).
+requirements:
+	uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.txt pyproject.toml
+
+clean:
+	rm -rf data results logs .snakemake
