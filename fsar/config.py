@@ -16,7 +16,8 @@ from fsar.errors import UserError
 from fsar.model.methods import METHODS
 
 SPLITS = ("train", "val", "test")
-Split = Literal["train", "val", "test"]
+# Combinations of shape and action that the demo can render (fsar/benchmarks/demo/actions.py).
+DEMO_CLASSES = 100
 
 # Names become parts of file paths and of Snakemake wildcards.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*$")]
@@ -371,6 +372,9 @@ def _wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
         yield f"training of benchmark {benchmark!r}: {problem}"
     source = config.benchmarks[benchmark].source
     if isinstance(source, DemoSource):
+        wanted = sum(getattr(source.classes, split) for split in SPLITS)
+        if wanted > DEMO_CLASSES:
+            yield f"benchmarks.{benchmark}.source.classes are {wanted} in all, but there are {DEMO_CLASSES}"
         counts = {
             split: dict.fromkeys(
                 (f"demo class {i}" for i in range(getattr(source.classes, split))),

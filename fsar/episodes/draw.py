@@ -43,8 +43,8 @@ class EpisodeSampler:
         for name, videos in zip(self.class_names, self.videos, strict=True):
             if len(videos) < shot + queries:
                 raise UserError(
-                    f"Class {name!r} has {len(videos)} readable videos, fewer than shot {shot} + queries {queries}; "
-                    "add videos, leave the class out, or lower the shot"
+                    f"Class {str(name)!r} has {len(videos)} readable videos, fewer than shot {shot} + queries "
+                    f"{queries}; add videos, leave it out, or lower the shot"
                 )
 
     def draw(self, rng: np.random.Generator) -> Episode:

@@ -9,6 +9,7 @@ from typing import Any
 
 import open_clip
 import torch
+from open_clip.factory import load_state_dict
 from torch import Tensor, nn
 
 from fsar.errors import UserError
@@ -120,24 +121,25 @@ def load_backbone(model: str, weights: str) -> Backbone:
                 f"open_clip has no weights {weights!r} for {name}; it has: {', '.join(tags) or 'none'} "
                 "(key backbones.….weights, which also takes a local file)"
             )
-    try:
-        clip = open_clip.create_model(name, pretrained=weights, load_weights=True)
-    except RuntimeError as error:
-        if "state_dict" in str(error) or "size mismatch" in str(error):
-            first = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
-            raise UserError(
-                f"The weights {weights} do not fit the architecture {model}: they are of another one. "
-                f"First difference: {first}"
-            ) from None
-        raise UserError(f"The weights {weights} cannot be loaded into {model}: {error}") from error
-    except Exception as error:  # whatever the hub client or the unpickler raises; the cause is kept
-        if is_file:
+    if is_file:
+        try:
+            load_state_dict(weights)  # nothing in the file is executed
+        except Exception as error:  # whatever safetensors or the restricted unpickler raises
             raise UserError(f"The weights file {weights} cannot be read: {error}") from error
+    try:
+        clip = open_clip.create_model(name, pretrained=weights)
+    except Exception as error:  # open_clip raises assertions, run-time errors and the hub client's own
+        if is_file:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise UserError(
+                f"The weights {weights} do not fit the architecture {model}: they are of another one "
+                f"({' '.join(lines[:2])})"
+            ) from error
         raise UserError(
             f"The weights {weights!r} of {name} could not be downloaded: {error}\n"
-            "Without a network, put them on this machine once (from one that has a network: "
+            "Without a network, put them on this machine once: from one that has a network, run\n"
             f'python -c "import open_clip; open_clip.create_model({name!r}, pretrained={weights!r})"\n'
-            "and copy its cache, or save a .safetensors file) and name the file in backbones.….weights."
+            "and copy its cache, or save a .safetensors file and name it in backbones.….weights."
         ) from error
     tokenizer = open_clip.get_tokenizer(name)
     log.info("loaded %s with weights %s", name, weights)

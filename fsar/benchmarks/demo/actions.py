@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from fsar.benchmarks.demo.shapes import SHAPES, Pose
-from fsar.config import SPLITS, Counts
+from fsar.config import DEMO_CLASSES, SPLITS, Counts
 
 # An action changes a resting pose, given the progress from 0 to 1.
 Action = Callable[[Pose, float], Pose]
@@ -53,6 +53,7 @@ ACTION_PAIRS: list[dict[str, Action]] = [
 ]
 ACTIONS: dict[str, Action] = {name: action for pair in ACTION_PAIRS for name, action in pair.items()}
 CLASS_COUNT = len(SHAPES) * len(ACTIONS)
+assert CLASS_COUNT == DEMO_CLASSES
 
 
 def split_classes(counts: Counts, seed: int) -> dict[str, list[tuple[str, str]]]:

@@ -1,0 +1,96 @@
+"""Drawing and storing episodes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsar.benchmarks.manifest import SCHEMA
+from fsar.episodes.draw import EpisodeSampler, training_episode
+from fsar.episodes.stored import StoredEpisodes, draw_episodes
+from fsar.errors import UserError
+from fsar.files import write_parquet
+from fsar.videos.frame_store import INDEX_SCHEMA
+
+LABELS = np.repeat(np.array([f"class {i}" for i in range(7)], object), 9)
+
+
+@given(seed=st.integers(0, 2**32 - 1), way=st.integers(2, 7), shot=st.integers(1, 5), queries=st.integers(1, 4))
+def test_an_episode_is_a_fair_task(seed, way, shot, queries):
+    episode = EpisodeSampler(LABELS, way, shot, queries).draw(np.random.default_rng(seed))
+    assert len(set(episode.classes)) == way
+    videos = np.concatenate([episode.support, episode.queries], axis=1)
+    assert videos.shape == (way, shot + queries)
+    assert len(set(videos.ravel())) == videos.size  # no video twice, so no query in a support
+    assert (videos // 9 == episode.classes[:, None]).all()  # every video of its class
+
+
+def test_training_episodes_are_a_function_of_seed_and_number():
+    sampler = EpisodeSampler(LABELS, 5, 1, 5)
+    draws = {(s, n): training_episode(sampler, s, n)[0].support.tobytes() for s in (0, 1) for n in range(50)}
+    assert len(set(draws.values())) == 100
+    assert training_episode(sampler, 1, 49)[0].support.tobytes() == draws[1, 49]
+
+
+def test_every_class_and_video_gets_its_turn():
+    sampler = EpisodeSampler(LABELS, 5, 1, 1)
+    episodes = [training_episode(sampler, 0, n)[0] for n in range(700)]
+    classes = np.bincount(np.concatenate([e.classes for e in episodes]), minlength=7)
+    videos = np.bincount(np.concatenate([e.support.ravel() for e in episodes]), minlength=63)
+    assert abs(classes - 500).max() < 60 and videos.min() > 25
+
+
+@pytest.mark.parametrize(
+    ("way", "shot", "message"), [(8, 1, "8 classes cannot be drawn from 7"), (5, 9, "'class 0' has 9 readable videos")]
+)
+def test_too_few_classes_or_videos(way, shot, message):
+    with pytest.raises(UserError, match=message):
+        EpisodeSampler(LABELS, way, shot, 1)
+
+
+@pytest.fixture
+def data(tmp_path):
+    ids = [f"{label}/{i}.mp4" for i, label in enumerate(LABELS)]
+    manifest = pd.DataFrame({"video_id": ids, "path": ids, "class_name": LABELS, "split": "test", "source": "here"})
+    index = pd.DataFrame(dict.fromkeys(INDEX_SCHEMA.names, 0) | {"video_id": ids, "status": "ok", "error": ""})
+    index.loc[0, "status"] = "failed"
+    write_parquet(tmp_path / "manifest.parquet", manifest, SCHEMA)
+    write_parquet(tmp_path / "index.parquet", index, INDEX_SCHEMA)
+    return tmp_path
+
+
+def drawn(data, name, *, shot=2, count=40, seed=0, split="test"):
+    path = data / name
+    draw_episodes(data / "manifest.parquet", data / "index.parquet", split, 5, shot, 1, count, seed, path)
+    return path
+
+
+def test_stored_episodes_come_back_whole(data):
+    path = drawn(data, "episodes.parquet")
+    episodes = StoredEpisodes.read(path)
+    assert episodes.classes.shape == (40, 5) and episodes.support.shape == (40, 5, 2)
+    assert episodes.queries.shape == (40, 5, 1)
+    table = pd.read_parquet(path)
+    support = table[(table["episode"] == 7) & (table["label"] == 3) & (table["role"] == "support")]
+    assert [episodes.video_ids[i] for i in episodes.support[7, 3]] == list(support["video_id"])
+    assert episodes.class_names[episodes.classes[7, 3]] == support["class_name"].iloc[0]
+    names = np.array(episodes.class_names)[episodes.classes]
+    assert all(
+        id.startswith(name)
+        for id, name in zip(np.array(episodes.video_ids)[episodes.queries[..., 0]].ravel(), names.ravel(), strict=True)
+    )
+
+
+def test_broken_videos_are_in_no_episode(data):
+    assert "class 0/0.mp4" not in StoredEpisodes.read(drawn(data, "many.parquet", count=500)).video_ids
+
+
+def test_same_seed_same_bytes(data):
+    first, again, other = (drawn(data, f"{i}.parquet", seed=seed).read_bytes() for i, seed in enumerate((0, 0, 1)))
+    assert first == again != other
+
+
+def test_too_few_readable_videos_name_the_class(data):
+    with pytest.raises(UserError, match=r"test split of .*'class 0' has 8 readable videos"):
+        drawn(data, "none.parquet", shot=8)

@@ -1,0 +1,104 @@
+"""Evaluation on features against the plain way, and its statistics."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fsar.config import HeadConfig
+from fsar.episodes.stored import SCHEMA, StoredEpisodes
+from fsar.evaluation.evaluate import correct, episode_accuracies, evaluate_setting, predict
+from fsar.evaluation.features import read_features, write_features
+from fsar.evaluation.statistics import mean_and_interval
+from fsar.files import write_parquet
+from fsar.model.few_shot import load_head
+from fsar.model.head import Head
+from fsar.model.methods import METHODS
+
+VIDEOS, CLASSES, WIDTH = 40, 8, 32
+
+
+def episodes_of(shot, queries=2, way=5, count=30):
+    """Random episodes over videos v0…v39, five to each of the classes c0…c7."""
+    rng = np.random.default_rng(shot)
+    classes = np.stack([rng.permutation(CLASSES)[:way] for _ in range(count)])
+    videos = np.stack([[c * 5 + rng.permutation(5)[: shot + queries] for c in row] for row in classes])
+    ids, names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
+    return StoredEpisodes(ids, names, classes, videos[..., :shot], videos[..., shot:])
+
+
+@pytest.fixture
+def features():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(VIDEOS, 8, WIDTH, generator=generator), torch.randn(CLASSES, WIDTH, generator=generator)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shot", [1, 3])
+def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot):
+    frames, text = features
+    torch.manual_seed(0)
+    head = Head(METHODS[method], WIDTH, HeadConfig(feed_forward=64)).eval()
+    episodes = episodes_of(shot)
+    # rows in another order than the episodes count them
+    videos, classes = torch.randperm(VIDEOS), torch.randperm(CLASSES)
+    predicted = predict(
+        head,
+        episodes,
+        {f"v{int(v)}": row for row, v in enumerate(videos)},
+        frames[videos],
+        {f"c{int(c)}": row for row, c in enumerate(classes)},
+        text[classes],
+    )
+    for number in range(len(predicted)):
+        with torch.inference_mode():
+            logits = head.few_shot_logits(
+                frames[episodes.support[number]],
+                frames[episodes.queries[number].ravel()],
+                text[episodes.classes[number]],
+            )
+        np.testing.assert_array_equal(predicted[number].ravel(), logits.argmax(dim=1).numpy())
+
+
+def test_correct_counts_the_diagonal():
+    predicted = np.array([[[0, 1], [1, 1]], [[1, 1], [0, 0]]])
+    assert correct(predicted).tolist() == [[[True, False], [True, True]], [[False, False], [False, False]]]
+
+
+def test_a_setting_from_files_to_accuracies(features, tmp_path):
+    frames, text = features
+    episodes = episodes_of(1, queries=1)
+    rows = [
+        (e, n, role, f"c{episodes.classes[e, n]}", f"v{videos[e, n, 0]}")
+        for e in range(30)
+        for n in range(5)
+        for role, videos in (("support", episodes.support), ("query", episodes.queries))
+    ]
+    write_parquet(tmp_path / "episodes.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
+    names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
+    write_features(tmp_path / "features.safetensors", names[0], frames, names[1], text)
+    head = load_head("clip-freeze", HeadConfig(), tmp_path / "features.safetensors", None)
+    evaluate_setting(head, tmp_path / "features.safetensors", tmp_path / "episodes.parquet", tmp_path / "out.parquet")
+
+    table = pd.read_parquet(tmp_path / "out.parquet")
+    assert len(table) == 150 and list(table["label"][:5]) == [0, 1, 2, 3, 4]
+    assert list(table["class_name"][:5]) == [f"c{c}" for c in episodes.classes[0]]
+    video_rows, stored, class_rows, stored_text = read_features(tmp_path / "features.safetensors")
+    expected = correct(predict(head, episodes, video_rows, stored, class_rows, stored_text))
+    np.testing.assert_allclose(episode_accuracies(tmp_path / "out.parquet"), expected.mean(axis=(1, 2)))
+
+
+def test_names_of_any_kind_survive_in_feature_files(tmp_path):
+    names = ['a "b".mp4', "line\nbreak", "größe 動画"]
+    write_features(tmp_path / "f.safetensors", names, torch.randn(3, 8, 4), names, torch.randn(3, 4))
+    videos, _, classes, _ = read_features(tmp_path / "f.safetensors")
+    assert list(videos) == names == list(classes)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(1000):
+        mean, half = mean_and_interval(rng.normal(3.0, 2.0, 25))
+        covered += abs(mean - 3.0) <= half
+    assert 930 <= covered <= 970

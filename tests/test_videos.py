@@ -1,0 +1,202 @@
+"""Decoding, the frame store and sampling."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import simplejpeg
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsar.benchmarks.manifest import SCHEMA
+from fsar.config import FramesConfig, SamplingConfig
+from fsar.errors import UserError
+from fsar.files import write_parquet
+from fsar.videos.augmentation import colour_jitter, crop, flip
+from fsar.videos.decode import VideoError, decode
+from fsar.videos.frame_store import FrameStore, gather_index, nearest, shard_name, stored_positions, write_shard
+from fsar.videos.sampling import sample_positions
+from fsar.videos.sampling import test_positions as positions_at_test
+from tests.videos import ffmpeg_frames, make_broken_videos, make_video
+
+
+def frames_of(path, size=48):
+    return np.stack([frame for _, frame in decode(path, size, timeout=60)])
+
+
+def assert_same_frames(ours, theirs):
+    """Hold our frames against the ffmpeg program's: same number, same order, same content but for rounding."""
+    assert ours.shape == theirs.shape
+    difference = np.abs(ours.astype(int) - theirs.astype(int))
+    assert difference.mean() < 1.0 and difference.max() <= 24
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("h264.mp4", ("-c:v", "libx264")),
+        ("mpeg4 with B-frames.avi", ("-c:v", "mpeg4", "-bf", "2")),
+        ("vp9.webm", ("-c:v", "libvpx-vp9", "-deadline", "realtime")),
+        ('it\'s (50%) & "größe"; $HOME!.mp4', ("-c:v", "libx264")),
+    ],
+)
+def test_every_frame_once_in_order(tmp_path, name, options):
+    path = make_video(tmp_path / name, 25, options=options)
+    ours = frames_of(path)
+    assert len(ours) == 25
+    assert_same_frames(ours, ffmpeg_frames(path, 48))
+
+
+def test_facts_and_odd_sizes(tmp_path):
+    path = make_video(tmp_path / "odd.mp4", 5, fps=15, size="61x47", pixels="yuv444p")
+    facts, frame = next(decode(path, 32, timeout=60))
+    assert (facts.fps, facts.width, facts.height, frame.shape) == (15.0, 61, 47, (32, 32, 3))
+
+
+def test_one_frame(tmp_path):
+    assert len(frames_of(make_video(tmp_path / "one.mp4", 1))) == 1
+
+
+def test_broken_videos_tell_why(tmp_path):
+    for name, reason in make_broken_videos(tmp_path / "broken").items():
+        with pytest.raises(VideoError) as error:
+            frames_of(tmp_path / "broken" / name)
+        assert reason in str(error.value) and str(error.value), name
+
+
+def test_a_slow_video_is_given_up(tmp_path):
+    path = make_video(tmp_path / "slow.mp4")
+    with pytest.raises(VideoError, match="took longer than 0 s"):
+        list(decode(path, 32, timeout=0))
+
+
+def test_real_clips_frame_by_frame(real_clips):
+    paths = sorted(p for p in real_clips.glob("*/*") if p.suffix in (".avi", ".mp4"))
+    paths += sorted((real_clips / "ssv2_sample" / "videos").glob("*.webm"))[:5]
+    assert len(paths) >= 15
+    for path in paths:
+        assert_same_frames(frames_of(path, 64), ffmpeg_frames(path, 64))
+
+
+def manifest_of(folder, names):
+    manifest = pd.DataFrame(
+        {
+            "video_id": names,
+            "path": [str(folder / name) for name in names],
+            "class_name": "a",
+            "split": "train",
+            "source": "test",
+        }
+    )
+    write_parquet(folder / "manifest.parquet", manifest, SCHEMA)
+    return folder / "manifest.parquet"
+
+
+def build_store(folder, names, config, max_failed=1.0):
+    manifest = manifest_of(folder, names)
+    indexes = []
+    for shard in range(config.shards):
+        index = folder / f"shard-{shard:03d}.parquet"
+        write_shard(manifest, shard, config, folder / shard_name(shard), index)
+        indexes.append(index)
+    gather_index(manifest, indexes, max_failed, folder / "index.parquet")
+    return FrameStore(folder, folder / "index.parquet")
+
+
+def test_store_gives_back_the_frames(tmp_path):
+    names = [make_video(tmp_path / f"{n} frames.mp4", n).name for n in (1, 7, 30)]
+    store = build_store(tmp_path, names, FramesConfig(size=48, shards=2, quality=95))
+    for name in names:
+        original = frames_of(tmp_path / name)
+        assert store.length(name) == len(original)
+        stored = store.frames(name, np.arange(len(original)))
+        assert np.abs(stored.astype(int) - original.astype(int)).mean() < 4
+        expected = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(original[-1], quality=95, colorsubsampling="420"))
+        np.testing.assert_array_equal(stored[-1], expected)
+
+
+def test_broken_videos_are_rows_and_never_replaced(tmp_path):
+    broken = make_broken_videos(tmp_path)
+    good = make_video(tmp_path / "good.mp4").name
+    store = build_store(tmp_path, [*broken, good], FramesConfig(size=32, shards=3))
+    index = pd.read_parquet(tmp_path / "index.parquet").set_index("video_id")
+    assert list(index.index) == [*broken, good]
+    assert set(index.loc[list(broken), "status"]) == {"failed"} and index.loc[good, "status"] == "ok"
+    assert all(index.loc[name, "error"] for name in broken)
+    assert good in store and not any(name in store for name in broken)
+
+
+def test_too_many_broken_videos_stop_the_run_with_their_list(tmp_path):
+    broken = make_broken_videos(tmp_path)
+    with pytest.raises(UserError, match=r"(?s)8 of 8 videos.*max_failed = 0\.5.*missing\.mp4: there is no such file"):
+        build_store(tmp_path, list(broken), FramesConfig(size=32, shards=1), max_failed=0.5)
+    assert (tmp_path / shard_name(0)).exists()  # what was computed stays
+
+
+def test_keeping_some_frames(tmp_path):
+    name = make_video(tmp_path / "long.mp4", 40).name
+    store = build_store(tmp_path, [name], FramesConfig(size=32, shards=1, keep=8))
+    index = pd.read_parquet(tmp_path / "index.parquet")
+    assert (index["stored_frames"][0], index["source_frames"][0]) == (8, 40)
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / name).write_bytes((tmp_path / name).read_bytes())
+    everything = build_store(tmp_path / "all", [name], FramesConfig(size=32, shards=1)).frames(name, np.array([2]))
+    np.testing.assert_array_equal(store.frames(name, np.array([0, 3]))[:1], everything)
+
+
+@given(frames=st.integers(1, 500), keep=st.integers(1, 64))
+def test_stored_positions_are_increasing_and_inside(frames, keep):
+    positions = stored_positions(frames, keep)
+    assert len(positions) == min(frames, keep)
+    assert (np.diff(positions) > 0).all() and positions[0] >= 0 and positions[-1] < frames
+
+
+def test_nearest_stored_frame():
+    assert nearest(np.array([2, 6, 9], np.int32), np.array([0, 3, 4, 5, 8, 20])) == [0, 0, 0, 1, 2, 2]
+
+
+@given(length=st.integers(1, 400), fps=st.sampled_from([0.0, 12.0, 25.0, 30.0]), seed=st.integers(0, 9))
+def test_sampling_stays_inside_and_in_order(length, fps, seed):
+    for strategy, training in itertools.product(("segments", "span"), (True, False)):
+        config = SamplingConfig(strategy=strategy)
+        positions = sample_positions(length, fps, config, np.random.default_rng(seed), training)
+        assert len(positions) == 8 and (np.diff(positions) >= 0).all()
+        assert positions[0] >= 0 and positions[-1] < length
+
+
+def test_segments_take_one_frame_of_each():
+    positions = sample_positions(45, 12, SamplingConfig(), np.random.default_rng(0), training=True)
+    assert list(positions // 5) == list(range(8))  # segments of ⌊45 / 8⌋ = 5 frames
+
+
+def test_span_as_published():
+    # 10 s at 30 fps: the span is min(8 · 35 · 30 / 12, 8 ⌊300 / 8⌋) = 296 frames, the slack 5, the start 2.5
+    config = SamplingConfig(strategy="span")
+    positions = sample_positions(300, 30, config, np.random.default_rng(0), training=False)
+    assert list(positions) == [int(2.5 + i * (296 - 35) / 7) for i in range(8)]
+
+
+def test_test_positions_depend_on_the_video_and_the_seed_alone():
+    draws = {(v, s): tuple(positions_at_test(v, 400, 30, SamplingConfig(), s)) for v in "ab" for s in (0, 1)}
+    assert len(set(draws.values())) == 4
+    assert draws["a", 0] == tuple(positions_at_test("a", 400, 30, SamplingConfig(), 0))
+
+
+def test_augmentation():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (3, 10, 12, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(crop(frames, 6, None), frames[:, 2:8, 3:9])
+    assert crop(frames, 6, rng).shape == (3, 6, 6, 3)
+    with pytest.raises(UserError, match=r"set frames\.size to 16 or more"):
+        crop(frames, 16, None)
+    flips = [flip(frames, np.random.default_rng(seed)) for seed in range(8)]
+    mirrored = sum(np.array_equal(f, frames[:, :, ::-1]) for f in flips)
+    assert 0 < mirrored < 8 and mirrored + sum(np.array_equal(f, frames) for f in flips) == 8
+
+
+def test_colour_jitter_is_the_same_for_all_frames():
+    frame = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
+    jittered = colour_jitter(np.repeat(frame, 4, axis=0), np.random.default_rng(1))
+    assert jittered.shape == (4, 8, 8, 3) and not np.array_equal(jittered[0], frame[0])
+    assert all(np.array_equal(jittered[0], other) for other in jittered[1:])

@@ -1,0 +1,65 @@
+"""Videos for the tests: good ones, and every kind of broken one."""
+
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def make_video(
+    path: Path,
+    frames: int = 20,
+    *,
+    fps: int = 10,
+    size: str = "64x48",
+    pixels: str = "yuv420p",
+    options: tuple[str, ...] = (),
+) -> Path:
+    """Encode a moving picture without hard edges, so that rounding stays small."""
+    source = ["-f", "lavfi", "-i", f"gradients=size={size}:rate={fps}:speed=0.1:seed=1"]
+    arguments = [FFMPEG, "-v", "error", "-y", *source, "-frames:v", str(frames), "-pix_fmt", pixels]
+    subprocess.run([*arguments, *options, str(path)], check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+def ffmpeg_frames(path: Path, size: int) -> NDArray[np.uint8]:
+    """Decode with the ffmpeg program: (frames, size, size, 3), every frame once."""
+    arguments = [FFMPEG, "-v", "error", "-i", f"file:{path}", "-fps_mode", "passthrough", "-map", "0:v:0"]
+    arguments += ["-vf", f"scale={size}:{size}:flags=bilinear", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:"]
+    raw = subprocess.run(arguments, check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, size, size, 3)
+
+
+def make_broken_videos(folder: Path) -> dict[str, str]:
+    """Make one file of each broken kind; returns their names and a part of the error expected for each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = make_video(folder / "whole.mp4")
+    data = whole.read_bytes()
+    whole.unlink()
+    (folder / "truncated.mp4").write_bytes(data[: len(data) // 2])  # its index, at the end, is lost
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "text.mp4").write_text("this is not a video\n" * 50)
+    (folder / "noise.avi").write_bytes(np.random.default_rng(0).bytes(5000))
+    audio = ["-f", "lavfi", "-i", "sine=duration=1", str(folder / "audio.m4a")]
+    subprocess.run([FFMPEG, "-v", "error", "-y", *audio], check=True, stdin=subprocess.DEVNULL)
+    header = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10", "-frames:v", "0", "-pix_fmt", "yuv420p"]
+    subprocess.run(
+        [FFMPEG, "-v", "error", "-y", *header, str(folder / "zero.avi")], check=False, stdin=subprocess.DEVNULL
+    )
+    if not (folder / "zero.avi").exists():
+        (folder / "zero.avi").write_bytes(b"RIFF\x04\x00\x00\x00AVI ")
+    (folder / "folder.mp4").mkdir()
+    return {
+        "truncated.mp4": "",
+        "empty.mp4": "the file is empty",
+        "text.mp4": "",
+        "noise.avi": "",
+        "audio.m4a": "it has no video stream",
+        "zero.avi": "",
+        "folder.mp4": "there is no such file",
+        "missing.mp4": "there is no such file",
+    }
