@@ -6,7 +6,7 @@ from snakemake.utils import min_version
 min_version("9.10")
 
 
-configfile: workflow.source_path("config.yaml")
+configfile: "config.yaml"
 
 
 include: "rules/common.smk"
