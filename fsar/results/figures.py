@@ -26,7 +26,10 @@ def accuracy_figure(table: Path, outputs: Iterable[Path]) -> None:
     """
     rows = pd.read_csv(table)
     sns.set_theme(style="whitegrid", context="paper")
-    plt.rcParams.update({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar", "font.size": 8})
+    sizes = dict.fromkeys(
+        ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8
+    )
+    plt.rcParams.update({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar", **sizes})
     panels = list(rows.groupby(["benchmark", "backbone", "way"], sort=False))
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.4 * len(panels), 2.9), squeeze=False, sharey=True, layout="constrained"
@@ -45,7 +48,7 @@ def accuracy_figure(table: Path, outputs: Iterable[Path]) -> None:
                 label=method,
                 color=colours[method],
                 marker=MARKERS[number % len(MARKERS)],
-                markersize=5,
+                markersize=4,
                 linewidth=1,
                 capsize=3,
             )
@@ -53,10 +56,10 @@ def accuracy_figure(table: Path, outputs: Iterable[Path]) -> None:
         axis.set_xticks(range(len(shots)), [str(shot) for shot in shots])
         axis.set_xlim(-0.4, len(shots) - 0.6)
         axis.set_xlabel("shots")
-        axis.set_title(f"{benchmark}, {backbone}, {way}-way", fontsize=8)
+        axis.set_title(f"{benchmark}, {backbone}, {way}-way")
     axes[0, 0].set_ylabel("accuracy (%), 95 % interval")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 * len(panels), frameon=False)
     for path in outputs:
         with atomic(path) as temporary:
             # No dates inside: the same table gives the same bytes.
