@@ -56,9 +56,15 @@ wildcard_constraints:
     part=r"\d+",
 
 
+def project_file(path):
+    """A file of the project, named from the working directory where it lies below it: a checkout can be moved."""
+    relative = os.path.relpath(ROOT / path)
+    return str(ROOT / path) if relative.startswith("..") else relative
+
+
 def code(script):
     """The package's files that decide what a script computes."""
-    return code_inputs(ROOT / "workflow_scripts" / script)
+    return [project_file(path) for path in code_inputs(ROOT / "workflow_scripts" / script)]
 
 
 def of_benchmark(section, key=None):

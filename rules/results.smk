@@ -4,7 +4,7 @@
 rule write_tables:
     input:
         predictions=[path for row in settings_of_the_table() for path in row["predictions"]],
-        published=ROOT / "fsar/results/published.csv",
+        published=project_file("fsar/results/published.csv"),
         code=code("write_tables.py"),
     output:
         csv="results/table.csv",

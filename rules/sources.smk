@@ -51,7 +51,7 @@ rule render_stills:
 rule train_small_clip:
     input:
         stills="data/small_clip/stills.parquet",
-        architecture=ROOT / "fsar/model/architectures/small-clip.json",
+        architecture=project_file("fsar/model/architectures/small-clip.json"),
         code=code("train_small_clip.py"),
     output:
         weights="data/small_clip/small-clip.safetensors",

@@ -7,12 +7,12 @@ import torch
 
 from fsar.config import HeadConfig
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
-from fsar.evaluation.evaluate import correct, episode_accuracies, evaluate_setting, predict
-from fsar.evaluation.features import read_features, write_features
+from fsar.evaluation.evaluate import correct, evaluate_setting, predict
+from fsar.evaluation.feature_file import read_features, write_features
+from fsar.evaluation.predictions import episode_accuracies
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import write_parquet
-from fsar.model.few_shot import load_head
-from fsar.model.head import Head
+from fsar.model.head import Head, load_head
 from fsar.model.methods import METHODS
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32

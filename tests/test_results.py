@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fsar.evaluation.evaluate import PREDICTIONS_SCHEMA
+from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_parquet
 from fsar.results.figures import accuracy_figure
 from fsar.results.published import published_result, published_results

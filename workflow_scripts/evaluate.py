@@ -7,7 +7,7 @@ import torch
 from fsar.config import HeadConfig
 from fsar.evaluation.evaluate import evaluate_setting
 from fsar.job import logged
-from fsar.model.few_shot import load_head
+from fsar.model.head import load_head
 
 with logged(snakemake.log[0]):
     torch.set_num_threads(1)  # as the rule states; the same number gives the same digits

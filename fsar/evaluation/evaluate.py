@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.features import read_features
+from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import write_parquet
 from fsar.job import progress
 from fsar.model.head import Head
@@ -80,16 +80,6 @@ def correct(predicted: NDArray[np.int64]) -> NDArray[np.bool_]:
     return predicted == np.arange(predicted.shape[1])[:, None]
 
 
-PREDICTIONS_SCHEMA = pa.schema(
-    [
-        ("episode", pa.int32()),
-        ("label", pa.int16()),  # true label in the episode
-        ("class_name", pa.dictionary(pa.int32(), pa.string())),  # true class
-        ("predicted", pa.int16()),  # predicted label in the episode
-    ]
-)
-
-
 def evaluate_setting(head: Head, features: Path, episodes: Path, path: Path) -> None:
     """Evaluate a model on stored episodes and write every prediction, a row per query.
 
@@ -114,10 +104,3 @@ def evaluate_setting(head: Head, features: Path, episodes: Path, path: Path) -> 
     )
     write_parquet(path, table, PREDICTIONS_SCHEMA)
     log.info("%s: accuracy %.4f over %d episodes", episodes, correct(predicted).mean(), count)
-
-
-def episode_accuracies(predictions: Path) -> NDArray[np.float64]:
-    """Return the accuracy of each episode in a file of `evaluate_setting`: (E,)."""
-    table = pd.read_parquet(predictions, columns=["episode", "label", "predicted"])
-    right = table["label"] == table["predicted"]
-    return right.groupby(table["episode"].to_numpy()).mean().to_numpy(np.float64)

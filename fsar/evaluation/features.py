@@ -1,6 +1,5 @@
 """Features once per video: at test time they do not depend on the episode."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
 from fsar.episodes.stored import readable_videos
-from fsar.files import atomic
+from fsar.evaluation.feature_file import write_features
 from fsar.job import progress
 from fsar.model.backbone import Backbone
 from fsar.videos.augmentation import crop
@@ -109,26 +106,3 @@ def encode_split(
     text = backbone.encode_text([prompt.format(class_name=name) for name in class_names]).cpu()
     write_features(path, video_ids, frames, class_names, text)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
-
-
-def write_features(
-    path: Path, video_ids: Sequence[str], features: Tensor, class_names: Sequence[str], text: Tensor
-) -> None:
-    """Store features as safetensors, with the videos and classes they belong to in its metadata."""
-    names = {"video_ids": json.dumps(list(video_ids)), "class_names": json.dumps(list(class_names))}
-    with atomic(path) as temporary:
-        save_file({"frames": features.contiguous(), "text": text.contiguous()}, temporary, metadata=names)
-
-
-def read_features(path: Path) -> tuple[dict[str, int], Tensor, dict[str, int], Tensor]:
-    """Read a file of `write_features`.
-
-    Returns:
-        the row of each video, (V, T, D) frame features, the row of each class, (C, D) text features.
-    """
-    with safe_open(path, framework="pt") as file:
-        names = file.metadata()
-        videos, classes = (
-            {name: row for row, name in enumerate(json.loads(names[key]))} for key in ("video_ids", "class_names")
-        )
-        return videos, file.get_tensor("frames"), classes, file.get_tensor("text")

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -123,15 +122,3 @@ def load_model(backbone: BackboneConfig, method: str, config: HeadConfig, traine
     if trained is not None:
         load_weights(model, trained)
     return model
-
-
-def load_head(method: str, config: HeadConfig, features: Path, trained: Path | None) -> Head:
-    """Load the head of a trained model alone, for features that are there already; without weights, a fresh one."""
-    with safe_open(features, framework="pt") as file:
-        width = file.get_slice("frames").get_shape()[-1]
-    head = Head(METHODS[method], width, config)
-    if trained is not None:
-        with safe_open(trained, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith("head.")]  # noqa: SIM118 (not a dict)
-            head.load_state_dict({name.removeprefix("head."): file.get_tensor(name) for name in names})
-    return head

@@ -3,12 +3,15 @@
 Shapes: way N, shot K, queries Q of the whole episode, frames T, feature width D, training classes C.
 """
 
+from pathlib import Path
+
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from fsar.config import HeadConfig
 from fsar.model.matching import otam_distance
-from fsar.model.methods import Method
+from fsar.model.methods import METHODS, Method
 from fsar.model.similarity import cosine_similarity
 from fsar.model.temporal_transformer import TemporalTransformer
 
@@ -81,3 +84,15 @@ class Head(nn.Module):
         if self.scale is None:
             raise ValueError(f"{self.method.title} has no video-text objective")
         return self.scale * cosine_similarity(videos.mean(dim=1), text)
+
+
+def load_head(method: str, config: HeadConfig, features: Path, trained: Path | None) -> Head:
+    """Load the head of a trained model alone, for features that are there already; without weights, a fresh one."""
+    with safe_open(features, framework="pt") as file:
+        width = file.get_slice("frames").get_shape()[-1]
+    head = Head(METHODS[method], width, config)
+    if trained is not None:
+        with safe_open(trained, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith("head.")]  # noqa: SIM118 (not a dict)
+            head.load_state_dict({name.removeprefix("head."): file.get_tensor(name) for name in names})
+    return head

@@ -25,11 +25,11 @@ def accuracy_figure(table: Path, outputs: Iterable[Path]) -> None:
         outputs: files to write; the suffix decides the format (pdf, svg, png).
     """
     rows = pd.read_csv(table)
-    sns.set_theme(style="whitegrid", context="paper")
     sizes = dict.fromkeys(
         ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 8
     )
-    plt.rcParams.update({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar", **sizes})
+    reproducible = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar"}
+    sns.set_theme(style="whitegrid", context="paper", rc={**sizes, **reproducible})
     panels = list(rows.groupby(["benchmark", "backbone", "way"], sort=False))
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.4 * len(panels), 2.9), squeeze=False, sharey=True, layout="constrained"

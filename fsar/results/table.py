@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fsar.evaluation.evaluate import episode_accuracies
+from fsar.evaluation.predictions import episode_accuracies
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
 from fsar.model.methods import METHODS
