@@ -84,5 +84,4 @@ def load_episodes(episodes: TrainingEpisodes, start: int, stop: int, workers: in
         sampler=range(start, stop),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        collate_fn=lambda batch: batch,
     )
