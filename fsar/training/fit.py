@@ -238,7 +238,7 @@ def _chance(seed: int, episode: int) -> int:
 
 
 def _not_finite(step: int, batch: TrainingBatch, losses: Losses) -> str:
-    values = {name: float(getattr(losses, name)) for name in ("few_shot", "video_text")}
+    values = {name: getattr(losses, name).item() for name in ("few_shot", "video_text")}
     videos = "\n".join(f"  - {video_id}" for video_id in batch.video_ids)
     return (
         f"The loss is no longer finite in step {step}, episode {batch.number}: {values}. "
