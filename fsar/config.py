@@ -244,7 +244,12 @@ class BackboneConfig(Section):
 
     @property
     def weights_are_a_file(self) -> bool:
-        return self.weights.endswith((".safetensors", ".pt", ".bin", ".pth"))
+        return is_weights_file(self.weights)
+
+
+def is_weights_file(weights: str) -> bool:
+    """Tell a local weights file from a pretrained tag of open_clip, by its suffix."""
+    return weights.endswith((".safetensors", ".pt", ".pth", ".bin"))
 
 
 class SmallClipConfig(Section):
@@ -302,47 +307,52 @@ def load(values: dict[str, Any]) -> Config:
     return config
 
 
-def check_episodes_possible(
-    benchmark: str,
-    shots: Iterable[int],
-    ways: Iterable[int],
-    queries: dict[str, int],
-    counts: dict[str, dict[str, int]],
-) -> None:
-    """Check that every split has enough classes, and every class enough videos, for the episodes asked for.
+def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
+    """Check a benchmark's videos against the episodes that will be drawn from them.
 
     Args:
-        benchmark: its name, for the message.
-        shots: test shots.
-        ways: test ways.
-        queries: queries per class by split.
+        config: the whole config.
+        benchmark: which benchmark.
         counts: videos by split and class.
 
     Raises:
-        UserError: naming the key to change and the nearest valid value.
+        UserError: naming the split, the key to change and the nearest valid value.
     """
-    problems = []
-    for split, classes in counts.items():
+    problems = list(_wrong_counts(config, benchmark, counts))
+    if problems:
+        raise UserError(_message(problems))
+
+
+def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
+    training = TrainingConfig(**config.settings(benchmark, "training"))
+    queries = config.settings(benchmark, "episodes")["queries"]
+    drawn = {
+        "train": (training.way, training.shot, training.queries),
+        "val": (training.way, training.shot, queries),  # a checkpoint is chosen by episodes like those it trained on
+        "test": (max(config.run.ways), max(config.shots(benchmark)), queries),
+    }
+    for split, (way, shot, queries) in drawn.items():
+        classes = counts.get(split, {})
         if not classes:
-            problems.append(f"benchmark {benchmark!r} has no {split} class")
+            yield f"benchmark {benchmark!r} has no {split} class"
             continue
-        way = max(ways)
         if way > len(classes):
-            problems.append(
+            yield (
                 f"way is {way}, but benchmark {benchmark!r} has {len(classes)} {split} classes; "
                 f"the nearest valid value is {len(classes)}"
             )
         smallest = min(classes, key=lambda name: (classes[name], name))
-        needed = max(shots) + queries[split]
-        if needed > classes[smallest]:
-            nearest = classes[smallest] - queries[split]
-            problems.append(
-                f"shot {max(shots)} and {queries[split]} queries per class need {needed} videos of every class, but "
+        largest_shot = classes[smallest] - queries
+        if shot > largest_shot:
+            yield (
+                f"shot {shot} and {queries} queries per class need {shot + queries} videos of every class, but "
                 f"class {smallest!r} ({split}) of benchmark {benchmark!r} has {classes[smallest]}; "
-                + (f"the largest valid shot is {nearest}" if nearest >= 1 else "add videos or leave the class out")
+                + (
+                    f"the largest valid shot is {largest_shot}"
+                    if largest_shot >= 1
+                    else "add videos or leave the class out"
+                )
             )
-    if problems:
-        raise UserError(_message(problems))
 
 
 def _message(problems: Iterable[str]) -> str:
@@ -382,25 +392,7 @@ def _wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
             )
             for split in SPLITS
         }
-        try:
-            check_source_counts(config, benchmark, counts)
-        except UserError as error:
-            yield from (line.removeprefix("  - ") for line in str(error).splitlines()[1:])
-
-
-def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
-    """Check a benchmark's videos (by split and class) against its training and test episodes; raises UserError."""
-    training = TrainingConfig(**config.settings(benchmark, "training"))
-    episodes = EpisodesConfig(**config.settings(benchmark, "episodes"))
-    train = {"train": counts.get("train", {})}
-    held_out = {split: counts.get(split, {}) for split in ("val", "test")}
-    check_episodes_possible(benchmark, [training.shot], [training.way], {"train": training.queries}, train)
-    shots, ways = config.shots(benchmark), config.run.ways
-    # Validation selects the checkpoint with episodes of the training's way and shot.
-    check_episodes_possible(
-        benchmark, [training.shot], [training.way], {"val": episodes.queries}, {"val": held_out["val"]}
-    )
-    check_episodes_possible(benchmark, shots, ways, {"test": episodes.queries}, {"test": held_out["test"]})
+        yield from _wrong_counts(config, benchmark, counts)
 
 
 def _describe(problem: Any) -> str:

@@ -25,6 +25,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def from_working_directory(path: str | Path) -> str:
+    """Name a file relative to the working directory where it lies below it, and absolutely elsewhere."""
+    absolute = os.path.abspath(path)
+    relative = os.path.relpath(absolute)
+    return absolute if relative.startswith("..") else relative
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, so that equal values give equal files."""
     with atomic(path) as temporary:

@@ -16,6 +16,7 @@ from fsar.benchmarks.manifest import read_listings, video_counts
 from fsar.code_inputs import code_inputs
 from fsar.config import CsvSource, DemoSource, check_source_counts, load
 from fsar.errors import UserError
+from fsar.files import from_working_directory
 from fsar.model.methods import METHODS
 
 
@@ -41,6 +42,7 @@ validate(config, "../configs/schema.json", set_default=False)
 PREDICTIONS = (
     "results/predictions/{benchmark}/{backbone}/{method}/seed{seed}/{way}way-{shot}shot.parquet"
 )
+MODEL = "results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}"
 FIGURES = multiext("results/figures/accuracy", ".pdf", ".svg", ".png")
 
 
@@ -57,9 +59,8 @@ wildcard_constraints:
 
 
 def project_file(path):
-    """A file of the project, named from the working directory where it lies below it: a checkout can be moved."""
-    relative = os.path.relpath(ROOT / path)
-    return str(ROOT / path) if relative.startswith("..") else relative
+    """A file of the project, so named that a checkout can be moved."""
+    return from_working_directory(ROOT / path)
 
 
 def code(script):
@@ -87,8 +88,7 @@ def backbone_weights(wildcards):
     return [backbone.weights] if backbone.weights_are_a_file else []
 
 
-def training_threads(wildcards):
-    return CONFIG.settings(wildcards.benchmark, "training")["threads"]
+training_threads = of_benchmark("training", "threads")
 
 
 def gpus(wildcards):
@@ -106,7 +106,7 @@ def trained_model(wildcards):
         return []
     shot = CONFIG.settings(wildcards.benchmark, "training")["shot"]
     return expand(
-        "results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}/model.safetensors",
+        f"{MODEL}/model.safetensors",
         shot=shot,
         **{name: wildcards[name] for name in ("benchmark", "backbone", "method", "seed")},
     )

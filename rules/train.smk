@@ -10,9 +10,9 @@ rule train_model:
         weights=backbone_weights,
         code=code("train_model.py"),
     output:
-        weights="results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}/model.safetensors",
-        metrics="results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}/metrics.parquet",
-        training="results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}/training.json",
+        weights=f"{MODEL}/model.safetensors",
+        metrics=f"{MODEL}/metrics.parquet",
+        training=f"{MODEL}/training.json",
     log:
         "logs/train_model/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.log",
     benchmark:

@@ -1,7 +1,6 @@
 """The manifest: every video of a benchmark with its class and split. After it no code knows a benchmark's name."""
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from fsar.config import SPLITS
 from fsar.errors import UserError
-from fsar.files import write_parquet
+from fsar.files import from_working_directory, write_parquet
 
 SCHEMA = pa.schema(
     [
@@ -65,7 +64,7 @@ def read_listing(listing: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "video_id": [row[1] for row in rows],
-            "path": [_located(listing.parent, row[1]) for row in rows],
+            "path": [from_working_directory(listing.parent / row[1]) for row in rows],
             "class_name": [row[2].strip() for row in rows],
             "split": [row[3].strip() for row in rows],
             "source": str(listing),
@@ -107,13 +106,6 @@ def video_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
     for (split, class_name), group in manifest.groupby(["split", "class_name"]):
         counts[split][class_name] = len(group)
     return counts
-
-
-def _located(folder: Path, path: str) -> str:
-    """Make a path of a list usable from the working directory."""
-    absolute = os.path.abspath(folder / path)
-    relative = os.path.relpath(absolute)
-    return absolute if relative.startswith("..") else relative
 
 
 def _raise(place: Path, problems: list[str]) -> None:

@@ -12,6 +12,7 @@ import torch
 from open_clip.factory import load_state_dict
 from torch import Tensor, nn
 
+from fsar.config import is_weights_file
 from fsar.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ def load_backbone(model: str, weights: str) -> Backbone:
         UserError: unknown architecture or tag, weights of another architecture, unreadable file, or no network.
     """
     name = architecture_name(model)
-    is_file = Path(weights).suffix in (".safetensors", ".pt", ".pth", ".bin")
+    is_file = is_weights_file(weights)
     if is_file and not Path(weights).is_file():
         raise UserError(f"There is no weights file {weights} (key backbones.….weights)")
     if not is_file:

@@ -1,5 +1,6 @@
 """Accuracies printed in papers, with their sources."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ PUBLISHED = Path(__file__).with_name("published.csv")
 KEYS = ["method", "backbone", "benchmark", "way", "shot"]
 
 
+@cache
 def published_results() -> pd.DataFrame:
     """Return the published accuracies in percent, with the columns of `KEYS`, accuracy and source.
 

@@ -158,7 +158,7 @@ def fit(job: TrainingJob, data: TrainingData, output: Path, checkpoints: Path, i
 
         means = torch.stack(episode_losses).mean(dim=0).tolist()
         row = dict(zip(METRICS_SCHEMA.names, [iteration, rate, *means, None], strict=True))
-        if step == steps or iteration // config.validate_every > (iteration - tasks) // config.validate_every:
+        if step == steps or _due(iteration, config.validate_every, tasks):
             row["val_accuracy"] = validation.accuracy(fabric)
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
                 weights = {name: value.detach().cpu().clone() for name, value in model.trained_state().items()}
@@ -170,7 +170,7 @@ def fit(job: TrainingJob, data: TrainingData, output: Path, checkpoints: Path, i
             )  # fmt: skip
             bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
         metrics.append(row)
-        if step < steps and iteration // config.checkpoint_every > (iteration - tasks) // config.checkpoint_every:
+        if step < steps and _due(iteration, config.checkpoint_every, tasks):
             save()
     bar.close()
 
@@ -222,6 +222,11 @@ def _parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[
             decay = 0.0 if "bn" in name or "norm" in name else config.weight_decay
             groups.setdefault((factor, decay), []).append(parameter)
     return [{"params": ps, "factor": factor, "weight_decay": decay} for (factor, decay), ps in groups.items()]
+
+
+def _due(iteration: int, every: int, tasks: int) -> bool:
+    """Tell whether the last step, of `tasks` episodes, reached or passed a multiple of `every`."""
+    return iteration // every > (iteration - tasks) // every
 
 
 def _training_mode(model: FewShotModel, config: TrainingConfig) -> None:
