@@ -24,6 +24,7 @@ rule all:
         "results/table.csv",
         "results/table.md",
         FIGURES,
+        model_cards(),
 
 
 rule data:

@@ -8,12 +8,12 @@ import difflib
 import json
 import sys
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fsar.errors import UserError
-from fsar.model.methods import METHODS
+from fsar.model.methods import METHODS, model_of
 
 SPLITS = ("train", "val", "test")
 # Combinations of shape and action that the demo can render (fsar/benchmarks/demo/actions.py).
@@ -21,6 +21,11 @@ DEMO_CLASSES = 100
 
 # Names become parts of file paths and of Snakemake wildcards.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*$")]
+
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = Literal[tuple(METHODS)]
 
 
 def key(description: str, *, unit: str | None = None, **constraints: Any) -> Any:
@@ -39,8 +44,8 @@ class RunConfig(Section):
 
     benchmarks: list[Name] = key("Benchmarks, by their names below `benchmarks`.", default=["demo"], min_length=1)
     backbones: list[Name] = key("Backbones, by their names below `backbones`.", default=["small-clip"], min_length=1)
-    methods: list[Literal[tuple(METHODS)]] = key(  # type: ignore[valid-type]
-        "Methods, by their names in fsar/model/methods.py.", default=list(METHODS), min_length=1
+    methods: list[MethodName] = key(
+        "Methods, by their names in fsar/model/methods.py.", default=["clip-freeze", "otam", "clip-fsar"], min_length=1
     )
     ways: list[Annotated[int, Field(ge=2)]] = key(
         "Classes in a test episode.", unit="classes", default=[5], min_length=1
@@ -152,7 +157,14 @@ class HeadConfig(Section):
     feed_forward: int = key("Hidden width of the feed-forward part.", default=2048, ge=1)
     attention_dropout: float = key("Dropout after attention.", unit="probability", default=0.2, ge=0, lt=1)
     feed_forward_dropout: float = key("Dropout in the feed-forward part.", unit="probability", default=0.05, ge=0, lt=1)
+    merge: Literal["before", "after"] = key(
+        "Several support videos of a class are averaged before the temporal transformer, as published, or after it.",
+        default="before",
+    )
     smoothing: float = key("λ of the softmin in the matching; 0.1 in the original OTAM.", default=0.5, gt=0)
+    text_weight: float = key(
+        "β, weight of the class names where a method decides by text and videos both.", default=0.9, ge=0, le=1
+    )
 
 
 class TrainingConfig(Section):
@@ -193,34 +205,65 @@ class TrainingConfig(Section):
         ge=1,
     )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key("Arithmetic of the training step.", default="32-true")
-    threads: int = key("Cores of a training or feature job.", unit="cores", default=8, ge=1)
+    activation_checkpointing: bool = key(
+        "Compute the backbone's activations again in the backward pass instead of keeping them: less memory, about a "
+        "third more time, the same result.",
+        default=False,
+    )
+    devices: int = key(
+        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them.",
+        unit="devices",
+        default=1,
+        ge=1,
+    )
+    threads: int = key("Cores of a training or feature job, over all its devices.", unit="cores", default=8, ge=1)
     workers: int = key(
         "Processes among them that load episodes; 0 loads in the training process.", unit="processes", default=6, ge=0
     )
 
     def problems(self) -> Iterable[str]:
         """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
-        if self.workers >= self.threads:
+        if self.workers + self.devices > self.threads:
             yield (
-                f"workers is {self.workers} of {self.threads} threads, which leaves none for the model; "
-                f"the nearest valid value is {self.threads - 1}"
+                f"workers is {self.workers} of {self.threads} threads, which does not leave one for the model on each "
+                f"of {self.devices} devices; the nearest valid value is {max(self.threads - self.devices, 0)}"
             )
+        for name, value in (("tasks_per_step", self.tasks_per_step), ("workers", self.workers)):
+            if value % self.devices:
+                nearest = round(value / self.devices) * self.devices or self.devices
+                yield (
+                    f"{name} is {value}, which cannot be divided among {self.devices} devices; "
+                    f"the nearest valid value is {nearest}"
+                )
         if self.milestones != sorted(set(self.milestones)):
             yield f"milestones {self.milestones} must increase"
         if self.warmup_from > self.learning_rate:
             yield f"warmup_from is {self.warmup_from}; the nearest valid value is learning_rate, {self.learning_rate}"
 
 
+# How a training is run, not what it computes (but for the last digits, with other threads or devices).
+EXECUTION_KEYS = ("activation_checkpointing", "checkpoint_every", "devices", "threads", "workers")
+
+
 class BenchmarkConfig(Section):
     """A benchmark: where its videos come from, and where it differs from the general settings."""
 
     source: Annotated[DemoSource | CsvSource, Field(discriminator="kind")] = key("Where the videos come from.")
+    licence: str = key("Whose the videos are, for the model cards.", default="not stated")
+    methods: list[MethodName] | None = key("Instead of run.methods.", default=None, min_length=1)
     shots: list[Annotated[int, Field(ge=1)]] | None = key("Instead of run.shots.", unit="videos", default=None)
     frames: FramesConfig = key("Keys that differ from `frames`.", default=FramesConfig())
     sampling: SamplingConfig = key("Keys that differ from `sampling`.", default=SamplingConfig())
     episodes: EpisodesConfig = key("Keys that differ from `episodes`.", default=EpisodesConfig())
     head: HeadConfig = key("Keys that differ from `head`.", default=HeadConfig())
     training: TrainingConfig = key("Keys that differ from `training`.", default=TrainingConfig())
+    training_of_backbone: dict[Name, TrainingConfig] = key(
+        "Keys of `training` that differ again for one backbone, by its name.", default={}
+    )
+    trained: dict[Name, dict[MethodName, str]] = key(
+        "Trained weights from elsewhere (.safetensors), by backbone and method: tested as they are, not trained here.",
+        default={},
+    )
 
 
 class BackboneConfig(Section):
@@ -235,6 +278,7 @@ class BackboneConfig(Section):
     )
     prompt: str = key("How a class name becomes text.", default="a photo of {class_name}")
     published_as: str = key("The backbone's name in the published results; empty if it has none.", default="")
+    licence: str = key("Whose the weights are, for the model cards.", default="not stated")
 
     @model_validator(mode="after")
     def _prompt_names_the_class(self) -> "BackboneConfig":
@@ -282,11 +326,23 @@ class Config(Section):
         """Return the test shots of a benchmark."""
         return self.benchmarks[benchmark].shots or self.run.shots
 
-    def settings(self, benchmark: str, section: str) -> dict[str, Any]:
-        """Return one section (`frames`, `training`, …) for a benchmark: the general one, overlaid with its own keys."""
-        general = getattr(self, section)
-        own = getattr(self.benchmarks[benchmark], section).model_dump(exclude_unset=True)
-        return type(general)(**{**general.model_dump(), **own}).model_dump()
+    def methods(self, benchmark: str) -> list[str]:
+        """Return the methods to compare on a benchmark."""
+        return self.benchmarks[benchmark].methods or self.run.methods
+
+    def settings(self, benchmark: str, section: str, backbone: str | None = None) -> dict[str, Any]:
+        """Return one section (`frames`, `training`, …) for a benchmark: the general one, overlaid with its own keys.
+
+        For `training`, the keys of a backbone on that benchmark come last.
+        """
+        general, own = getattr(self, section), self.benchmarks[benchmark]
+        layers = [general, getattr(own, section)]
+        if section == "training" and backbone in own.training_of_backbone:
+            layers.append(own.training_of_backbone[backbone])
+        values = general.model_dump()
+        for layer in layers[1:]:
+            values |= layer.model_dump(exclude_unset=True)
+        return type(general)(**values).model_dump()
 
 
 def load(values: dict[str, Any]) -> Config:
@@ -324,14 +380,14 @@ def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[s
 
 
 def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
-    training = TrainingConfig(**config.settings(benchmark, "training"))
     queries = config.settings(benchmark, "episodes")["queries"]
-    drawn = {
-        "train": (training.way, training.shot, training.queries),
-        "val": (training.way, training.shot, queries),  # a checkpoint is chosen by episodes like those it trained on
-        "test": (max(config.run.ways), max(config.shots(benchmark)), queries),
-    }
-    for split, (way, shot, queries) in drawn.items():
+    drawn = [("test", max(config.run.ways), max(config.shots(benchmark)), queries)]
+    for backbone in config.run.backbones:
+        training = TrainingConfig(**config.settings(benchmark, "training", backbone))
+        drawn.append(("train", training.way, training.shot, training.queries))
+        # A checkpoint is chosen by episodes like those it trained on.
+        drawn.append(("val", training.way, training.shot, queries))
+    for split, way, shot, queries in drawn:
         classes = counts.get(split, {})
         if not classes:
             yield f"benchmark {benchmark!r} has no {split} class"
@@ -373,13 +429,33 @@ def _wrong_references(config: Config) -> Iterable[str]:
         for name in getattr(config.run, section):
             if name not in defined:
                 yield f"run.{section} names {name!r}, which is not defined below {section}; {_nearest(name, defined)}"
+    for benchmark, settings in config.benchmarks.items():
+        for key_name in ("training_of_backbone", "trained"):
+            for name in getattr(settings, key_name):
+                if name not in config.backbones:
+                    yield (
+                        f"benchmarks.{benchmark}.{key_name} names {name!r}, "
+                        f"which is not defined below backbones; {_nearest(name, config.backbones)}"
+                    )
+        for backbone, models in settings.trained.items():
+            for method in models:
+                where = f"benchmarks.{benchmark}.trained.{backbone}.{method}"
+                if not METHODS[method].components.fine_tuned:
+                    yield f"{where} gives weights for a method that is not trained"
+                elif model_of(method) != method:
+                    yield f"{where}: give the weights to {model_of(method)!r}, whose model this method uses"
 
 
 def _wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
-    training = TrainingConfig(**config.settings(benchmark, "training"))
-    for problem in training.problems():
-        yield f"training of benchmark {benchmark!r}: {problem}"
+    for backbone in config.run.backbones:
+        training = TrainingConfig(**config.settings(benchmark, "training", backbone))
+        for problem in training.problems():
+            yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"
+    frames = config.settings(benchmark, "sampling")["frames"]
+    for method in config.methods(benchmark):
+        if METHODS[method].components.metric == "trx" and frames < 3:
+            yield f"method {method!r} compares triples of frames, but sampling.frames is {frames}"
     source = config.benchmarks[benchmark].source
     if isinstance(source, DemoSource):
         wanted = sum(getattr(source.classes, split) for split in SPLITS)

@@ -23,12 +23,14 @@ def logged(log_file: str | Path) -> Iterator[None]:
     """
     log = logging.getLogger()
     log.setLevel(logging.INFO)
+    if not is_first_process():
+        log_file = os.devnull
     to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.WARNING)
     to_terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    log.handlers = [to_file, to_terminal]
+    log.handlers = [to_file, to_terminal] if is_first_process() else [to_file]
     logging.captureWarnings(True)
     # Libraries' notes to developers are not for the user of the workflow.
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -47,6 +49,11 @@ def logged(log_file: str | Path) -> Iterator[None]:
         raise
 
 
+def is_first_process() -> bool:
+    """Tell the process that speaks for a training on several devices from those it has started."""
+    return os.getenv("LOCAL_RANK", "0") == "0"
+
+
 def progress(
     items: Iterable[Any] | None, description: str, unit: str, *, total: int | None = None, initial: int = 0
 ) -> "tqdm[Any]":
@@ -61,4 +68,5 @@ def progress(
         mininterval=0.2 if on_terminal else 15.0,
         dynamic_ncols=on_terminal,
         leave=False,
+        disable=not is_first_process(),
     )

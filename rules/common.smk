@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -14,10 +15,10 @@ os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv(
 
 from fsar.benchmarks.manifest import read_listings, video_counts
 from fsar.code_inputs import code_inputs
-from fsar.config import CsvSource, DemoSource, check_source_counts, load
+from fsar.config import EXECUTION_KEYS, CsvSource, DemoSource, check_source_counts, load
 from fsar.errors import UserError
 from fsar.files import from_working_directory
-from fsar.model.methods import METHODS
+from fsar.model.methods import METHODS, model_of
 
 
 def checked(config):
@@ -42,7 +43,9 @@ validate(config, "../configs/schema.json", set_default=False)
 PREDICTIONS = (
     "results/predictions/{benchmark}/{backbone}/{method}/seed{seed}/{way}way-{shot}shot.parquet"
 )
+# The method of a model, or of features, is the first of those that share them (fsar/model/methods.py).
 MODEL = "results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}"
+FEATURES = "results/features/{benchmark}/{backbone}/{method}/seed{seed}/test.safetensors"
 FIGURES = multiext("results/figures/accuracy", ".pdf", ".svg", ".png")
 
 
@@ -68,18 +71,47 @@ def code(script):
     return [project_file(path) for path in code_inputs(ROOT / "workflow_scripts" / script)]
 
 
+def model_code(script):
+    """The package's files that decide what a script computes with a model, those of its own metric included."""
+
+    def files(wildcards):
+        metric = ROOT / f"fsar/model/matching/{METHODS[wildcards.method].components.metric}.py"
+        return sorted({*code(script), *map(project_file, [metric, *code_inputs(metric)])})
+
+    return files
+
+
+def components(wildcards):
+    """What the method's model is made of, as parameters of a rule."""
+    return asdict(METHODS[wildcards.method].components)
+
+
 def of_benchmark(section, key=None):
     """A benchmark's own settings, as parameters of a rule."""
 
     def settings(wildcards):
-        values = CONFIG.settings(wildcards.benchmark, section)
+        values = CONFIG.settings(wildcards.benchmark, section, wildcards.get("backbone"))
         return values if key is None else values[key]
 
     return settings
 
 
+def trained_head(wildcards):
+    """The head's settings without β, which matters only where a trained model decides."""
+    return {
+        key: value for key, value in of_benchmark("head")(wildcards).items() if key != "text_weight"
+    }
+
+
+def decisive_training(wildcards):
+    """The training's settings without those that only say how it is run."""
+    settings = of_benchmark("training")(wildcards)
+    return {key: value for key, value in settings.items() if key not in EXECUTION_KEYS}
+
+
 def backbone_settings(wildcards):
-    return CONFIG.backbones[wildcards.backbone].model_dump()
+    settings = CONFIG.backbones[wildcards.backbone].model_dump()
+    return {key: settings[key] for key in ("model", "weights", "prompt")}
 
 
 def backbone_weights(wildcards):
@@ -95,21 +127,52 @@ def gpus(wildcards):
     return 0 if CONFIG.device == "cpu" else 1
 
 
-def seeds(method):
-    """A method that is not trained has one result, whatever the seeds."""
-    return CONFIG.run.seeds if METHODS[method].fine_tuned else CONFIG.run.seeds[:1]
+def training_gpus(wildcards):
+    return of_benchmark("training", "devices")(wildcards) * gpus(wildcards)
+
+
+def is_trained(method):
+    return METHODS[method].components.fine_tuned
+
+
+def given_weights(benchmark, backbone, method):
+    """The file of a model that was trained elsewhere, if the config names one."""
+    return CONFIG.benchmarks[benchmark].trained.get(backbone, {}).get(model_of(method))
 
 
 def trained_model(wildcards):
-    """The weights of a method that is trained; nothing for one that is not."""
-    if not METHODS[wildcards.method].fine_tuned:
+    """The weights of the model that a method uses; nothing for a method that is not trained."""
+    if not is_trained(wildcards.method):
         return []
-    shot = CONFIG.settings(wildcards.benchmark, "training")["shot"]
+    if given := given_weights(wildcards.benchmark, wildcards.backbone, wildcards.method):
+        return [given]
     return expand(
         f"{MODEL}/model.safetensors",
-        shot=shot,
-        **{name: wildcards[name] for name in ("benchmark", "backbone", "method", "seed")},
+        benchmark=wildcards.benchmark,
+        backbone=wildcards.backbone,
+        method=model_of(wildcards.method),
+        shot=of_benchmark("training", "shot")(wildcards),
+        seed=wildcards.seed,
     )
+
+
+def seeds(benchmark, backbone, method):
+    """What is not trained here has one result, whatever the seeds."""
+    if is_trained(method) and not given_weights(benchmark, backbone, method):
+        return CONFIG.run.seeds
+    return CONFIG.run.seeds[:1]
+
+
+def selection(benchmark, backbone, method):
+    """How the weights of a method were chosen."""
+    if not is_trained(method):
+        return "not trained"
+    return "given" if given_weights(benchmark, backbone, method) else "val"
+
+
+def features(wildcards):
+    """The features a method is evaluated on: those of the model it uses."""
+    return FEATURES.format(**{**wildcards, "method": model_of(wildcards.method)})
 
 
 def demo_source(wildcards):
@@ -144,36 +207,77 @@ def shard_files(suffix):
 
 def validation_episodes(wildcards):
     """Validation episodes are of the training's way and shot."""
-    training = CONFIG.settings(wildcards.benchmark, "training")
-    return (
-        f"data/{wildcards.benchmark}/episodes/val-{training['way']}way-{wildcards.shot}shot.parquet"
-    )
+    way = of_benchmark("training", "way")(wildcards)
+    return f"data/{wildcards.benchmark}/episodes/val-{way}way-{wildcards.shot}shot.parquet"
+
+
+def setting(benchmark, backbone, method, way, shot, seeds):
+    """One row of a table, with the files it comes from."""
+    return {
+        "benchmark": benchmark,
+        "backbone": backbone,
+        "method": METHODS[method].title,
+        "way": way,
+        "shot": shot,
+        "seeds": seeds,
+        "selection": selection(benchmark, backbone, method),
+        "predictions": expand(
+            PREDICTIONS,
+            benchmark=benchmark,
+            backbone=backbone,
+            method=method,
+            way=way,
+            shot=shot,
+            seed=seeds,
+        ),
+        "published_as": {
+            "method": METHODS[method].published_as,
+            "backbone": CONFIG.backbones[backbone].published_as,
+        },
+    }
 
 
 def settings_of_the_table():
-    """Every setting the config asks for, with the files it comes from, in the order of the config."""
+    """Every setting the config asks for, in the order of the config."""
     return [
-        {
-            "benchmark": benchmark,
-            "backbone": backbone,
-            "published_backbone": CONFIG.backbones[backbone].published_as,
-            "method": method,
-            "way": way,
-            "shot": shot,
-            "seeds": seeds(method),
-            "predictions": expand(
-                PREDICTIONS,
-                benchmark=benchmark,
-                backbone=backbone,
-                method=method,
-                way=way,
-                shot=shot,
-                seed=seeds(method),
-            ),
-        }
+        setting(benchmark, backbone, method, way, shot, seeds(benchmark, backbone, method))
         for benchmark in CONFIG.run.benchmarks
         for backbone in CONFIG.run.backbones
         for way in CONFIG.run.ways
-        for shot in CONFIG.shots(benchmark)
-        for method in CONFIG.run.methods
+        for shot in sorted({0, *CONFIG.shots(benchmark)})
+        for method in CONFIG.methods(benchmark)
+        if shot in METHODS[method].shots(CONFIG.shots(benchmark))
+    ]
+
+
+def settings_of_a_model(wildcards):
+    """What the config tests one trained model with: every method that uses it, every way and shot."""
+    return [
+        setting(wildcards.benchmark, wildcards.backbone, method, way, shot, [int(wildcards.seed)])
+        for method in CONFIG.methods(wildcards.benchmark)
+        if model_of(method) == wildcards.method
+        for way in CONFIG.run.ways
+        for shot in METHODS[method].shots(CONFIG.shots(wildcards.benchmark))
+    ]
+
+
+def predictions_of_a_model(wildcards):
+    return [path for row in settings_of_a_model(wildcards) for path in row["predictions"]]
+
+
+def model_cards():
+    """One card for every model that is trained."""
+    return [
+        f"{MODEL}/README.md".format(
+            benchmark=benchmark,
+            backbone=backbone,
+            method=method,
+            shot=CONFIG.settings(benchmark, "training", backbone)["shot"],
+            seed=seed,
+        )
+        for benchmark in CONFIG.run.benchmarks
+        for backbone in CONFIG.run.backbones
+        for method in dict.fromkeys(map(model_of, CONFIG.methods(benchmark)))
+        if selection(benchmark, backbone, method) == "val"
+        for seed in CONFIG.run.seeds
     ]

@@ -8,9 +8,9 @@ rule encode_features:
         shards=shard_files("arrow"),
         weights=backbone_weights,
         trained=trained_model,
-        code=code("encode_features.py"),
+        code=model_code("encode_features.py"),
     output:
-        features="results/features/{benchmark}/{backbone}/{method}/seed{seed}/test.safetensors",
+        features=FEATURES,
     log:
         "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.log",
     benchmark:
@@ -23,9 +23,10 @@ rule encode_features:
         runtime="4h",
         gpu=gpus,
     params:
+        components=components,
         backbone=backbone_settings,
         sampling=of_benchmark("sampling"),
-        head=of_benchmark("head"),
+        head=trained_head,
         data_seed=CONFIG.seed,
         device=CONFIG.device,
         threads=training_threads,
@@ -35,10 +36,10 @@ rule encode_features:
 
 rule evaluate:
     input:
-        features="results/features/{benchmark}/{backbone}/{method}/seed{seed}/test.safetensors",
+        features=features,
         trained=trained_model,
         episodes="data/{benchmark}/episodes/test-{way}way-{shot}shot.parquet",
-        code=code("evaluate.py"),
+        code=model_code("evaluate.py"),
     output:
         predictions=PREDICTIONS,
     log:
@@ -49,9 +50,11 @@ rule evaluate:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=8000,
+        runtime="2h",
     params:
+        components=components,
+        decides_by=lambda wildcards: METHODS[wildcards.method].decides_by,
         head=of_benchmark("head"),
     script:
         "../workflow_scripts/evaluate.py"

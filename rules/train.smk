@@ -1,4 +1,5 @@
-# Training: one job per benchmark × backbone × method × training shot × seed; every test shot uses the same model.
+# Training: one job per benchmark × backbone × model × training shot × seed. Every test shot uses the same model, and so do
+# methods that differ only in how they decide.
 
 
 rule train_model:
@@ -8,7 +9,7 @@ rule train_model:
         shards=shard_files("arrow"),
         episodes=validation_episodes,
         weights=backbone_weights,
-        code=code("train_model.py"),
+        code=model_code("train_model.py"),
     output:
         weights=f"{MODEL}/model.safetensors",
         metrics=f"{MODEL}/metrics.parquet",
@@ -23,15 +24,44 @@ rule train_model:
     resources:
         mem_mb=16000,
         runtime="1d",
-        gpu=gpus,
+        gpu=training_gpus,
     params:
+        components=components,
         backbone=backbone_settings,
         sampling=of_benchmark("sampling"),
-        head=of_benchmark("head"),
-        training=of_benchmark("training"),
+        head=trained_head,
+        training=decisive_training,
         data_seed=CONFIG.seed,
         device=CONFIG.device,
         # Not an output: Snakemake deletes the outputs of a job that fails, and this is what it goes on from.
-        checkpoints="results/checkpoints",
+        checkpoint="results/checkpoints/{benchmark}/{backbone}/{method}-shot{shot}-seed{seed}.pt",
+        tensorboard="logs/tensorboard/{benchmark}/{backbone}/{method}-shot{shot}-seed{seed}",
     script:
         "../workflow_scripts/train_model.py"
+
+
+rule write_model_card:
+    input:
+        training=f"{MODEL}/training.json",
+        predictions=predictions_of_a_model,
+        code=code("write_model_card.py"),
+    output:
+        card=f"{MODEL}/README.md",
+    log:
+        "logs/write_model_card/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.log",
+    benchmark:
+        "logs/write_model_card/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.tsv"
+    conda:
+        "../envs/results.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        settings=settings_of_a_model,
+        title=lambda wildcards: METHODS[wildcards.method].title,
+        citation=lambda wildcards: METHODS[wildcards.method].citation,
+        data_licence=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].licence,
+        weights_licence=lambda wildcards: CONFIG.backbones[wildcards.backbone].licence,
+    script:
+        "../workflow_scripts/write_model_card.py"

@@ -57,11 +57,44 @@ def test_a_benchmark_overlays_the_general_settings(values):
     assert training["video_text_weight"] == 1.5  # the published default
 
 
+def test_a_backbone_overlays_the_benchmark(values):
+    values = changed(values, "benchmarks.demo.training_of_backbone", {"RN50": {"learning_rate": 0.5}})
+    config = load(values)
+    assert config.settings("demo", "training", "RN50")["learning_rate"] == 0.5
+    assert config.settings("demo", "training", "RN50")["queries"] == 3
+    assert config.settings("demo", "training", "small-clip")["learning_rate"] == 1e-3
+
+
+# λ_vt, base rate, warm-up from, S, milestones, iterations, evaluated every: the table of the public settings.
+RECIPES = {
+    "kinetics100": (1.5, 1e-5, 5e-6, 250, [750, 1250], 5000, 100),
+    "hmdb51": (1.2, 1e-5, 1e-6, 700, [1400, 2100], 5000, 300),
+    "ucf101": (1.5, 2e-6, 1e-7, 600, [1200, 1800], 3000, 100),
+    "ssv2_full": (3.0, 5e-5, 1e-5, 4000, [8000, 12000], 30000, 1000),
+    "ssv2_small": (3.0, 5e-5, 2e-5, 2000, [4000, 6000], 30000, 1000),
+}
+
+
+def test_the_recipes_are_the_published_ones(values):
+    config = load(values)
+    keys = ("video_text_weight", "learning_rate", "warmup_from", "warmup_iterations", "milestones", "iterations")
+    for benchmark, recipe in RECIPES.items():
+        for backbone in ("RN50", "ViT-B-16"):
+            training = config.settings(benchmark, "training", backbone)
+            assert (*(training[key] for key in keys), training["validate_every"]) == recipe
+            assert (training["way"], training["shot"], training["queries"], training["tasks_per_step"]) == (5, 1, 5, 4)
+        kinetics = benchmark == "kinetics100"
+        assert (training["flip"], training["colour_jitter"]) == (kinetics, kinetics)
+        assert config.settings(benchmark, "sampling")["strategy"] == ("span" if kinetics else "segments")
+        assert config.shots(benchmark) == ([1, 2, 3, 4, 5] if benchmark in ("kinetics100", "ssv2_full") else [1, 3, 5])
+
+
 def test_published_values_are_the_defaults():
     config = Config(benchmarks={}, backbones={})
     assert (config.frames.size, config.sampling.frames, config.episodes.test) == (256, 8, 10000)
     assert (config.head.depth, config.head.heads, config.head.feed_forward) == (1, 8, 2048)
     assert (config.head.attention_dropout, config.head.feed_forward_dropout, config.head.smoothing) == (0.2, 0.05, 0.5)
+    assert (config.head.text_weight, config.head.merge) == (0.9, "before")
     assert (config.training.tasks_per_step, config.training.weight_decay, config.training.queries) == (4, 1e-3, 5)
 
 
@@ -88,6 +121,12 @@ def test_published_values_are_the_defaults():
         ("benchmarks.demo.source.classes", {"train": 90, "val": 8, "test": 16}, "there are 100"),
         ("benchmarks.demo.frames.size", 8, "benchmarks.demo.frames.size is 8; the nearest valid value is 16"),
         ("backbones.RN50.prompt", "a video", "does not contain {class_name}"),
+        ("benchmarks.demo.training.devices", 2, "which does not leave one for the model on each of 2 devices"),
+        ("benchmarks.demo.training", {"devices": 3, "threads": 3, "workers": 0}, "the nearest valid value is 3"),
+        ("benchmarks.demo", {"source": {"kind": "demo"}, "sampling": {"frames": 2}, "methods": ["trx"]}, "of frames"),
+        ("benchmarks.demo.training_of_backbone", {"RN5": {}}, "training_of_backbone names 'RN5', which is not defined"),
+        ("benchmarks.demo.trained", {"RN50": {"clip-freeze": "x"}}, "gives weights for a method that is not trained"),
+        ("benchmarks.demo.trained", {"RN50": {"clip-fsar-text": "x"}}, "give the weights to 'clip-fsar'"),
         ("benchmarks.a/b", {"source": {"kind": "demo"}}, "the name 'a/b' may hold only"),
     ],
 )

@@ -12,8 +12,8 @@ from fsar.evaluation.feature_file import read_features, write_features
 from fsar.evaluation.predictions import episode_accuracies
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import write_parquet
-from fsar.model.head import Head, load_head
-from fsar.model.methods import METHODS
+from fsar.model.head import Head, combined_logits, load_head
+from fsar.model.methods import FROZEN, METHODS
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
 
@@ -34,12 +34,13 @@ def features():
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("shot", [1, 3])
-def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot):
+@pytest.mark.parametrize(("shot", "merge"), [(1, "before"), (3, "before"), (3, "after")])
+def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot, merge):
     frames, text = features
     torch.manual_seed(0)
-    head = Head(METHODS[method], WIDTH, HeadConfig(feed_forward=64)).eval()
-    episodes = episodes_of(shot)
+    decides_by = METHODS[method].decides_by
+    head = Head(METHODS[method].components, WIDTH, HeadConfig(feed_forward=64, merge=merge)).eval()
+    episodes = episodes_of(0 if decides_by == "text" else shot)
     # rows in another order than the episodes count them
     videos, classes = torch.randperm(VIDEOS), torch.randperm(CLASSES)
     predicted = predict(
@@ -49,14 +50,17 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot)
         frames[videos],
         {f"c{int(c)}": row for row, c in enumerate(classes)},
         text[classes],
+        decides_by,
     )
+    assert predicted.shape == episodes.queries.shape
     for number in range(len(predicted)):
+        queries, names = frames[episodes.queries[number].ravel()], text[episodes.classes[number]]
         with torch.inference_mode():
-            logits = head.few_shot_logits(
-                frames[episodes.support[number]],
-                frames[episodes.queries[number].ravel()],
-                text[episodes.classes[number]],
-            )
+            logits = by_text = head.text_logits(queries, names)
+            if decides_by != "text":
+                logits = head.few_shot_logits(frames[episodes.support[number]], queries, names)
+            if decides_by == "both":
+                logits = combined_logits(logits, by_text, head.config.text_weight, 8)
         np.testing.assert_array_equal(predicted[number].ravel(), logits.argmax(dim=1).numpy())
 
 
@@ -77,8 +81,10 @@ def test_a_setting_from_files_to_accuracies(features, tmp_path):
     write_parquet(tmp_path / "episodes.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
     names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
     write_features(tmp_path / "features.safetensors", names[0], frames, names[1], text)
-    head = load_head("clip-freeze", HeadConfig(), tmp_path / "features.safetensors", None)
-    evaluate_setting(head, tmp_path / "features.safetensors", tmp_path / "episodes.parquet", tmp_path / "out.parquet")
+    head = load_head(FROZEN, HeadConfig(), tmp_path / "features.safetensors", None)
+    evaluate_setting(
+        head, "few-shot", tmp_path / "features.safetensors", tmp_path / "episodes.parquet", tmp_path / "out.parquet"
+    )
 
     table = pd.read_parquet(tmp_path / "out.parquet")
     assert len(table) == 150 and list(table["label"][:5]) == [0, 1, 2, 3, 4]

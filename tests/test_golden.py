@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from fsar.config import HeadConfig
+from fsar.model.exchange import from_reference, our_name
 from fsar.model.head import Head
-from fsar.model.matching import otam
-from fsar.model.methods import METHODS
-from fsar.model.reference_names import head_from_reference, our_name
+from fsar.model.matching.otam import otam
+from fsar.model.methods import CLIP_FSAR
 from fsar.model.similarity import cosine_similarity
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
@@ -40,10 +40,10 @@ def test_otam_gradient(golden):
 def reference_head(tensors: dict[str, torch.Tensor]) -> Head:
     """Build the head of the golden files: D = 64, feed-forward 128, with the reference's weights, without dropout."""
     config = HeadConfig(feed_forward=128, attention_dropout=0, feed_forward_dropout=0)
-    head = Head(METHODS["clip-fsar"], width=64, config=config)
+    head = Head(CLIP_FSAR, width=64, config=config)
     prefix = "param_"
     parameters = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    head.load_state_dict(head_from_reference(parameters))
+    head.load_state_dict({name.removeprefix("head."): value for name, value in from_reference(parameters).items()})
     return head
 
 
@@ -88,7 +88,7 @@ def test_training_step_with_all_gradients(golden):
         if not name.startswith("grad_"):
             continue
         source = name.removeprefix("grad_")
-        ours = tensors[source].grad if source in tensors else parameters[our_name(source)].grad
+        ours = tensors[source].grad if source in tensors else parameters[our_name(source).removeprefix("head.")].grad
         torch.testing.assert_close(ours, expected, msg=lambda m, name=name: f"{name}: {m}", **TOLERANCE)
         compared += 1
     assert compared == len(parameters) + 2  # every parameter, and both inputs

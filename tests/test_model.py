@@ -1,99 +1,17 @@
-"""Backbone, head and matching beyond the golden tensors."""
-
-import math
+"""The backbone, with whatever weights, and the whole model's."""
 
 import open_clip
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
 from fsar.config import BackboneConfig, HeadConfig
 from fsar.errors import UserError
-from fsar.model.backbone import load_backbone
+from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, load_model, load_weights, save_weights
-from fsar.model.head import Head
-from fsar.model.matching import otam, otam_distance
-from fsar.model.methods import METHODS
-
-
-def otam_cell_by_cell(distances, smoothing):
-    """The recurrence as it is written, for one (L, T) table of Python floats."""
-
-    def softmin(*costs):
-        lowest = min(costs)
-        return lowest - smoothing * math.log(sum(math.exp((lowest - cost) / smoothing) for cost in costs))
-
-    rows = [[0.0, *row, 0.0] for row in distances]
-    table = [[0.0] * len(rows[0]) for _ in rows]
-    last = len(rows[0]) - 1
-    for m in range(1, last + 1):
-        table[0][m] = table[0][m - 1] + rows[0][m]
-    for i in range(1, len(rows)):
-        for m in range(1, last + 1):
-            options = [table[i - 1][m - 1], table[i][m - 1]]
-            if m in (1, last):
-                options.append(table[i - 1][m])
-            table[i][m] = rows[i][m] + softmin(*options)
-    return table[-1][-1]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    rows=st.integers(1, 6),
-    columns=st.integers(2, 9),
-    smoothing=st.sampled_from([0.01, 0.1, 0.5, 2.0]),
-    seed=st.integers(0, 99),
-)
-def test_otam_equals_the_recurrence_cell_by_cell(rows, columns, smoothing, seed):
-    distances = torch.rand(2, rows, columns, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * 2
-    expected = [otam_cell_by_cell(table.tolist(), smoothing) for table in distances]
-    torch.testing.assert_close(otam(distances, smoothing), torch.tensor(expected, dtype=torch.float64))
-
-
-def test_otam_does_not_overflow():
-    distances = torch.tensor([[1e3, 0.0, 1e3], [0.0, 1e3, 0.0]], requires_grad=True)
-    cost = otam(distances, 0.01)
-    cost.backward()
-    assert torch.isfinite(cost) and torch.isfinite(distances.grad).all()
-
-
-def test_otam_gradient_is_right():
-    distances = torch.rand(2, 4, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda d: otam(d, 0.3), distances)
-
-
-def test_the_same_video_is_nearest_and_order_matters():
-    videos = torch.randn(4, 8, 32)
-    distances = otam_distance(videos, videos)
-    assert (distances.argmin(dim=1) == torch.arange(4)).all()
-    reversed_too = otam_distance(videos[:1], torch.stack([videos[0], videos[0].flip(0)]))
-    assert reversed_too[0, 0] < reversed_too[0, 1] - 1
-
-
-def test_the_order_of_classes_and_queries_does_not_matter():
-    torch.manual_seed(0)
-    head = Head(METHODS["clip-fsar"], 32, HeadConfig(feed_forward=64)).eval()
-    support, queries, text = torch.randn(5, 2, 8, 32), torch.randn(7, 8, 32), torch.randn(5, 32)
-    logits = head.few_shot_logits(support, queries, text)
-    classes, order = torch.randperm(5), torch.randperm(7)
-    permuted = head.few_shot_logits(support[classes], queries[order], text[classes])
-    torch.testing.assert_close(permuted, logits[order][:, classes])
-    torch.testing.assert_close(head.few_shot_logits(support.flip(1), queries, text), logits)
-
-
-def test_components_follow_the_method():
-    with_text = Head(METHODS["clip-fsar"], 32, HeadConfig(feed_forward=64)).eval()
-    support, queries, text = torch.randn(5, 1, 8, 32), torch.randn(5, 8, 32), torch.randn(5, 32)
-    assert not torch.allclose(
-        with_text.few_shot_logits(support, queries, text), with_text.few_shot_logits(support, queries, -text)
-    )
-    plain = Head(METHODS["otam"], 32, HeadConfig())
-    assert list(plain.parameters()) == []
-    torch.testing.assert_close(plain.few_shot_logits(support, queries, text), -otam_distance(queries, support[:, 0]))
-    with pytest.raises(ValueError, match="no video-text objective"):
-        plain.class_logits(queries, text)
+from fsar.model.methods import CLIP_FSAR, PLAIN
+from fsar.training.batch_norm import RunningStatistics
 
 
 @pytest.fixture(scope="module")
@@ -174,14 +92,81 @@ def test_trained_weights_round_trip_and_misfit(weights, tmp_path):
     backbone = BackboneConfig(model="small-clip", weights=weights)
     config = HeadConfig(feed_forward=64)
     torch.manual_seed(1)
-    model = FewShotModel(load_backbone("small-clip", weights), METHODS["clip-fsar"], config)
+    model = FewShotModel(load_backbone("small-clip", weights), CLIP_FSAR, config)
     save_weights(model.trained_state(), tmp_path / "model.safetensors")
-    loaded = load_model(backbone, "clip-fsar", config, tmp_path / "model.safetensors")
+    loaded = load_model(backbone, CLIP_FSAR, config, tmp_path / "model.safetensors")
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
     with pytest.raises(UserError, match="of another backbone or method"):
-        load_weights(
-            FewShotModel(load_backbone("small-clip", weights), METHODS["otam"], config), tmp_path / "model.safetensors"
-        )
+        load_weights(FewShotModel(load_backbone("small-clip", weights), PLAIN, config), tmp_path / "model.safetensors")
     with pytest.raises(UserError, match=r"head\.heads is 7, which does not divide"):
-        FewShotModel(load_backbone("small-clip", weights), METHODS["clip-fsar"], HeadConfig(heads=7))
+        FewShotModel(load_backbone("small-clip", weights), CLIP_FSAR, HeadConfig(heads=7))
+
+
+def test_activations_computed_again_change_nothing(weights):
+    gradients, statistics = [], []
+    for again in (False, True):
+        backbone = load_backbone("small-clip", weights).train()
+        if again:
+            backbone.checkpoint_activations()
+        videos = torch.randint(0, 256, (3, 2, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        followed = RunningStatistics(backbone.clip.visual)
+        followed.before_task()
+        features = backbone(videos)
+        followed.after_task(0, 1)
+        features.square().sum().backward()
+        followed.finish(Fabric(accelerator="cpu", devices=1), 1)
+        gradients.append({n: p.grad for n, p in backbone.clip.visual.named_parameters()})
+        statistics.append({n: b for n, b in backbone.clip.visual.named_buffers() if "running" in n})
+    for first, second in (gradients, statistics):
+        for name, value in first.items():
+            torch.testing.assert_close(second[name], value)
+
+
+def stored_by_activations(backbone, videos):
+    """Bytes that the forward pass keeps for the backward pass, parameters not counted."""
+    parameters = {p.untyped_storage().data_ptr() for p in backbone.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        backbone(videos).sum()
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize("name", ["RN50-quickgelu", "ViT-B-16-quickgelu"])
+def test_recomputing_activations_saves_memory(name):
+    clip = open_clip.create_model(name, load_weights=False)
+    backbone = Backbone(clip, open_clip.get_tokenizer(name)).train()
+    videos = torch.randint(0, 256, (1, 2, 224, 224, 3), dtype=torch.uint8)
+    plain = stored_by_activations(backbone, videos)
+    backbone.checkpoint_activations()
+    assert stored_by_activations(backbone, videos) < plain / 2
+
+
+@pytest.mark.parametrize("name", ["RN50-quickgelu", "ViT-B-16-quickgelu"])
+def test_state_dicts_in_openai_format_load(name, tmp_path):
+    torch.manual_seed(0)
+    clip = open_clip.create_model(name, load_weights=False)
+    state = {key: value.half() if value.is_floating_point() else value for key, value in clip.state_dict().items()}
+    sizes = {
+        "input_resolution": torch.tensor(224),
+        "context_length": torch.tensor(77),
+        "vocab_size": torch.tensor(49408),
+    }
+    torch.save(state | sizes, tmp_path / "openai.pt")
+    loaded = load_backbone(name, str(tmp_path / "openai.pt"))
+    for key, value in loaded.clip.state_dict().items():
+        torch.testing.assert_close(value, state[key].to(value.dtype), rtol=0, atol=0)
+    assert next(loaded.parameters()).dtype == torch.float32
+
+
+def test_a_program_in_place_of_weights_is_refused(tmp_path):
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "jit.pt"))
+    with pytest.raises(UserError, match=r"is a TorchScript archive.*(?s:.*)torch\.jit\.load"):
+        load_backbone("RN50-quickgelu", str(tmp_path / "jit.pt"))

@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from huggingface_hub import ModelCard
 
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
-from fsar.files import atomic, write_parquet
+from fsar.files import atomic, write_json, write_parquet
+from fsar.model.methods import METHODS
 from fsar.results.figures import accuracy_figure
+from fsar.results.model_card import write_model_card
 from fsar.results.published import published_result, published_results
 from fsar.results.table import COLUMNS, Setting, write_tables
 
@@ -21,8 +24,9 @@ def predictions(path, right):
 
 def setting(files, **changes):
     values = {
-        "benchmark": "hmdb51", "backbone": "RN50", "published_backbone": "CLIP-RN50", "method": "clip-fsar", "way": 5,
-        "shot": 1, "seeds": [1], "predictions": files,
+        "benchmark": "hmdb51", "backbone": "RN50", "method": "CLIP-FSAR", "way": 5, "shot": 1, "seeds": [1],
+        "selection": "val", "predictions": files,
+        "published_as": {"method": "CLIP-FSAR", "backbone": "CLIP-RN50"},
     }  # fmt: skip
     return Setting(**(values | changes))
 
@@ -50,7 +54,9 @@ def test_seeds_are_averaged_before_episodes(tmp_path):
 
 def test_what_is_not_published_is_an_empty_cell(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3] * 20)]
-    unknown = setting(files, benchmark="demo", published_backbone="", method="clip-freeze")
+    unknown = setting(
+        files, benchmark="demo", selection="not trained", published_as={"method": "CLIP-Freeze", "backbone": ""}
+    )
     write_tables([unknown], tmp_path / "table.csv", tmp_path / "table.md")
     row = pd.read_csv(tmp_path / "table.csv").iloc[0]
     assert np.isnan(row["published"]) and np.isnan(row["source"]) and row["selection"] == "not trained"
@@ -65,7 +71,7 @@ def test_published_figures_have_sources_and_none_is_doubled_within_one():
 
 def test_the_figure_is_the_same_each_time(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3, 2] * 20)]
-    rows = [setting(files, method=method, shot=shot) for shot in (1, 5) for method in ("otam", "clip-fsar")]
+    rows = [setting(files, method=method, shot=shot) for shot in (1, 5) for method in ("OTAM", "CLIP-FSAR")]
     write_tables(rows, tmp_path / "table.csv", tmp_path / "table.md")
     for name in ("a", "b"):
         accuracy_figure(tmp_path / "table.csv", [tmp_path / f"{name}.{kind}" for kind in ("pdf", "svg", "png")])
@@ -84,3 +90,27 @@ def test_a_file_is_whole_or_not_there(tmp_path):
     with atomic(path) as temporary:
         temporary.write_text("whole")
     assert path.read_text() == "whole"
+
+
+def test_every_published_name_is_published():
+    names = set(published_results()["method"])
+    assert [m.title for m in METHODS.values() if m.published_as and m.published_as not in names] == []
+
+
+def test_a_model_card_has_what_a_reader_asks(tmp_path):
+    about = {
+        "components": {"metric": "otam"}, "backbone": {"weights": "openai"}, "sampling": {"frames": 8}, "head": {},
+        "training": {"iterations": 5000, "learning_rate": 1e-5}, "seed": 1, "data_seed": 0,
+        "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
+        "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},
+        "environment": {"torch": "2.15.0"},
+    }  # fmt: skip
+    write_json(tmp_path / "training.json", about)
+    rows = [setting([predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)])]
+    licences = {"videos": "CC BY 4.0", "weights": "MIT"}
+    write_model_card(tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", licences, tmp_path / "README.md")
+    card = ModelCard.load(tmp_path / "README.md")
+    (result,) = card.data.eval_results
+    assert (result.metric_value, result.task_name) == (80.0, "5-way 1-shot, CLIP-FSAR")
+    for expected in ("80.00", "69.2", "300 of 5000", "70.10 %", "4280", "1e-05", "2.15.0", "CC BY 4.0", "MIT", "seed"):
+        assert expected in card.text, expected

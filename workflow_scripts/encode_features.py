@@ -6,12 +6,13 @@ from fsar.config import BackboneConfig, HeadConfig, SamplingConfig
 from fsar.evaluation.features import encode_split
 from fsar.job import logged
 from fsar.model.few_shot import load_model
+from fsar.model.methods import Components
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
     backbone = BackboneConfig(**params.backbone)
     trained = Path(files.trained[0]) if files.trained else None
-    model = load_model(backbone, snakemake.wildcards.method, HeadConfig(**params.head), trained)
+    model = load_model(backbone, Components(**params.components), HeadConfig(**params.head), trained)
     encode_split(
         model.backbone,
         Path(files.manifest),

@@ -1,33 +1,37 @@
-"""Train one method on one benchmark."""
+"""Train one model on one benchmark."""
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import EXECUTION_KEYS, BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig, load
 from fsar.job import logged
-from fsar.training.fit import TrainingData, TrainingJob, fit
+from fsar.model.methods import Components
+from fsar.training.fit import TrainingFiles, TrainingJob, fit
 
 with logged(snakemake.log[0]):
-    params, files = snakemake.params, snakemake.input
+    params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
+    # How the job is run is no parameter: another number of workers trains nothing again.
+    settings = load(snakemake.config).settings(names.benchmark, "training", names.backbone)
+    execution = {key: settings[key] for key in EXECUTION_KEYS}
     job = TrainingJob(
-        method=snakemake.wildcards.method,
+        name=names.method,
+        components=Components(**params.components),
         backbone=BackboneConfig(**params.backbone),
         sampling=SamplingConfig(**params.sampling),
         head=HeadConfig(**params.head),
-        training=TrainingConfig(**params.training),
-        seed=int(snakemake.wildcards.seed),
+        training=TrainingConfig(**params.training, **execution),
+        seed=int(names.seed),
         data_seed=params.data_seed,
         device=params.device,
     )
-    data = TrainingData(
-        manifest=Path(files.manifest),
-        index=Path(files.index),
-        frames=Path(files.index).parent,
-        episodes=Path(files.episodes),
-    )
     fit(
         job,
-        data,
-        output=Path(snakemake.output.weights).parent,
-        checkpoints=Path(params.checkpoints),
-        identity=[Path(path) for path in (files.manifest, files.index, files.episodes, *files.weights, *files.code)],
+        TrainingFiles(
+            manifest=Path(files.manifest),
+            index=Path(files.index),
+            episodes=Path(files.episodes),
+            decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.weights, *files.code)],
+            output=Path(snakemake.output.weights).parent,
+            checkpoint=Path(params.checkpoint),
+            tensorboard=Path(params.tensorboard),
+        ),
     )

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,14 @@ from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import write_parquet
 from fsar.job import progress
-from fsar.model.head import Head
+from fsar.model.head import Head, combined_logits
 
 log = logging.getLogger(__name__)
 
-# Episodes matched in one call; bounds memory.
+# Videos modulated in one call; bounds memory.
 BATCH = 250
+
+DecidesBy = Literal["few-shot", "text", "both"]
 
 
 @torch.inference_mode()
@@ -30,14 +33,16 @@ def predict(
     frames: Tensor,
     class_rows: dict[str, int],
     text: Tensor,
+    decides_by: DecidesBy = "few-shot",
 ) -> NDArray[np.int64]:
     """Predict the label of every query.
 
     Args:
         head: in evaluation mode, on the device of the tensors.
-        episodes: E episodes of way N with Q queries per class.
+        episodes: E episodes of way N with K support videos and Q queries per class; K may be 0 if the text decides.
         video_rows, frames: row of each video in (V, T, D) frame features.
         class_rows, text: row of each class in (C, D) text features.
+        decides_by: the support videos, the class names, or both (see `fsar.model.methods.Method`).
 
     Returns:
         (E, N, Q) predicted labels; the true one is the place along N.
@@ -48,31 +53,57 @@ def predict(
     support = video_row[torch.from_numpy(episodes.support).to(device)]  # (E, N, K)
     queries = video_row[torch.from_numpy(episodes.queries).to(device)]  # (E, N, Q)
     classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
-
-    # A query's modulation does not depend on its episode, and with one shot neither does a prototype.
-    modulated = torch.cat([head.modulate_queries(part) for part in frames.split(BATCH)])  # (V, T, D)
-    single = None
-    if support.shape[-1] == 1:
-        class_of = torch.zeros(len(frames), dtype=torch.long, device=device)
-        class_of[support[..., 0]] = classes
-        single = torch.cat(
-            [
-                head.prototypes(part.unsqueeze(1), text[names])
-                for part, names in zip(frames.split(BATCH), class_of.split(BATCH), strict=True)
-            ]
-        )  # (V, T, D)
+    few_shot = None if decides_by == "text" else FewShotLogits(head, frames, text, support, classes)
 
     predicted = torch.empty(queries.shape, dtype=torch.long)
-    for start in progress(range(0, len(support), BATCH), "episodes", "batch"):
-        part = slice(start, start + BATCH)
-        if single is not None:
-            prototypes = single[support[part, :, 0]]  # (B, N, T, D)
-        else:
-            shots = frames[support[part]].flatten(0, 1)  # (B·N, K, T, D)
-            prototypes = head.prototypes(shots, text[classes[part].flatten()]).unflatten(0, classes[part].shape)
-        logits = head.match(modulated[queries[part].flatten(1)], prototypes)  # (B, N·Q, N)
+    batch = head.metric.episodes_at_once
+    for start in progress(range(0, len(queries), batch), "episodes", "batch"):
+        part = slice(start, start + batch)
+        asked = queries[part].flatten(1)  # (B, N·Q)
+        if few_shot is not None:
+            logits = few_shot(part, asked)  # (B, N·Q, N)
+        if decides_by != "few-shot":
+            text_logits = head.text_logits(frames[asked], text[classes[part]])  # (B, N·Q, N)
+            if decides_by == "text":
+                logits = text_logits
+            else:
+                logits = combined_logits(logits, text_logits, head.config.text_weight, frames.shape[1])
         predicted[part] = logits.argmax(dim=-1).view(queries[part].shape).cpu()
     return predicted.numpy()
+
+
+class FewShotLogits:
+    """The few-shot logits of many episodes over the same videos, each video modulated as rarely as possible.
+
+    Args:
+        head, frames, text: as for `predict`.
+        support: (E, N, K) rows of `frames`.
+        classes: (E, N) rows of `text`.
+    """
+
+    def __init__(self, head: Head, frames: Tensor, text: Tensor, support: Tensor, classes: Tensor):
+        self.head, self.frames, self.text, self.support, self.classes = head, frames, text, support, classes
+        # A query's modulation does not depend on its episode, and often neither does a support video's.
+        self.queries = torch.cat([head.represent(head.modulate(part)) for part in frames.split(BATCH)])  # (V, …)
+        self.each_shot = None
+        if head.modulates_each_shot(support.shape[-1]):
+            class_of = torch.zeros(len(frames), dtype=torch.long, device=frames.device)
+            class_of[support] = classes.unsqueeze(-1).expand_as(support)
+            parts = zip(frames.split(BATCH), text[class_of].split(BATCH), strict=True)
+            modulated = [head.modulate(videos, names) for videos, names in parts]
+            if head.metric.keeps_shots:
+                modulated = [head.represent(videos) for videos in modulated]
+            self.each_shot = torch.cat(modulated)  # (V, …)
+
+    def __call__(self, part: slice, asked: Tensor) -> Tensor:
+        """Return the logits of some episodes, B of them: `asked` (B, N·Q) rows → (B, N·Q, N)."""
+        support, classes = self.support[part], self.classes[part]
+        if self.each_shot is not None:
+            prototypes = self.head.merge(self.each_shot[support])  # (B, N, T, D), or (B, N, K, …)
+        else:
+            shots = self.frames[support].flatten(0, 1)  # (B·N, K, T, D)
+            prototypes = self.head.prototypes(shots, self.text[classes.flatten()]).unflatten(0, classes.shape)
+        return self.head.match(self.queries[asked], prototypes)
 
 
 def correct(predicted: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -80,17 +111,18 @@ def correct(predicted: NDArray[np.int64]) -> NDArray[np.bool_]:
     return predicted == np.arange(predicted.shape[1])[:, None]
 
 
-def evaluate_setting(head: Head, features: Path, episodes: Path, path: Path) -> None:
+def evaluate_setting(head: Head, decides_by: DecidesBy, features: Path, episodes: Path, path: Path) -> None:
     """Evaluate a model on stored episodes and write every prediction, a row per query.
 
     Args:
         head: with its trained weights.
+        decides_by: see `predict`.
         features: of the split's videos, under the same model.
         episodes: the stored episodes.
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
     """
     stored = StoredEpisodes.read(episodes)
-    predicted = predict(head.eval(), stored, *read_features(features))
+    predicted = predict(head.eval(), stored, *read_features(features), decides_by)
     count, way, queries = predicted.shape
     table = pd.DataFrame(
         {

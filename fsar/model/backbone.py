@@ -3,14 +3,19 @@
 import difflib
 import json
 import logging
+import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
 from open_clip.factory import load_state_dict
+from open_clip.modified_resnet import Bottleneck, ModifiedResNet
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from fsar.config import is_weights_file
 from fsar.errors import UserError
@@ -65,6 +70,16 @@ class Backbone(nn.Module):
         pixels = (frames.float() - self.mean) / self.std
         return self.clip.visual(pixels).float().unflatten(0, videos.shape[:2])
 
+    def checkpoint_activations(self) -> None:
+        """Keep of each block only its input, and compute the rest again in the backward pass (Chen et al., 2016)."""
+        visual = self.clip.visual
+        if not isinstance(visual, ModifiedResNet):
+            visual.set_grad_checkpointing()
+            return
+        for block in visual.modules():  # open_clip's own switch does nothing for ResNets
+            if isinstance(block, Bottleneck):
+                block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Encode texts into the joint space, not normalised: n texts → (n, D) float32."""
@@ -100,6 +115,32 @@ def architecture_name(model: str) -> str:
     return model
 
 
+# Entries of a state dict of OpenAI's own CLIP models that are sizes and not weights.
+OPENAI_SIZES = {"input_resolution", "context_length", "vocab_size"}
+
+
+def _read_openai(weights: str) -> dict[str, Tensor] | None:
+    """Return the weights of a state dict in OpenAI's format, without its sizes; None for any other weights file.
+
+    Raises:
+        UserError: the file cannot be read without executing something in it.
+    """
+    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(weights) as archive:
+        if any(Path(entry).name == "constants.pkl" for entry in archive.namelist()):
+            raise UserError(
+                f"{weights} is a TorchScript archive, the way OpenAI publishes models: a program, not run here. "
+                "If you trust it, make a plain file of its weights, and name that one:\n"
+                f"python -c \"import torch; torch.save(torch.jit.load({weights!r}, 'cpu').state_dict(), 'weights.pt')\""
+            )
+    try:
+        state = load_state_dict(weights)  # nothing in the file is executed
+    except Exception as error:  # whatever safetensors or the restricted unpickler raises
+        raise UserError(f"The weights file {weights} cannot be read: {error}") from error
+    if not OPENAI_SIZES & set(state):
+        return None
+    return {name: value for name, value in state.items() if name not in OPENAI_SIZES}
+
+
 def load_backbone(model: str, weights: str) -> Backbone:
     """Load a CLIP model.
 
@@ -122,13 +163,13 @@ def load_backbone(model: str, weights: str) -> Backbone:
                 f"open_clip has no weights {weights!r} for {name}; it has: {', '.join(tags) or 'none'} "
                 "(key backbones.….weights, which also takes a local file)"
             )
-    if is_file:
-        try:
-            load_state_dict(weights)  # nothing in the file is executed
-        except Exception as error:  # whatever safetensors or the restricted unpickler raises
-            raise UserError(f"The weights file {weights} cannot be read: {error}") from error
+    openai = _read_openai(weights) if is_file else None
     try:
-        clip = open_clip.create_model(name, pretrained=weights)
+        if openai is None:
+            clip = open_clip.create_model(name, pretrained=weights)
+        else:
+            clip = open_clip.create_model(name, load_weights=False)
+            clip.load_state_dict(openai)
     except Exception as error:  # open_clip raises assertions, run-time errors and the hub client's own
         if is_file:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]

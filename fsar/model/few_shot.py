@@ -13,7 +13,7 @@ from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.head import Head
-from fsar.model.methods import METHODS, Method
+from fsar.model.methods import Components
 
 
 class Losses(NamedTuple):
@@ -37,18 +37,18 @@ class FewShotModel(nn.Module):
 
     Args:
         backbone: CLIP; its visual encoder is trained, its text encoder never is.
-        method: which components the head has.
+        components: of the method; what the head has.
         config: the head's sizes.
     """
 
-    def __init__(self, backbone: Backbone, method: Method, config: HeadConfig):
+    def __init__(self, backbone: Backbone, components: Components, config: HeadConfig):
         super().__init__()
-        if method.temporal_transformer and backbone.width % config.heads:
+        if components.temporal_transformer and backbone.width % config.heads:
             raise UserError(
                 f"head.heads is {config.heads}, which does not divide the backbone's width {backbone.width}"
             )
         self.backbone = backbone
-        self.head = Head(method, backbone.width, config)
+        self.head = Head(components, backbone.width, config)
 
     def forward(self, videos: Tensor, classes: Tensor, text: Tensor, shot: int, video_text_weight: float) -> Losses:
         """Return the losses of one training episode (CLIP-FSAR, Eq. 8).
@@ -69,7 +69,7 @@ class FewShotModel(nn.Module):
             labels = torch.arange(way, device=features.device).repeat_interleave(per_class)
             few_shot = F.cross_entropy(logits, labels)
             video_text = torch.zeros((), device=features.device)
-            if self.head.method.video_text_loss:
+            if self.head.components.video_text_loss:
                 targets = torch.cat([classes.repeat_interleave(shot), classes.repeat_interleave(per_class)])
                 video_text = F.cross_entropy(self.head.class_logits(features, text), targets)
         accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
@@ -112,13 +112,15 @@ def load_weights(model: FewShotModel, path: Path) -> None:
         raise UserError(f"{path}: {error}") from None
 
 
-def load_model(backbone: BackboneConfig, method: str, config: HeadConfig, trained: Path | None) -> FewShotModel:
-    """Load a model: the pretrained backbone, and the trained weights where the method has any.
+def load_model(
+    backbone: BackboneConfig, components: Components, config: HeadConfig, trained: Path | None
+) -> FewShotModel:
+    """Load a model: the pretrained backbone, and the trained weights if there are any.
 
     Raises:
         UserError: see `load_backbone`; or the trained weights are of another backbone or method.
     """
-    model = FewShotModel(load_backbone(backbone.model, backbone.weights), METHODS[method], config)
+    model = FewShotModel(load_backbone(backbone.model, backbone.weights), components, config)
     if trained is not None:
         load_weights(model, trained)
     return model

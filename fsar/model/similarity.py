@@ -1,4 +1,4 @@
-"""The cosine similarity of CLIP-FSAR."""
+"""The cosine similarity of CLIP-FSAR, and the frame distances that the matching metrics start from."""
 
 from torch import Tensor
 
@@ -20,3 +20,20 @@ def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
     products = x @ y.transpose(-1, -2)
     norms = x.norm(dim=-1).unsqueeze(-1) * y.norm(dim=-1).unsqueeze(-2)
     return products / (norms + NORM_EPSILON)
+
+
+def frame_distances(queries: Tensor, prototypes: Tensor) -> Tensor:
+    """Return D = 1 − cos between every frame of every query and every frame of every prototype (CLIP-FSAR, Eq. 5).
+
+    Args:
+        queries: (..., Q, T, D) frame features.
+        prototypes: (..., N, S, D) frame features.
+
+    Returns:
+        (..., Q, N, T, S) distances in (0, 2).
+    """
+    frames, prototype_frames = queries.shape[-2], prototypes.shape[-2]
+    # All frames of all queries against all frames of all prototypes in one product: (..., Q·T, N·S).
+    similarities = cosine_similarity(queries.flatten(-3, -2), prototypes.flatten(-3, -2))
+    similarities = similarities.unflatten(-1, (-1, prototype_frames)).unflatten(-3, (-1, frames))
+    return 1 - similarities.transpose(-3, -2)

@@ -1,16 +1,16 @@
 """The comparison table: what was measured, with its interval, beside what was published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fsar.evaluation.predictions import episode_accuracies
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
-from fsar.model.methods import METHODS
 from fsar.results.published import published_result
 
 COLUMNS = [
@@ -23,7 +23,7 @@ COLUMNS = [
     "interval",  # half-width of the 95 % confidence interval, percent
     "episodes",
     "seeds",  # of training, joined by spaces
-    "selection",  # the split the checkpoint was chosen on
+    "selection",  # the split the weights were chosen on; given (from elsewhere); not trained
     "published",  # percent; empty where nothing is published
     "source",  # of the published accuracy
 ]
@@ -35,33 +35,37 @@ class Setting:
 
     benchmark: str
     backbone: str
-    published_backbone: str
     method: str
     way: int
     shot: int
     seeds: Sequence[int]
+    selection: str  # the split the weights were chosen on, "given" or "not trained"
     predictions: Sequence[str]  # one file per seed
+    published_as: Mapping[str, str]  # names of method and backbone in the published results
+
+    def accuracies(self) -> NDArray[np.float64]:
+        """Return the accuracy of each episode in percent, averaged over the seeds: (E,)."""
+        return np.mean([100 * episode_accuracies(Path(path)) for path in self.predictions], axis=0)
 
 
 def table_row(setting: Setting) -> dict[str, object]:
     """Summarise one setting: the mean over its episodes, each averaged over the seeds first."""
-    accuracies = 100 * np.mean([episode_accuracies(Path(path)) for path in setting.predictions], axis=0)
+    accuracies = setting.accuracies()
     accuracy, interval = mean_and_interval(accuracies)
-    method = METHODS[setting.method]
     published = published_result(
-        method.published_as, setting.published_backbone, setting.benchmark, setting.way, setting.shot
+        setting.published_as["method"], setting.published_as["backbone"], setting.benchmark, setting.way, setting.shot
     )
     return {
         "benchmark": setting.benchmark,
         "backbone": setting.backbone,
-        "method": method.title,
+        "method": setting.method,
         "way": setting.way,
         "shot": setting.shot,
         "accuracy": f"{accuracy:.2f}",
         "interval": f"{interval:.2f}",
         "episodes": len(accuracies),
-        "seeds": " ".join(map(str, setting.seeds)) if method.fine_tuned else "",
-        "selection": "val" if method.fine_tuned else "not trained",
+        "seeds": " ".join(map(str, setting.seeds)) if setting.selection == "val" else "",
+        "selection": setting.selection,
         "published": f"{published[0]:.1f}" if published else "",
         "source": published[1] if published else "",
     }

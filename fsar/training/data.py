@@ -1,5 +1,6 @@
 """The training episodes as tensors: which videos, which frames, which pixels, all a function of (seed, number)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig, TrainingConfig
-from fsar.episodes.draw import EpisodeSampler, training_episode
+from fsar.episodes.draw import Episode, EpisodeSampler, training_episode
 from fsar.videos.augmentation import colour_jitter, crop, flip
 from fsar.videos.frame_store import FrameStore
 from fsar.videos.sampling import sample_positions
@@ -23,13 +24,11 @@ class TrainingBatch:
         number: of the episode, from 0.
         videos: (N·K + N·Q, T, H, W, 3) RGB bytes, supports first, by class.
         classes: (N,) class numbers among all training classes.
-        video_ids: of `videos`.
     """
 
     number: int
     videos: Tensor
     classes: Tensor
-    video_ids: list[str]
 
 
 class TrainingEpisodes(Dataset[TrainingBatch]):
@@ -61,9 +60,16 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
 
     def __getitem__(self, number: int) -> TrainingBatch:
         episode, rng = training_episode(self.sampler, self.seed, number)
-        video_ids = [*self.video_ids[episode.support.ravel()], *self.video_ids[episode.queries.ravel()]]
+        video_ids = self._video_ids(episode)
         clips = [self._clip(video_id, rng, i >= episode.support.size) for i, video_id in enumerate(video_ids)]
-        return TrainingBatch(number, torch.from_numpy(np.stack(clips)), torch.from_numpy(episode.classes), video_ids)
+        return TrainingBatch(number, torch.from_numpy(np.stack(clips)), torch.from_numpy(episode.classes))
+
+    def video_ids_of(self, number: int) -> list[str]:
+        """Return the videos of an episode, supports first, by class."""
+        return self._video_ids(training_episode(self.sampler, self.seed, number)[0])
+
+    def _video_ids(self, episode: Episode) -> list[str]:
+        return [*self.video_ids[episode.support.ravel()], *self.video_ids[episode.queries.ravel()]]
 
     def _clip(self, video_id: str, rng: np.random.Generator, is_query: bool) -> np.ndarray:
         length, fps = self.store.length(video_id), self.store.fps(video_id)
@@ -76,12 +82,12 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         return frames
 
 
-def load_episodes(episodes: TrainingEpisodes, start: int, stop: int, workers: int) -> DataLoader[TrainingBatch]:
-    """Load the episodes `start` to `stop` − 1 in order, in `workers` processes or in this one."""
+def load_episodes(episodes: TrainingEpisodes, numbers: Sequence[int], workers: int) -> DataLoader[TrainingBatch]:
+    """Load the episodes of these numbers in order, in `workers` processes or in this one."""
     return DataLoader(
         episodes,
         batch_size=None,
-        sampler=range(start, stop),
+        sampler=numbers,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
     )

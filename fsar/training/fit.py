@@ -3,53 +3,44 @@
 import logging
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 from lightning_fabric import Fabric
-from torch import nn
-from tqdm import tqdm
+from torch import Tensor, nn
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
-from fsar.evaluation.evaluate import correct, predict
-from fsar.evaluation.features import encode_videos
-from fsar.files import write_json, write_parquet
+from fsar.files import write_json
 from fsar.job import progress
 from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import FewShotModel, Losses, save_weights
-from fsar.model.methods import METHODS
-from fsar.training.checkpoint import Checkpoints, fingerprint
+from fsar.model.few_shot import FewShotModel, save_weights
+from fsar.model.methods import Components
+from fsar.training.batch_norm import RunningStatistics
+from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingBatch, TrainingEpisodes, load_episodes
+from fsar.training.environment import environment
+from fsar.training.metrics import Metrics
+from fsar.training.processes import gather, share, start_processes
 from fsar.training.schedule import learning_rate
+from fsar.training.validation import Validation
 from fsar.videos.frame_store import FrameStore
 
 log = logging.getLogger(__name__)
-
-METRICS_SCHEMA = pa.schema(
-    [
-        ("iteration", pa.int32()),  # episodes trained on so far
-        ("learning_rate", pa.float64()),
-        ("loss", pa.float64()),  # means over the episodes of the optimizer step
-        ("few_shot_loss", pa.float64()),
-        ("video_text_loss", pa.float64()),
-        ("train_accuracy", pa.float64()),
-        ("val_accuracy", pa.float64()),  # missing where no validation followed the step
-    ]
-)
 
 
 @dataclass(frozen=True)
 class TrainingJob:
     """Everything that decides one trained model."""
 
-    method: str
+    name: str  # of the method, for people
+    components: Components
     backbone: BackboneConfig
     sampling: SamplingConfig
     head: HeadConfig
@@ -59,159 +50,213 @@ class TrainingJob:
     device: str = "auto"
 
     def settings(self) -> dict[str, Any]:
-        """Return the job as plain values."""
+        """Return the job as plain values, by section."""
         sections = {name: getattr(self, name).model_dump() for name in ("backbone", "sampling", "head", "training")}
-        return sections | {"method": self.method, "seed": self.seed, "data_seed": self.data_seed}
+        return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """The files one training reads."""
+class TrainingFiles:
+    """The files of one training.
+
+    Attributes:
+        manifest, index: the videos; the shards lie beside the index.
+        episodes: stored validation episodes.
+        decisive: input files whose contents make the training what it is.
+        output: folder for model.safetensors, metrics.parquet and training.json.
+        checkpoint: the state to go on from, while the training is unfinished.
+        tensorboard: folder of the curves; None writes none.
+    """
 
     manifest: Path
     index: Path
-    frames: Path  # folder of the shards
-    episodes: Path  # stored validation episodes
+    episodes: Path
+    decisive: list[Path]
+    output: Path
+    checkpoint: Path
+    tensorboard: Path | None = None
 
 
-def fit(job: TrainingJob, data: TrainingData, output: Path, checkpoints: Path, identity: list[Path]) -> None:
+def fit(job: TrainingJob, files: TrainingFiles) -> None:
     """Train, validate at intervals, and keep the weights that were best on validation.
 
-    A run that was stopped goes on from its last checkpoint, if settings and inputs are the same: the episodes and all
-    chance are functions of (seed, episode number), so the result is that of a run without a stop.
-
-    Args:
-        job: what to train.
-        data: what to train on.
-        output: folder for model.safetensors, metrics.parquet and training.json.
-        checkpoints: folder where unfinished runs are kept.
-        identity: input files whose contents make the run what it is.
+    A run that was stopped goes on from its last checkpoint: the episodes and all chance are functions of (seed, episode
+    number), so the result is that of a run without a stop. With several devices each process takes a part of every
+    step's tasks, and the result is that of one process with all of them.
 
     Raises:
-        UserError: the data or weights do not fit, or the loss is no longer finite.
+        UserError: the data or weights do not fit, the checkpoint is of another training, or the loss or a gradient is
+            no longer finite.
     """
     config = job.training
-    fabric = Fabric(accelerator=job.device, devices=1, precision=config.precision)
-    if fabric.device.type == "cpu":
-        torch.set_num_threads(config.threads - config.workers)
+    fabric = start_processes(config, job.device)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(job.seed)
-
-    model = FewShotModel(load_backbone(job.backbone.model, job.backbone.weights), METHODS[job.method], job.head)
-    optimizer = torch.optim.Adam(_parameter_groups(model, config), lr=config.learning_rate, fused=True)
-    store = FrameStore(data.frames, data.index)
-    videos = {split: readable_videos(data.manifest, data.index, split) for split in ("train", "val")}
-    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, model.backbone.image_size, job.seed)
-    validation = Validation(model, store, videos["val"], StoredEpisodes.read(data.episodes), job)
+    model = FewShotModel(load_backbone(job.backbone.model, job.backbone.weights), job.components, job.head)
+    if config.activation_checkpointing:
+        model.backbone.checkpoint_activations()
     model.backbone.clip.requires_grad_(False)
     model.backbone.clip.visual.requires_grad_(True)
-    prompts = [job.backbone.prompt.format(class_name=name) for name in episodes.sampler.class_names]
-    wrapped, optimizer = fabric.setup(model, optimizer)
-    text = model.backbone.encode_text(prompts)  # (C, D), frozen
+    optimizer: Any = torch.optim.Adam(_parameter_groups(model, config), lr=config.learning_rate, fused=True)
 
-    saved = Checkpoints(checkpoints, fingerprint(job.settings(), identity))
-    state = saved.load() or {"step": 0, "best": None, "metrics": []}
+    store = FrameStore(files.index.parent, files.index)
+    videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
+    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, model.backbone.image_size, job.seed)
+    workers = config.workers // config.devices
+    stored = StoredEpisodes.read(files.episodes)
+    validation = Validation(store, videos["val"], stored, job.sampling, job.data_seed, workers)
+
+    wrapped, optimizer = fabric.setup(model, optimizer)
+    train_text, val_text = (  # (C, D), frozen
+        model.backbone.encode_text([job.backbone.prompt.format(class_name=name) for name in names])
+        for names in (episodes.sampler.class_names, stored.class_names)
+    )
+
+    checkpoint = Checkpoint(files.checkpoint, identity(job.settings(), files.decisive))
+    state = checkpoint.load() or {"step": 0, "best": None, "metrics": []}
     if state["step"]:
         model.load_trained_state(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        fabric.strategy.precision.load_state_dict(state["precision"])
         log.info("going on from step %d of an earlier run", state["step"])
-    step, best, metrics = state["step"], state["best"], state["metrics"]
+    step, best = state["step"], state["best"]
+    metrics = Metrics(state["metrics"], files.tensorboard if fabric.is_global_zero else None)
 
     def save() -> None:
-        current = {"step": step, "best": best, "metrics": metrics}
-        saved.save(current | {"model": model.trained_state(), "optimizer": optimizer.state_dict()})
+        if fabric.is_global_zero:
+            precision = fabric.strategy.precision.state_dict()  # the scale of fp16's loss
+            current = {"step": step, "best": best, "metrics": metrics.rows, "precision": precision}
+            checkpoint.save(current | {"model": model.trained_state(), "optimizer": optimizer.state_dict()})
 
     tasks = config.tasks_per_step
     steps = math.ceil(config.iterations / tasks)
-    loader = iter(load_episodes(episodes, step * tasks, steps * tasks, config.workers))
-    bar: tqdm[None] = progress(None, job.method, "episode", total=steps * tasks, initial=step * tasks)
-    started, first_step = time.monotonic(), step
+    own = [s * tasks + place for s in range(step, steps) for place in share(tasks, fabric)]
+    loader = iter(load_episodes(episodes, own, workers))
+    bar = progress(None, job.name, "episode", total=steps * tasks, initial=step * tasks)
     while step < steps:
-        _training_mode(model, config)
+        started = time.monotonic()
         rate = learning_rate((step + 1) * tasks - 1, config)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        optimizer.zero_grad()
-        episode_losses = []
-        for task in range(tasks):
-            batch = next(loader)
-            torch.manual_seed(_chance(job.seed, batch.number))  # dropout too depends on the episode alone
-            with fabric.no_backward_sync(wrapped, enabled=task < tasks - 1):
-                losses: Losses = wrapped(
-                    batch.videos.to(fabric.device, non_blocking=True),
-                    batch.classes.to(fabric.device),
-                    text,
-                    config.shot,
-                    config.video_text_weight,
-                )
-                if not torch.isfinite(losses.total):
-                    save()
-                    raise UserError(_not_finite(step, batch, losses))
-                fabric.backward(losses.total / tasks)
-            episode_losses.append(
-                torch.stack([losses.total, losses.few_shot, losses.video_text, losses.accuracy]).detach()
-            )
+        losses, norm, statistics = train_step(fabric, wrapped, optimizer, loader, train_text, job)
+        if problem := _not_finite(losses, norm, step, episodes, config):
+            statistics.restore()
+            save()
+            fabric.barrier()  # no process ends before the state is saved
+            raise UserError(problem)
+        statistics.finish(fabric, tasks)
         optimizer.step()
         step += 1
         iteration = step * tasks
         bar.update(tasks)
 
-        means = torch.stack(episode_losses).mean(dim=0).tolist()
-        row = dict(zip(METRICS_SCHEMA.names, [iteration, rate, *means, None], strict=True))
+        loss, few_shot, video_text, accuracy = losses.mean(dim=0).tolist()
+        row = {
+            "iteration": iteration,
+            "learning_rate": rate,
+            "loss": loss,
+            "few_shot_loss": few_shot,
+            "video_text_loss": video_text,
+            "train_accuracy": accuracy,
+            "gradient_norm": norm,
+            "val_accuracy": None,
+            "episodes_per_second": tasks / (time.monotonic() - started),
+            "gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if fabric.device.type == "cuda" else None,
+        }
         if step == steps or _due(iteration, config.validate_every, tasks):
-            row["val_accuracy"] = validation.accuracy(fabric)
+            row["val_accuracy"] = validation.accuracy(model, val_text, fabric)
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
                 weights = {name: value.detach().cpu().clone() for name, value in model.trained_state().items()}
                 best = {"val_accuracy": row["val_accuracy"], "iteration": iteration, "model": weights}
-            speed = (step - first_step) * tasks / (time.monotonic() - started)
             log.info(
                 "episode %d of %d: loss %.4f, train accuracy %.3f, val accuracy %.4f, lr %.2e, %.1f episodes/s",
-                iteration, steps * tasks, row["loss"], row["train_accuracy"], row["val_accuracy"], rate, speed,
+                iteration, steps * tasks, loss, accuracy, row["val_accuracy"], rate, row["episodes_per_second"],
             )  # fmt: skip
-            bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
-        metrics.append(row)
+            bar.set_postfix(loss=f"{loss:.3f}", val=f"{row['val_accuracy']:.3f}")
+        metrics.add(row)
         if step < steps and _due(iteration, config.checkpoint_every, tasks):
             save()
     bar.close()
+    metrics.close()
 
     assert best is not None  # the last step validates
-    save_weights(best["model"], output / "model.safetensors")
-    write_parquet(output / "metrics.parquet", pd.DataFrame(metrics, columns=METRICS_SCHEMA.names), METRICS_SCHEMA)
-    selection = {"split": "val", "iteration": best["iteration"], "accuracy": best["val_accuracy"]}
-    write_json(output / "training.json", job.settings() | {"selection": selection})
-    saved.remove()
+    if fabric.is_global_zero:
+        save_weights(best["model"], files.output / "model.safetensors")
+        metrics.write(files.output / "metrics.parquet")
+        chosen = {"split": "val", "iteration": best["iteration"], "accuracy": best["val_accuracy"]}
+        counts = {split: _counts(table) for split, table in videos.items()}
+        described = {"selection": chosen, "videos": counts, "environment": environment(fabric.device)}
+        write_json(files.output / "training.json", job.settings() | described)
+        checkpoint.remove()
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
 
 
-class Validation:
-    """The stored validation episodes, on features encoded anew each time."""
+def train_step(
+    fabric: Fabric, model: Any, optimizer: Any, loader: Iterator[TrainingBatch], text: Tensor, job: TrainingJob
+) -> tuple[Tensor, float, RunningStatistics]:
+    """Compute the gradients of one optimizer step, without taking it.
 
-    def __init__(
-        self, model: FewShotModel, store: FrameStore, videos: pd.DataFrame, episodes: StoredEpisodes, job: TrainingJob
-    ):
-        self.model, self.store, self.episodes, self.job = model, store, episodes, job
-        used = set(episodes.video_ids)
-        self.video_ids = [video_id for video_id in videos["video_id"] if video_id in used]
-        self.prompts = [job.backbone.prompt.format(class_name=name) for name in episodes.class_names]
+    Args:
+        fabric, model, optimizer: as set up.
+        loader: gives this process's share of the tasks.
+        text: (C, D) text features of the training classes.
+        job: the training.
 
-    def accuracy(self, fabric: Fabric) -> float:
-        """Return the share of queries classified correctly."""
-        self.model.eval()
-        with fabric.autocast():
-            frames = encode_videos(
-                self.model.backbone,
-                self.store,
-                self.video_ids,
-                self.job.sampling,
-                self.job.data_seed,
-                fabric.device,
-                self.job.training.workers,
+    Returns:
+        (tasks, 4) losses of all processes (total, few-shot, video-text, accuracy) in the order of the tasks; the norm
+        of the gradients; the statistics of BatchNorm, to be finished or restored.
+    """
+    config = job.training
+    tasks = config.tasks_per_step
+    _training_mode(model.module, config)
+    statistics = RunningStatistics(model.module)
+    optimizer.zero_grad()
+    outcomes = []
+    own = share(tasks, fabric)
+    for place in own:
+        batch = next(loader)
+        torch.manual_seed(_chance(job.seed, batch.number))  # dropout too depends on the episode alone
+        with fabric.no_backward_sync(model, enabled=place != own[-1]):
+            statistics.before_task()
+            losses = model(
+                batch.videos.to(fabric.device, non_blocking=True),
+                batch.classes.to(fabric.device),
+                text,
+                config.shot,
+                config.video_text_weight,
             )
-        text = self.model.backbone.encode_text(self.prompts)
-        rows = {video_id: row for row, video_id in enumerate(self.video_ids)}
-        class_rows = {name: row for row, name in enumerate(self.episodes.class_names)}
-        predicted = predict(self.model.head, self.episodes, rows, frames.to(fabric.device), class_rows, text)
-        return float(correct(predicted).mean())
+            statistics.after_task(place, tasks)
+            fabric.backward(losses.total / len(own))  # processes are averaged
+        outcomes.append(torch.stack(losses).detach())
+    losses_of_all = gather(torch.stack(outcomes), tasks, fabric)
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients).item()
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
+    return losses_of_all.cpu(), norm / (scaler.get_scale() if scaler else 1.0), statistics
+
+
+def _not_finite(
+    losses: Tensor, norm: float, step: int, episodes: TrainingEpisodes, config: TrainingConfig
+) -> str | None:
+    """Say what is not finite in a step, if anything is.
+
+    Gradients that overflow in fp16 are not told: its scaler leaves out the step and lowers the scale.
+    """
+    bad = torch.nonzero(~torch.isfinite(losses).all(dim=1)).flatten().tolist()
+    if not bad and (math.isfinite(norm) or config.precision == "16-mixed"):
+        return None
+    tasks = config.tasks_per_step
+    numbers = [step * tasks + place for place in bad or range(tasks)]
+    what = (
+        "the loss of episode " + ", ".join(map(str, numbers)) + " is not finite"
+        if bad
+        else f"the losses of episodes {numbers[0]} to {numbers[-1]} are finite, but their gradient is not"
+    )
+    videos = "\n".join(f"  - {video}" for number in numbers for video in episodes.video_ids_of(number))
+    return (
+        f"Training stopped in step {step}: {what}. The state before this step is saved. "
+        f"Lower training.learning_rate, or look at these videos:\n{videos}"
+    )
 
 
 def _parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
@@ -242,11 +287,5 @@ def _chance(seed: int, episode: int) -> int:
     return int(np.random.SeedSequence([seed, 5, episode]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _not_finite(step: int, batch: TrainingBatch, losses: Losses) -> str:
-    values = {name: getattr(losses, name).item() for name in ("few_shot", "video_text")}
-    videos = "\n".join(f"  - {video_id}" for video_id in batch.video_ids)
-    return (
-        f"The loss is no longer finite in step {step}, episode {batch.number}: {values}. "
-        "Everything before this step is saved. Lower training.learning_rate, or look at the videos of the episode:\n"
-        + videos
-    )
+def _counts(videos: pd.DataFrame) -> dict[str, int]:
+    return {"classes": int(videos["class_name"].nunique()), "videos": len(videos)}

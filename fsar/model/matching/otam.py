@@ -1,4 +1,4 @@
-"""Matching of two frame sequences: OTAM, the ordered temporal alignment (Cao et al., CVPR 2020).
+"""OTAM, the ordered temporal alignment of two frame sequences (Cao et al., CVPR 2020), in both directions.
 
 OTAM is a dynamic programme over the L × T table of frame distances, framed by one column of zeros on each side (the
 alignment may begin and end anywhere). With softmin(a, b, …) = −λ log Σ exp(−a/λ), and C(l, 0) = 0 for every l:
@@ -18,7 +18,9 @@ import math
 import torch
 from torch import Tensor
 
-from fsar.model.similarity import cosine_similarity
+from fsar.config import HeadConfig
+from fsar.model.matching.metric import Metric
+from fsar.model.similarity import frame_distances
 
 
 def otam(distances: Tensor, smoothing: float) -> Tensor:
@@ -51,22 +53,14 @@ def otam(distances: Tensor, smoothing: float) -> Tensor:
     return torch.logsumexp(cost + weights.view(-1, *[1] * (cost.dim() - 1)), dim=0) * -smoothing
 
 
-def otam_distance(queries: Tensor, prototypes: Tensor, smoothing: float = 0.5) -> Tensor:
-    """Return OTAM(D) + OTAM(Dᵀ) with D = 1 − cos, for every query and prototype (CLIP-FSAR, Eq. 5 and 6).
+class Matching(Metric):
+    """OTAM(D) + OTAM(Dᵀ) with D = 1 − cos (CLIP-FSAR, Eq. 5 and 6); λ is the config's `smoothing`."""
 
-    Args:
-        queries: (..., Q, T, D) frame features.
-        prototypes: (..., N, T, D) frame features.
-        smoothing: λ of the softmin; 0.5 in CLIP-FSAR, 0.1 in the original OTAM.
+    def __init__(self, width: int, config: HeadConfig):
+        super().__init__(width, config)
+        self.smoothing = config.smoothing
 
-    Returns:
-        (..., Q, N) distances.
-    """
-    frames, prototype_frames = queries.shape[-2], prototypes.shape[-2]
-    # All frames of all queries against all frames of all prototypes in one product: (..., Q·T, N·T).
-    similarities = cosine_similarity(queries.flatten(-3, -2), prototypes.flatten(-3, -2))
-    similarities = similarities.unflatten(-1, (-1, prototype_frames)).unflatten(-3, (-1, frames))
-    distances = 1 - similarities.transpose(-3, -2)  # (..., Q, N, T, T)
-    if distances.shape[-1] == distances.shape[-2]:  # both directions in one pass
-        return otam(torch.stack([distances, distances.transpose(-1, -2)]), smoothing).sum(dim=0)
-    return otam(distances, smoothing) + otam(distances.transpose(-1, -2), smoothing)
+    def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
+        """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
+        distances = frame_distances(queries, prototypes)  # (..., Q, N, T, T)
+        return otam(torch.stack([distances, distances.transpose(-1, -2)]), self.smoothing).sum(dim=0)

@@ -1,0 +1,123 @@
+"""Trained models in the parameter names of the public CLIP-FSAR implementation, and back.
+
+    python -m fsar.model.exchange from-reference their.pth ours.safetensors
+    python -m fsar.model.exchange to-reference ours.safetensors their.safetensors
+
+Theirs may be a bare state dict or a whole checkpoint, with or without the visual encoder. Nothing read is executed.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from fsar.errors import UserError
+from fsar.files import atomic
+from fsar.model.few_shot import save_weights
+
+# context2.layers.{layer}.{0: attention, 1: feed-forward}.…, ours on the right
+_LAYER = {
+    "0.norm.weight": "norm.weight",
+    "0.norm.bias": "norm.bias",
+    "0.fn.to_q.weight": "query.weight",
+    "0.fn.to_k.weight": "key.weight",
+    "0.fn.to_v.weight": "value.weight",
+    "0.fn.to_out.0.weight": "output.weight",
+    "0.fn.to_out.0.bias": "output.bias",
+    "1.net.0.weight": "expand.weight",
+    "1.net.0.bias": "expand.bias",
+    "1.net.3.weight": "contract.weight",
+    "1.net.3.bias": "contract.bias",
+}
+_THEIR_LAYER = {ours: theirs for theirs, ours in _LAYER.items()}
+
+
+def our_name(name: str) -> str:
+    """Translate the reference's name of a parameter, such as `context2.layers.0.0.fn.to_q.weight`.
+
+    Raises:
+        UserError: it is none of the reference's.
+    """
+    name = re.sub(r"^(module\.)?(head\.)?", "", name)  # wrappers of their training
+    if name.startswith("backbone."):
+        return "visual." + name.removeprefix("backbone.")
+    if name == "scale":
+        return "head.scale"
+    match = re.fullmatch(r"context2\.layers\.(\d+)\.(.+)", name)
+    if match is None or match[2] not in _LAYER:
+        raise UserError(f"{name!r} is not a parameter of the public CLIP-FSAR implementation")
+    return f"head.temporal_transformer.layers.{match[1]}.{_LAYER[match[2]]}"
+
+
+def reference_name(name: str) -> str:
+    """Translate our name of a parameter to the reference's.
+
+    Raises:
+        UserError: the reference has no such parameter, as for the metric TRX.
+    """
+    if name.startswith("visual."):
+        return "backbone." + name.removeprefix("visual.")
+    if name == "head.scale":
+        return "scale"
+    match = re.fullmatch(r"head\.temporal_transformer\.layers\.(\d+)\.(.+)", name)
+    if match is None or match[2] not in _THEIR_LAYER:
+        raise UserError(f"{name!r} has no counterpart in the public CLIP-FSAR implementation")
+    return f"context2.layers.{match[1]}.{_THEIR_LAYER[match[2]]}"
+
+
+def from_reference(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename a state dict of the reference to ours (see `FewShotModel.trained_state`); shapes are the same."""
+    return {our_name(name): value for name, value in state.items()}
+
+
+def to_reference(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename a trained state of ours to the reference's."""
+    return {reference_name(name): value for name, value in state.items()}
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from .safetensors, or from .pt and .pth, where it may be the entry `model_state`.
+
+    Raises:
+        UserError: the file cannot be read without executing something, or holds no state dict.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever safetensors or the restricted unpickler raises
+        raise UserError(f"The weights {path} cannot be read: {error}") from error
+    state = content.get("model_state", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{path} holds no state dict")
+    return state
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command described at the top of this file."""
+    parser = argparse.ArgumentParser(prog="python -m fsar.model.exchange", description="Rename a model's parameters.")
+    parser.add_argument("direction", choices=["from-reference", "to-reference"])
+    parser.add_argument("source", type=Path, help=".safetensors, .pt or .pth")
+    parser.add_argument("target", type=Path, help=".safetensors; to-reference also writes .pt and .pth")
+    options = parser.parse_args(arguments)
+    state = read_state(options.source)
+    renamed = from_reference(state) if options.direction == "from-reference" else to_reference(state)
+    if options.target.suffix == ".safetensors":
+        save_weights(renamed, options.target)
+    elif options.direction == "to-reference" and options.target.suffix in (".pt", ".pth"):
+        with atomic(options.target) as temporary:
+            torch.save({"model_state": renamed}, temporary)
+    else:
+        raise UserError(f"{options.target} must end in .safetensors")
+    print(f"{len(renamed)} parameters written to {options.target}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(str(error))

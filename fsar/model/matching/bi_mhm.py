@@ -1,0 +1,19 @@
+"""Bi-MHM, the bidirectional mean Hausdorff metric (Wang et al., HyRSM, CVPR 2022): each frame meets its nearest."""
+
+from torch import Tensor
+
+from fsar.model.matching.metric import Metric
+from fsar.model.similarity import frame_distances
+
+
+class Matching(Metric):
+    """Σᵢ minⱼ D + Σⱼ minᵢ D with D = 1 − cos.
+
+    The paper (Eq. 7) divides both sums by T; its public code does not, and neither does this: the logits of training
+    then have the range of OTAM's, which sums over frames too.
+    """
+
+    def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
+        """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
+        distances = frame_distances(queries, prototypes)  # (..., Q, N, T, T)
+        return distances.amin(dim=-1).sum(dim=-1) + distances.amin(dim=-2).sum(dim=-1)

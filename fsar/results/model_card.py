@@ -1,0 +1,91 @@
+"""The card of a trained model: what it is, what made it, how well it does and whose it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from fsar.files import atomic
+from fsar.results.table import Setting, table_row
+
+
+def write_model_card(
+    training: Path,
+    settings: Sequence[Setting],
+    title: str,
+    citation: str,
+    licences: Mapping[str, str],
+    path: Path,
+) -> None:
+    """Write the card as Markdown, with the metadata that model hubs read at its top.
+
+    Args:
+        training: the model's training.json.
+        settings: what it was tested with.
+        title, citation: of its method.
+        licences: of the videos and of the pretrained weights, by these names.
+        path: file to write.
+    """
+    about = json.loads(training.read_text(encoding="utf-8"))
+    first, rows = settings[0], [table_row(setting) for setting in settings]
+    name = f"{title}, {first.backbone}, {first.benchmark}"
+    data = ModelCardData(
+        library_name="fsar",
+        pipeline_tag="video-classification",
+        tags=["few-shot-action-recognition", "clip"],
+        model_name=name,
+        eval_results=[
+            EvalResult(
+                task_type="video-classification",
+                task_name=f"{row['way']}-way {row['shot']}-shot, {row['method']}",
+                dataset_type=first.benchmark,
+                dataset_name=first.benchmark,
+                metric_type="accuracy",
+                metric_value=float(str(row["accuracy"])),
+            )
+            for row in rows
+        ],
+    )
+    sections = {
+        "Test": _table(
+            ["method", "way", "shot", "accuracy (%)", "95 % interval over episodes", "episodes", "published"],
+            [
+                [row[k] for k in ("method", "way", "shot", "accuracy")]
+                + [f"± {row['interval']}", row["episodes"], row["published"]]
+                for row in rows
+            ],
+        )
+        + "\n\nTest classes were looked at after the choice of the weights, once.",
+        "Choice of the weights": (
+            f"After {about['selection']['iteration']} of {about['training']['iterations']} training episodes: the best "
+            f"of all validations, with {100 * about['selection']['accuracy']:.2f} % on the validation episodes."
+        ),
+        "Data": _table(
+            ["split", "classes", "videos"],
+            [[split, count["classes"], count["videos"]] for split, count in about["videos"].items()],
+        ),
+        "Config": _table(
+            ["key", "value"],
+            [
+                [f"{section}.{key}", f"`{json.dumps(value, ensure_ascii=False)}`"]
+                for section in ("components", "backbone", "sampling", "head", "training")
+                for key, value in about[section].items()
+            ]
+            + [["seed", about["seed"]], ["data_seed", about["data_seed"]]],
+        ),
+        "Trained with": _table(["what", "which"], [[key, value] for key, value in about["environment"].items()]),
+        "Licences": (
+            f"- code: Apache-2.0\n- pretrained weights ({about['backbone']['weights']}): {licences['weights']}\n"
+            f"- videos ({first.benchmark}): {licences['videos']}\n\nThese weights are made from both, whose terms hold."
+        ),
+    }
+    body = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
+    with atomic(path) as temporary:
+        temporary.write_text(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
