@@ -286,6 +286,10 @@ class BackboneConfig(Section):
             raise ValueError(f"prompt {self.prompt!r} does not contain {{class_name}}")
         return self
 
+    def prompts(self, class_names: Iterable[str]) -> list[str]:
+        """Return the text of each class."""
+        return [self.prompt.format(class_name=name) for name in class_names]
+
     @property
     def weights_are_a_file(self) -> bool:
         return is_weights_file(self.weights)

@@ -1,5 +1,6 @@
 """Training: the schedule, the parameters, and going on after a stop."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ import open_clip
 import pandas as pd
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fsar.benchmarks.manifest import SCHEMA
 from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
@@ -19,8 +22,12 @@ from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
-from fsar.training.checkpoint import Checkpoints, fingerprint
-from fsar.training.fit import TrainingData, TrainingJob, fit
+from fsar.model.methods import METHODS, model_of
+from fsar.training.batch_norm import RunningStatistics
+from fsar.training.checkpoint import Checkpoint, identity
+from fsar.training.data import TrainingEpisodes
+from fsar.training.fit import TrainingFiles, TrainingJob, fit
+from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.schedule import learning_rate
 from fsar.videos.frame_store import gather_index, shard_name, write_shard
 from tests.videos import make_video
@@ -33,12 +40,28 @@ def test_the_published_schedule():
     assert learning_rate(0, TrainingConfig(warmup_iterations=0)) == 1e-5
 
 
-def test_fingerprints_tell_runs_apart(tmp_path):
-    (tmp_path / "a").write_text("1")
-    first = fingerprint({"x": 1}, [tmp_path / "a"])
-    assert first == fingerprint({"x": 1}, [tmp_path / "a"]) != fingerprint({"x": 2}, [tmp_path / "a"])
-    (tmp_path / "a").write_text("2")
-    assert first != fingerprint({"x": 1}, [tmp_path / "a"])
+def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_path):
+    code = tmp_path / "code.py"
+    code.write_text("1")
+
+    def checkpoint(**training):
+        settings = {"training": {"learning_rate": 1e-3, "workers": 0} | training, "seed": 1}
+        return Checkpoint(tmp_path / "last.pt", identity(settings, [code]))
+
+    assert checkpoint().load() is None
+    checkpoint().save({"step": 7})
+    assert checkpoint().load()["step"] == 7
+    assert checkpoint(workers=4)  # how it is run is no difference
+    with pytest.raises(
+        UserError, match=r"(?s)last\.pt \(stopped at step 7\).*training\.learning_rate: 0\.001 then, 0\.5 now"
+    ):
+        checkpoint(learning_rate=0.5).load()
+    code.write_text("2")
+    with pytest.raises(UserError, match=r"code\.py: other contents"):
+        checkpoint().load()
+    (tmp_path / "last.pt").write_bytes(b"half a file")
+    with pytest.raises(UserError, match=r"cannot be read.*Delete it"):
+        checkpoint().load()
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +84,16 @@ def world(tmp_path_factory):
     return folder
 
 
-def job_and_data(world, method="clip-fsar", **training):
+def job_and_files(world, name, method="clip-fsar", **training):
+    """A small training job, and its files with the outputs in the folder `name`."""
     settings = {
         "way": 3, "queries": 1, "iterations": 12, "tasks_per_step": 2, "learning_rate": 1e-3, "warmup_from": 1e-4,
         "warmup_iterations": 4, "milestones": [8], "validate_every": 4, "checkpoint_every": 2, "threads": 1,
         "workers": 0,
     } | training  # fmt: skip
     job = TrainingJob(
-        method=method,
+        name=method,
+        components=METHODS[method].components,
         backbone=BackboneConfig(model="small-clip", weights=str(world / "clip.safetensors")),
         sampling=SamplingConfig(),
         head=HeadConfig(feed_forward=64),
@@ -77,40 +102,65 @@ def job_and_data(world, method="clip-fsar", **training):
         data_seed=0,
         device="cpu",
     )
-    return job, TrainingData(world / "manifest.parquet", world / "index.parquet", world, world / "val.parquet")
+    files = TrainingFiles(
+        manifest=world / "manifest.parquet",
+        index=world / "index.parquet",
+        episodes=world / "val.parquet",
+        decisive=[world / "manifest.parquet"],
+        output=world / name,
+        checkpoint=world / "checkpoints" / f"{name}.pt",
+        tensorboard=world / "tensorboard" / name,
+    )
+    return job, files
 
 
-def files_of(folder):
-    return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+def train(world, name, method="clip-fsar", **training):
+    """Train into the folder `name` and return the files there."""
+    job, files = job_and_files(world, name, method, **training)
+    fit(job, files)
+    return files
+
+
+def results_of(folder):
+    """What a training leaves, without what only tells of the machine."""
+    metrics = pd.read_parquet(folder / "metrics.parquet").drop(columns=MACHINE_COLUMNS)
+    return (folder / "model.safetensors").read_bytes(), (folder / "training.json").read_bytes(), metrics.to_json()
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(world):
-    job, data = job_and_data(world)
-    fit(job, data, world / "whole", world / "checkpoints", [])
-    return world / "whole"
+    return train(world, "whole").output
 
 
 def test_outputs(uninterrupted, world):
     metrics = pd.read_parquet(uninterrupted / "metrics.parquet")
     assert list(metrics["iteration"]) == [2, 4, 6, 8, 10, 12]
     assert list(metrics["val_accuracy"].notna()) == [False, True, False, True, False, True]
+    assert (metrics["gradient_norm"] > 0).all() and (metrics["episodes_per_second"] > 0).all()
+    assert metrics["gpu_memory_mb"].isna().all() and metrics["loss"].gt(metrics["few_shot_loss"]).all()
     trained, before = load_file(uninterrupted / "model.safetensors"), load_file(world / "clip.safetensors")
     assert any(name.startswith("head.temporal_transformer") for name in trained)
     assert not torch.equal(trained["visual.conv1.weight"], before["visual.conv1.weight"])
     assert not any(name.startswith("transformer") for name in trained)  # the text encoder is not trained, nor stored
-    assert not (world / "checkpoints").exists() or not any((world / "checkpoints").iterdir())
+    assert not (world / "checkpoints" / "whole.pt").exists()
+    about = json.loads((uninterrupted / "training.json").read_text())
+    assert about["videos"] == {split: {"classes": 4, "videos": 16} for split in ("train", "val")}
+    assert about["environment"]["torch"] and about["selection"]["iteration"] in (4, 8, 12)
+
+
+def test_curves_for_tensorboard(uninterrupted, world):
+    events = EventAccumulator(str(world / "tensorboard" / "whole")).Reload()
+    assert {"loss", "few_shot_loss", "learning_rate", "val_accuracy"} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("val_accuracy")] == [4, 8, 12]
 
 
 def test_the_same_run_gives_the_same_bytes(uninterrupted, world):
-    job, data = job_and_data(world, workers=1, threads=2)
-    fit(job, data, world / "again", world / "checkpoints", [])
+    train(world, "again", workers=1, threads=2)
     ours, again = (load_file(f / "model.safetensors") for f in (uninterrupted, world / "again"))
     assert all(torch.equal(ours[name], again[name]) for name in ours)  # however the episodes are loaded
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(uninterrupted, world, monkeypatch):
-    job, data = job_and_data(world)
     forward, calls = FewShotModel.forward, []
 
     def stop_at_the_ninth_episode(self, *args):
@@ -121,44 +171,96 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(uninterrupted, world, monkeypat
 
     monkeypatch.setattr(FewShotModel, "forward", stop_at_the_ninth_episode)
     with pytest.raises(KeyboardInterrupt):
-        fit(job, data, world / "stopped", world / "checkpoints", [])
+        train(world, "stopped")
     assert not (world / "stopped" / "model.safetensors").exists()
+    with pytest.raises(UserError, match=r"training\.learning_rate: 0\.001 then, 0\.002 now"):
+        train(world, "stopped", learning_rate=2e-3)
     calls.extend([1] * 100)
     before = len(calls)
-    fit(job, data, world / "stopped", world / "checkpoints", [])
+    train(world, "stopped")
     assert len(calls) - before == 4  # only the four episodes after the checkpoint at eight
-    assert files_of(world / "stopped") == files_of(uninterrupted)
+    assert results_of(world / "stopped") == results_of(uninterrupted)
+    events = EventAccumulator(str(world / "tensorboard" / "stopped")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [2, 4, 6, 8, 10, 12]
 
 
+# A program of its own: further processes of a training start the same program again.
 RUN = """
-import sys
-from tests.test_training import job_and_data, fit
+import json, sys
 from pathlib import Path
-world = Path(sys.argv[1])
-job, data = job_and_data(world, iterations=int(sys.argv[2]), checkpoint_every=2, validate_every=1000)
-fit(job, data, world / sys.argv[3], world / "checkpoints", [])
+from fsar.job import logged
+from tests.test_training import train
+
+world, name = Path(sys.argv[1]), sys.argv[2]
+with logged(world / f"{name}.log"):
+    train(world, name, **json.loads(sys.argv[3]))
 """
 
 
+def program(world, repository, name, **training):
+    """Start a training as a program."""
+    (world / "run.py").write_text(RUN)
+    return subprocess.Popen(
+        [sys.executable, str(world / "run.py"), str(world), name, json.dumps(training)],
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def test_kill_9_loses_at_most_the_last_steps(world, repository):
-    command = [sys.executable, "-c", RUN, str(world), "40", "killed"]
-    process = subprocess.Popen(command, cwd=repository, stderr=subprocess.DEVNULL)
+    long = {"iterations": 40, "validate_every": 1000}
+    process = program(world, repository, "killed", **long)
     deadline = time.monotonic() + 120
-    while (
-        not list((world / "checkpoints").glob("*/last.pt")) and process.poll() is None and time.monotonic() < deadline
-    ):
+    while not (world / "checkpoints/killed.pt").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert list((world / "checkpoints").glob("*/last.pt")), "no checkpoint within two minutes"
+    process.communicate()
+    assert (world / "checkpoints/killed.pt").exists(), "no checkpoint within two minutes"
     assert not (world / "killed" / "model.safetensors").exists(), "it finished before it was killed"
-    for folder in ("killed", "unharmed"):
-        subprocess.run([*command[:-1], folder], cwd=repository, check=True, stderr=subprocess.DEVNULL)
-    assert files_of(world / "killed") == files_of(world / "unharmed")
+    for name in ("killed", "unharmed"):
+        process = program(world, repository, name, **long)
+        assert process.wait(120) == 0, process.stderr.read()
+    assert results_of(world / "killed") == results_of(world / "unharmed")
+
+
+def test_two_processes_train_as_one(world, repository):
+    """20 steps of four tasks, in one process and in two, to 1e-5; running statistics of BatchNorm included."""
+    settings = {"iterations": 80, "tasks_per_step": 4, "validate_every": 40, "milestones": [60]}
+    settings |= {"learning_rate": 1e-5, "warmup_from": 1e-6}  # published rates; higher ones amplify rounding
+    train(world, "one", **settings)
+    process = program(world, repository, "two", devices=2, threads=2, **settings)
+    assert process.wait(300) == 0, process.stderr.read()
+    one, two = (pd.read_parquet(world / name / "metrics.parquet") for name in ("one", "two"))
+    assert len(one) == len(two) == 20
+    for column in ("loss", "few_shot_loss", "video_text_loss"):
+        np.testing.assert_allclose(two[column], one[column], rtol=1e-5, atol=1e-5, err_msg=column)
+    np.testing.assert_allclose(two["gradient_norm"], one["gradient_norm"], rtol=1e-2)
+    assert list(two["train_accuracy"]) == list(one["train_accuracy"])
+    assert list(two["val_accuracy"].dropna()) == list(one["val_accuracy"].dropna())
+    ours, theirs = (load_file(world / name / "model.safetensors") for name in ("one", "two"))
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-3, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
+    assert "going on" not in (world / "two.log").read_text() and "best on validation" in (world / "two.log").read_text()
+
+
+def test_two_processes_stop_and_go_on(world, repository):
+    settings = {"iterations": 60, "tasks_per_step": 4, "validate_every": 1000, "devices": 2, "threads": 2}
+    process = program(world, repository, "pair", **settings)
+    deadline = time.monotonic() + 120
+    while not (world / "checkpoints/pair.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert (world / "checkpoints/pair.pt").exists() and not (world / "pair/model.safetensors").exists()
+    process = program(world, repository, "pair", **settings)
+    assert process.wait(120) == 0, process.stderr.read()
+    assert "going on from step" in (world / "pair.log").read_text()
+    assert list(pd.read_parquet(world / "pair/metrics.parquet")["iteration"]) == list(range(4, 61, 4))
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
-    job, data = job_and_data(world, method="otam")
     forward, calls = FewShotModel.forward, []
 
     def diverge(self, *args):
@@ -167,24 +269,102 @@ def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
         return losses._replace(total=losses.total * float("nan")) if len(calls) == 6 else losses
 
     monkeypatch.setattr(FewShotModel, "forward", diverge)
-    with pytest.raises(UserError, match=r"(?s)no longer finite in step 2, episode 5.*class \d \(\d+\)\.mp4"):
-        fit(job, data, world / "diverged", world / "checkpoints", [])
-    saved = [Checkpoints(p.parent, p.name).load() for p in (world / "checkpoints").iterdir()]
-    assert [state["step"] for state in saved] == [2]
+    expected = r"(?s)stopped in step 2: the loss of episode 5 is not finite.*class \d \(\d+\)\.mp4"
+    with pytest.raises(UserError, match=expected) as told:
+        train(world, "diverged")
+    job, files = job_and_files(world, "diverged")
+    state = Checkpoint(files.checkpoint, identity(job.settings(), files.decisive)).load()
+    assert state["step"] == 2 and all(torch.isfinite(v).all() for v in state["model"].values())
+    listed = [line.removeprefix("  - ") for line in str(told.value).splitlines() if line.startswith("  - ")]
+    episodes = TrainingEpisodes(None, pd.read_parquet(world / "manifest.parquet").query("split == 'train'"),
+                                job.training, job.sampling, 64, job.seed)  # fmt: skip
+    assert listed == episodes.video_ids_of(5) and len(listed) == 6
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_changed(world, monkeypatch):
+    forward, calls = FewShotModel.forward, []
+
+    def overflow(self, *args):
+        calls.append(1)
+        losses = forward(self, *args)
+        if len(calls) < 5:
+            return losses
+        zero = sum(p.sum() for p in self.head.parameters()) * 0
+        return losses._replace(total=losses.total + zero.abs().sqrt())  # 0, but its derivative is not a number
+
+    monkeypatch.setattr(FewShotModel, "forward", overflow)
+    with pytest.raises(UserError, match="step 2: the losses of episodes 4 to 5 are finite, but their gradient is not"):
+        train(world, "steep")
+    state = torch.load(world / "checkpoints/steep.pt", weights_only=True)
+    assert all(torch.isfinite(v).all() for v in state["model"].values())
 
 
 def test_batch_norm_is_explicit(world):
     running = "visual.bn1.running_mean"
     before = load_file(world / "clip.safetensors")[running]
     for batch_norm, stays in (("running", True), ("batch", False)):
-        job, data = job_and_data(world, batch_norm=batch_norm, iterations=2)
-        fit(job, data, world / batch_norm, world / "checkpoints", [])
-        after = load_file(world / batch_norm / "model.safetensors")[running]
+        files = train(world, batch_norm, batch_norm=batch_norm, iterations=2)
+        after = load_file(files.output / "model.safetensors")[running]
         assert torch.equal(before, after) is stays
 
 
-def test_every_method_that_is_trained_trains(world):
-    job, data = job_and_data(world, method="otam", iterations=4)
-    fit(job, data, world / "otam", world / "checkpoints-otam", [])
-    trained = load_file(world / "otam" / "model.safetensors")
-    assert not any(name.startswith("head.") for name in trained)
+def test_running_statistics_are_those_of_tasks_one_after_the_other():
+    torch.manual_seed(0)
+    tasks = [torch.randn(6, 3, 4, 4) * (1 + i) for i in range(4)]
+    plain, ours = torch.nn.BatchNorm2d(3).train(), torch.nn.BatchNorm2d(3).train()
+    followed = RunningStatistics(ours)
+    for place, task in enumerate(tasks):
+        plain(task)
+        followed.before_task()
+        ours(task)
+        followed.after_task(place, len(tasks))
+        ours(task)  # as when activations are computed again
+    followed.finish(Fabric(accelerator="cpu", devices=1), len(tasks))
+    torch.testing.assert_close(ours.running_mean, plain.running_mean)
+    torch.testing.assert_close(ours.running_var, plain.running_var)
+    followed = RunningStatistics(ours)
+    followed.before_task()
+    ours(tasks[0] * float("nan"))
+    followed.restore()
+    torch.testing.assert_close(ours.running_mean, plain.running_mean)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if model_of(m) == m and METHODS[m].components.fine_tuned])
+def test_every_model_that_is_trained_trains(world, method):
+    files = train(world, method, method, iterations=2)
+    trained, metrics = load_file(files.output / "model.safetensors"), pd.read_parquet(files.output / "metrics.parquet")
+    assert metrics["gradient_norm"].gt(0).all()
+    assert metrics["video_text_loss"].gt(0).all() == METHODS[method].components.video_text_loss
+    has_head = METHODS[method].components.temporal_transformer or METHODS[method].components.metric == "trx"
+    assert any(name.startswith("head.") for name in trained) is (has_head or METHODS[method].components.video_text_loss)
+
+
+def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch):
+    precision = "bf16-mixed"  # fp16 needs a GPU
+    exact = pd.read_parquet(uninterrupted / "metrics.parquet")
+    name = "bf16"
+    saves, save = [], Checkpoint.save
+
+    def stop_after_the_third(self, state):
+        save(self, state)
+        saves.append(state["step"])
+        if len(saves) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", stop_after_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        train(world, name, precision=precision)
+    train(world, name, precision=precision)
+    rough = pd.read_parquet(world / name / "metrics.parquet")
+    assert list(rough["iteration"]) == list(exact["iteration"])
+    assert rough["loss"][0] == pytest.approx(exact["loss"][0], rel=0.05)
+    assert np.isfinite(rough["loss"]).all()
+
+
+def test_computing_activations_again_trains_the_same(uninterrupted, world):
+    train(world, "again from inputs", activation_checkpointing=True)
+    first, second = (
+        pd.read_parquet(folder / "metrics.parquet") for folder in (uninterrupted, world / "again from inputs")
+    )
+    np.testing.assert_allclose(second["loss"], first["loss"], rtol=1e-5)
+    assert list(second["val_accuracy"].dropna()) == list(first["val_accuracy"].dropna())

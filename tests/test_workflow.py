@@ -172,19 +172,19 @@ def test_an_interrupted_run_goes_on(finished, repository, tmp_path, how):
         command(*longer), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 120
-    while not list(folder.glob("results/checkpoints/*/last.pt")) and process.poll() is None:
+    while not list(folder.glob("results/checkpoints/**/*.pt")) and process.poll() is None:
         assert time.monotonic() < deadline, "no checkpoint within two minutes"
         time.sleep(0.05)
     os.killpg(process.pid, how)
     process.wait(60)
     assert not (folder / "results/table.csv").exists(), "it finished before it was interrupted"
-    assert list(folder.glob("results/checkpoints/*/last.pt"))
+    assert list(folder.glob("results/checkpoints/**/*.pt"))
 
     if how == signal.SIGKILL:
         snakemake(folder, "--unlock", *longer)  # as Snakemake itself advises
     snakemake(folder, *longer)
     assert "going on from step" in next(folder.glob("logs/train_model/*.log")).read_text()
-    assert (folder / "results/table.csv").exists() and not list(folder.glob("results/checkpoints/*/last.pt"))
+    assert (folder / "results/table.csv").exists() and not list(folder.glob("results/checkpoints/**/*.pt"))
 
 
 def own_videos(finished: Path, listing: Path, **settings) -> list[str]:

@@ -1,5 +1,6 @@
 """The whole model: CLIP's frame features and the head of a method, and the losses of a training episode."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ class FewShotModel(nn.Module):
         config: the head's sizes.
     """
 
+    training_text: Tensor
+
     def __init__(self, backbone: Backbone, components: Components, config: HeadConfig):
         super().__init__()
         if components.temporal_transformer and backbone.width % config.heads:
@@ -49,18 +52,23 @@ class FewShotModel(nn.Module):
             )
         self.backbone = backbone
         self.head = Head(components, backbone.width, config)
+        self.register_buffer("training_text", torch.empty(0, backbone.width), persistent=False)
 
-    def forward(self, videos: Tensor, classes: Tensor, text: Tensor, shot: int, video_text_weight: float) -> Losses:
+    def set_training_classes(self, prompts: Sequence[str]) -> None:
+        """Encode the texts of all training classes, which `forward` compares with."""
+        # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
+        self.training_text = self.backbone.encode_text(prompts)  # (C, D)
+
+    def forward(self, videos: Tensor, classes: Tensor, shot: int, video_text_weight: float) -> Losses:
         """Return the losses of one training episode (CLIP-FSAR, Eq. 8).
 
         Args:
             videos: (N·K + N·Q, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each class.
             classes: (N,) numbers of the episode's classes among all training classes.
-            text: (C, D) text features of all training classes.
             shot: K.
             video_text_weight: λ_vt.
         """
-        way = len(classes)
+        way, text = len(classes), self.training_text
         features = self.backbone(videos)  # one call: support and queries together, (V, T, D)
         with torch.autocast(features.device.type, enabled=False):  # distances need more digits than bf16 has
             support, queries = features[: way * shot], features[way * shot :]

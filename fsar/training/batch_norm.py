@@ -21,6 +21,7 @@ class RunningStatistics:
         self.buffers = [b for m in self.layers for b in (m.running_mean, m.running_var) if b is not None]
         self.before = [buffer.clone() for buffer in self.buffers]
         self.sums = [torch.zeros_like(buffer) for buffer in self.buffers]
+        self.counts = [m.num_batches_tracked.item() for m in self.layers if m.num_batches_tracked is not None]
         self.kept = 1 - (self.layers[0].momentum or 0.0) if self.layers else 1.0
 
     def before_task(self) -> None:
@@ -44,8 +45,15 @@ class RunningStatistics:
             self.buffers, self.before, total.split([b.numel() for b in self.buffers]), strict=True
         ):
             buffer.copy_(self.kept**tasks * before + added)
+        self._count(tasks)
 
     def restore(self) -> None:
         """Put the statistics back to what they were before the step."""
         for buffer, before in zip(self.buffers, self.before, strict=True):
             buffer.copy_(before)
+        self._count(0)
+
+    def _count(self, tasks: int) -> None:
+        for layer, before in zip(self.layers, self.counts, strict=True):
+            assert layer.num_batches_tracked is not None  # it tracks running statistics
+            layer.num_batches_tracked.fill_(before + tasks)

@@ -107,10 +107,8 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     validation = Validation(store, videos["val"], stored, job.sampling, job.data_seed, workers)
 
     wrapped, optimizer = fabric.setup(model, optimizer)
-    train_text, val_text = (  # (C, D), frozen
-        model.backbone.encode_text([job.backbone.prompt.format(class_name=name) for name in names])
-        for names in (episodes.sampler.class_names, stored.class_names)
-    )
+    model.set_training_classes(job.backbone.prompts(episodes.sampler.class_names))
+    val_text = model.backbone.encode_text(job.backbone.prompts(stored.class_names))  # (C, D)
 
     checkpoint = Checkpoint(files.checkpoint, identity(job.settings(), files.decisive))
     state = checkpoint.load() or {"step": 0, "best": None, "metrics": []}
@@ -138,7 +136,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         rate = learning_rate((step + 1) * tasks - 1, config)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        losses, norm, statistics = train_step(fabric, wrapped, optimizer, loader, train_text, job)
+        losses, norm, statistics = train_step(fabric, wrapped, optimizer, loader, job)
         if problem := _not_finite(losses, norm, step, episodes, config):
             statistics.restore()
             save()
@@ -192,14 +190,13 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
 
 
 def train_step(
-    fabric: Fabric, model: Any, optimizer: Any, loader: Iterator[TrainingBatch], text: Tensor, job: TrainingJob
+    fabric: Fabric, model: Any, optimizer: Any, loader: Iterator[TrainingBatch], job: TrainingJob
 ) -> tuple[Tensor, float, RunningStatistics]:
     """Compute the gradients of one optimizer step, without taking it.
 
     Args:
         fabric, model, optimizer: as set up.
         loader: gives this process's share of the tasks.
-        text: (C, D) text features of the training classes.
         job: the training.
 
     Returns:
@@ -221,7 +218,6 @@ def train_step(
             losses = model(
                 batch.videos.to(fabric.device, non_blocking=True),
                 batch.classes.to(fabric.device),
-                text,
                 config.shot,
                 config.video_text_weight,
             )
