@@ -106,11 +106,12 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "environment": {"torch": "2.15.0"},
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
-    rows = [setting([predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)])]
+    files = [predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)]
+    rows = [setting(files), setting(files, shot=5)]
     licences = {"videos": "CC BY 4.0", "weights": "MIT"}
     write_model_card(tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", licences, tmp_path / "README.md")
     card = ModelCard.load(tmp_path / "README.md")
-    (result,) = card.data.eval_results
-    assert (result.metric_value, result.task_name) == (80.0, "5-way 1-shot, CLIP-FSAR")
+    found = [(result.metric_value, result.dataset_config) for result in card.data.eval_results]
+    assert found == [(80.0, "5-way 1-shot, CLIP-FSAR"), (80.0, "5-way 5-shot, CLIP-FSAR")]
     for expected in ("80.00", "69.2", "300 of 5000", "70.10 %", "4280", "1e-05", "2.15.0", "CC BY 4.0", "MIT", "seed"):
         assert expected in card.text, expected

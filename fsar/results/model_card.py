@@ -39,9 +39,11 @@ def write_model_card(
         eval_results=[
             EvalResult(
                 task_type="video-classification",
-                task_name=f"{row['way']}-way {row['shot']}-shot, {row['method']}",
+                task_name="few-shot action recognition",
                 dataset_type=first.benchmark,
                 dataset_name=first.benchmark,
+                dataset_config=f"{row['way']}-way {row['shot']}-shot, {row['method']}",  # apart, or they are merged
+                dataset_split="test",
                 metric_type="accuracy",
                 metric_value=float(str(row["accuracy"])),
             )
