@@ -68,31 +68,115 @@ def overlay(folder: Path, name: str, **changes) -> list[str]:
     return ["--configfile", name]
 
 
+def write_lists(folder: Path) -> None:
+    """Lists of videos for every config that wants them: the published numbers of classes, ten videos each."""
+    classes = {"hmdb51": (31, 10, 10), "ucf101": (70, 10, 21), "my_videos/videos": (5, 5, 5)}
+    classes |= dict.fromkeys(("kinetics100", "ssv2_full", "ssv2_small"), (64, 12, 24))
+    for name, counts in classes.items():
+        path = folder / (f"{name}.csv" if "/" in name else f"data/lists/{name}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        splits = zip(("train", "val", "test"), counts, strict=True)
+        rows = [(f"{s} {c} {i}.mp4", f"{s} {c}", s) for s, count in splits for c in range(count) for i in range(10)]
+        write_listing(path, rows)
+
+
 def test_dry_run_of_every_config(repository, tmp_path):
     folder = copy_project(repository, tmp_path / "project")
-    (folder / "my_videos").mkdir()
-    with (folder / "my_videos/videos.csv").open("w", newline="") as file:
-        rows = [
-            (f"{s} {c} {i}.mp4", f"{s} {c}", s) for s in ("train", "val", "test") for c in range(5) for i in range(6)
-        ]
-        csv.writer(file).writerows([("path", "class", "split"), *rows])
+    write_lists(folder)
     configs = sorted((folder / "configs").glob("*.yaml"))
-    assert len(configs) >= 2
+    assert len(configs) >= 6
     for arguments in ([], *(["--configfile", str(path.relative_to(folder))] for path in configs)):
         assert "write_tables" in rules_to_run(folder, *arguments)
 
 
+def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_path):
+    folder = copy_project(repository, tmp_path / "project")
+    write_lists(folder)
+    plan = snakemake(folder, "--dry-run", "--configfile", "configs/paper.yaml", "configs/small_gpu.yaml")
+    trained = re.findall(r"^    output: results/models/(\S+?)/model.safetensors", plan, re.MULTILINE)
+    main, ablated = ["otam", "clip-fsar"], ["otam-video-text", "otam-modulation", "bi-mhm", "clip-fsar-bi-mhm", "trx"]
+    ablated += ["clip-fsar-trx"]
+    expected = {
+        f"{benchmark}/{backbone}/{method}/shot1-seed1"
+        for benchmark in ("ssv2_full", "kinetics100", "ucf101", "ssv2_small", "hmdb51")
+        for backbone in ("RN50", "ViT-B-16")
+        for method in main + (ablated if benchmark in ("kinetics100", "ssv2_small") else [])
+    }
+    assert len(trained) == len(expected) == 44 and set(trained) == expected
+    tested = set(
+        re.findall(r"^    output: results/predictions/ssv2_full/RN50/clip-fsar/\S+?-(\d)shot", plan, re.MULTILINE)
+    )
+    assert tested == {"1", "2", "3", "4", "5"}
+    assert "results/predictions/hmdb51/RN50/clip-fsar/seed1/5way-3shot.parquet" in plan
+    assert "results/predictions/hmdb51/RN50/clip-fsar/seed1/5way-2shot.parquet" not in plan
+    assert "results/predictions/hmdb51/RN50/clip-fsar-zero-shot/seed1/5way-0shot.parquet" in plan
+
+
 def test_the_table(finished):
     table = pd.read_csv(finished / "results/table.csv")
-    assert list(table["method"]) == ["CLIP-Freeze", "OTAM", "CLIP-FSAR"] * 2
-    assert list(table["shot"]) == [1, 1, 1, 2, 2, 2]
+    few_shot = ["CLIP-Freeze", "OTAM", "CLIP-FSAR", "CLIP-FSAR + text"]
+    assert list(table["method"]) == ["CLIP-FSAR zero-shot", *few_shot, *few_shot]
+    assert list(table["shot"]) == [0, *[1] * 4, *[2] * 4]
     assert set(table["episodes"]) == {60} and table["published"].isna().all()
-    assert list(table["selection"][:3]) == ["not trained", "val", "val"]
+    assert list(table["selection"][1:4]) == ["not trained", "val", "val"]
     assert table["accuracy"].between(0, 100).all() and (table["interval"] > 0).all()
     markdown = (finished / "results/table.md").read_text().splitlines()
-    assert len(markdown) == 8 and "±" in markdown[2]
+    assert len(markdown) == 11 and "±" in markdown[2]
     for suffix, start in ((".pdf", b"%PDF"), (".png", b"\x89PNG"), (".svg", b"<?xml")):
         assert (finished / f"results/figures/accuracy{suffix}").read_bytes().startswith(start)
+
+
+def test_methods_that_decide_with_the_same_model_share_it(finished):
+    models = {
+        path.relative_to(finished / "results/models").parts[2] for path in finished.glob("results/models/**/*.md")
+    }
+    assert models == {"otam", "clip-fsar"}
+    card = (finished / "results/models/tiny/small-clip/clip-fsar/shot1-seed1/README.md").read_text()
+    assert all(title in card for title in ("CLIP-FSAR zero-shot", "CLIP-FSAR + text", "small-clip.safetensors"))
+
+
+def test_weights_from_elsewhere_are_tested_as_they_are(finished):
+    given = finished / "given weights.safetensors"
+    shutil.copy(finished / "results/models/tiny/small-clip/clip-fsar/shot1-seed1/model.safetensors", given)
+    arguments = overlay(finished, "given.yaml", run={"methods": ["clip-fsar", "clip-fsar-text"], "shots": [1]})
+    values = yaml.safe_load((finished / "given.yaml").read_text())
+    values["benchmarks"]["tiny"]["trained"] = {"small-clip": {"clip-fsar": given.name}}
+    (finished / "given.yaml").write_text(yaml.safe_dump(values))
+    expected = pd.read_csv(finished / "results/table.csv").query("shot == 1").set_index("method")["accuracy"]
+    plan = snakemake(finished, "--dry-run", *arguments)
+    assert "rule train_model" not in plan and "rule write_model_card" not in plan
+    before = (finished / "results").rename(finished / "kept results")
+    try:
+        snakemake(finished, "results/table.csv", *arguments)
+        table = pd.read_csv(finished / "results/table.csv").set_index("method")
+    finally:
+        shutil.rmtree(finished / "results")
+        before.rename(finished / "results")
+    assert list(table["selection"]) == ["given", "given"] and table["seeds"].isna().all()
+    assert table["accuracy"].equals(expected[table.index])
+
+
+def test_another_method_leaves_trained_models_as_they_are(finished):
+    methods = finished / "fsar/model/methods.py"
+    before = methods.read_text()
+    try:
+        methods.write_text(before + '\nMETHODS["mine"] = Method("Mine", "nobody", "", PLAIN, "both")\n')
+        assert "Nothing to be done" in snakemake(finished, *TINY)
+        metric = finished / "fsar/model/matching/bi_mhm.py"
+        metric.write_text(metric.read_text() + "\n# changed\n")
+        assert "Nothing to be done" in snakemake(finished, *TINY)  # no method of the config uses it
+    finally:
+        methods.write_text(before)
+
+
+def test_how_a_training_is_run_trains_nothing_again(finished):
+    arguments = overlay(finished, "workers.yaml")
+    values = yaml.safe_load((finished / "workers.yaml").read_text())
+    values["benchmarks"]["tiny"]["training"] |= {"checkpoint_every": 5, "activation_checkpointing": True}
+    values["head"] = {"text_weight": 0.5}
+    (finished / "workers.yaml").write_text(yaml.safe_dump(values))
+    rules = rules_to_run(finished, *arguments)
+    assert "train_model" not in rules and "encode_features" not in rules and "evaluate" in rules
 
 
 def test_every_rule_logs_and_is_timed(finished):
@@ -103,7 +187,7 @@ def test_every_rule_logs_and_is_timed(finished):
         path.relative_to(finished / "logs").parts[0].removesuffix(".tsv") for path in finished.glob("logs/**/*.tsv")
     }
     assert logs == times and {"decode_frames", "train_model", "evaluate", "write_tables"} <= logs
-    assert not (finished / "results/checkpoints").exists() or not any((finished / "results/checkpoints").iterdir())
+    assert not list(finished.glob("results/checkpoints/**/*.pt"))
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -111,19 +195,21 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_touching_files_reruns_nothing(finished):
-    for path in ("fsar/model/matching.py", "data/tiny/manifest.parquet", "data/tiny/frames/shard-000.arrow"):
+    for path in ("fsar/model/matching/otam.py", "data/tiny/manifest.parquet", "data/tiny/frames/shard-000.arrow"):
         (finished / path).touch()
     assert "Nothing to be done" in snakemake(finished, *TINY)
 
 
 def test_another_shot_costs_only_evaluations(finished):
     arguments = overlay(finished, "more shots.yaml", run={"shots": [1, 2, 3]})
-    assert rules_to_run(finished, *arguments) == {"draw_episodes", "evaluate", "write_tables", "draw_accuracy", "all"}
-    assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate:") == 3  # the new shot, each method
+    assert rules_to_run(finished, *arguments) == {
+        "draw_episodes", "evaluate", "write_tables", "draw_accuracy", "write_model_card", "all",
+    }  # fmt: skip
+    assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate:") == 4  # the new shot, each method
 
 
 def test_a_change_of_the_matching_retrains_and_does_not_decode(finished):
-    matching = finished / "fsar/model/matching.py"
+    matching = finished / "fsar/model/matching/otam.py"
     before = matching.read_text()
     try:
         matching.write_text(before + "\n# changed\n")
@@ -142,7 +228,7 @@ def test_code_inputs_follow_imports(repository):
         for name in ("decode_frames.py", "train_model.py")
     )
     assert decode == {"fsar/files.py", "fsar/videos/decode.py", "fsar/videos/frame_store.py"}
-    assert {"fsar/model/matching.py", "fsar/training/schedule.py", "fsar/videos/sampling.py"} <= train
+    assert {"fsar/model/head.py", "fsar/training/schedule.py", "fsar/videos/sampling.py"} <= train
 
 
 def test_twice_from_scratch_gives_the_same_bytes(finished, repository, tmp_path):
@@ -230,7 +316,8 @@ def test_real_videos_of_something_something(finished, real_clips):
     listing = real_clips / "ssv2_sample" / "videos.csv"
     snakemake(finished, *own_videos(finished, listing))
     table = pd.read_csv(finished / "results/table.csv")
-    assert list(table["method"]) == ["CLIP-Freeze", "OTAM", "CLIP-FSAR"] and table["accuracy"].notna().all()
+    assert list(table["method"]) == ["CLIP-FSAR zero-shot", "CLIP-Freeze", "OTAM", "CLIP-FSAR", "CLIP-FSAR + text"]
+    assert table["accuracy"].notna().all()
 
 
 GOOD_ROWS = [(f"{s}{c}{i}.mp4", f"{s}{c}", s) for s in ("train", "val", "test") for c in range(4) for i in range(3)]

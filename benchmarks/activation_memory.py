@@ -1,0 +1,54 @@
+"""What the backbone keeps for the backward pass of one training episode, with and without computing it again.
+
+    python -m benchmarks.activation_memory
+
+Counted, not measured: the storages autograd saves for a forward pass on fake tensors, which have shapes and no contents.
+"""
+
+import open_clip
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from fsar.model.backbone import Backbone
+
+VIDEOS, FRAMES, SIZE = 30, 8, 224  # 5 ways, 1 shot, 5 queries per class
+
+
+def saved_bytes(model: str, again: bool, precision: torch.dtype | None) -> int:
+    """Return the bytes saved for the backward pass; parameters are not counted."""
+    clip = open_clip.create_model(model, load_weights=False)
+    backbone = Backbone(clip, open_clip.get_tokenizer(model)).train()
+    if again:
+        backbone.checkpoint_activations()
+    parameters = {parameter.untyped_storage()._cdata for parameter in backbone.parameters()}
+    saved = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage._cdata] = storage  # held, so that no other takes its place
+        return tensor
+
+    with (
+        FakeTensorMode(allow_non_fake_inputs=True),
+        torch.autocast("cpu", dtype=precision, enabled=precision is not None),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        backbone(torch.zeros(VIDEOS, FRAMES, SIZE, SIZE, 3, dtype=torch.uint8))
+    return sum(storage.nbytes() for number, storage in saved.items() if number not in parameters)
+
+
+def main() -> None:
+    """Print the table."""
+    print("| backbone | fp32 | 16 bits | fp32, computed again | 16 bits, computed again |")
+    print("|---|---|---|---|---|")
+    for name, model in (("RN50", "RN50-quickgelu"), ("ViT-B/16", "ViT-B-16-quickgelu")):
+        cells = [
+            f"{saved_bytes(model, again, precision) / 1e9:.1f} GB"
+            for again in (False, True)
+            for precision in (None, torch.bfloat16)
+        ]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
