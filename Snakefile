@@ -10,6 +10,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/download.smk"
 include: "rules/sources.smk"
 include: "rules/frames.smk"
 include: "rules/episodes.smk"
@@ -25,11 +26,23 @@ rule all:
         "results/table.md",
         FIGURES,
         model_cards(),
+        expand("results/data/{benchmark}.html", benchmark=CONFIG.run.benchmarks),
 
 
+# All configured benchmarks, or one of them: `snakemake data_hmdb51`.
 rule data:
     input:
-        expand("data/{benchmark}/frames/index.parquet", benchmark=CONFIG.run.benchmarks),
+        [data_files(benchmark) for benchmark in CONFIG.run.benchmarks],
+
+
+for benchmark in CONFIG.benchmarks:
+
+    rule:
+        name:
+            f"data_{benchmark}"
+        input:
+            data_files(benchmark),
+        localrule: True
 
 
 localrules:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.activation_memory
 
-Counted, not measured: the storages autograd saves for a forward pass on fake tensors, which have shapes and no contents.
+Counted, not measured: what autograd saves of a forward pass on fake tensors, which have shapes and no contents.
 """
 
 import open_clip

@@ -4,10 +4,12 @@ The JSON schema (configs/schema.json) and the table of keys (docs/config.md) are
 `python -m fsar.config schema` and `python -m fsar.config docs` print them, and a test fails when they drift.
 """
 
+import csv
 import difflib
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -97,7 +99,71 @@ class CsvSource(Section):
     )
 
 
-_SOURCES: dict[Any, type[Section]] = {"demo": DemoSource, "csv": CsvSource}
+class PublishedSource(Section):
+    """One of the five benchmarks of the paper, by its published split lists; where its files are is below `sources`."""
+
+    kind: Literal["hmdb51", "ucf101", "kinetics100", "ssv2_full", "ssv2_small"]
+    prompts: Literal["readable", "published"] = key(
+        "How class names are written: in words, or exactly as the public implementation prompts them (seven differ, "
+        "such as draw_sword and Blow DryHair).",
+        default="readable",
+    )
+
+
+PUBLISHED = get_args(PublishedSource.model_fields["kind"].annotation)
+_SOURCES: dict[Any, type[Section]] = {"demo": DemoSource, "csv": CsvSource} | dict.fromkeys(PUBLISHED, PublishedSource)
+# The data set that the videos of a published benchmark are from.
+DATASETS = {
+    "hmdb51": "hmdb51",
+    "ucf101": "ucf101",
+    "kinetics100": "kinetics",
+    "ssv2_full": "ssv2",
+    "ssv2_small": "ssv2",
+}
+# Facts of the published split lists: where, how many, which checksum.
+SPLIT_LISTS = Path(__file__).parent / "benchmarks" / "split_lists.csv"
+
+
+class Archive(Section):
+    """A data set in one archive."""
+
+    url: str = key("Where its archive is; a mirror is another URL.", default="")
+    folder: str = key("A folder where its videos are already, at any depth; nothing is downloaded then.", default="")
+
+
+class KineticsArchives(Section):
+    """Kinetics-400, in many archives."""
+
+    train: str = key("Where the list of the training archives is.", default="")
+    val: str = key("Where the list of the validation archives is.", default="")
+    folder: str = key("A folder where its videos are already, at any depth; nothing is downloaded then.", default="")
+    parts: int = key(
+        "Jobs that share the archives; each has one archive on the disk at a time.",
+        unit="jobs",
+        default=8,
+        ge=1,
+        le=500,
+    )
+
+
+class RegisteredFiles(Section):
+    """A data set behind a registration."""
+
+    folder: str = key("The folder that its files were put into.", default="")
+
+
+class SourcesConfig(Section):
+    """Where the videos of the published benchmarks come from."""
+
+    split_lists: str = key("URL that the paths of the split lists follow; a mirror is another URL.", default="")
+    hmdb51: Archive = key("HMDB51.", default=Archive())
+    ucf101: Archive = key("UCF101.", default=Archive())
+    kinetics: KineticsArchives = key("Kinetics-400, for kinetics100.", default=KineticsArchives())
+    ssv2: RegisteredFiles = key("Something-Something V2.", default=RegisteredFiles())
+    rate_limit: float = key("Of one download; 0 for none.", unit="megabytes per second", default=0.0, ge=0)
+    retries: int = key("Attempts in a row without a byte before a download gives up.", default=6, ge=1)
+    pause: float = key("Before the second attempt, doubled for each further one.", unit="seconds", default=1.0, ge=0)
+    timeout: float = key("Time without a byte that counts as a broken connection.", unit="seconds", default=30.0, gt=0)
 
 
 class FramesConfig(Section):
@@ -248,7 +314,9 @@ EXECUTION_KEYS = ("activation_checkpointing", "checkpoint_every", "devices", "th
 class BenchmarkConfig(Section):
     """A benchmark: where its videos come from, and where it differs from the general settings."""
 
-    source: Annotated[DemoSource | CsvSource, Field(discriminator="kind")] = key("Where the videos come from.")
+    source: Annotated[DemoSource | CsvSource | PublishedSource, Field(discriminator="kind")] = key(
+        "Where the videos come from."
+    )
     licence: str = key("Whose the videos are, for the model cards.", default="not stated")
     methods: list[MethodName] | None = key("Instead of run.methods.", default=None, min_length=1)
     shots: list[Annotated[int, Field(ge=1)]] | None = key("Instead of run.shots.", unit="videos", default=None)
@@ -319,6 +387,7 @@ class Config(Section):
     run: RunConfig = key("What to run.", default=RunConfig())
     benchmarks: dict[Name, BenchmarkConfig] = key("The benchmarks, by name.")
     backbones: dict[Name, BackboneConfig] = key("The backbones, by name.")
+    sources: SourcesConfig = key("Where the published benchmarks come from.", default=SourcesConfig())
     frames: FramesConfig = key("How videos are decoded and kept.", default=FramesConfig())
     sampling: SamplingConfig = key("Which frames the model sees.", default=SamplingConfig())
     episodes: EpisodesConfig = key("The stored episodes.", default=EpisodesConfig())
@@ -333,6 +402,13 @@ class Config(Section):
     def methods(self, benchmark: str) -> list[str]:
         """Return the methods to compare on a benchmark."""
         return self.benchmarks[benchmark].methods or self.run.methods
+
+    def videos_needed(self, benchmark: str) -> dict[str, int]:
+        """Return, by split, how many videos every class must have for the configured episodes."""
+        needed = dict.fromkeys(SPLITS, 0)
+        for split, _, shot, queries in _episodes_drawn(self, benchmark):
+            needed[split] = max(needed[split], shot + queries)
+        return needed
 
     def settings(self, benchmark: str, section: str, backbone: str | None = None) -> dict[str, Any]:
         """Return one section (`frames`, `training`, …) for a benchmark: the general one, overlaid with its own keys.
@@ -383,7 +459,8 @@ def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[s
         raise UserError(_message(problems))
 
 
-def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
+def _episodes_drawn(config: Config, benchmark: str) -> list[tuple[str, int, int, int]]:
+    """Return split, way, shot and queries of every kind of episode that is drawn from a benchmark."""
     queries = config.settings(benchmark, "episodes")["queries"]
     drawn = [("test", max(config.run.ways), max(config.shots(benchmark)), queries)]
     for backbone in config.run.backbones:
@@ -391,7 +468,11 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
         drawn.append(("train", training.way, training.shot, training.queries))
         # A checkpoint is chosen by episodes like those it trained on.
         drawn.append(("val", training.way, training.shot, queries))
-    for split, way, shot, queries in drawn:
+    return drawn
+
+
+def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
+    for split, way, shot, queries in _episodes_drawn(config, benchmark):
         classes = counts.get(split, {})
         if not classes:
             yield f"benchmark {benchmark!r} has no {split} class"
@@ -473,6 +554,27 @@ def _wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
             for split in SPLITS
         }
         yield from _wrong_counts(config, benchmark, counts)
+    if isinstance(source, PublishedSource):
+        with SPLIT_LISTS.open(newline="", encoding="utf-8") as file:
+            lists = [row for row in csv.DictReader(file) if row["benchmark"] == source.kind]
+        counts = {
+            row["split"]: {f"class {i}": int(row["smallest_class"]) for i in range(int(row["classes"]))}
+            for row in lists
+        }
+        yield from _wrong_counts(config, benchmark, counts)
+        yield from _missing_source(config, benchmark, source.kind)
+
+
+def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:
+    """Say what is not known of where a published benchmark's files are."""
+    dataset = DATASETS[kind]
+    place = getattr(config.sources, dataset)
+    keys = {"kinetics": ("train", "val"), "ssv2": ()}.get(dataset, ("url",))
+    if not config.sources.split_lists:
+        yield f"benchmark {benchmark!r} needs sources.split_lists, the URL of the split lists"
+    if not place.folder and not (keys and all(getattr(place, name) for name in keys)):
+        named = " or ".join(f"sources.{dataset}.{name}" for name in ("folder", *keys))
+        yield f"benchmark {benchmark!r} needs {named}: where its videos are (docs/data.md)"
 
 
 def _describe(problem: Any) -> str:

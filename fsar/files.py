@@ -1,8 +1,9 @@
 """Writing files so that a reader never sees half of one."""
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,24 @@ def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, so that equal values give equal files."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_checksums(files: Sequence[Path], path: Path) -> None:
+    """Write the checksums of files that lie beside `path`, in the format of `sha256sum`."""
+    with atomic(path) as temporary:
+        temporary.write_text("".join(f"{sha256_of(file)}  {file.name}\n" for file in files), encoding="utf-8")
+
+
+def read_checksums(path: Path) -> dict[Path, str]:
+    """Read a file of `write_checksums`: the checksum of each file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {path.with_name(line[66:]): line[:64] for line in lines}
 
 
 def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema) -> None:

@@ -55,7 +55,13 @@ def is_first_process() -> bool:
 
 
 def progress(
-    items: Iterable[Any] | None, description: str, unit: str, *, total: int | None = None, initial: int = 0
+    items: Iterable[Any] | None,
+    description: str,
+    unit: str,
+    *,
+    total: int | None = None,
+    initial: int = 0,
+    unit_scale: bool = False,
 ) -> "tqdm[Any]":
     """Show how far a long work is: a live bar on a terminal, a line every 15 s where the output is a file or a pipe."""
     on_terminal = sys.stderr.isatty() and "CI" not in os.environ
@@ -65,6 +71,7 @@ def progress(
         unit=unit,
         total=total,
         initial=initial,
+        unit_scale=unit_scale,
         mininterval=0.2 if on_terminal else 15.0,
         dynamic_ncols=on_terminal,
         leave=False,

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import zlib
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -15,10 +17,28 @@ os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv(
 
 from fsar.benchmarks.manifest import read_listings, video_counts
 from fsar.code_inputs import code_inputs
-from fsar.config import EXECUTION_KEYS, CsvSource, DemoSource, check_source_counts, load
+from fsar.benchmarks.something import annotation_files, archive_parts
+from fsar.benchmarks.split_lists import split_lists
+from fsar.config import (
+    DATASETS,
+    EXECUTION_KEYS,
+    PUBLISHED,
+    SPLITS,
+    CsvSource,
+    DemoSource,
+    PublishedSource,
+    check_source_counts,
+    load,
+)
 from fsar.errors import UserError
 from fsar.files import from_working_directory
 from fsar.model.methods import METHODS, model_of
+from fsar.videos.shards import shard_of
+
+
+@cache
+def listed_videos(listing):
+    return read_listings([Path(listing)])
 
 
 def checked(config):
@@ -29,8 +49,11 @@ def checked(config):
             for name in settings.run.benchmarks:
                 source = settings.benchmarks[name].source
                 if isinstance(source, CsvSource):
-                    counts = video_counts(read_listings([Path(source.file)]))
+                    counts = video_counts(listed_videos(source.file))
                     check_source_counts(settings, name, counts)
+                if isinstance(source, PublishedSource) and DATASETS[source.kind] == "ssv2":
+                    annotation_files(Path(settings.sources.ssv2.folder))
+                    archive_parts(Path(settings.sources.ssv2.folder))
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return settings
@@ -54,6 +77,11 @@ wildcard_constraints:
     backbone="|".join(CONFIG.backbones),
     method="|".join(METHODS),
     split="val|test",
+    any_split="|".join(SPLITS),
+    published="|".join(PUBLISHED),
+    dataset="|".join(set(DATASETS.values())),
+    rar="hmdb51|ucf101",
+    kinetics_split="train|val",
     way=r"\d+",
     shot=r"\d+",
     seed=r"\d+",
@@ -187,11 +215,95 @@ def listings(wildcards):
     source = CONFIG.benchmarks[wildcards.benchmark].source
     if isinstance(source, CsvSource):
         return [source.file]
+    if isinstance(source, PublishedSource):
+        return [f"data/{wildcards.benchmark}/published.csv"]
     return expand(
         "data/{benchmark}/videos/part{part}.csv",
         benchmark=wildcards.benchmark,
         part=range(source.parts),
     )
+
+
+def missing_videos(wildcards):
+    """The list of the published videos that are not there."""
+    if isinstance(CONFIG.benchmarks[wildcards.benchmark].source, PublishedSource):
+        return [f"data/{wildcards.benchmark}/missing.csv"]
+    return []
+
+
+def patience():
+    """How hard downloads try, as parameters of a rule."""
+    sources = CONFIG.sources
+    return {
+        "retries": sources.retries,
+        "pause": sources.pause,
+        "timeout": sources.timeout,
+        "rate_limit": sources.rate_limit * 1e6,
+    }
+
+
+def split_list_fact(wildcards, fact):
+    lists = split_lists().set_index(["benchmark", "split"])
+    return lists.loc[(wildcards.published, wildcards.any_split), fact]
+
+
+def split_list_url(wildcards):
+    return CONFIG.sources.split_lists + split_list_fact(wildcards, "path")
+
+
+def split_list_sha256(wildcards):
+    return split_list_fact(wildcards, "sha256")
+
+
+def published_kind(wildcards):
+    return CONFIG.benchmarks[wildcards.benchmark].source.kind
+
+
+def split_lists_of_benchmark(wildcards):
+    kind = published_kind(wildcards)
+    return [f"data/sources/split_lists/{kind}-{split}.txt" for split in SPLITS]
+
+
+def inventories(wildcards):
+    """What files a published benchmark's data set has: those of a folder, or what was fetched."""
+    dataset = DATASETS[published_kind(wildcards)]
+    folder = getattr(CONFIG.sources, dataset).folder
+    if folder and not (dataset == "ssv2" and archive_parts(Path(folder))):
+        return [f"data/sources/{dataset}/folder.parquet"]
+    if dataset == "kinetics":
+        parts = range(CONFIG.sources.kinetics.parts)
+        return [f"data/sources/kinetics/part{part}.parquet" for part in parts]
+    return [f"data/sources/{dataset}/unpacked.parquet"]
+
+
+def ssv2_parts(wildcards):
+    return archive_parts(Path(CONFIG.sources.ssv2.folder))
+
+
+def ssv2_annotations(wildcards):
+    """The annotations that name the classes of Something-Something; other lists name them themselves."""
+    if DATASETS[published_kind(wildcards)] != "ssv2":
+        return []
+    return annotation_files(Path(CONFIG.sources.ssv2.folder))
+
+
+def manifest_to_decode(wildcards):
+    """A changed CSV decodes again the shards whose videos changed, which their parameters tell, and no others."""
+    manifest = f"data/{wildcards.benchmark}/manifest.parquet"
+    is_csv = isinstance(CONFIG.benchmarks[wildcards.benchmark].source, CsvSource)
+    return ancient(manifest) if is_csv else manifest
+
+
+def videos_of_shard(wildcards):
+    """The videos that a CSV puts into a shard, as a checksum; other sources are tracked by their files."""
+    source = CONFIG.benchmarks[wildcards.benchmark].source
+    if not isinstance(source, CsvSource):
+        return None
+    videos = listed_videos(source.file)
+    shards = CONFIG.settings(wildcards.benchmark, "frames")["shards"]
+    rows = zip(videos["video_id"], videos["path"])
+    own = sorted(row for row in rows if shard_of(row[0], shards) == int(wildcards.shard))
+    return zlib.crc32(repr(own).encode())
 
 
 def shard_files(suffix):
@@ -230,6 +342,7 @@ def setting(benchmark, backbone, method, way, shot, seeds):
             shot=shot,
             seed=seeds,
         ),
+        "counts": f"results/data/{benchmark}.json",
         "published_as": {
             "method": METHODS[method].published_as,
             "backbone": CONFIG.backbones[backbone].published_as,
@@ -263,6 +376,20 @@ def settings_of_a_model(wildcards):
 
 def predictions_of_a_model(wildcards):
     return [path for row in settings_of_a_model(wildcards) for path in row["predictions"]]
+
+
+def data_files(benchmark):
+    """Everything that is made before a model is looked at: frames, stored episodes, and the report of the data."""
+    trainings = [CONFIG.settings(benchmark, "training", name) for name in CONFIG.run.backbones]
+    settings = {("val", training["way"], training["shot"]) for training in trainings}
+    settings |= {("test", way, shot) for way in CONFIG.run.ways for shot in CONFIG.shots(benchmark)}
+    return [
+        f"results/data/{benchmark}.html",
+        *(
+            f"data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
+            for split, way, shot in sorted(settings)
+        ),
+    ]
 
 
 def model_cards():

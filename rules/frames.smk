@@ -3,11 +3,12 @@
 
 rule decode_frames:
     input:
-        manifest="data/{benchmark}/manifest.parquet",
+        manifest=manifest_to_decode,
         code=code("decode_frames.py"),
     output:
         arrow="data/{benchmark}/frames/shard-{shard}.arrow",
         index="data/{benchmark}/frames/shard-{shard}.parquet",
+        checksums="data/{benchmark}/frames/shard-{shard}.sha256",
     log:
         "logs/decode_frames/{benchmark}-{shard}.log",
     benchmark:
@@ -25,6 +26,7 @@ rule decode_frames:
             for key, value in CONFIG.settings(wildcards.benchmark, "frames").items()
             if key != "max_failed"
         },
+        videos=videos_of_shard,
     script:
         "../workflow_scripts/decode_frames.py"
 
@@ -36,6 +38,7 @@ rule gather_index:
         code=code("gather_index.py"),
     output:
         index="data/{benchmark}/frames/index.parquet",
+        checksums="data/{benchmark}/frames/index.sha256",
     log:
         "logs/gather_index/{benchmark}.log",
     benchmark:
@@ -50,3 +53,55 @@ rule gather_index:
         max_failed=of_benchmark("frames", "max_failed"),
     script:
         "../workflow_scripts/gather_index.py"
+
+
+rule report_data:
+    input:
+        manifest="data/{benchmark}/manifest.parquet",
+        index="data/{benchmark}/frames/index.parquet",
+        missing=missing_videos,
+        shards=shard_files("arrow"),
+        code=code("report_data.py"),
+    output:
+        page="results/data/{benchmark}.html",
+        videos="results/data/{benchmark}.parquet",
+        sheet="results/data/{benchmark}.jpg",
+        counts="results/data/{benchmark}.json",
+    log:
+        "logs/report_data/{benchmark}.log",
+    benchmark:
+        "logs/report_data/{benchmark}.tsv"
+    conda:
+        "../envs/results.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    params:
+        seed=CONFIG.seed,
+    script:
+        "../workflow_scripts/report_data.py"
+
+
+# Looks at everything that is there, whenever it is asked for: `snakemake verify`.
+rule verify:
+    log:
+        "logs/verify.log",
+    benchmark:
+        "logs/verify.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1d",
+    params:
+        frames={
+            benchmark: CONFIG.settings(benchmark, "frames") for benchmark in CONFIG.run.benchmarks
+        },
+    script:
+        "../workflow_scripts/verify.py"
+
+
+localrules:
+    verify,

@@ -4,6 +4,7 @@
 rule write_tables:
     input:
         predictions=[path for row in settings_of_the_table() for path in row["predictions"]],
+        counts=expand("results/data/{benchmark}.json", benchmark=CONFIG.run.benchmarks),
         published=project_file("fsar/results/published.csv"),
         code=code("write_tables.py"),
     output:

@@ -44,6 +44,7 @@ rule write_model_card:
     input:
         training=f"{MODEL}/training.json",
         predictions=predictions_of_a_model,
+        counts="results/data/{benchmark}.json",
         code=code("write_model_card.py"),
     output:
         card=f"{MODEL}/README.md",

@@ -10,7 +10,7 @@ import yaml
 from fsar.code_inputs import PACKAGE, code_inputs
 
 # Import names that differ from the package's.
-PACKAGES = {"open_clip": "open-clip-torch", "yaml": "pyyaml", "ffmpeg": "ffmpeg-python"}
+PACKAGES = {"open_clip": "open-clip-torch", "yaml": "pyyaml", "ffmpeg": "ffmpeg-python", "PIL": "pillow"}
 
 
 def pinned(repository: Path) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The table and the figure."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,13 +21,14 @@ def predictions(path, right):
     rows = [(e, label, "a", label if label < n else (label + 1) % 5) for e, n in enumerate(right) for label in range(5)]
     frame = pd.DataFrame(rows, columns=PREDICTIONS_SCHEMA.names)
     write_parquet(path, frame, PREDICTIONS_SCHEMA)
+    write_json(path.with_name("counts.json"), {"listed": 1300, "missing": 4, "failed": 2, "used": 1294})
     return str(path)
 
 
 def setting(files, **changes):
     values = {
         "benchmark": "hmdb51", "backbone": "RN50", "method": "CLIP-FSAR", "way": 5, "shot": 1, "seeds": [1],
-        "selection": "val", "predictions": files,
+        "selection": "val", "predictions": files, "counts": str(Path(files[0]).with_name("counts.json")),
         "published_as": {"method": "CLIP-FSAR", "backbone": "CLIP-RN50"},
     }  # fmt: skip
     return Setting(**(values | changes))
@@ -42,6 +45,7 @@ def test_a_row_has_mean_interval_and_the_published_figure(tmp_path):
     assert row["interval"] == pytest.approx(1.984 * accuracies.std(ddof=1) / 10, abs=0.01)
     published = published_results().query("method == 'CLIP-FSAR' and backbone == 'CLIP-RN50' and benchmark == 'hmdb51'")
     assert row["published"] == published.query("way == 5 and shot == 1")["accuracy"].item()
+    assert row["videos"] == "1294 of 1300"
     assert "2303.02982" in row["source"] and row["selection"] == "val"
 
 

@@ -14,7 +14,7 @@ from fsar.files import from_working_directory, write_parquet
 
 SCHEMA = pa.schema(
     [
-        ("video_id", pa.string()),  # unique in the benchmark: the path as its source lists it
+        ("video_id", pa.string()),  # unique in the benchmark: the id its list gives, or the path as it is listed
         ("path", pa.string()),  # relative to the working directory where it lies below it, absolute elsewhere
         ("class_name", pa.string()),  # as written in prompts
         ("split", pa.string()),  # train, val or test
@@ -27,7 +27,7 @@ MAX_SHOWN = 5
 
 
 def read_listing(listing: Path) -> pd.DataFrame:
-    """Read a CSV of videos with the columns path, class and split; further columns are ignored.
+    """Read a CSV of videos with the columns path, class and split, and perhaps id; further columns are ignored.
 
     Returns:
         The rows with the columns of `SCHEMA`, in the order of the CSV.
@@ -45,14 +45,14 @@ def read_listing(listing: Path) -> pd.DataFrame:
                     f"{listing} has no column {', '.join(repr(c) for c in missing)}; its first line must name "
                     f"the columns {', '.join(COLUMNS)}, and it names {', '.join(reader.fieldnames or []) or 'nothing'}"
                 )
-            rows = [(reader.line_num, row["path"], row["class"], row["split"]) for row in reader]
+            rows = [(reader.line_num, row["path"], row["class"], row["split"], row.get("id")) for row in reader]
     except FileNotFoundError:
         raise UserError(f"There is no list of videos at {listing} (key benchmarks.….source.file)") from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise UserError(f"{listing} cannot be read as a CSV in UTF-8: {error}") from None
 
     problems = []
-    for line, path, class_name, split in rows:
+    for line, path, class_name, split, _ in rows:
         for column, value in zip(COLUMNS, (path, class_name, split), strict=True):
             if value is None or not value.strip():
                 problems.append(f"line {line}: {column} is empty")
@@ -63,7 +63,7 @@ def read_listing(listing: Path) -> pd.DataFrame:
     _raise(listing, problems)
     return pd.DataFrame(
         {
-            "video_id": [row[1] for row in rows],
+            "video_id": [row[4] or row[1] for row in rows],
             "path": [from_working_directory(listing.parent / row[1]) for row in rows],
             "class_name": [row[2].strip() for row in rows],
             "split": [row[3].strip() for row in rows],
@@ -81,7 +81,7 @@ def read_listings(listings: Iterable[Path]) -> pd.DataFrame:
     listings = list(listings)
     manifest = pd.concat([read_listing(listing) for listing in listings], ignore_index=True)
     problems = []
-    repeated = Counter(manifest["path"])
+    repeated = Counter(manifest["path"]) if manifest["path"].duplicated().any() else Counter(manifest["video_id"])
     problems += [f"the video {path!r} is listed {n} times" for path, n in repeated.items() if n > 1]
     splits_of = manifest.groupby("class_name", sort=True)["split"].unique()
     problems += [

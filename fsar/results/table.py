@@ -1,5 +1,6 @@
 """The comparison table: what was measured, with its interval, beside what was published."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ COLUMNS = [
     "episodes",
     "seeds",  # of training, joined by spaces
     "selection",  # the split the weights were chosen on; given (from elsewhere); not trained
+    "videos",  # used of the benchmark's listed ones; the others are missing or cannot be decoded
     "published",  # percent; empty where nothing is published
     "source",  # of the published accuracy
 ]
@@ -41,6 +43,7 @@ class Setting:
     seeds: Sequence[int]
     selection: str  # the split the weights were chosen on, "given" or "not trained"
     predictions: Sequence[str]  # one file per seed
+    counts: str  # file of the benchmark's numbers of videos
     published_as: Mapping[str, str]  # names of method and backbone in the published results
 
     def accuracies(self) -> NDArray[np.float64]:
@@ -52,6 +55,7 @@ def table_row(setting: Setting) -> dict[str, object]:
     """Summarise one setting: the mean over its episodes, each averaged over the seeds first."""
     accuracies = setting.accuracies()
     accuracy, interval = mean_and_interval(accuracies)
+    videos = json.loads(Path(setting.counts).read_text(encoding="utf-8"))
     published = published_result(
         setting.published_as["method"], setting.published_as["backbone"], setting.benchmark, setting.way, setting.shot
     )
@@ -66,6 +70,7 @@ def table_row(setting: Setting) -> dict[str, object]:
         "episodes": len(accuracies),
         "seeds": " ".join(map(str, setting.seeds)) if setting.selection == "val" else "",
         "selection": setting.selection,
+        "videos": f"{videos['used']} of {videos['listed']}",
         "published": f"{published[0]:.1f}" if published else "",
         "source": published[1] if published else "",
     }

@@ -1,6 +1,5 @@
 """The checkpoint to go on from: the last state of one training, and what that training was."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import torch
 
 from fsar.config import EXECUTION_KEYS
 from fsar.errors import UserError
-from fsar.files import atomic
+from fsar.files import atomic, sha256_of
 
 # How many differences a message lists.
 SHOWN = 10
@@ -29,8 +28,7 @@ def identity(settings: dict[str, Any], files: Iterable[Path]) -> dict[str, str]:
         if not (section == "training" and key in EXECUTION_KEYS)
     }
     for path in files:
-        with path.open("rb") as file:
-            described[str(path)] = "sha256 " + hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        described[str(path)] = "sha256 " + sha256_of(path)[:16]
     return described
 
 

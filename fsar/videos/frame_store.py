@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from fsar.config import FramesConfig
 from fsar.errors import UserError
-from fsar.files import atomic, write_parquet
+from fsar.files import atomic, write_checksums, write_parquet
 from fsar.job import progress
 from fsar.videos.decode import VideoError, VideoFacts, decode
+from fsar.videos.shards import shard_name, shard_of
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,6 @@ INDEX_SCHEMA = pa.schema(
 MAX_SHOWN = 10
 
 
-def shard_name(shard: int) -> str:
-    """Return the file name of a shard."""
-    return f"shard-{shard:03d}.arrow"
-
-
 def stored_positions(frames: int, keep: int) -> NDArray[np.int64]:
     """Return which frames of a video are stored: all if `keep` is 0 or above `frames`, else `keep` evenly spread."""
     if keep == 0 or frames <= keep:
@@ -70,16 +66,18 @@ def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[byt
 
 
 def write_shard(manifest: Path, shard: int, config: FramesConfig, arrow: Path, index: Path) -> None:
-    """Decode every `config.shards`-th video of a manifest into one shard.
+    """Decode a shard's videos of a manifest.
 
     Args:
         manifest: the benchmark's manifest.
         shard: which shard, from 0.
         config: size, quality and number of stored frames.
         arrow: Arrow IPC file to write.
-        index: Parquet file to write, a row per video, see `INDEX_SCHEMA`.
+        index: Parquet file to write, a row per video, see `INDEX_SCHEMA`. The checksums of both files are written
+            beside them, as `sha256sum` does.
     """
-    videos = pd.read_parquet(manifest).iloc[shard :: config.shards]
+    videos = pd.read_parquet(manifest)
+    videos = videos[[shard_of(video_id, config.shards) == shard for video_id in videos["video_id"]]]
     rows = []
     stored = 0
     with atomic(arrow) as temporary:  # renamed only after the inner block has closed the file
@@ -114,6 +112,7 @@ def write_shard(manifest: Path, shard: int, config: FramesConfig, arrow: Path, i
                 )
                 stored += 1
     write_parquet(index, pd.DataFrame(rows, columns=INDEX_SCHEMA.names), INDEX_SCHEMA)
+    write_checksums([arrow, index], index.with_suffix(".sha256"))
     log.info("shard %d: %d of %d videos stored", shard, stored, len(videos))
 
 
@@ -145,6 +144,7 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
     if len(failed):
         log.warning("%d of %d videos cannot be decoded and are left out", len(failed), len(index))
     write_parquet(path, index, INDEX_SCHEMA)
+    write_checksums([path], path.with_suffix(".sha256"))
     return index
 
 

@@ -1,0 +1,89 @@
+"""Kinetics-400: hundreds of tar archives of which few videos are wanted. One archive at a time is on the disk."""
+
+import logging
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from fsar.benchmarks.archives import extract_tar
+from fsar.benchmarks.download import Patience, download
+from fsar.benchmarks.inventory import write_inventory
+from fsar.benchmarks.split_lists import Entry
+from fsar.errors import UserError
+
+log = logging.getLogger(__name__)
+
+ID_LENGTH = 11  # of a YouTube id
+
+
+def video_id(file: str) -> str:
+    """Return the YouTube id that a file name begins with, with a time range after it or without."""
+    return file[:ID_LENGTH]
+
+
+def archive_urls(lists: Iterable[Path]) -> list[str]:
+    """Read the lists of archives: one URL per line.
+
+    Raises:
+        UserError: a line is no URL of an archive.
+    """
+    urls = []
+    for path in lists:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if not line.strip():
+                continue
+            parts = urlsplit(line.strip())
+            if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.-]+\.tar(\.gz)?", Path(parts.path).name):
+                raise UserError(f"{path}, line {number}: {line!r} is not the URL of a tar archive")
+            urls.append(line.strip())
+    return urls
+
+
+def fetch_part(urls: list[str], entries: Iterable[Entry], folder: Path, inventory: Path, patience: Patience) -> None:
+    """Fetch archives one after the other, keep the listed videos of each, and delete it.
+
+    What was finished is not fetched again after a stop: each archive leaves its own inventory.
+
+    Args:
+        urls: of the archives.
+        entries: of the split lists.
+        folder: of the data set; videos go to `videos/`, archives pass through `archives/`, notes stay in `done/`.
+        inventory: Parquet file to write, of all videos found in these archives.
+        patience: of the downloads.
+
+    Raises:
+        UserError: an archive cannot be fetched, or is damaged (it is then deleted, to be fetched again).
+    """
+    wanted = {video_id(entry.file) for entry in entries}
+    videos: list[Path] = []
+    for url in urls:
+        parts = urlsplit(url)
+        name = re.sub(r"[^\w.-]+", "-", parts.path.strip("/"))  # train and val have parts of the same name
+        done = folder / "done" / f"{name}.parquet"
+        if done.exists():
+            found = [Path(path) for path in pd.read_parquet(done)["path"]]
+            if all(path.is_file() for path in found):
+                videos += found
+                continue
+        archive = folder / "archives" / name
+        download(url, archive, patience=patience)
+
+        def target(member: str) -> Path | None:
+            file = member.rsplit("/", 1)[-1]
+            named = re.fullmatch(r"[\w-]{11}(_\d{6}_\d{6})?\.(mp4|mkv|webm)", file)
+            return folder / "videos" / file if named and video_id(file) in wanted else None
+
+        try:
+            with archive.open("rb", buffering=0) as stream:
+                found = [path for _, path in extract_tar(stream, archive.stat().st_size, target, url)]
+        except UserError:
+            archive.unlink()
+            raise
+        write_inventory(found, done)
+        archive.unlink()
+        videos += found
+        log.info("%s: %d videos", url, len(found))
+    write_inventory(videos, inventory)

@@ -1,0 +1,134 @@
+"""The published benchmarks: split lists and the files there are, put together to a list of videos like a user's own."""
+
+import csv
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fsar.benchmarks import kinetics
+from fsar.benchmarks.split_lists import Entry, Prompts, class_name, split_lists
+from fsar.config import SPLITS
+from fsar.errors import UserError
+from fsar.files import atomic
+
+log = logging.getLogger(__name__)
+
+MAX_SHOWN = 10
+
+
+def list_videos(
+    benchmark: str,
+    entries: Sequence[Entry],
+    inventories: Sequence[Path],
+    templates: Mapping[str, str],
+    prompts: Prompts,
+    needed: Mapping[str, int],
+    listing: Path,
+    missing: Path,
+) -> None:
+    """Write the list of a benchmark's videos, and of those that are published but not there.
+
+    Args:
+        benchmark: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
+        entries: of its split lists.
+        inventories: of the files there are.
+        templates: the class of each video, for Something-Something.
+        prompts: how class names are written.
+        needed: by split, how many videos every class must have for the configured episodes.
+        listing: CSV to write, with the columns of a user's own list and `id`, the name in the split list.
+        missing: CSV to write, the same without a path.
+
+    Raises:
+        UserError: the lists are not the published ones, a class is too small, or a class has no name.
+    """
+    _check_counts(benchmark, entries)
+    files = pd.concat([pd.read_parquet(path) for path in inventories], ignore_index=True)
+    find = _finder(benchmark, files)
+    names = _class_names(entries, templates, prompts)
+    rows, absent = [], []
+    for entry in entries:
+        name, path = names[entry.split, entry.class_number], find(entry)
+        if path is None:
+            absent.append((entry.video, name, entry.split))
+        else:
+            rows.append((_from(listing.parent, path), name, entry.split, entry.video))
+    _check_classes(benchmark, entries, names, absent, needed)
+    if absent:
+        log.warning("%d of %d published videos of %s are not there", len(absent), len(entries), benchmark)
+    _write(listing, ("path", "class", "split", "id"), rows)
+    _write(missing, ("id", "class", "split"), absent)
+
+
+def _check_counts(benchmark: str, entries: Sequence[Entry]) -> None:
+    table = split_lists().query("benchmark == @benchmark").set_index("split")
+    for split in SPLITS:
+        own = [entry.class_number for entry in entries if entry.split == split]
+        found, published = (len(own), len(set(own))), (table.videos[split], table.classes[split])
+        if found != published:
+            raise UserError(f"The {split} list of {benchmark} has (videos, classes) {found}, published are {published}")
+
+
+def _finder(benchmark: str, files: pd.DataFrame) -> Callable[[Entry], str | None]:
+    """Return what finds the file of an entry."""
+    if benchmark == "kinetics100":  # with or without a time range, whatever the format
+        by_id = {kinetics.video_id(file): path for file, path in zip(files["file"], files["path"], strict=True)}
+        return lambda entry: by_id.get(kinetics.video_id(entry.file))
+    if benchmark.startswith("ssv2"):
+        by_stem = {Path(file).stem: path for file, path in zip(files["file"], files["path"], strict=True)}
+        return lambda entry: by_stem.get(entry.file)
+    by_name = dict(zip(zip(files["folder"], files["file"], strict=True), files["path"], strict=True))
+    return lambda entry: by_name.get((entry.folder, entry.file))
+
+
+def _class_names(
+    entries: Sequence[Entry], templates: Mapping[str, str], prompts: Prompts
+) -> dict[tuple[str, int], str]:
+    """Return the name of each class: of its folder, or the template that its videos are annotated with."""
+    found: dict[tuple[str, int], Counter[str]] = {}
+    for entry in entries:
+        name = class_name(entry.folder, prompts) if entry.folder else templates.get(entry.file, "")
+        found.setdefault((entry.split, entry.class_number), Counter())[name] += 1
+    for (split, number), names in found.items():
+        if len(names) > 1 or "" in names:
+            raise UserError(
+                f"Class {number} of the {split} list has videos of {len(names)} classes, "
+                f"{', '.join(map(repr, names))}: the annotations do not belong to these lists"
+            )
+    return {place: next(iter(names)) for place, names in found.items()}
+
+
+def _check_classes(
+    benchmark: str,
+    entries: Sequence[Entry],
+    names: Mapping[tuple[str, int], str],
+    absent: Sequence[tuple[str, str, str]],
+    needed: Mapping[str, int],
+) -> None:
+    """Stop where too few videos of a class are left for an episode."""
+    published = Counter((entry.split, names[entry.split, entry.class_number]) for entry in entries)
+    lost = Counter((split, name) for _, name, split in absent)
+    problems = [
+        f"  - {name} ({split}): {count - lost[split, name]} of {count} are there, {needed[split]} are needed"
+        for (split, name), count in published.items()
+        if count - lost[split, name] < needed[split]
+    ]
+    if problems:
+        more = [f"  … and {len(problems) - MAX_SHOWN} more"] if len(problems) > MAX_SHOWN else []
+        raise UserError(
+            f"Classes of {benchmark} have too few videos for the configured shots and queries:\n"
+            + "\n".join(problems[:MAX_SHOWN] + more)
+        )
+
+
+def _from(folder: Path, path: str) -> str:
+    """Name a file relative to a folder, as lists of videos do; one outside the working directory stays absolute."""
+    return path if Path(path).is_absolute() else os.path.relpath(path, folder)
+
+
+def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])

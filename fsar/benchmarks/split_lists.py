@@ -1,0 +1,78 @@
+"""The published split lists: which videos of a benchmark are in which split, pinned by checksum."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from fsar.config import SPLIT_LISTS, SPLITS
+from fsar.errors import UserError
+
+Prompts = Literal["readable", "published"]
+
+# Class names as the public implementation prompts them, where they differ from the readable ones.
+PUBLISHED_PROMPTS = {
+    "draw sword": "draw_sword",
+    "ride bike": "ride_bike",
+    "shake hands": "shake_hands",
+    "shoot bow": "shoot_bow",
+    "Blow Dry Hair": "Blow DryHair",
+    "Walking With Dog": "Walking WithDog",
+    "Cutting In Kitchen": "Cutting in Kitchen",
+}
+
+
+@cache
+def split_lists() -> pd.DataFrame:
+    """Return what is known of the lists: benchmark, split, path, videos, classes, smallest_class, sha256."""
+    return pd.read_csv(SPLIT_LISTS)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a split list.
+
+    Attributes:
+        video: what it names, as the list writes it: a path below the data set's folder, or an id.
+        split: train, val or test.
+        class_number: of the class in its split.
+    """
+
+    video: str
+    split: str
+    class_number: int
+
+    @property
+    def folder(self) -> str:
+        """The class's folder, where the list names one."""
+        return self.video.split("/")[-2] if "/" in self.video else ""
+
+    @property
+    def file(self) -> str:
+        """The last part of the path."""
+        return self.video.rsplit("/", 1)[-1]
+
+
+def read_split_lists(paths: list[Path]) -> list[Entry]:
+    """Read the three lists of a benchmark, train, val and test.
+
+    Raises:
+        UserError: a line is not of the form `{split}{class}//{path}` or `{split}{class}/{id}`; names it.
+    """
+    entries = []
+    for split, path in zip(SPLITS, paths, strict=True):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = re.fullmatch(r"(train|val|test)(\d+)//?(.+)", line.strip())
+            if match is None or match[1] != split:
+                raise UserError(f"{path}, line {number}: {line!r} is not an entry of a {split} list")
+            entries.append(Entry(match[3], split, int(match[2])))
+    return entries
+
+
+def class_name(folder: str, prompts: Prompts) -> str:
+    """Return a class's name in words: `brush_hair` → brush hair, `ApplyEyeMakeup` → Apply Eye Makeup."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder).replace("_", " ")
+    return PUBLISHED_PROMPTS.get(words, words) if prompts == "published" else words

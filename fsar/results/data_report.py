@@ -1,0 +1,167 @@
+"""The report of a benchmark's data: what was listed, what was found and read, and how it looks."""
+
+import base64
+import html
+from pathlib import Path
+
+import matplotlib.font_manager
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from PIL import Image, ImageDraw, ImageFont
+
+from fsar.config import SPLITS
+from fsar.files import atomic, write_json, write_parquet
+from fsar.videos.frame_store import FrameStore
+
+VIDEOS_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("class_name", pa.string()),
+        ("split", pa.string()),
+        ("status", pa.string()),  # ok; failed: cannot be decoded; missing: published, but not there
+        ("error", pa.string()),
+        ("duration", pa.float64()),  # seconds
+        ("fps", pa.float64()),
+        ("width", pa.int32()),  # pixels
+        ("height", pa.int32()),
+        ("source_frames", pa.int32()),
+        ("stored_frames", pa.int32()),
+        ("bytes", pa.int64()),  # stored
+    ]
+)
+# The contact sheet: a strip of frames of one random video of each class.
+THUMBNAIL = 64  # pixels
+STRIP = 4  # frames
+COLUMNS = 3
+LABEL = 18  # pixels
+
+STYLE = """body{font:15px/1.45 sans-serif;max-width:68em;margin:2em auto;padding:0 1em;color:#222}
+table{border-collapse:collapse;margin:.6em 0}td,th{padding:.2em .7em;border-bottom:1px solid #ccc;text-align:right}
+td:first-child,th:first-child{text-align:left}img{max-width:100%}"""
+
+
+def write_data_report(
+    benchmark: str,
+    manifest: Path,
+    index: Path,
+    missing: Path | None,
+    seed: int,
+    *,
+    page: Path,
+    videos: Path,
+    sheet: Path,
+    counts: Path,
+) -> None:
+    """Write the report.
+
+    Args:
+        benchmark: its name.
+        manifest, index: of the benchmark; the shards lie beside the index.
+        missing: CSV of published videos that are not there, if the benchmark is a published one.
+        seed: of the random videos on the contact sheet.
+        page: HTML file, complete by itself.
+        videos: Parquet file, a row per listed video, see `VIDEOS_SCHEMA`.
+        sheet: JPEG file.
+        counts: JSON file: videos listed, missing, failed and used.
+    """
+    table = _videos(manifest, index, missing)
+    write_parquet(videos, table, VIDEOS_SCHEMA)
+    status = table["status"].value_counts()
+    numbers = {
+        name: int(status.get(key, 0)) for name, key in (("missing", "missing"), ("failed", "failed"), ("used", "ok"))
+    }
+    write_json(counts, {"listed": len(table)} | numbers)
+    _contact_sheet(table[table["status"] == "ok"], FrameStore(index.parent, index), seed, sheet)
+    picture = base64.b64encode(sheet.read_bytes()).decode()
+    lost = table[table["status"] != "ok"]
+    by_class = lost.groupby(["split", "class_name", "status"], observed=True).size().rename("videos").reset_index()
+    reasons = lost[["video_id", "split", "class_name", "status", "error"]]
+    parts = [
+        f"<h1>{html.escape(benchmark)}</h1>",
+        "<h2>Videos</h2>" + _html(_by_split(table)),
+        "<h2>Classes</h2>" + _html(_by_class(table)),
+        "<h2>Left out, by class</h2>" + (_html(by_class) if len(by_class) else "<p>None.</p>"),
+        "<h2>Left out, with the reason</h2>" + (_html(reasons) if len(reasons) else "<p>None.</p>"),
+        "<h2>Contact sheet</h2><p>One random video of each class.</p>"
+        f'<img alt="frames of one video of each class" src="data:image/jpeg;base64,{picture}">',
+    ]
+    with atomic(page) as temporary:
+        temporary.write_text(
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Data: {html.escape(benchmark)}</title>'
+            f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n",
+            encoding="utf-8",
+        )
+
+
+def _videos(manifest: Path, index: Path, missing: Path | None) -> pd.DataFrame:
+    listed = pd.read_parquet(manifest, columns=["video_id", "class_name", "split"])
+    table = listed.merge(pd.read_parquet(index), on="video_id", validate="one_to_one")
+    if missing is not None:
+        absent = pd.read_csv(missing, dtype=str).rename(columns={"id": "video_id", "class": "class_name"})
+        absent = absent.assign(status="missing", error="not among the files of the data set")
+        table = pd.concat([table, absent], ignore_index=True) if len(absent) else table
+    numbers = [field.name for field in VIDEOS_SCHEMA if not pa.types.is_string(field.type)]
+    return table.fillna(dict.fromkeys(numbers, 0))
+
+
+def _by_split(table: pd.DataFrame) -> pd.DataFrame:
+    """Summarise each split."""
+    rows = []
+    for split in SPLITS:
+        own = table[table["split"] == split]
+        used = own[own["status"] == "ok"]
+        sizes = (used["width"].astype(str) + "×" + used["height"].astype(str)).value_counts()
+        rows.append(
+            {
+                "split": split,
+                "classes": own["class_name"].nunique(),
+                "listed": len(own),
+                "missing": int((own["status"] == "missing").sum()),
+                "unreadable": int((own["status"] == "failed").sum()),
+                "used": len(used),
+                "hours": f"{used['duration'].sum() / 3600:.2f}",
+                "seconds (median, longest)": f"{used['duration'].median():.1f}, {used['duration'].max():.1f}",
+                "frames per second": _range(used["fps"]),
+                "most frequent sizes": ", ".join(f"{size} ({count})" for size, count in sizes.head(3).items()),
+                "stored (GB)": f"{used['bytes'].sum() / 1e9:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _range(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def _by_class(table: pd.DataFrame) -> pd.DataFrame:
+    used = table.assign(used=table["status"] == "ok")
+    groups = used.groupby(["split", "class_name"], observed=True)
+    counted = groups.agg(listed=("used", "size"), used=("used", "sum"), seconds=("duration", "mean")).reset_index()
+    counted["seconds"] = counted["seconds"].map("{:.1f}".format)
+    return counted.rename(columns={"seconds": "mean seconds"}).sort_values(["split", "class_name"])
+
+
+def _html(table: pd.DataFrame) -> str:
+    return str(table.to_html(index=False, border=0))
+
+
+def _contact_sheet(videos: pd.DataFrame, store: FrameStore, seed: int, path: Path) -> None:
+    rng = np.random.default_rng([seed, 6])
+    classes = list(videos.groupby(["split", "class_name"], observed=True))
+    rows = max(-(-len(classes) // COLUMNS), 1)
+    width, height = STRIP * THUMBNAIL + 8, THUMBNAIL + LABEL + 4
+    sheet = Image.new("RGB", (COLUMNS * width, rows * height), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), 11)
+    for number, ((split, name), group) in enumerate(classes):
+        video = group.iloc[int(rng.integers(len(group)))]["video_id"]
+        x, y = number % COLUMNS * width, number // COLUMNS * height
+        draw.text((x, y + 2), f"{name} ({split})"[:46], "black", font)
+        positions = np.linspace(0, store.length(video) - 1, STRIP).astype(np.int64)
+        for place, frame in enumerate(store.frames(video, positions)):
+            thumbnail = Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
+            sheet.paste(thumbnail, (x + place * THUMBNAIL, y + LABEL))
+    with atomic(path) as temporary:
+        sheet.save(temporary, format="JPEG", quality=85)

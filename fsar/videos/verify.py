@@ -1,0 +1,88 @@
+"""Integrity: sources, shards and indexes against what was recorded when they were made."""
+
+import json
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from fsar.config import FramesConfig
+from fsar.errors import UserError
+from fsar.files import read_checksums, sha256_of
+from fsar.job import progress
+from fsar.videos.frame_store import gather_index, write_shard
+
+log = logging.getLogger(__name__)
+
+
+def verify(data: Path, frames: Mapping[str, FramesConfig]) -> None:
+    """Check everything, build damaged shards and indexes again, and name what stays damaged.
+
+    What is built again and equals its record gets its old time too: nothing that was made from it is made again.
+
+    Args:
+        data: the folder of sources and benchmarks.
+        frames: how the frames of each benchmark are stored.
+
+    Raises:
+        UserError: something is damaged and could not be mended here, with the list and what to do.
+    """
+    problems = [*_damaged_sources(data / "sources")]
+    for benchmark, config in frames.items():
+        problems += _damaged_frames(data / benchmark, config)
+    if problems:
+        raise UserError("Damaged files:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    log.warning("Every file is as it was recorded.")  # shown on the terminal too
+
+
+def _damaged_sources(sources: Path) -> Iterator[str]:
+    """Check downloaded archives that are still there, and the videos of every inventory."""
+    for record in progress(sorted(sources.rglob("*.record.json")), "checking downloads", "file"):
+        file = record.with_name(record.name.removesuffix(".record.json"))
+        if file.exists():
+            about = json.loads(record.read_text(encoding="utf-8"))
+            if file.stat().st_size != about["bytes"] or sha256_of(file) != about["sha256"]:
+                yield f"{file} is not what was downloaded; delete it, and it is fetched again"
+    for inventory in sorted(sources.glob("*/*.parquet")):
+        listed = pd.read_parquet(inventory, columns=["path", "bytes"])
+        for path, size in progress(zip(listed["path"], listed["bytes"], strict=True), "checking videos", "video"):
+            found = Path(path).stat().st_size if Path(path).is_file() else -1
+            if found != size:
+                state = "is gone" if found < 0 else f"has {found} bytes instead of {size}"
+                yield f"{path} {state}; delete {inventory}, and it is unpacked or fetched again"
+
+
+def _damaged_frames(benchmark: Path, config: FramesConfig) -> Iterator[str]:
+    manifest, folder = benchmark / "manifest.parquet", benchmark / "frames"
+    for record in progress(sorted(folder.glob("*.sha256")), f"checking {benchmark.name}", "file"):
+        expected = read_checksums(record)
+        damaged = [file for file, checksum in expected.items() if not file.exists() or sha256_of(file) != checksum]
+        if not damaged:
+            continue
+        names = ", ".join(map(str, damaged))
+        log.warning("%s: damaged, building again", names)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".verify-") as temporary:
+            new = Path(temporary)
+            if shard := re.fullmatch(r"shard-(\d+)", record.stem):
+                write_shard(
+                    manifest, int(shard[1]), config, new / f"{record.stem}.arrow", new / f"{record.stem}.parquet"
+                )
+            else:
+                indexes = [path.with_suffix(".parquet") for path in sorted(folder.glob("shard-*.sha256"))]
+                gather_index(manifest, indexes, 1.0, new / "index.parquet")
+            if all(sha256_of(new / file.name) == checksum for file, checksum in expected.items()):
+                for file in damaged:
+                    made = record.stat().st_mtime_ns
+                    os.utime(new / file.name, ns=(made, made))
+                    shutil.move(new / file.name, file)
+                log.warning("%s: built again, the same as before", names)
+            else:
+                yield (
+                    f"{names}: built again it is not the same (other videos or another decoder); delete it, and "
+                    "everything made from it is made again"
+                )

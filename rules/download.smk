@@ -1,0 +1,194 @@
+# The files of the published benchmarks, fetched where they are public: what each data set leaves is an inventory of its
+# videos. Fetching runs on the machine that Snakemake is started on, which has the network on a cluster.
+
+
+localrules:
+    fetch_split_list,
+    fetch_archive,
+    fetch_kinetics_list,
+    fetch_kinetics_part,
+
+
+rule fetch_split_list:
+    output:
+        "data/sources/split_lists/{published}-{any_split}.txt",
+    log:
+        "logs/fetch_split_list/{published}-{any_split}.log",
+    benchmark:
+        "logs/fetch_split_list/{published}-{any_split}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime="10m",
+        downloads=1,
+    params:
+        url=split_list_url,
+        sha256=split_list_sha256,
+        patience=patience(),
+    script:
+        "../workflow_scripts/fetch_file.py"
+
+
+rule fetch_archive:
+    output:
+        "data/sources/{rar}/{rar}.rar",
+    log:
+        "logs/fetch_archive/{rar}.log",
+    benchmark:
+        "logs/fetch_archive/{rar}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime="1d",
+        downloads=1,
+    params:
+        url=lambda wildcards: getattr(CONFIG.sources, wildcards.rar).url,
+        sha256=None,  # its source gives none; the first download's is kept
+        patience=patience(),
+    script:
+        "../workflow_scripts/fetch_file.py"
+
+
+rule unpack_rar:
+    input:
+        archive="data/sources/{rar}/{rar}.rar",
+        lists=expand("data/sources/split_lists/{{rar}}-{split}.txt", split=SPLITS),
+        code=code("unpack_rar.py"),
+    output:
+        videos=directory("data/sources/{rar}/videos"),
+        inventory="data/sources/{rar}/unpacked.parquet",
+    log:
+        "logs/unpack_rar/{rar}.log",
+    benchmark:
+        "logs/unpack_rar/{rar}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="4h",
+    script:
+        "../workflow_scripts/unpack_rar.py"
+
+
+rule fetch_kinetics_list:
+    output:
+        "data/sources/kinetics/{kinetics_split}.txt",
+    log:
+        "logs/fetch_kinetics_list/{kinetics_split}.log",
+    benchmark:
+        "logs/fetch_kinetics_list/{kinetics_split}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime="10m",
+        downloads=1,
+    params:
+        url=lambda wildcards: getattr(CONFIG.sources.kinetics, wildcards.kinetics_split),
+        sha256=None,
+        patience=patience(),
+    script:
+        "../workflow_scripts/fetch_file.py"
+
+
+# The videos are no output: Snakemake deletes the outputs of a job that fails, and they took days to fetch.
+rule fetch_kinetics_part:
+    input:
+        archives=expand("data/sources/kinetics/{part}.txt", part=("train", "val")),
+        lists=expand("data/sources/split_lists/kinetics100-{split}.txt", split=SPLITS),
+    output:
+        inventory="data/sources/kinetics/part{part}.parquet",
+    log:
+        "logs/fetch_kinetics_part/{part}.log",
+    benchmark:
+        "logs/fetch_kinetics_part/{part}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="7d",
+        downloads=1,
+    params:
+        folder="data/sources/kinetics",
+        parts=CONFIG.sources.kinetics.parts,
+        patience=patience(),
+    script:
+        "../workflow_scripts/fetch_kinetics_part.py"
+
+
+rule unpack_ssv2:
+    input:
+        parts=ssv2_parts,
+        lists=expand(
+            "data/sources/split_lists/{published}-{split}.txt",
+            published=("ssv2_full", "ssv2_small"),
+            split=SPLITS,
+        ),
+        code=code("unpack_ssv2.py"),
+    output:
+        videos=directory("data/sources/ssv2/videos"),
+        inventory="data/sources/ssv2/unpacked.parquet",
+    log:
+        "logs/unpack_ssv2.log",
+    benchmark:
+        "logs/unpack_ssv2.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="8h",
+    script:
+        "../workflow_scripts/unpack_ssv2.py"
+
+
+rule list_folder:
+    output:
+        inventory="data/sources/{dataset}/folder.parquet",
+    log:
+        "logs/list_folder/{dataset}.log",
+    benchmark:
+        "logs/list_folder/{dataset}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        folder=lambda wildcards: getattr(CONFIG.sources, wildcards.dataset).folder,
+    script:
+        "../workflow_scripts/list_folder.py"
+
+
+rule list_videos:
+    input:
+        lists=split_lists_of_benchmark,
+        inventories=inventories,
+        annotations=ssv2_annotations,
+        code=code("list_videos.py"),
+    output:
+        listing="data/{benchmark}/published.csv",
+        missing="data/{benchmark}/missing.csv",
+    log:
+        "logs/list_videos/{benchmark}.log",
+    benchmark:
+        "logs/list_videos/{benchmark}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        source=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.model_dump(),
+        needed=lambda wildcards: CONFIG.videos_needed(wildcards.benchmark),
+    script:
+        "../workflow_scripts/list_videos.py"

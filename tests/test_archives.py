@@ -1,0 +1,130 @@
+"""Archives of every kind, the hostile ones too."""
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from fsar.benchmarks import archives
+from fsar.benchmarks.archives import Joined, extract_rar, extract_tar, rar_members
+from fsar.errors import UserError
+from tests.archives import FOLDER, LINK, make_rar, make_tar
+
+NAMES = ["plain.avi", "it's (50%) & so [HD]!.avi", "größe 動画.avi", "@list.avi", "-o.avi", "star*.avi"]
+
+
+def everything_below(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir())
+
+
+def test_rar_names_of_every_kind(tmp_path):
+    members = [(f"videos/{name}", name.encode() * 100) for name in NAMES]
+    (tmp_path / "a.rar").write_bytes(make_rar([("videos", b""), *members], modes={"videos": FOLDER}))
+    found = rar_members(tmp_path / "a.rar")
+    assert [(m.name, m.size) for m in found] == [(name, len(content)) for name, content in members]
+    wanted = {name: tmp_path / "out" / str(number) for number, (name, _) in enumerate(members) if number != 2}
+    extract_rar(tmp_path / "a.rar", wanted, found)
+    assert {name: path.read_bytes() for name, path in wanted.items()} == {n: c for n, c in members if n in wanted}
+    assert everything_below(tmp_path / "out") == ["0", "1", "3", "4", "5"]
+
+
+def test_hostile_rar(tmp_path):
+    hostile = [
+        ("../../escaped.avi", b"1"),
+        ("/tmp/absolute.avi", b"2"),
+        ("link.avi", b"/etc/passwd"),
+        ("v/ok.avi", b"ok"),
+    ]
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "a.rar"
+    path.write_bytes(make_rar(hostile, modes={"link.avi": LINK}))
+    members = rar_members(path)
+    assert "link.avi" not in [m.name for m in members]
+    # whatever they are called there, they go where the caller says
+    wanted = {m.name: tmp_path / "in" / "out" / f"{number}.avi" for number, m in enumerate(members)}
+    extract_rar(path, wanted, members)
+    assert all(name.startswith("in/") for name in everything_below(tmp_path))
+    assert b"ok" in [p.read_bytes() for p in wanted.values()]
+
+
+def test_damaged_rar(tmp_path):
+    whole = make_rar([("a.avi", b"a" * 5000), ("b.avi", b"b" * 5000)])
+    for name, content in (("short.rar", whole[:7000]), ("flipped.rar", whole[:3000] + b"X" + whole[3001:])):
+        (tmp_path / name).write_bytes(content)
+        members = rar_members(tmp_path / name) if name == "flipped.rar" else None
+        with pytest.raises(UserError, match=r"damaged|cannot be read as an archive|ends .* bytes early|has no file"):
+            members = members or rar_members(tmp_path / name)
+            wanted = {n: tmp_path / "out" / n for n in ("a.avi", "b.avi")}
+            extract_rar(tmp_path / name, wanted, members)
+        assert not list(tmp_path.glob("out/*.part"))
+    (tmp_path / "text.rar").write_text("nothing of the kind")
+    with pytest.raises(UserError, match="cannot be read as an archive"):
+        rar_members(tmp_path / "text.rar")
+
+
+def test_claims_of_monstrous_sizes_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.rar").write_bytes(make_rar([("a.avi", b"a")], claims={"a.avi": 3 << 30}))
+    members = rar_members(tmp_path / "a.rar")
+    with pytest.raises(UserError, match="claims 3221225472 bytes, more than any video; refused"):
+        extract_rar(tmp_path / "a.rar", {"a.avi": tmp_path / "a.avi"}, members)
+    monkeypatch.setattr(archives, "MAX_RATIO_FROM", 1000)
+    (tmp_path / "b.rar").write_bytes(make_rar([("b.avi", b"b")], claims={"b.avi": 10_000}))
+    with pytest.raises(UserError, match="would unpack to 10000 bytes, more than 20 times its size; refused"):
+        extract_rar(tmp_path / "b.rar", {"b.avi": tmp_path / "b.avi"}, rar_members(tmp_path / "b.rar"))
+
+
+def untar(content, tmp_path, target=None):
+    def beside(name):
+        return tmp_path / "out" / name.rsplit("/", 1)[-1] if name.endswith(".mp4") else None
+
+    return list(extract_tar(io.BytesIO(content), len(content), target or beside, "a.tar.gz"))
+
+
+def test_hostile_tar(tmp_path):
+    special = []
+    for kind, name in (
+        (tarfile.SYMTYPE, "link.mp4"), (tarfile.LNKTYPE, "hard.mp4"), (tarfile.CHRTYPE, "device.mp4"),
+        (tarfile.FIFOTYPE, "pipe.mp4"), (tarfile.DIRTYPE, "folder.mp4"),
+    ):  # fmt: skip
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, "/etc/passwd"
+        special.append(info)
+    members = [("../../escaped.mp4", b"1"), ("/absolute.mp4", b"2"), ("good.mp4", b"3"), ("notes.txt", b"4")]
+    untar(make_tar(members, special), tmp_path)
+    assert everything_below(tmp_path) == ["out/absolute.mp4", "out/escaped.mp4", "out/good.mp4"]
+
+
+def test_damaged_tar(tmp_path):
+    whole = make_tar([(f"{i}.mp4", bytes(range(256)) * 200) for i in range(20)])
+    for content in (whole[:-40], whole[: len(whole) // 2], whole[:200] + b"XXXX" + whole[204:], b"text", b""):
+        with pytest.raises(UserError, match=r"a\.tar\.gz"):
+            untar(content, tmp_path)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_RATIO_FROM", 1 << 20)
+    bomb = make_tar([("zeros.bin", bytes(8 << 20)), ("a.mp4", b"1")])
+    assert len(bomb) < 20_000
+    with pytest.raises(UserError, match="unpacks to more than 20 times its size"):
+        untar(bomb, tmp_path)
+    monkeypatch.setattr(archives, "MAX_VIDEO", 1000)
+    with pytest.raises(UserError, match="refused"):
+        untar(make_tar([("a.mp4", bytes(2000))]), tmp_path)
+
+
+def test_parts_read_as_one_archive(tmp_path):
+    whole = make_tar([(f"{i}.mp4", bytes([i]) * 3000) for i in range(9)])
+    third = len(whole) // 3
+    pieces = [whole[:third], whole[third : 2 * third], whole[2 * third :]]
+    plain, zipped = [], []
+    for number, piece in enumerate(pieces):
+        plain.append(tmp_path / f"part-{number:02d}")
+        plain[-1].write_bytes(piece)
+        zipped.append(tmp_path / f"part-{number:02d}.zip")
+        with zipfile.ZipFile(zipped[-1], "w") as archive:
+            archive.writestr(f"folder/part-{number:02d}", piece)
+    for parts in (plain, zipped, [plain[0], *zipped[1:]]):
+        found = list(extract_tar(Joined(parts), len(whole), lambda name: tmp_path / "out" / name, "parts"))
+        assert [path.read_bytes() for _, path in found] == [bytes([i]) * 3000 for i in range(9)]

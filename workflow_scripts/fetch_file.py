@@ -1,0 +1,10 @@
+"""Download one file."""
+
+from pathlib import Path
+
+from fsar.benchmarks.download import Patience, download
+from fsar.job import logged
+
+with logged(snakemake.log[0]):
+    params = snakemake.params
+    download(params.url, Path(snakemake.output[0]), params.sha256, Patience(**params.patience))

@@ -1,0 +1,22 @@
+"""Unpack the listed videos of Something-Something V2."""
+
+from pathlib import Path
+
+from fsar.benchmarks.something import unpack
+from fsar.benchmarks.split_lists import read_split_lists
+from fsar.config import SPLITS
+from fsar.job import logged
+
+with logged(snakemake.log[0]):
+    lists = [Path(path) for path in snakemake.input.lists]
+    entries = [
+        entry
+        for start in range(0, len(lists), len(SPLITS))
+        for entry in read_split_lists(lists[start : start + len(SPLITS)])
+    ]
+    unpack(
+        [Path(path) for path in snakemake.input.parts],
+        entries,
+        Path(snakemake.output.videos),
+        Path(snakemake.output.inventory),
+    )
