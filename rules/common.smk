@@ -287,11 +287,13 @@ def ssv2_annotations(wildcards):
     return annotation_files(Path(CONFIG.sources.ssv2.folder))
 
 
-def manifest_to_decode(wildcards):
-    """A changed CSV decodes again the shards whose videos changed, which their parameters tell, and no others."""
-    manifest = f"data/{wildcards.benchmark}/manifest.parquet"
-    is_csv = isinstance(CONFIG.benchmarks[wildcards.benchmark].source, CsvSource)
-    return ancient(manifest) if is_csv else manifest
+def videos_to_decode(wildcards):
+    """The manifest, or the user's CSV itself: when that changes, the shards whose videos changed are decoded again, which
+    their parameters tell (`videos_of_shard`), and no others."""
+    source = CONFIG.benchmarks[wildcards.benchmark].source
+    if isinstance(source, CsvSource):
+        return ancient(source.file)
+    return f"data/{wildcards.benchmark}/manifest.parquet"
 
 
 def videos_of_shard(wildcards):

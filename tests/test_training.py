@@ -76,7 +76,9 @@ def world(tmp_path_factory):
         rows.append((name, str(folder / name), f"class {number // 4}", split, "test"))
     write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
     config = FramesConfig(size=72, shards=1)
-    write_shard(folder / "manifest.parquet", 0, config, folder / shard_name(0), folder / "shard.parquet")
+    write_shard(
+        pd.read_parquet(folder / "manifest.parquet"), 0, config, folder / shard_name(0), folder / "shard.parquet"
+    )
     gather_index(folder / "manifest.parquet", [folder / "shard.parquet"], 0.0, folder / "index.parquet")
     draw_episodes(folder / "manifest.parquet", folder / "index.parquet", "val", 3, 1, 1, 10, 0, folder / "val.parquet")
     torch.manual_seed(0)

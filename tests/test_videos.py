@@ -98,7 +98,7 @@ def build_store(folder, names, config, max_failed=1.0):
     indexes = []
     for shard in range(config.shards):
         index = folder / f"shard-{shard:03d}.parquet"
-        write_shard(manifest, shard, config, folder / shard_name(shard), index)
+        write_shard(pd.read_parquet(manifest), shard, config, folder / shard_name(shard), index)
         indexes.append(index)
     gather_index(manifest, indexes, max_failed, folder / "index.parquet")
     return FrameStore(folder, folder / "index.parquet")

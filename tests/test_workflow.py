@@ -68,21 +68,21 @@ def overlay(folder: Path, name: str, **changes) -> list[str]:
     return ["--configfile", name]
 
 
-def write_lists(folder: Path) -> None:
-    """Lists of videos for every config that wants them: the published numbers of classes, ten videos each."""
-    classes = {"hmdb51": (31, 10, 10), "ucf101": (70, 10, 21), "my_videos/videos": (5, 5, 5)}
-    classes |= dict.fromkeys(("kinetics100", "ssv2_full", "ssv2_small"), (64, 12, 24))
-    for name, counts in classes.items():
-        path = folder / (f"{name}.csv" if "/" in name else f"data/lists/{name}.csv")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        splits = zip(("train", "val", "test"), counts, strict=True)
-        rows = [(f"{s} {c} {i}.mp4", f"{s} {c}", s) for s, count in splits for c in range(count) for i in range(10)]
-        write_listing(path, rows)
+def prepare_inputs(folder: Path) -> None:
+    """Write what configs expect a user to bring: a list of videos, and the files of Something-Something V2."""
+    (folder / "my_videos").mkdir()
+    rows = [(f"{s} {c} {i}.mp4", f"{s} {c}", s) for s in ("train", "val", "test") for c in range(5) for i in range(10)]
+    write_listing(folder / "my_videos/videos.csv", rows)
+    registered = folder / "data/registered/ssv2"
+    (registered / "labels").mkdir(parents=True)
+    (registered / "20bn-something-something-v2-00").touch()
+    for name in ("train", "validation"):
+        (registered / f"labels/something-something-v2-{name}.json").touch()
 
 
 def test_dry_run_of_every_config(repository, tmp_path):
     folder = copy_project(repository, tmp_path / "project")
-    write_lists(folder)
+    prepare_inputs(folder)
     configs = sorted((folder / "configs").glob("*.yaml"))
     assert len(configs) >= 6
     for arguments in ([], *(["--configfile", str(path.relative_to(folder))] for path in configs)):
@@ -91,7 +91,7 @@ def test_dry_run_of_every_config(repository, tmp_path):
 
 def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_path):
     folder = copy_project(repository, tmp_path / "project")
-    write_lists(folder)
+    prepare_inputs(folder)
     plan = snakemake(folder, "--dry-run", "--configfile", "configs/paper.yaml", "configs/small_gpu.yaml")
     trained = re.findall(r"^    output: results/models/(\S+?)/model.safetensors", plan, re.MULTILINE)
     main, ablated = ["otam", "clip-fsar"], ["otam-video-text", "otam-modulation", "bi-mhm", "clip-fsar-bi-mhm", "trx"]
@@ -133,27 +133,6 @@ def test_methods_that_decide_with_the_same_model_share_it(finished):
     assert models == {"otam", "clip-fsar"}
     card = (finished / "results/models/tiny/small-clip/clip-fsar/shot1-seed1/README.md").read_text()
     assert all(title in card for title in ("CLIP-FSAR zero-shot", "CLIP-FSAR + text", "small-clip.safetensors"))
-
-
-def test_weights_from_elsewhere_are_tested_as_they_are(finished):
-    given = finished / "given weights.safetensors"
-    shutil.copy(finished / "results/models/tiny/small-clip/clip-fsar/shot1-seed1/model.safetensors", given)
-    arguments = overlay(finished, "given.yaml", run={"methods": ["clip-fsar", "clip-fsar-text"], "shots": [1]})
-    values = yaml.safe_load((finished / "given.yaml").read_text())
-    values["benchmarks"]["tiny"]["trained"] = {"small-clip": {"clip-fsar": given.name}}
-    (finished / "given.yaml").write_text(yaml.safe_dump(values))
-    expected = pd.read_csv(finished / "results/table.csv").query("shot == 1").set_index("method")["accuracy"]
-    plan = snakemake(finished, "--dry-run", *arguments)
-    assert "rule train_model" not in plan and "rule write_model_card" not in plan
-    before = (finished / "results").rename(finished / "kept results")
-    try:
-        snakemake(finished, "results/table.csv", *arguments)
-        table = pd.read_csv(finished / "results/table.csv").set_index("method")
-    finally:
-        shutil.rmtree(finished / "results")
-        before.rename(finished / "results")
-    assert list(table["selection"]) == ["given", "given"] and table["seeds"].isna().all()
-    assert table["accuracy"].equals(expected[table.index])
 
 
 def test_another_method_leaves_trained_models_as_they_are(finished):
@@ -227,7 +206,10 @@ def test_code_inputs_follow_imports(repository):
         {str(Path(path).relative_to(repository)) for path in code_inputs(scripts / name)}
         for name in ("decode_frames.py", "train_model.py")
     )
-    assert decode == {"fsar/files.py", "fsar/videos/decode.py", "fsar/videos/frame_store.py"}
+    assert decode == {
+        "fsar/benchmarks/manifest.py", "fsar/files.py", "fsar/videos/decode.py", "fsar/videos/frame_store.py",
+        "fsar/videos/shards.py",
+    }  # fmt: skip
     assert {"fsar/model/head.py", "fsar/training/schedule.py", "fsar/videos/sampling.py"} <= train
 
 
@@ -271,6 +253,27 @@ def test_an_interrupted_run_goes_on(finished, repository, tmp_path, how):
     snakemake(folder, *longer)
     assert "going on from step" in next(folder.glob("logs/train_model/*.log")).read_text()
     assert (folder / "results/table.csv").exists() and not list(folder.glob("results/checkpoints/**/*.pt"))
+
+
+def test_weights_from_elsewhere_are_tested_as_they_are(finished):
+    given = finished / "given weights.safetensors"
+    shutil.copy(finished / "results/models/tiny/small-clip/clip-fsar/shot1-seed1/model.safetensors", given)
+    arguments = overlay(finished, "given.yaml", run={"methods": ["clip-fsar", "clip-fsar-text"], "shots": [1]})
+    values = yaml.safe_load((finished / "given.yaml").read_text())
+    values["benchmarks"]["tiny"]["trained"] = {"small-clip": {"clip-fsar": given.name}}
+    (finished / "given.yaml").write_text(yaml.safe_dump(values))
+    expected = pd.read_csv(finished / "results/table.csv").query("shot == 1").set_index("method")["accuracy"]
+    plan = snakemake(finished, "--dry-run", *arguments)
+    assert "rule train_model" not in plan and "rule write_model_card" not in plan
+    before = (finished / "results").rename(finished / "kept results")
+    try:
+        snakemake(finished, "results/table.csv", *arguments)
+        table = pd.read_csv(finished / "results/table.csv").set_index("method")
+    finally:
+        shutil.rmtree(finished / "results")
+        before.rename(finished / "results")
+    assert list(table["selection"]) == ["given", "given"] and table["seeds"].isna().all()
+    assert table["accuracy"].equals(expected[table.index])
 
 
 def own_videos(finished: Path, listing: Path, **settings) -> list[str]:

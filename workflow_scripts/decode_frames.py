@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from fsar.benchmarks.manifest import read_videos
 from fsar.config import FramesConfig
 from fsar.job import logged
 from fsar.videos.frame_store import write_shard
 
 with logged(snakemake.log[0]):
     write_shard(
-        Path(snakemake.input.manifest),
+        read_videos(Path(snakemake.input.videos)),
         int(snakemake.wildcards.shard),
         FramesConfig(**snakemake.params.frames),
         Path(snakemake.output.arrow),

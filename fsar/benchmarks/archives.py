@@ -85,6 +85,8 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
     Raises:
         UserError: a member is missing, larger than any video, or broken.
     """
+    if not wanted:
+        return
     chosen = [member for member in members if member.name in wanted]
     if absent := set(wanted) - {member.name for member in chosen}:
         raise UserError(f"{archive} has no file {sorted(absent)[0]!r}")

@@ -100,6 +100,11 @@ def write_manifest(listings: Iterable[Path], path: Path) -> pd.DataFrame:
     return manifest
 
 
+def read_videos(path: Path) -> pd.DataFrame:
+    """Read the videos of a manifest, or of the CSV that one is made from; columns of `SCHEMA`."""
+    return pd.read_parquet(path) if path.suffix == ".parquet" else read_listing(path)
+
+
 def video_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Count the videos by split and class."""
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}

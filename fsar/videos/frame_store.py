@@ -65,18 +65,18 @@ def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[byt
     return frames[0][0], [jpeg for _, jpeg in frames]  # decode() raises if there is no frame
 
 
-def write_shard(manifest: Path, shard: int, config: FramesConfig, arrow: Path, index: Path) -> None:
-    """Decode a shard's videos of a manifest.
+def write_shard(videos: pd.DataFrame, shard: int, config: FramesConfig, arrow: Path, index: Path) -> None:
+    """Decode the videos of a shard.
 
     Args:
-        manifest: the benchmark's manifest.
+        videos: of the benchmark, with the columns video_id and path.
         shard: which shard, from 0.
         config: size, quality and number of stored frames.
         arrow: Arrow IPC file to write.
         index: Parquet file to write, a row per video, see `INDEX_SCHEMA`. The checksums of both files are written
             beside them, as `sha256sum` does.
     """
-    videos = pd.read_parquet(manifest)
+    videos = videos.sort_values("video_id")
     videos = videos[[shard_of(video_id, config.shards) == shard for video_id in videos["video_id"]]]
     rows = []
     stored = 0

@@ -70,7 +70,11 @@ def _damaged_frames(benchmark: Path, config: FramesConfig) -> Iterator[str]:
             new = Path(temporary)
             if shard := re.fullmatch(r"shard-(\d+)", record.stem):
                 write_shard(
-                    manifest, int(shard[1]), config, new / f"{record.stem}.arrow", new / f"{record.stem}.parquet"
+                    pd.read_parquet(manifest),
+                    int(shard[1]),
+                    config,
+                    new / f"{record.stem}.arrow",
+                    new / f"{record.stem}.parquet",
                 )
             else:
                 indexes = [path.with_suffix(".parquet") for path in sorted(folder.glob("shard-*.sha256"))]
