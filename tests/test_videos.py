@@ -1,6 +1,7 @@
 """Decoding, the frame store and sampling."""
 
 import itertools
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from fsar.videos.decode import VideoError, decode
 from fsar.videos.frame_store import FrameStore, gather_index, nearest, shard_name, stored_positions, write_shard
 from fsar.videos.sampling import sample_positions
 from fsar.videos.sampling import test_positions as positions_at_test
-from tests.videos import ffmpeg_frames, make_broken_videos, make_video
+from tests.videos import FFMPEG, ffmpeg_frames, make_broken_videos, make_video
 
 
 def frames_of(path, size=48):
@@ -52,6 +53,37 @@ def test_facts_and_odd_sizes(tmp_path):
     path = make_video(tmp_path / "odd.mp4", 5, fps=15, size="61x47", pixels="yuv444p")
     facts, frame = next(decode(path, 32, timeout=60))
     assert (facts.fps, facts.width, facts.height, frame.shape) == (15.0, 61, 47, (32, 32, 3))
+
+
+def test_variable_frame_rate(tmp_path):
+    """Frames at uneven times are all there, once."""
+    uneven = ("-vf", "setpts='(N+floor(N/3)*4)/(10*TB)'", "-fps_mode", "vfr", "-c:v", "libx264")
+    path = make_video(tmp_path / "uneven.mp4", 24, options=uneven)
+    ours = frames_of(path)
+    assert len(ours) == 24
+    assert_same_frames(ours, ffmpeg_frames(path, 48))
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation_in_the_metadata(tmp_path, degrees):
+    plain = make_video(tmp_path / "plain.mp4", 6, size="80x48")
+    turned = tmp_path / "turned.mp4"
+    command = [
+        FFMPEG,
+        "-v",
+        "error",
+        "-display_rotation:v:0",
+        str(degrees),
+        "-i",
+        str(plain),
+        "-c",
+        "copy",
+        str(turned),
+    ]
+    subprocess.run(command, check=True)
+    facts, _ = next(decode(turned, 48, timeout=60))
+    assert (facts.width, facts.height) == ((80, 48) if degrees == 180 else (48, 80))
+    assert_same_frames(frames_of(turned), ffmpeg_frames(turned, 48))  # the program turns them too
 
 
 def test_one_frame(tmp_path):

@@ -1,0 +1,59 @@
+"""What it costs to store 8, 16, 32 or all frames of a video, and to read a clip of 8 from them.
+
+    python -m benchmarks.stored_frames [folder with videos]
+
+Without a folder, on two rendered videos of 10 seconds, 340 × 256 pixels, 25 frames per second.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fsar.config import FramesConfig
+from fsar.videos.frame_store import FrameStore, gather_index, write_shard
+from fsar.videos.shards import shard_name
+from tests.videos import make_video
+
+READS = 300
+
+
+def measure(videos: list[Path], keep: int, folder: Path) -> tuple[float, float, float, float]:
+    """Return megabytes and seconds of decoding per video, and milliseconds and megabytes per second of reading."""
+    table = pd.DataFrame({"video_id": [str(v) for v in videos], "path": [str(v) for v in videos]})
+    table.to_parquet(folder / "manifest.parquet")
+    started = time.perf_counter()
+    write_shard(table, 0, FramesConfig(keep=keep, shards=1), folder / shard_name(0), folder / "shard-000.parquet")
+    decoding = (time.perf_counter() - started) / len(videos)
+    index = gather_index(folder / "manifest.parquet", [folder / "shard-000.parquet"], 1.0, folder / "index.parquet")
+    store, rng = FrameStore(folder, folder / "index.parquet"), np.random.default_rng(0)
+    ids = list(index.query("status == 'ok'")["video_id"])
+    started = time.perf_counter()
+    for number in range(READS):
+        video = ids[number % len(ids)]
+        store.frames(video, np.sort(rng.integers(store.length(video), size=8)))
+    reading = (time.perf_counter() - started) / READS
+    return index["bytes"].sum() / 1e6 / len(ids), decoding, 1000 * reading, index["source_frames"].mean()
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if sys.argv[1:]:
+            videos = sorted(p for p in Path(sys.argv[1]).rglob("*") if p.suffix in (".avi", ".mp4", ".webm"))
+        else:
+            videos = [make_video(folder / f"{i}.mp4", 250, fps=25, size="340x256") for i in range(2)]
+        print(f"{len(videos)} videos")
+        print("| frames stored | MB per video | decoding, s per video | reading 8 frames, ms |")
+        print("|---|---|---|---|")
+        for keep in (8, 16, 32, 0):
+            size, decoding, reading, frames = measure(videos, keep, folder)
+            print(f"| {keep or f'all ({frames:.0f})'} | {size:.2f} | {decoding:.3f} | {reading:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
