@@ -26,11 +26,11 @@ def frames_of(path, size=48):
     return np.stack([frame for _, frame in decode(path, size, timeout=60)])
 
 
-def assert_same_frames(ours, theirs):
+def assert_same_frames(ours, theirs, mean=1.0):
     """Hold our frames against the ffmpeg program's: same number, same order, same content but for rounding."""
     assert ours.shape == theirs.shape
     difference = np.abs(ours.astype(int) - theirs.astype(int))
-    assert difference.mean() < 1.0 and difference.max() <= 24
+    assert difference.mean() < mean and difference.max() <= 24
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_rotation_in_the_metadata(tmp_path, degrees):
     subprocess.run(command, check=True)
     facts, _ = next(decode(turned, 48, timeout=60))
     assert (facts.width, facts.height) == ((80, 48) if degrees == 180 else (48, 80))
-    assert_same_frames(frames_of(turned), ffmpeg_frames(turned, 48))  # the program turns them too
+    assert_same_frames(frames_of(turned), ffmpeg_frames(turned, 48), mean=2.0)  # it turns before it scales
 
 
 def test_one_frame(tmp_path):
