@@ -116,7 +116,6 @@ rule fetch_kinetics_part:
         runtime="7d",
         downloads=1,
     params:
-        folder="data/sources/kinetics",
         parts=CONFIG.sources.kinetics.parts,
         patience=patience(),
     script:

@@ -13,7 +13,7 @@ with logged(snakemake.log[0]):
     fetch_part(
         urls[int(snakemake.wildcards.part) :: params.parts],
         read_split_lists([Path(path) for path in snakemake.input.lists]),
-        Path(params.folder),
+        Path(snakemake.output.inventory).parent,
         Path(snakemake.output.inventory),
         Patience(**params.patience),
     )
