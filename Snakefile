@@ -19,14 +19,30 @@ include: "rules/evaluate.smk"
 include: "rules/results.smk"
 
 
+report: "report/workflow.rst"
+
+
+rule tables:
+    input:
+        rules.write_layouts.output,
+        rules.write_statistics.output,
+
+
+rule figures:
+    input:
+        expand("results/figures/{figure}.{suffix}", figure=FIGURES, suffix=("pdf", "svg", "png")),
+
+
 rule all:
     default_target: True
     input:
         "results/table.csv",
         "results/table.md",
-        FIGURES,
+        "results/run.html",
+        rules.tables.input,
+        rules.figures.input,
         model_cards(),
-        expand("results/data/{benchmark}.html", benchmark=CONFIG.run.benchmarks),
+        expand("results/data/{benchmark}.html", benchmark=BASES),
 
 
 # All configured benchmarks, or one of them: `snakemake data_hmdb51`.
@@ -48,3 +64,5 @@ for benchmark in CONFIG.benchmarks:
 localrules:
     all,
     data,
+    figures,
+    tables,

@@ -314,8 +314,13 @@ EXECUTION_KEYS = ("activation_checkpointing", "checkpoint_every", "devices", "th
 class BenchmarkConfig(Section):
     """A benchmark: where its videos come from, and where it differs from the general settings."""
 
-    source: Annotated[DemoSource | CsvSource | PublishedSource, Field(discriminator="kind")] = key(
-        "Where the videos come from."
+    source: Annotated[DemoSource | CsvSource | PublishedSource, Field(discriminator="kind")] | None = key(
+        "Where the videos come from.", default=None
+    )
+    variant_of: Name | None = key(
+        "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
+        "keys below differ from its own.",
+        default=None,
     )
     licence: str = key("Whose the videos are, for the model cards.", default="not stated")
     methods: list[MethodName] | None = key("Instead of run.methods.", default=None, min_length=1)
@@ -397,7 +402,11 @@ class Config(Section):
 
     def shots(self, benchmark: str) -> list[int]:
         """Return the test shots of a benchmark."""
-        return self.benchmarks[benchmark].shots or self.run.shots
+        return self.benchmarks[benchmark].shots or self.benchmarks[self.base(benchmark)].shots or self.run.shots
+
+    def base(self, benchmark: str) -> str:
+        """Return the benchmark whose data a benchmark uses: its own, or that of the one it is a variant of."""
+        return self.benchmarks[benchmark].variant_of or benchmark
 
     def methods(self, benchmark: str) -> list[str]:
         """Return the methods to compare on a benchmark."""
@@ -415,12 +424,14 @@ class Config(Section):
 
         For `training`, the keys of a backbone on that benchmark come last.
         """
-        general, own = getattr(self, section), self.benchmarks[benchmark]
-        layers = [general, getattr(own, section)]
-        if section == "training" and backbone in own.training_of_backbone:
-            layers.append(own.training_of_backbone[backbone])
+        general = getattr(self, section)
+        layers = []
+        for own in (self.benchmarks[name] for name in dict.fromkeys((self.base(benchmark), benchmark))):
+            layers.append(getattr(own, section))
+            if section == "training" and backbone in own.training_of_backbone:
+                layers.append(own.training_of_backbone[backbone])
         values = general.model_dump()
-        for layer in layers[1:]:
+        for layer in layers:
             values |= layer.model_dump(exclude_unset=True)
         return type(general)(**values).model_dump()
 
@@ -515,6 +526,19 @@ def _wrong_references(config: Config) -> Iterable[str]:
             if name not in defined:
                 yield f"run.{section} names {name!r}, which is not defined below {section}; {_nearest(name, defined)}"
     for benchmark, settings in config.benchmarks.items():
+        if (settings.source is None) == (settings.variant_of is None):
+            yield f"benchmarks.{benchmark} needs a source, or variant_of: one of the two"
+        if settings.variant_of is not None:
+            base = config.benchmarks.get(settings.variant_of)
+            if base is None or base.source is None:
+                bases = [name for name, other in config.benchmarks.items() if other.source is not None]
+                yield (
+                    f"benchmarks.{benchmark}.variant_of names {settings.variant_of!r}, which is no benchmark with a "
+                    f"source; {_nearest(settings.variant_of, bases)}"
+                )
+            for section in ("frames", "episodes"):
+                if getattr(settings, section).model_fields_set:
+                    yield f"benchmarks.{benchmark}.{section}: a variant shares these with {settings.variant_of!r}"
         for key_name in ("training_of_backbone", "trained"):
             for name in getattr(settings, key_name):
                 if name not in config.backbones:
@@ -541,7 +565,7 @@ def _wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     for method in config.methods(benchmark):
         if METHODS[method].components.metric == "trx" and frames < 3:
             yield f"method {method!r} compares triples of frames, but sampling.frames is {frames}"
-    source = config.benchmarks[benchmark].source
+    source = config.benchmarks[config.base(benchmark)].source
     if isinstance(source, DemoSource):
         wanted = sum(getattr(source.classes, split) for split in SPLITS)
         if wanted > DEMO_CLASSES:

@@ -33,6 +33,8 @@ from fsar.config import (
 from fsar.errors import UserError
 from fsar.files import from_working_directory
 from fsar.model.methods import METHODS, model_of
+from fsar.results.layouts import layouts
+from fsar.results.plan import Places, planned_figures
 from fsar.videos.shards import shard_of
 
 
@@ -46,7 +48,7 @@ def checked(config):
     try:
         settings = load(config)
         if workflow.is_main_process:
-            for name in settings.run.benchmarks:
+            for name in {settings.base(benchmark) for benchmark in settings.run.benchmarks}:
                 source = settings.benchmarks[name].source
                 if isinstance(source, CsvSource):
                     counts = video_counts(listed_videos(source.file))
@@ -69,7 +71,6 @@ PREDICTIONS = (
 # The method of a model, or of features, is the first of those that share them (fsar/model/methods.py).
 MODEL = "results/models/{benchmark}/{backbone}/{method}/shot{shot}-seed{seed}"
 FEATURES = "results/features/{benchmark}/{backbone}/{method}/seed{seed}/test.safetensors"
-FIGURES = multiext("results/figures/accuracy", ".pdf", ".svg", ".png")
 
 
 wildcard_constraints:
@@ -87,6 +88,7 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     part=r"\d+",
+    figure=r"[\w.-]+",
 
 
 def project_file(path):
@@ -112,6 +114,15 @@ def model_code(script):
 def components(wildcards):
     """What the method's model is made of, as parameters of a rule."""
     return asdict(METHODS[wildcards.method].components)
+
+
+def of_base(path):
+    """A file of the benchmark's data, which a variant shares with another benchmark."""
+
+    def file(wildcards):
+        return path.format(**{**wildcards, "base": CONFIG.base(wildcards.benchmark)})
+
+    return file
 
 
 def of_benchmark(section, key=None):
@@ -310,11 +321,9 @@ def videos_of_shard(wildcards):
 
 def shard_files(suffix):
     def files(wildcards):
-        shards = CONFIG.settings(wildcards.benchmark, "frames")["shards"]
-        return [
-            f"data/{wildcards.benchmark}/frames/shard-{shard:03d}.{suffix}"
-            for shard in range(shards)
-        ]
+        base = CONFIG.base(wildcards.benchmark)
+        shards = CONFIG.settings(base, "frames")["shards"]
+        return [f"data/{base}/frames/shard-{shard:03d}.{suffix}" for shard in range(shards)]
 
     return files
 
@@ -322,7 +331,8 @@ def shard_files(suffix):
 def validation_episodes(wildcards):
     """Validation episodes are of the training's way and shot."""
     way = of_benchmark("training", "way")(wildcards)
-    return f"data/{wildcards.benchmark}/episodes/val-{way}way-{wildcards.shot}shot.parquet"
+    base = CONFIG.base(wildcards.benchmark)
+    return f"data/{base}/episodes/val-{way}way-{wildcards.shot}shot.parquet"
 
 
 def setting(benchmark, backbone, method, way, shot, seeds):
@@ -330,6 +340,7 @@ def setting(benchmark, backbone, method, way, shot, seeds):
     return {
         "benchmark": benchmark,
         "backbone": backbone,
+        "key": method,
         "method": METHODS[method].title,
         "way": way,
         "shot": shot,
@@ -344,7 +355,10 @@ def setting(benchmark, backbone, method, way, shot, seeds):
             shot=shot,
             seed=seeds,
         ),
-        "counts": f"results/data/{benchmark}.json",
+        "counts": f"results/data/{CONFIG.base(benchmark)}.json",
+        "base": CONFIG.base(benchmark),
+        "frames": CONFIG.settings(benchmark, "sampling")["frames"],
+        "depth": CONFIG.settings(benchmark, "head")["depth"],
         "published_as": {
             "method": METHODS[method].published_as,
             "backbone": CONFIG.backbones[backbone].published_as,
@@ -382,16 +396,20 @@ def predictions_of_a_model(wildcards):
 
 def data_files(benchmark):
     """Everything that is made before a model is looked at: frames, stored episodes, and the report of the data."""
+    base = CONFIG.base(benchmark)
     trainings = [CONFIG.settings(benchmark, "training", name) for name in CONFIG.run.backbones]
     settings = {("val", training["way"], training["shot"]) for training in trainings}
     settings |= {("test", way, shot) for way in CONFIG.run.ways for shot in CONFIG.shots(benchmark)}
     return [
-        f"results/data/{benchmark}.html",
+        f"results/data/{base}.html",
         *(
-            f"data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
+            f"data/{base}/episodes/{split}-{way}way-{shot}shot.parquet"
             for split, way, shot in sorted(settings)
         ),
     ]
+
+
+BASES = sorted({CONFIG.base(benchmark) for benchmark in CONFIG.run.benchmarks})
 
 
 def model_cards():
@@ -410,3 +428,33 @@ def model_cards():
         if selection(benchmark, backbone, method) == "val"
         for seed in CONFIG.run.seeds
     ]
+
+
+def model_file(name):
+    """Where a file of a trained model is, for what is planned before any job."""
+
+    def path(benchmark, backbone, method, seed):
+        shot = CONFIG.settings(benchmark, "training", backbone)["shot"]
+        names = {"benchmark": benchmark, "backbone": backbone, "method": method, "seed": seed}
+        return f"{MODEL}/{name}".format(shot=shot, **names)
+
+    return path
+
+
+def features_file(benchmark, backbone, method, seed):
+    return FEATURES.format(benchmark=benchmark, backbone=backbone, method=method, seed=seed)
+
+
+SETTINGS = settings_of_the_table()
+LAYOUTS = layouts(SETTINGS)
+FIGURES = planned_figures(
+    CONFIG,
+    SETTINGS,
+    Places(model_file("model.safetensors"), model_file("metrics.parquet"), features_file),
+)
+
+
+def figure_code(wildcards):
+    """The package's files that decide a figure."""
+    drawing = ROOT / f"fsar/results/figures/{FIGURES[wildcards.figure].kind}.py"
+    return sorted({*code("draw_figure.py"), *map(project_file, [drawing, *code_inputs(drawing)])})

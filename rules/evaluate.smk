@@ -3,8 +3,8 @@
 
 rule encode_features:
     input:
-        manifest="data/{benchmark}/manifest.parquet",
-        index="data/{benchmark}/frames/index.parquet",
+        manifest=of_base("data/{base}/manifest.parquet"),
+        index=of_base("data/{base}/frames/index.parquet"),
         shards=shard_files("arrow"),
         weights=backbone_weights,
         trained=trained_model,
@@ -38,7 +38,7 @@ rule evaluate:
     input:
         features=features,
         trained=trained_model,
-        episodes="data/{benchmark}/episodes/test-{way}way-{shot}shot.parquet",
+        episodes=of_base("data/{base}/episodes/test-{way}way-{shot}shot.parquet"),
         code=model_code("evaluate.py"),
     output:
         predictions=PREDICTIONS,

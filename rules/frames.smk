@@ -63,7 +63,12 @@ rule report_data:
         shards=shard_files("arrow"),
         code=code("report_data.py"),
     output:
-        page="results/data/{benchmark}.html",
+        page=report(
+            "results/data/{benchmark}.html",
+            caption="../report/data.rst",
+            category="Data",
+            labels={"benchmark": "{benchmark}"},
+        ),
         videos="results/data/{benchmark}.parquet",
         sheet="results/data/{benchmark}.jpg",
         counts="results/data/{benchmark}.json",
@@ -95,9 +100,7 @@ rule verify:
         mem_mb=2000,
         runtime="1d",
     params:
-        frames={
-            benchmark: CONFIG.settings(benchmark, "frames") for benchmark in CONFIG.run.benchmarks
-        },
+        frames={benchmark: CONFIG.settings(benchmark, "frames") for benchmark in BASES},
     script:
         "../workflow_scripts/verify.py"
 

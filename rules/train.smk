@@ -4,8 +4,8 @@
 
 rule train_model:
     input:
-        manifest="data/{benchmark}/manifest.parquet",
-        index="data/{benchmark}/frames/index.parquet",
+        manifest=of_base("data/{base}/manifest.parquet"),
+        index=of_base("data/{base}/frames/index.parquet"),
         shards=shard_files("arrow"),
         episodes=validation_episodes,
         weights=backbone_weights,
@@ -44,7 +44,7 @@ rule write_model_card:
     input:
         training=f"{MODEL}/training.json",
         predictions=predictions_of_a_model,
-        counts="results/data/{benchmark}.json",
+        counts=of_base("results/data/{base}.json"),
         code=code("write_model_card.py"),
     output:
         card=f"{MODEL}/README.md",

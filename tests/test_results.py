@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.model.methods import METHODS
-from fsar.results.figures import accuracy_figure
+from fsar.results.figures.accuracy import accuracy_figure
 from fsar.results.model_card import write_model_card
 from fsar.results.published import published_result, published_results
 from fsar.results.table import COLUMNS, Setting, write_tables
@@ -27,8 +27,9 @@ def predictions(path, right):
 
 def setting(files, **changes):
     values = {
-        "benchmark": "hmdb51", "backbone": "RN50", "method": "CLIP-FSAR", "way": 5, "shot": 1, "seeds": [1],
-        "selection": "val", "predictions": files, "counts": str(Path(files[0]).with_name("counts.json")),
+        "benchmark": "hmdb51", "backbone": "RN50", "key": "clip-fsar", "method": "CLIP-FSAR", "way": 5, "shot": 1,
+        "seeds": [1], "selection": "val", "predictions": files, "counts": str(Path(files[0]).with_name("counts.json")),
+        "base": "hmdb51", "frames": 8, "depth": 1,
         "published_as": {"method": "CLIP-FSAR", "backbone": "CLIP-RN50"},
     }  # fmt: skip
     return Setting(**(values | changes))
@@ -53,7 +54,7 @@ def test_seeds_are_averaged_before_episodes(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3] * 20), predictions(tmp_path / "2.parquet", [3, 5] * 20)]
     write_tables([setting(files, seeds=[1, 2])], tmp_path / "table.csv", tmp_path / "table.md")
     row = pd.read_csv(tmp_path / "table.csv").iloc[0]
-    assert (row["accuracy"], row["interval"], row["seeds"]) == (80.0, 0.0, "1 2")
+    assert (row["accuracy"], row["interval"], row["over_seeds"], row["seeds"]) == (80.0, 0.0, 0.0, "1 2")
 
 
 def test_what_is_not_published_is_an_empty_cell(tmp_path):

@@ -17,7 +17,7 @@ import yaml
 from fsar.code_inputs import code_inputs
 from tests.videos import make_broken_videos, make_video
 
-PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "rules", "workflow_scripts"]
+PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "report", "rules", "workflow_scripts"]
 
 
 def command(*arguments: str, cores: int = 2) -> list[str]:

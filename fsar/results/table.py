@@ -21,7 +21,8 @@ COLUMNS = [
     "way",
     "shot",
     "accuracy",  # percent
-    "interval",  # half-width of the 95 % confidence interval, percent
+    "interval",  # half-width of the 95 % confidence interval over episodes, percent
+    "over_seeds",  # the same over training seeds; empty with one seed
     "episodes",
     "seeds",  # of training, joined by spaces
     "selection",  # the split the weights were chosen on; given (from elsewhere); not trained
@@ -37,18 +38,30 @@ class Setting:
 
     benchmark: str
     backbone: str
-    method: str
+    key: str  # of the method, in the config
+    method: str  # its title
     way: int
     shot: int
     seeds: Sequence[int]
     selection: str  # the split the weights were chosen on, "given" or "not trained"
     predictions: Sequence[str]  # one file per seed
     counts: str  # file of the benchmark's numbers of videos
+    base: str  # the benchmark whose data it uses; another one for a variant
+    frames: int  # T
+    depth: int  # of the temporal transformer
     published_as: Mapping[str, str]  # names of method and backbone in the published results
 
     def accuracies(self) -> NDArray[np.float64]:
         """Return the accuracy of each episode in percent, averaged over the seeds: (E,)."""
         return np.mean([100 * episode_accuracies(Path(path)) for path in self.predictions], axis=0)
+
+
+def over_seeds(setting: Setting) -> str:
+    """Return the half-width of the 95 % interval over the means of several seeds, in percent; empty with one."""
+    if len(setting.predictions) < 2:
+        return ""
+    means = np.array([100 * episode_accuracies(Path(path)).mean() for path in setting.predictions])
+    return f"{mean_and_interval(means)[1]:.2f}"
 
 
 def table_row(setting: Setting) -> dict[str, object]:
@@ -67,6 +80,7 @@ def table_row(setting: Setting) -> dict[str, object]:
         "shot": setting.shot,
         "accuracy": f"{accuracy:.2f}",
         "interval": f"{interval:.2f}",
+        "over_seeds": over_seeds(setting),
         "episodes": len(accuracies),
         "seeds": " ".join(map(str, setting.seeds)) if setting.selection == "val" else "",
         "selection": setting.selection,

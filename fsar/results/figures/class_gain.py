@@ -1,0 +1,40 @@
+"""Where a method gains over a baseline: the difference of their accuracies for every test class."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fsar.results.class_accuracy import class_accuracies
+from fsar.results.figures import style
+from fsar.results.table import Setting
+
+
+def collect(settings: Sequence[Setting]) -> pd.DataFrame:
+    """Return the accuracy of two methods for every class.
+
+    Args:
+        settings: the method's and the baseline's, of the same episodes.
+    """
+    method, baseline = settings
+    keys = ["class_name"]
+    table = class_accuracies(method).merge(class_accuracies(baseline), on=keys, suffixes=("", "_baseline"))
+    named = {"benchmark": method.benchmark, "backbone": method.backbone, "way": method.way, "shot": method.shot}
+    named |= {"method": method.method, "baseline": baseline.method}
+    columns = ["class_name", "accuracy", "accuracy_baseline", "queries"]
+    table = table[columns].assign(**named, gain=table["accuracy"] - table["accuracy_baseline"])
+    return table.sort_values("gain", ascending=False, ignore_index=True)
+
+
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw a bar per class, in the order of the gain."""
+    figure, (axis,) = style.panels(1, width=1.3 * style.COLUMN, height=0.9 + 0.16 * len(data))
+    better, worse = style.colours(["better", "worse"]).values()
+    axis.barh(data["class_name"], data["gain"], color=[better if gain >= 0 else worse for gain in data["gain"]])
+    axis.invert_yaxis()
+    axis.axvline(0, color="0.3", linewidth=0.8)
+    first = data.iloc[0]
+    axis.set_xlabel(f"accuracy of {first['method']} − {first['baseline']} (percentage points)")
+    axis.set_title(style.panel_title(first["benchmark"], first["backbone"], f"{first['way']}-way {first['shot']}-shot"))
+    axis.grid(axis="y", visible=False)
+    return figure

@@ -1,0 +1,42 @@
+"""Time and memory of each stage, from the benchmark files that Snakemake writes of every job."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fsar.results.figures import style
+
+
+def collect(logs: str) -> pd.DataFrame:
+    """Return seconds and the most memory of every job.
+
+    Args:
+        logs: folder of the logs, with a .tsv per job.
+    """
+    rows = []
+    for path in sorted(Path(logs).rglob("*.tsv")):
+        table = pd.read_csv(path, sep="\t", na_values="-")
+        stage = path.relative_to(logs).parts[0].removesuffix(".tsv")
+        for run in table.itertuples():
+            rows.append({"stage": stage, "job": path.stem, "seconds": run.s, "memory_mb": run.max_rss})
+    return pd.DataFrame(rows)
+
+
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw, for each stage, the time of all its jobs together, and the memory of the largest."""
+    stages = data.groupby("stage").agg(seconds=("seconds", "sum"), memory=("memory_mb", "max"), jobs=("job", "size"))
+    stages = stages.sort_values("seconds")
+    labels = [f"{name} ({jobs})" for name, jobs in zip(stages.index, stages["jobs"], strict=True)]
+    figure, axes = style.panels(2, width=style.COLUMN, height=0.8 + 0.19 * len(stages))
+    for axis, (column, label) in zip(
+        axes, (("seconds", "seconds, all jobs together"), ("memory", "largest job's memory (MB)")), strict=True
+    ):
+        bars = axis.barh(labels, stages[column], color=style.colours(["bar"])["bar"])
+        axis.bar_label(bars, fmt="%.0f", fontsize=6, padding=2)
+        axis.set_xlabel(label)
+        axis.grid(axis="y", visible=False)
+        axis.margins(x=0.15)
+    axes[0].set_ylabel("stage (jobs)")
+    axes[1].set_yticklabels([])
+    return figure

@@ -1,0 +1,51 @@
+"""Drawing any figure from its data: `python -m fsar.results.figures.drawing {figure} {data}.parquet {picture}.pdf`."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from fsar.files import atomic
+from fsar.results.figures import style
+from fsar.results.table import Setting
+
+
+def collect(figure: str, arguments: Mapping[str, Any], path: Path) -> None:
+    """Write the data of a figure.
+
+    Args:
+        figure: name of the file beside this one.
+        arguments: of its `collect`; `settings` are plain values.
+        path: Parquet file to write.
+    """
+    if "settings" in arguments:
+        arguments = {**arguments, "settings": [Setting(**setting) for setting in arguments["settings"]]}
+    table = import_module(f"fsar.results.figures.{figure}").collect(**arguments)
+    with atomic(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def draw(figure: str, data: Path, outputs: Iterable[Path]) -> None:
+    """Draw a figure from its data.
+
+    Args:
+        figure: name of the file beside this one.
+        data: Parquet table that its `collect` gave.
+        outputs: files to write; the suffix decides the format (pdf, svg, png).
+    """
+    style.apply()
+    drawn = import_module(f"fsar.results.figures.{figure}").draw(pd.read_parquet(data))
+    for path in outputs:
+        with atomic(path) as temporary:
+            # No dates inside: the same data gives the same bytes.
+            dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(path.suffix[1:], {})
+            drawn.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=dates)
+    plt.close(drawn)
+
+
+if __name__ == "__main__":
+    draw(sys.argv[1], Path(sys.argv[2]), [Path(path) for path in sys.argv[3:]])

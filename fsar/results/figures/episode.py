@@ -1,0 +1,158 @@
+"""Two queries of test episodes, one taken for the right class and one for a wrong one, with OTAM's alignment drawn."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from fsar.config import HeadConfig, SamplingConfig
+from fsar.episodes.stored import StoredEpisodes
+from fsar.evaluation.feature_file import read_features
+from fsar.model.head import load_head
+from fsar.model.methods import Components
+from fsar.model.similarity import frame_distances
+from fsar.results.figures import style
+from fsar.videos.frame_store import FrameStore
+from fsar.videos.sampling import test_positions
+
+THUMBNAIL = 96  # pixels
+
+
+def collect(
+    title: str,
+    features: str,
+    trained: str,
+    episodes: str,
+    predictions: str,
+    index: str,
+    components: Mapping[str, Any],
+    head: Mapping[str, Any],
+    sampling: Mapping[str, Any],
+    seed: int,
+) -> pd.DataFrame:
+    """Return, for the first right and the first wrong prediction of one-shot episodes, distances, alignment and frames.
+
+    Returns:
+        A row per query and class shown: outcome (right or wrong), true and shown class, whether it was predicted, the
+        T × T frame distances, the alignment's cells, and the strips of both videos as JPEG.
+    """
+    torch.set_num_threads(1)
+    rows, frames, class_rows, text = read_features(Path(features))
+    model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
+    stored, table = StoredEpisodes.read(Path(episodes)), pd.read_parquet(predictions)
+    store = FrameStore(Path(index).parent, Path(index))
+    options = SamplingConfig(**sampling)
+
+    def strip(video: str) -> bytes:
+        positions = test_positions(video, store.length(video), store.fps(video), options, seed)
+        pictures = [Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL)) for frame in store.frames(video, positions)]
+        whole = Image.new("RGB", (THUMBNAIL * len(pictures), THUMBNAIL))
+        for place, picture in enumerate(pictures):
+            whole.paste(picture, (place * THUMBNAIL, 0))
+        buffer = io.BytesIO()
+        whole.save(buffer, format="JPEG", quality=85)
+        return buffer.getvalue()
+
+    found = []
+    right = table["label"] == table["predicted"]
+    for outcome, queries in (("right", table[right]), ("wrong", table[~right])):
+        if queries.empty:
+            continue
+        query = queries.iloc[0]
+        episode, true, predicted = int(query["episode"]), int(query["label"]), int(query["predicted"])
+        asked = stored.video_ids[stored.queries[episode, true, 0]]
+        other = predicted if predicted != true else (true + 1) % stored.classes.shape[1]
+        for label in (true, other):
+            support = stored.video_ids[stored.support[episode, label, 0]]
+            name = stored.class_names[stored.classes[episode, label]]
+            with torch.inference_mode():
+                modulated = model.modulate(frames[[rows[asked]]])
+                prototype = model.modulate(frames[[rows[support]]], text[[class_rows[name]]])
+                distances = frame_distances(modulated, prototype)[0, 0].numpy().astype(float)
+            path = hard_alignment(distances)
+            found.append(
+                {
+                    "outcome": outcome,
+                    "true_class": stored.class_names[stored.classes[episode, true]],
+                    "class_name": name,
+                    "predicted": label == predicted,
+                    "distances": distances.ravel(),
+                    "path": np.array(path).ravel(),
+                    "query": strip(asked),
+                    "support": strip(support),
+                    "title": title,
+                }
+            )
+    return pd.DataFrame(found)
+
+
+def hard_alignment(distances: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return the cells of the cheapest ordered alignment: what OTAM's soft minimum becomes as λ goes to 0.
+
+    Args:
+        distances: (L, T); rows are the query's frames.
+
+    Returns:
+        (row, column) of the cells that cost something, in order.
+    """
+    rows, columns = distances.shape
+    padded = np.zeros((rows, columns + 2))
+    padded[:, 1:-1] = distances
+    cost, before = np.zeros_like(padded), {}
+    for column in range(1, columns + 2):
+        cost[0, column] = cost[0, column - 1] + padded[0, column]
+        before[0, column] = (0, column - 1)
+    for row in range(1, rows):
+        for column in range(1, columns + 2):
+            options = [(row - 1, column - 1), (row, column - 1)]
+            if column in (1, columns + 1):
+                options.append((row - 1, column))
+            best = min(options, key=lambda cell: cost[cell])
+            cost[row, column] = padded[row, column] + cost[best]
+            before[row, column] = best
+    cell, path = (rows - 1, columns + 1), []
+    while cell in before:
+        if 1 <= cell[1] <= columns:
+            path.append((cell[0], cell[1] - 1))
+        cell = before[cell]
+    return path[::-1]
+
+
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw a matrix per query and class, the query's frames at its left, the support's above it."""
+    frames = int(np.sqrt(len(data["distances"].iloc[0])))
+    highest = max(np.max(values) for values in data["distances"])
+    figure = plt.figure(figsize=(2 * style.COLUMN, 3.3 * len(data) / 2), layout="constrained")
+    grid = figure.add_gridspec(-(-len(data) // 2), 2)
+    for number, row in enumerate(data.itertuples()):
+        cell = grid[number // 2, number % 2].subgridspec(2, 2, width_ratios=[1, frames], height_ratios=[1, frames])
+        cell_axes: Any = cell.subplots()
+        cell_axes[0, 0].set_axis_off()
+        support, query = (np.asarray(Image.open(io.BytesIO(strip))) for strip in (row.support, row.query))
+        cell_axes[0, 1].imshow(support)
+        size = query.shape[0]
+        cell_axes[1, 0].imshow(np.concatenate([query[:, i * size : (i + 1) * size] for i in range(frames)], axis=0))
+        matrix = cell_axes[1, 1]
+        image = matrix.imshow(
+            np.reshape(row.distances, (frames, frames)), cmap="cividis", vmin=0, vmax=highest, aspect="auto"
+        )
+        path = np.reshape(row.path, (-1, 2))
+        matrix.plot(path[:, 1], path[:, 0], "o-", color="white", markersize=3, linewidth=1.2, markeredgecolor="black")
+        for axis in cell_axes.flat:
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.grid(visible=False)
+        verdict = ", predicted" if row.predicted else ""
+        cell_axes[0, 1].set_title(f"support: {row.class_name}{verdict}", fontsize=7)
+        cell_axes[1, 0].set_ylabel(f"query: {row.true_class} ({row.outcome})", fontsize=7)
+    bar = figure.colorbar(image, ax=figure.axes, shrink=0.4, location="bottom", aspect=40)
+    bar.set_label(f"distance of frames, 1 − cosine; line: alignment ({data['title'].iloc[0]})", fontsize=7)
+    return figure

@@ -1,0 +1,71 @@
+"""What CLIP brings and what CLIP-FSAR adds, as published: OTAM on ImageNet and on CLIP features, and CLIP-FSAR."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fsar.results.figures import style
+from fsar.results.figures.summary import summarise
+from fsar.results.published import published_results
+from fsar.results.table import Setting
+
+BENCHMARKS = {
+    "kinetics100": "Kinetics",
+    "ssv2_full": "SSv2-Full",
+    "ucf101": "UCF101",
+    "ssv2_small": "SSv2-Small",
+    "hmdb51": "HMDB51",
+}
+BARS = {
+    ("OTAM", "INet-RN50"): "OTAM, ImageNet RN50",
+    ("OTAM", "CLIP-RN50"): "OTAM, CLIP RN50",
+    ("CLIP-FSAR", "CLIP-RN50"): "CLIP-FSAR, CLIP RN50",
+    ("CLIP-FSAR", "CLIP-ViT-B/16"): "CLIP-FSAR, CLIP ViT-B/16",
+}
+
+
+def collect(settings: Sequence[Setting]) -> pd.DataFrame:
+    """Return the published 5-way 1-shot accuracies, and those measured for the same methods and benchmarks."""
+    table = published_results().query("way == 5 and shot == 1")
+    rows = [
+        {
+            "benchmark": row.benchmark,
+            "bar": BARS[row.method, row.backbone],
+            "figures": "published",
+            "accuracy": row.accuracy,
+        }
+        for row in table.itertuples()
+        if (row.method, row.backbone) in BARS and row.benchmark in BENCHMARKS
+    ]
+    own = [s for s in settings if s.way == 5 and s.shot == 1 and s.benchmark in BENCHMARKS]
+    own = [s for s in own if (s.published_as["method"], s.published_as["backbone"]) in BARS]
+    for setting, row in zip(own, summarise(own).itertuples(), strict=True):
+        bar = BARS[setting.published_as["method"], setting.published_as["backbone"]]
+        rows.append({"benchmark": row.benchmark, "bar": bar, "figures": "measured", "accuracy": row.accuracy})
+    return pd.DataFrame(rows).drop_duplicates(["benchmark", "bar", "figures"])
+
+
+def draw(data: pd.DataFrame) -> Figure:
+    """Draw groups of bars, with measured accuracies as points on them."""
+    figure, (axis,) = style.panels(1, width=2 * style.COLUMN)
+    colours = style.colours(list(BARS.values()))
+    width = 0.8 / len(BARS)
+    for number, bar in enumerate(BARS.values()):
+        for figures in ("published", "measured"):
+            own = data[(data["bar"] == bar) & (data["figures"] == figures)].set_index("benchmark")["accuracy"]
+            places = [i + (number - (len(BARS) - 1) / 2) * width for i, name in enumerate(BENCHMARKS) if name in own]
+            heights = [own[name] for name in BENCHMARKS if name in own]
+            if figures == "measured":
+                label = "measured here" if bar == data[data["figures"] == "measured"]["bar"].min() else None
+                axis.plot(places, heights, "D", color="black", markersize=3.5, label=label)
+                continue
+            hatch = style.HATCHES[number % len(style.HATCHES)]
+            bars = axis.bar(places, heights, width, label=bar, color=colours[bar], hatch=hatch, edgecolor="white")
+            axis.bar_label(bars, fmt="%.1f", fontsize=6, padding=1)
+    axis.set_xticks(range(len(BENCHMARKS)), list(BENCHMARKS.values()))
+    axis.set_ylabel("accuracy (%), 5-way 1-shot")
+    axis.set_ylim(0, 105)
+    axis.grid(axis="x", visible=False)
+    style.legend_below(figure, axis)
+    return figure

@@ -1,0 +1,63 @@
+"""One look for all figures: sized for a column, fonts embedded, readable in greyscale and by colour-blind readers."""
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+matplotlib.use("Agg")
+
+COLUMN = 3.4  # inches, the width of a column of a two-column page
+# Okabe and Ito's colours as seaborn has them; markers and hatches differ too, for print without colour.
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo", "--"]
+
+
+def apply() -> None:
+    """Set the style; the same data then gives the same bytes."""
+    sizes = dict.fromkeys(
+        ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "font.size"), 8
+    )
+    reproducible = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar"}
+    plain = {"hatch.linewidth": 0.5, "legend.frameon": False, "axes.titlepad": 4}
+    sns.set_theme(style="whitegrid", context="paper", rc={**sizes, **reproducible, **plain})
+
+
+def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """Return a colour for each name, in their order."""
+    palette = "colorblind" if len(names) <= 10 else "husl"
+    return dict(zip(names, sns.color_palette(palette, len(names)), strict=True))
+
+
+def panels(count: int, width: float = COLUMN, height: float = 2.6, most: int = 3) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` panels in rows of at most `most`, and the panels."""
+    columns = min(count, most)
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
+    )
+    for unused in list(axes.flat)[count:]:
+        unused.set_visible(False)
+    return figure, list(axes.flat)[:count]
+
+
+def legend_below(figure: Figure, axis: Axes, columns: int | None = None) -> None:
+    """Put one legend for all panels below them, where it covers no data."""
+    handles, labels = axis.get_legend_handles_labels()
+    width = figure.get_size_inches()[0]
+    longest = max((len(label) for label in labels), default=1)
+    fits = max(int(width / (0.07 * longest + 0.45)), 1)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns or len(labels), fits))
+
+
+def panel_title(benchmark: str, backbone: str, *more: str) -> str:
+    """Return what a panel is of."""
+    return ", ".join([benchmark, backbone, *more])
+
+
+def ordered(values: Iterable[str]) -> list[str]:
+    """Return each value once, in the order of its first appearance."""
+    return list(dict.fromkeys(values))

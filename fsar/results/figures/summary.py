@@ -1,0 +1,30 @@
+"""Accuracies as figures need them: one row per setting, with the numbers unrounded."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fsar.evaluation.statistics import mean_and_interval
+from fsar.results.table import Setting
+
+
+def summarise(settings: Sequence[Setting]) -> pd.DataFrame:
+    """Return accuracy and the half-width of its 95 % interval in percent, for each setting."""
+    rows = []
+    for setting in settings:
+        accuracy, interval = mean_and_interval(setting.accuracies())
+        rows.append(
+            {
+                "benchmark": setting.benchmark,
+                "base": setting.base,
+                "backbone": setting.backbone,
+                "method": setting.method,
+                "way": setting.way,
+                "shot": setting.shot,
+                "frames": setting.frames,
+                "depth": setting.depth,
+                "accuracy": accuracy,
+                "interval": interval,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,101 @@
+"""The paper's tables, ours beside published with the difference, as CSV, Markdown and LaTeX."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fsar.evaluation.statistics import mean_and_interval
+from fsar.files import atomic
+from fsar.model.methods import METHODS
+from fsar.results.layouts import TITLES, Layout
+from fsar.results.published import published_results
+from fsar.results.table import Setting
+
+OURS, PUBLISHED, DIFFERENCE = "ours", "published", "difference"
+
+
+def cells(layout: Layout, settings: Sequence[Setting]) -> pd.DataFrame:
+    """Return every number of a table, a row each: backbone, method, figures, benchmark, shot, accuracy, interval.
+
+    What was not run, or is not published, has no row.
+    """
+    rows: list[tuple[str, str, str, str, int, float, float | None]] = []
+    columns = [(benchmark, shot) for benchmark in layout.benchmarks for shot in layout.shots]
+    titles = None if layout.methods is None else [METHODS[key].title for key in layout.methods]
+    names = {METHODS[key].published_as: METHODS[key].title for key in METHODS if METHODS[key].published_as}
+    published = published_results().query("way == @layout.way")
+    for row in published.drop_duplicates(["method", "backbone", "benchmark", "shot"]).itertuples():
+        title = names.get(row.method, row.method)
+        if (row.benchmark, row.shot) in columns and (titles is None or title in titles):
+            rows.append((row.backbone, title, PUBLISHED, row.benchmark, row.shot, row.accuracy, None))
+    known = {(backbone, title, benchmark, shot): value for backbone, title, _, benchmark, shot, value, _ in rows}
+    for setting in settings:
+        place = (setting.benchmark, setting.shot)
+        if place not in columns or setting.way != layout.way or (titles is not None and setting.method not in titles):
+            continue
+        backbone = setting.published_as["backbone"] or setting.backbone
+        accuracy, interval = mean_and_interval(setting.accuracies())
+        rows.append((backbone, setting.method, OURS, *place, accuracy, interval))
+        if (backbone, setting.method, *place) in known:
+            difference = accuracy - known[backbone, setting.method, *place]
+            rows.append((backbone, setting.method, DIFFERENCE, *place, difference, None))
+    return pd.DataFrame(rows, columns=["backbone", "method", "figures", "benchmark", "shot", "accuracy", "interval"])
+
+
+def _wide(layout: Layout, table: pd.DataFrame, latex: bool) -> pd.DataFrame:
+    """Put the cells into columns by benchmark and shot, as text; LaTeX marks the best and the second of ours."""
+    ours = table[table["figures"] == OURS]
+    ranks = ours.groupby(["backbone", "benchmark", "shot"])["accuracy"].rank(ascending=False, method="min")
+    rows: dict[tuple[str, str, str], dict[tuple[str, int], str]] = {}
+    for index, cell in zip(table.index, table.itertuples(), strict=True):
+        if cell.figures == DIFFERENCE:
+            text = f"{cell.accuracy:+.1f}"
+        elif cell.figures == PUBLISHED:
+            text = f"{cell.accuracy:.1f}"
+        else:
+            text = f"{cell.accuracy:.1f}"
+            if latex and ranks[index] <= 2 and len(ours[ours["backbone"] == cell.backbone]["method"].unique()) > 1:
+                text = rf"\textbf{{{text}}}" if ranks[index] == 1 else rf"\underline{{{text}}}"
+            text += rf" $\pm$ {cell.interval:.1f}" if latex else f" ± {cell.interval:.1f}"
+        rows.setdefault((cell.backbone, cell.method, cell.figures), {})[cell.benchmark, cell.shot] = text
+    order = {name: number for number, name in enumerate(method.title for method in METHODS.values())}
+    figures = (PUBLISHED, OURS, DIFFERENCE)
+    # Other papers' methods first, in the order of their papers; then ours, in the order of this project.
+    places = sorted(rows, key=lambda row: (row[0], order.get(row[1], -1), row[1], figures.index(row[2])))
+    columns = [(benchmark, shot) for benchmark in layout.benchmarks for shot in layout.shots]
+    content = [[*place, *(rows[place].get(column, "") for column in columns)] for place in places]
+    names = [(TITLES.get(benchmark, benchmark), f"{shot}-shot") for benchmark, shot in columns]
+    header = pd.MultiIndex.from_tuples([("", "backbone"), ("", "method"), ("", "figures"), *names])
+    return pd.DataFrame(content, columns=header)
+
+
+def write_layout(layout: Layout, settings: Sequence[Setting], csv: Path, markdown: Path, latex: Path) -> None:
+    """Write one table in three formats."""
+    table = cells(layout, settings)
+    plain = _wide(layout, table, latex=False)
+    plain.columns = pd.Index([" ".join(filter(None, names)) for names in plain.columns])
+    with atomic(csv) as temporary:
+        plain.to_csv(temporary, index=False, lineterminator="\n")
+    with atomic(markdown) as temporary:
+        temporary.write_text(
+            f"{layout.caption}\n\n{plain.to_markdown(index=False, disable_numparse=True)}\n", encoding="utf-8"
+        )
+    marked = _wide(layout, table, latex=True)
+    marked = marked.map(lambda text: text.replace("_", r"\_").replace("†", r"$\dagger$"))
+    marked.columns = pd.MultiIndex.from_tuples(
+        [tuple(n.replace("_", r"\_") for n in names) for names in marked.columns]
+    )
+    body = marked.to_latex(
+        index=False, escape=False, column_format="lll" + "r" * (len(marked.columns) - 3), multicolumn_format="c"
+    )
+    caption = (
+        f"{layout.caption}. Accuracy in percent; $\\pm$: 95\\,\\% interval over episodes; "
+        "best of ours bold, second underlined."
+    )
+    with atomic(latex) as temporary:
+        temporary.write_text(
+            "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{" + caption + "}\n" + body
+            + "\\end{table}\n",
+            encoding="utf-8",
+        )  # fmt: skip

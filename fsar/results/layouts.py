@@ -1,0 +1,84 @@
+"""What the tables hold: those of the paper, and the same kinds for other benchmarks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fsar.model.methods import METHODS
+
+TITLES = {
+    "ssv2_full": "SSv2-Full",
+    "kinetics100": "Kinetics",
+    "ucf101": "UCF101",
+    "ssv2_small": "SSv2-Small",
+    "hmdb51": "HMDB51",
+}
+METRICS = (
+    "otam",
+    "clip-fsar",
+    "otam-one-way",
+    "clip-fsar-one-way",
+    "bi-mhm",
+    "clip-fsar-bi-mhm",
+    "trx",
+    "clip-fsar-trx",
+)
+METRICS += ("mean-cosine", "clip-fsar-mean-cosine")
+COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
+ZERO_SHOT = ("clip-zero-shot", "clip-fsar-zero-shot")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table: its columns are benchmarks and shots, its rows backbones and methods.
+
+    Attributes:
+        name: of its files.
+        caption: what it shows, and which table of the paper it is.
+        benchmarks, shots: the columns.
+        methods: the rows; None for every method that is measured or published for these columns.
+        way: classes of an episode.
+    """
+
+    name: str
+    caption: str
+    benchmarks: tuple[str, ...]
+    shots: tuple[int, ...]
+    methods: tuple[str, ...] | None = None
+    way: int = 5
+
+
+PAPER = (
+    Layout("table1", "SSv2-Full and Kinetics (Table 1 of the paper)", ("ssv2_full", "kinetics100"), (1, 2, 3, 4, 5)),
+    Layout(
+        "table2", "UCF101, SSv2-Small and HMDB51 (Table 2 of the paper)", ("ucf101", "ssv2_small", "hmdb51"), (1, 3, 5)
+    ),
+    Layout("table3", "Matching metrics (Table 3 of the paper)", ("ssv2_small", "kinetics100"), (1, 5), METRICS),
+    Layout("table4", "Components (Table 4 of the paper)", ("ssv2_small", "kinetics100"), (1, 5), COMPONENTS),
+    Layout("table10", "Zero-shot (Table 10 of the paper)", ("ssv2_small", "kinetics100", "hmdb51"), (0,), ZERO_SHOT),
+)
+
+
+def layouts(settings: Sequence[dict[str, Any]]) -> list[Layout]:
+    """Return the paper's tables, and the same kinds of tables for the other benchmarks that were run.
+
+    Args:
+        settings: rows of the comparison table (`fsar.results.table.Setting`), as plain values.
+    """
+    found = list(PAPER)
+    for way in dict.fromkeys(row["way"] for row in settings):
+        others = [row for row in settings if row["way"] == way and row["benchmark"] not in TITLES]
+        benchmarks = tuple(dict.fromkeys(row["benchmark"] for row in others))
+        shots = tuple(sorted({row["shot"] for row in others} - {0}))
+        keys = {row["key"] for row in others}
+        kinds = (
+            ("main", "Accuracy", tuple(key for key in METHODS if key not in ZERO_SHOT), 1, shots),
+            ("metrics", "Matching metrics", METRICS, 3, shots),
+            ("components", "Components", COMPONENTS, 3, shots),
+            ("zero-shot", "Zero-shot", ZERO_SHOT, 1, (0,)),
+        )
+        for name, caption, methods, fewest, columns in kinds:
+            own = tuple(key for key in methods if key in keys)
+            if len(own) >= fewest and columns:
+                found.append(Layout(f"{name}-{way}way", f"{caption}, {way}-way", benchmarks, columns, own, way))
+    return found

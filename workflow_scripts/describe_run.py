@@ -1,0 +1,15 @@
+"""Describe what was run, with what and on what."""
+
+from pathlib import Path
+
+from fsar.job import logged
+from fsar.results.run import describe_run
+
+with logged(snakemake.log[0]):
+    describe_run(
+        snakemake.params.config,
+        [Path(path) for path in snakemake.input.counts],
+        [Path(path) for path in snakemake.input.trainings],
+        Path(snakemake.output.page),
+        Path(snakemake.output.config),
+    )
