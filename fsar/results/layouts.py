@@ -13,7 +13,7 @@ TITLES = {
     "ssv2_small": "SSv2-Small",
     "hmdb51": "HMDB51",
 }
-METRICS = (
+METRICS: tuple[str, ...] = (
     "otam",
     "clip-fsar",
     "otam-one-way",

@@ -38,7 +38,8 @@ def draw(data: pd.DataFrame) -> Figure:
     axis.set_ylabel("true class")
     first = data.iloc[0]
     settings = f"{first['way']}-way {first['shot']}-shot"
-    axis.set_title(style.panel_title(first["benchmark"], first["backbone"], first["method"], settings))
+    title = style.panel_title(first["benchmark"], first["backbone"], settings)
+    axis.set_title(f"{title}\n{first['method']}", fontsize=7)
     bar = figure.colorbar(image, ax=axis, shrink=0.7)
-    bar.set_label("share of queries in episodes with both classes (%)", fontsize=7)
+    bar.set_label("share of queries (%)")
     return figure

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,7 +20,6 @@ from fsar.evaluation.feature_file import read_features
 from fsar.model.head import load_head
 from fsar.model.methods import Components
 from fsar.model.similarity import frame_distances
-from fsar.results.figures import style
 from fsar.videos.frame_store import FrameStore
 from fsar.videos.sampling import test_positions
 
@@ -126,33 +126,48 @@ def hard_alignment(distances: NDArray[np.float64]) -> list[tuple[int, int]]:
     return path[::-1]
 
 
+MATRIX, STRIP, LEFT, TOP, GAP, BAR = 2.3, 0.3, 0.25, 0.3, 0.25, 0.75  # inches
+
+
 def draw(data: pd.DataFrame) -> Figure:
     """Draw a matrix per query and class, the query's frames at its left, the support's above it."""
     frames = int(np.sqrt(len(data["distances"].iloc[0])))
+    lowest = min(np.min(values) for values in data["distances"])
     highest = max(np.max(values) for values in data["distances"])
-    figure = plt.figure(figsize=(2 * style.COLUMN, 3.3 * len(data) / 2), layout="constrained")
-    grid = figure.add_gridspec(-(-len(data) // 2), 2)
+    panel = (LEFT + STRIP + MATRIX + GAP, TOP + STRIP + MATRIX + GAP)
+    rows = -(-len(data) // 2)
+    width, height = 2 * panel[0], rows * panel[1] + BAR
+    figure = plt.figure(figsize=(width, height))
+
+    def axis_at(x: float, y: float, w: float, h: float) -> Axes:
+        """Return empty axes, placed in inches from the upper left corner."""
+        axis = figure.add_axes((x / width, 1 - (y + h) / height, w / width, h / height))
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.grid(visible=False)
+        return axis
+
+    image: Any = None
     for number, row in enumerate(data.itertuples()):
-        cell = grid[number // 2, number % 2].subgridspec(2, 2, width_ratios=[1, frames], height_ratios=[1, frames])
-        cell_axes: Any = cell.subplots()
-        cell_axes[0, 0].set_axis_off()
+        x, y = number % 2 * panel[0] + LEFT, number // 2 * panel[1] + TOP
         support, query = (np.asarray(Image.open(io.BytesIO(strip))) for strip in (row.support, row.query))
-        cell_axes[0, 1].imshow(support)
         size = query.shape[0]
-        cell_axes[1, 0].imshow(np.concatenate([query[:, i * size : (i + 1) * size] for i in range(frames)], axis=0))
-        matrix = cell_axes[1, 1]
-        image = matrix.imshow(
-            np.reshape(row.distances, (frames, frames)), cmap="cividis", vmin=0, vmax=highest, aspect="auto"
-        )
+        above = axis_at(x + STRIP, y, MATRIX, STRIP)
+        above.imshow(support, aspect="auto")
+        verdict = ", predicted" if row.predicted else ""
+        above.set_title(f"support: {row.class_name}{verdict}", fontsize=7, pad=3)
+        beside = axis_at(x, y + STRIP, STRIP, MATRIX)
+        pictures = [query[:, place * size : (place + 1) * size] for place in range(frames)]
+        beside.imshow(np.concatenate(pictures, axis=0), aspect="auto")
+        beside.set_ylabel(f"query: {row.true_class} (taken for the {row.outcome} class)", fontsize=7, labelpad=2)
+        matrix = axis_at(x + STRIP, y + STRIP, MATRIX, MATRIX)
+        distances = np.reshape(row.distances, (frames, frames))
+        image = matrix.imshow(distances, cmap="cividis", vmin=lowest, vmax=highest, aspect="auto")
         path = np.reshape(row.path, (-1, 2))
         matrix.plot(path[:, 1], path[:, 0], "o-", color="white", markersize=3, linewidth=1.2, markeredgecolor="black")
-        for axis in cell_axes.flat:
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.grid(visible=False)
-        verdict = ", predicted" if row.predicted else ""
-        cell_axes[0, 1].set_title(f"support: {row.class_name}{verdict}", fontsize=7)
-        cell_axes[1, 0].set_ylabel(f"query: {row.true_class} ({row.outcome})", fontsize=7)
-    bar = figure.colorbar(image, ax=figure.axes, shrink=0.4, location="bottom", aspect=40)
-    bar.set_label(f"distance of frames, 1 − cosine; line: alignment ({data['title'].iloc[0]})", fontsize=7)
+    bar_axis = figure.add_axes((0.2, (BAR - 0.25) / height, 0.6, 0.1 / height))
+    bar = figure.colorbar(image, cax=bar_axis, orientation="horizontal")
+    bar.ax.tick_params(labelsize=7, pad=2)
+    title = data["title"].iloc[0]
+    bar.set_label(f"1 − cosine of two frames; line: their alignment ({title})", fontsize=7, labelpad=2)
     return figure

@@ -49,7 +49,7 @@ def legend_below(figure: Figure, axis: Axes, columns: int | None = None) -> None
     handles, labels = axis.get_legend_handles_labels()
     width = figure.get_size_inches()[0]
     longest = max((len(label) for label in labels), default=1)
-    fits = max(int(width / (0.07 * longest + 0.45)), 1)
+    fits = max(int(width / (0.055 * longest + 0.4)), 1)
     figure.legend(handles, labels, loc="outside lower center", ncols=min(columns or len(labels), fits))
 
 
