@@ -230,7 +230,7 @@ def test_kill_9_loses_at_most_the_last_steps(world, repository):
 def test_two_processes_train_as_one(world, repository):
     """20 steps of four tasks, in one process and in two, to 1e-5; running statistics of BatchNorm included."""
     settings = {"iterations": 80, "tasks_per_step": 4, "validate_every": 40, "milestones": [60]}
-    settings |= {"learning_rate": 1e-5, "warmup_from": 1e-6}  # published rates; higher ones amplify rounding
+    settings |= {"learning_rate": 2e-6, "warmup_from": 1e-7}  # those of UCF101; higher ones amplify rounding
     train(world, "one", **settings)
     process = program(world, repository, "two", devices=2, threads=2, **settings)
     assert process.wait(300) == 0, process.stderr.read()

@@ -1,6 +1,7 @@
 """Videos for the tests: good ones, and every kind of broken one."""
 
 import subprocess
+import zlib
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -20,7 +21,10 @@ def make_video(
     options: tuple[str, ...] = (),
 ) -> Path:
     """Encode a moving picture without hard edges, so that rounding stays small."""
-    source = ["-f", "lavfi", "-i", f"gradients=size={size}:rate={fps}:speed=0.1:seed=1"]
+    # Colours by the file's name: different videos, and the same ones in every run.
+    colour = zlib.crc32(path.name.encode()) & 0xFFFFFF
+    picture = f"c0=0x{colour:06x}:c1=0x{colour ^ 0xFFFFFF:06x}:nb_colors=2:x0=3:y0=3:x1=40:y1=30"
+    source = ["-f", "lavfi", "-i", f"gradients=size={size}:rate={fps}:speed=0.1:{picture}"]
     arguments = [FFMPEG, "-v", "error", "-y", *source, "-frames:v", str(frames), "-pix_fmt", pixels]
     subprocess.run([*arguments, *options, str(path)], check=True, stdin=subprocess.DEVNULL)
     return path
