@@ -45,6 +45,9 @@ rule all:
         expand("results/data/{benchmark}.html", benchmark=BASES),
 
 
+include: "rules/report.smk"
+
+
 # All configured benchmarks, or one of them: `snakemake data_hmdb51`.
 rule data:
     input:

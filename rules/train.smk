@@ -47,7 +47,17 @@ rule write_model_card:
         counts=of_base("results/data/{base}.json"),
         code=code("write_model_card.py"),
     output:
-        card=f"{MODEL}/README.md",
+        card=report(
+            f"{MODEL}/README.md",
+            caption="../report/card.rst",
+            category="Models",
+            labels={
+                "benchmark": "{benchmark}",
+                "backbone": "{backbone}",
+                "model": "{method}",
+                "seed": "{seed}",
+            },
+        ),
     log:
         "logs/write_model_card/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.log",
     benchmark:

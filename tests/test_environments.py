@@ -10,7 +10,13 @@ import yaml
 from fsar.code_inputs import PACKAGE, code_inputs
 
 # Import names that differ from the package's.
-PACKAGES = {"open_clip": "open-clip-torch", "yaml": "pyyaml", "ffmpeg": "ffmpeg-python", "PIL": "pillow"}
+PACKAGES = {
+    "open_clip": "open-clip-torch",
+    "yaml": "pyyaml",
+    "ffmpeg": "ffmpeg-python",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+}
 
 
 def pinned(repository: Path) -> dict[str, str]:

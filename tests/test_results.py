@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from huggingface_hub import ModelCard
+from scipy import stats
 
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.model.methods import METHODS
-from fsar.results.figures.accuracy import accuracy_figure
+from fsar.results.class_accuracy import class_accuracies, confusion
+from fsar.results.comparisons import compare
+from fsar.results.layout_tables import write_layout
+from fsar.results.layouts import layouts
 from fsar.results.model_card import write_model_card
 from fsar.results.published import published_result, published_results
 from fsar.results.table import COLUMNS, Setting, write_tables
@@ -57,6 +61,69 @@ def test_seeds_are_averaged_before_episodes(tmp_path):
     assert (row["accuracy"], row["interval"], row["over_seeds"], row["seeds"]) == (80.0, 0.0, 0.0, "1 2")
 
 
+def test_differences_are_paired(tmp_path):
+    """Methods that agree on most episodes differ for sure, however much episodes vary."""
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 5, 400)
+    better = np.minimum(base + (rng.random(400) < 0.1), 5)
+    rows = [
+        setting([predictions(tmp_path / "a.parquet", base)], method="A"),
+        setting([predictions(tmp_path / "b.parquet", better)], method="B"),
+        setting([predictions(tmp_path / "b.parquet", better)], method="C"),
+    ]
+    table = compare(rows).set_index(["method", "baseline"])
+    first = table.loc["B", "A"]
+    expected = stats.ttest_rel(20 * better, 20 * base)
+    assert first["difference"] == pytest.approx(20 * (better - base).mean()) and first["p"] == pytest.approx(
+        expected.pvalue
+    )
+    assert first["low"] > 0 and first["low"] < first["difference"] < first["high"]
+    assert table.loc["C", "B"]["difference"] == 0 and table.loc["C", "B"]["p"] == 1
+    apart = stats.ttest_ind(20 * better, 20 * base).pvalue
+    assert first["p"] < 1e-6 < apart  # pairing is what shows it
+
+
+def test_classes_and_what_they_are_taken_for(tmp_path):
+    """Two episodes over the classes a, b and c: one query each, with a known confusion."""
+    rows = [(0, 0, "a", 0), (0, 1, "b", 0), (1, 0, "b", 0), (1, 1, "c", 0)]
+    frame = pd.DataFrame(rows, columns=PREDICTIONS_SCHEMA.names)
+    write_parquet(tmp_path / "p.parquet", frame, PREDICTIONS_SCHEMA)
+    one = setting([str(tmp_path / "p.parquet")])
+    classes = class_accuracies(one).set_index("class_name")
+    assert classes["accuracy"].to_dict() == {"a": 100, "b": 50, "c": 0} and classes["queries"].to_dict()["b"] == 2
+    rates = confusion(one).set_index(["class_name", "predicted_name"])["rate"]
+    assert rates["b", "a"] == 100 and rates["c", "b"] == 100 and rates["a", "b"] == 0 and rates["b", "b"] == 50
+    assert ("a", "c") not in rates.index  # they never met
+
+
+def test_tables_as_the_paper_lays_them_out(tmp_path):
+    files = [predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)]
+    worse = [predictions(tmp_path / "2.parquet", [3, 4, 3, 4] * 25)]
+    otam = {"method": "OTAM", "key": "otam", "published_as": {"method": "OTAM", "backbone": "CLIP-RN50"}}
+    rows = [setting(files), setting(worse, **otam)]
+    layout = next(layout for layout in layouts([vars(row) for row in rows]) if layout.name == "table2")
+    paths = [tmp_path / f"table2.{suffix}" for suffix in ("csv", "md", "tex")]
+    write_layout(layout, rows, *paths)
+    table = pd.read_csv(paths[0], dtype=str).set_index(["backbone", "method", "figures"])
+    row = table.loc["CLIP-RN50", "CLIP-FSAR"]
+    assert row["HMDB51 1-shot"].to_dict() == {"published": "69.2", "ours": "80.0 ± 2.8", "difference": "+10.8"}
+    assert pd.isna(row.loc["ours", "HMDB51 3-shot"]) and row.loc["published", "HMDB51 3-shot"] == "77.6"
+    assert ("CLIP-RN50", "CLIP-FSAR + text", "ours") not in table.index  # not run: no row, and no number
+    assert table.loc[("CLIP-RN50", "CLIP-FSAR + text", "published"), "HMDB51 1-shot"] == "69.4"  # the † is apart
+    latex = paths[2].read_text()
+    assert r"\textbf{80.0} $\pm$ 2.8" in latex and r"\underline{70.0} $\pm$" in latex
+    assert all(word in latex for word in (r"\toprule", r"\midrule", r"\bottomrule", r"\multicolumn{3}{c}{HMDB51}"))
+    assert "HMDB51 1-shot" in paths[1].read_text()
+
+
+def test_tables_of_other_benchmarks_hold_what_was_run():
+    keys = ("clip-freeze", "otam", "clip-fsar", "clip-fsar-zero-shot")
+    rows = [{"benchmark": "mine", "key": key, "way": 5, "shot": 0 if "zero" in key else 1} for key in keys]
+    assert [layout.name for layout in layouts(rows)][5:] == ["main-5way", "zero-shot-5way"]
+    rows += [{"benchmark": "mine", "key": "otam-modulation", "way": 5, "shot": 1}]
+    assert "components-5way" in [layout.name for layout in layouts(rows)]
+
+
 def test_what_is_not_published_is_an_empty_cell(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3] * 20)]
     unknown = setting(
@@ -72,18 +139,6 @@ def test_published_figures_have_sources_and_none_is_doubled_within_one():
     assert table["source"].str.len().gt(5).all() and table["accuracy"].between(0, 100).all()
     assert not table.duplicated(["method", "backbone", "benchmark", "way", "shot", "source"]).any()
     assert published_result("CLIP-FSAR", "CLIP-RN50", "hmdb51", 5, 2) is None
-
-
-def test_the_figure_is_the_same_each_time(tmp_path):
-    files = [predictions(tmp_path / "1.parquet", [5, 3, 2] * 20)]
-    rows = [setting(files, method=method, shot=shot) for shot in (1, 5) for method in ("OTAM", "CLIP-FSAR")]
-    write_tables(rows, tmp_path / "table.csv", tmp_path / "table.md")
-    for name in ("a", "b"):
-        accuracy_figure(tmp_path / "table.csv", [tmp_path / f"{name}.{kind}" for kind in ("pdf", "svg", "png")])
-    for kind in ("pdf", "svg", "png"):
-        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
-    text = (tmp_path / "a.svg").read_text()
-    assert all(word in text for word in ("CLIP-FSAR", "OTAM", "chance", "shots", "hmdb51, RN50, 5-way"))
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):

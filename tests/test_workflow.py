@@ -1,6 +1,7 @@
 """The workflow itself, run as a user runs it, in a copy of the project at the smallest size."""
 
 import csv
+import hashlib
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -49,6 +51,7 @@ def copy_project(repository: Path, folder: Path) -> Path:
 
 
 TINY = ["--configfile", "configs/tiny.yaml"]
+TABLE = "results/table.csv"  # alone, where figures and cards are not the question
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +161,86 @@ def test_how_a_training_is_run_trains_nothing_again(finished):
     assert "train_model" not in rules and "encode_features" not in rules and "evaluate" in rules
 
 
+def test_tables_and_figures(finished):
+    for name in ("table1", "table2", "table3", "table4", "table10", "main-3way", "zero-shot-3way"):
+        for suffix in ("csv", "md", "tex"):
+            assert (finished / f"results/tables/{name}.{suffix}").stat().st_size > 100
+    figures = {path.stem for path in finished.glob("results/figures/*.parquet")}
+    own = {f"{kind}-tiny-small-clip" for kind in ("confusion", "class-gain", "embedding", "episode")}
+    assert figures == own | {"accuracy", "published", "curves", "cost"}
+    for figure in figures:
+        for suffix, start in ((".pdf", b"%PDF"), (".png", b"\x89PNG"), (".svg", b"<?xml")):
+            assert (finished / f"results/figures/{figure}{suffix}").read_bytes().startswith(start)
+        assert b"/Type3" not in (finished / f"results/figures/{figure}.pdf").read_bytes()  # fonts are embedded whole
+    comparisons = pd.read_csv(finished / "results/statistics/comparisons.csv")
+    assert len(comparisons) == 2 * 6 and comparisons["p"].between(0, 1).all()
+    classes = pd.read_csv(finished / "results/statistics/classes.csv")
+    assert set(classes.query("method == 'OTAM'")["class_name"]) == set(
+        pd.read_parquet(finished / "data/tiny/manifest.parquet").query("split == 'test'")["class_name"]
+    )
+
+
+def test_a_figure_is_drawn_again_from_its_data(finished, tmp_path):
+    data, mine = finished / "results/figures/accuracy.parquet", tmp_path / "mine.pdf"
+    command = [sys.executable, "-m", "fsar.results.figures.drawing", "accuracy", str(data), str(mine)]
+    subprocess.run(command, cwd=finished, check=True)
+    assert mine.read_bytes() == (finished / "results/figures/accuracy.pdf").read_bytes()
+
+
+def test_the_archive_is_enough_for_a_reviewer(finished, tmp_path):
+    snakemake(finished, "archive", *TINY)
+    archive = finished / "results/archive.zip"
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(tmp_path)
+    assert not list(tmp_path.rglob("*.mp4")) and not list(tmp_path.rglob("*.arrow"))
+    for line in (tmp_path / "checksums.sha256").read_text().splitlines():
+        assert hashlib.sha256((tmp_path / line[66:]).read_bytes()).hexdigest() == line[:64]
+    predictions = pd.read_parquet(tmp_path / "results/predictions/tiny/small-clip/otam/seed1/3way-1shot.parquet")
+    table = pd.read_csv(tmp_path / "results/table.csv").query("method == 'OTAM' and shot == 1")
+    assert table["accuracy"].item() == round(100 * (predictions["label"] == predictions["predicted"]).mean(), 2)
+    assert yaml.safe_load((tmp_path / "results/config.yaml").read_text())["episodes"]["test"] == 10000
+    for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/run.html"):
+        assert (tmp_path / name).exists()
+    before = archive.read_bytes()
+    archive.unlink()
+    snakemake(finished, "archive", *TINY)
+    assert archive.read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium to open the report with (Debian: apt-get install chromium)")
+    return program
+
+
+def test_the_report_opens_offline(finished, chromium, tmp_path):
+    """In a browser without a network: no errors, the categories are there, tables and figures can be seen."""
+    snakemake(finished, "report", *TINY)
+    page = finished / "results/report.html"
+    shutil.copy(page, tmp_path / "report.html")
+    flags = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--enable-logging=stderr",
+    ]
+    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--window-size=1400,900"]
+    run = subprocess.run(
+        [chromium, *flags, "--dump-dom", f"file://{tmp_path / 'report.html'}"],
+        capture_output=True, timeout=120, check=True,
+    )  # fmt: skip
+    dom, console = run.stdout.decode(), run.stderr.decode(errors="replace")
+    assert [line for line in console.splitlines() if "CONSOLE" in line and "error" in line.lower()] == []
+    for category in ("Run", "Tables", "Statistics", "Figures", "Data", "Models"):
+        assert category in dom, category
+    text = page.read_text()
+    assert "confusion-tiny-small-clip" in text and "Few-shot action recognition" in text
+    assert "https://cdn" not in text.lower()
+
+
 def test_every_rule_logs_and_is_timed(finished):
     logs = {
         path.relative_to(finished / "logs").parts[0].removesuffix(".log") for path in finished.glob("logs/**/*.log")
@@ -182,7 +265,8 @@ def test_touching_files_reruns_nothing(finished):
 def test_another_shot_costs_only_evaluations(finished):
     arguments = overlay(finished, "more shots.yaml", run={"shots": [1, 2, 3]})
     assert rules_to_run(finished, *arguments) == {
-        "draw_episodes", "evaluate", "write_tables", "draw_accuracy", "write_model_card", "all",
+        "draw_episodes", "evaluate", "write_tables", "write_layouts", "write_statistics", "draw_figure",
+        "write_model_card", "all",
     }  # fmt: skip
     assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate:") == 4  # the new shot, each method
 
@@ -215,8 +299,10 @@ def test_code_inputs_follow_imports(repository):
 
 def test_twice_from_scratch_gives_the_same_bytes(finished, repository, tmp_path):
     again = copy_project(repository, tmp_path / "again")
-    snakemake(again, *TINY, cores=1)  # the number of cores decides nothing
-    names = ["table.csv", "table.md", "figures/accuracy.svg", "figures/accuracy.pdf", "figures/accuracy.png"]
+    names = ["table.csv", "table.md", "tables/main-3way.tex", "statistics/comparisons.csv"]
+    names += [f"figures/{name}-tiny-small-clip.png" for name in ("episode", "embedding")]
+    names += [f"figures/accuracy.{suffix}" for suffix in ("svg", "pdf", "png")]
+    snakemake(again, *(f"results/{name}" for name in names), *TINY, cores=1)  # the number of cores decides nothing
     for name in names:
         assert (again / "results" / name).read_bytes() == (finished / "results" / name).read_bytes(), name
     videos = sorted(path.relative_to(again) for path in again.glob("data/tiny/videos/*/*.mp4"))
@@ -237,7 +323,11 @@ def test_an_interrupted_run_goes_on(finished, repository, tmp_path, how):
     assert "decode_frames" not in rules_to_run(folder, *longer)
 
     process = subprocess.Popen(
-        command(*longer), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(TABLE, *longer),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not list(folder.glob("results/checkpoints/**/*.pt")) and process.poll() is None:
@@ -250,7 +340,7 @@ def test_an_interrupted_run_goes_on(finished, repository, tmp_path, how):
 
     if how == signal.SIGKILL:
         snakemake(folder, "--unlock", *longer)  # as Snakemake itself advises
-    snakemake(folder, *longer)
+    snakemake(folder, TABLE, *longer)
     assert "going on from step" in next(folder.glob("logs/train_model/*.log")).read_text()
     assert (folder / "results/table.csv").exists() and not list(folder.glob("results/checkpoints/**/*.pt"))
 
@@ -304,11 +394,11 @@ def test_own_videos_with_awkward_names_and_broken_ones(finished, tmp_path):
     rows += [(name, "test class 0", "test") for name in broken]
     listing = write_listing(tmp_path / "my videos.csv", rows)
 
-    refused = snakemake(finished, *own_videos(finished, listing), ok=False)
+    refused = snakemake(finished, TABLE, *own_videos(finished, listing), ok=False)
     assert f"{len(broken)} of {len(rows)} videos cannot be decoded" in refused and "missing.mp4" in refused
     decoded = (finished / "data/own/frames/shard-000.arrow").stat().st_mtime_ns
 
-    snakemake(finished, *own_videos(finished, listing, frames={"size": 72, "shards": 2, "max_failed": 0.5}))
+    snakemake(finished, TABLE, *own_videos(finished, listing, frames={"size": 72, "shards": 2, "max_failed": 0.5}))
     assert (finished / "data/own/frames/shard-000.arrow").stat().st_mtime_ns == decoded  # nothing lost
     assert set(pd.read_csv(finished / "results/table.csv")["benchmark"]) == {"own"}
     index = pd.read_parquet(finished / "data/own/frames/index.parquet")
@@ -317,7 +407,7 @@ def test_own_videos_with_awkward_names_and_broken_ones(finished, tmp_path):
 
 def test_real_videos_of_something_something(finished, real_clips):
     listing = real_clips / "ssv2_sample" / "videos.csv"
-    snakemake(finished, *own_videos(finished, listing))
+    snakemake(finished, TABLE, *own_videos(finished, listing))
     table = pd.read_csv(finished / "results/table.csv")
     assert list(table["method"]) == ["CLIP-FSAR zero-shot", "CLIP-Freeze", "OTAM", "CLIP-FSAR", "CLIP-FSAR + text"]
     assert table["accuracy"].notna().all()

@@ -1,0 +1,149 @@
+"""Figures: their data, and that each is drawn from it."""
+
+from itertools import pairwise, product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fsar.config import Config, load
+from fsar.results.figures import accuracy, class_gain, confusion, cost, curves, published_bars, sweep
+from fsar.results.figures.drawing import draw
+from fsar.results.figures.episode import hard_alignment
+from fsar.results.plan import Places, planned_figures
+from tests.test_results import predictions, setting
+
+
+@pytest.fixture
+def settings_of(tmp_path):
+    """Settings with predictions behind them: the more shots and the later the method, the more is right."""
+
+    def make(methods=("otam", "clip-fsar"), ways=(5,), shots=(1, 5), **changes):
+        rows = []
+        for number, (method, way, shot) in enumerate(product(methods, ways, shots)):
+            right = np.random.default_rng(number).integers(1 + (shot > 1) + methods.index(method), 6, 40).clip(0, 5)
+            files = [predictions(tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet", right)]
+            rows.append(setting(files, key=method, method=method.upper(), way=way, shot=shot, **changes))
+        return rows
+
+    return make
+
+
+def drawn(kind, data, tmp_path):
+    data.to_parquet(tmp_path / "data.parquet", index=False)
+    outputs = [tmp_path / f"{kind}.{suffix}" for suffix in ("pdf", "svg", "png")]
+    draw(kind, tmp_path / "data.parquet", outputs)
+    first = [path.read_bytes() for path in outputs]
+    draw(kind, tmp_path / "data.parquet", outputs)
+    assert first == [path.read_bytes() for path in outputs]  # the same data gives the same bytes
+    assert b"/Type3" not in first[0] and first[2].startswith(b"\x89PNG")
+    return first[1].decode()
+
+
+def test_accuracy_over_shots(settings_of, tmp_path):
+    rows = settings_of()
+    data = accuracy.collect(rows)
+    assert data["accuracy"].tolist() == [row.accuracies().mean() for row in rows] and (data["interval"] > 0).all()
+    text = drawn("accuracy", data, tmp_path)
+    assert all(word in text for word in ("OTAM", "CLIP-FSAR", "chance", "shots", "accuracy (%)", "hmdb51, RN50, 5-way"))
+
+
+def test_sweeps_take_what_differs_in_one_number(settings_of, tmp_path):
+    over_ways = sweep.collect(settings_of(ways=(5, 7)), "way")
+    assert sorted(set(over_ways["way"])) == [5, 7] and set(over_ways["shot"]) == {1}
+    assert "ways" in drawn("sweep", over_ways, tmp_path)
+    rows = settings_of() + settings_of(frames=4, benchmark="hmdb51-4") + settings_of(depth=2, benchmark="hmdb51-deep")
+    over_frames, over_depth = sweep.collect(rows, "frames"), sweep.collect(rows, "depth")
+    assert sorted(set(over_frames["benchmark"])) == ["hmdb51", "hmdb51-4"]
+    assert sorted(set(over_depth["benchmark"])) == ["hmdb51", "hmdb51-deep"]
+    assert "frames per video" in drawn("sweep", over_frames, tmp_path)
+
+
+def test_published_bars_with_what_was_measured(settings_of, tmp_path):
+    rows = settings_of(methods=("clip-fsar",), shots=(1,))
+    data = published_bars.collect(rows)
+    measured = data.query("figures == 'measured'")
+    assert measured["bar"].tolist() == ["CLIP-FSAR, CLIP RN50"] and measured["benchmark"].tolist() == ["hmdb51"]
+    assert data.query("figures == 'published' and benchmark == 'hmdb51'")["accuracy"].tolist() == [
+        63.0,
+        69.2,
+        75.8,
+        54.5,
+    ]
+    assert "measured here" in drawn("published_bars", data, tmp_path)
+    assert "measured" not in drawn("published_bars", published_bars.collect([]), tmp_path)
+
+
+def test_gain_and_confusion(settings_of, tmp_path):
+    rows = settings_of(shots=(1,))
+    data = class_gain.collect(rows[::-1])
+    assert data["gain"].tolist() == [pytest.approx(rows[1].accuracies().mean() - rows[0].accuracies().mean())]
+    assert "accuracy of CLIP-FSAR − OTAM" in drawn("class_gain", data, tmp_path)
+    assert "taken for" in drawn("confusion", confusion.collect(rows[:1]), tmp_path)
+
+
+def test_curves_are_smoothed_and_keep_every_validation(tmp_path):
+    iterations = np.arange(1, 601)
+    table = pd.DataFrame(
+        {"iteration": iterations, "loss": 1 / iterations, "train_accuracy": 0.5, "val_accuracy": np.nan}
+    )
+    table.loc[[199, 399, 599], "val_accuracy"] = [0.3, 0.4, 0.5]
+    table.to_parquet(tmp_path / "metrics.parquet")
+    data = curves.collect({"mine, RN50, CLIP-FSAR": str(tmp_path / "metrics.parquet")})
+    assert len(data) == curves.POINTS + 3 and data["val_accuracy"].dropna().tolist() == [0.3, 0.4, 0.5]
+    assert data["loss"].iloc[0] == pytest.approx((1 / iterations[:10]).mean())
+    assert "validation accuracy" in drawn("curves", data, tmp_path)
+
+
+def test_cost_of_stages(tmp_path):
+    for name, seconds in (("train_model/a", 10), ("train_model/b", 20), ("write_tables", 1)):
+        path = tmp_path / "logs" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:10\t{seconds * 10}\n")
+    data = cost.collect(str(tmp_path / "logs"))
+    assert data.groupby("stage")["seconds"].sum().to_dict() == {"train_model": 30, "write_tables": 1}
+    assert "train_model (2)" in drawn("cost", data, tmp_path)
+
+
+def alignment_cost(distances, path):
+    return sum(distances[cell] for cell in path)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_drawn_alignment_is_the_cheapest(seed):
+    """An alignment steps right, or down and right; only beyond the first and the last column does it go down."""
+    rng = np.random.default_rng(seed)
+    distances = rng.random((4, 4))
+    path = hard_alignment(distances)
+    costs = []
+    for starts in product(range(4), repeat=4):  # the row of each column, if it has one cell per column
+        if all(b - a in (0, 1) for a, b in pairwise(starts)):
+            costs.append(sum(distances[row, column] for column, row in enumerate(starts)))
+    assert path == sorted(path) and alignment_cost(distances, path) <= min(costs) + 1e-9
+    assert {column for _, column in path} == {0, 1, 2, 3}
+
+
+def test_figures_follow_the_config():
+    def plan(**run):
+        values = {
+            "run": {"benchmarks": ["demo"], "backbones": ["small"], **run},
+            "benchmarks": {"demo": {"source": {"kind": "demo"}, "training": {"workers": 0, "threads": 1}}},
+            "backbones": {"small": {"model": "RN50", "weights": "openai"}},
+        }
+        config: Config = load(values)
+        rows = [
+            {"benchmark": "demo", "base": "demo", "backbone": "small", "key": key, "way": way, "shot": shot,
+             "frames": 8, "depth": 1, "selection": "not trained" if key == "clip-freeze" else "val",
+             "predictions": [f"{key}-{way}-{shot}"]}
+            for key in config.run.methods for way in config.run.ways for shot in config.run.shots
+        ]  # fmt: skip
+        places = Places(*(lambda *names, kind=kind: "/".join([kind, *map(str, names)]) for kind in ("w", "m", "f")))
+        return planned_figures(config, rows, places)
+
+    figures = plan(methods=["clip-freeze", "otam", "clip-fsar"])
+    own = {f"{kind}-demo-small" for kind in ("confusion", "class-gain", "embedding", "episode")}
+    assert set(figures) == own | {"published", "accuracy", "curves", "cost"}
+    assert figures["embedding-demo-small"].inputs[0] == "f/demo/small/clip-fsar/1"
+    assert "over-way" in plan(ways=[5, 6]) and "ablation" in plan(methods=["otam", "otam-video-text", "clip-fsar"])
+    assert "curves" not in plan(methods=["clip-freeze"]) and "embedding-demo-small" not in plan(methods=["otam"])
+    assert "episode-demo-small" not in plan(methods=["clip-fsar"], shots=[5])
