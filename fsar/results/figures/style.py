@@ -32,7 +32,7 @@ def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     return dict(zip(names, sns.color_palette(palette, len(names)), strict=True))
 
 
-def panels(count: int, width: float = COLUMN, height: float = 2.6, most: int = 3) -> tuple[Figure, list[Axes]]:
+def panels(count: int, width: float = COLUMN, height: float = 2.4, most: int = 3) -> tuple[Figure, list[Axes]]:
     """Return a figure with `count` panels in rows of at most `most`, and the panels."""
     columns = min(count, most)
     rows = -(-count // columns)
@@ -47,10 +47,12 @@ def panels(count: int, width: float = COLUMN, height: float = 2.6, most: int = 3
 def legend_below(figure: Figure, axis: Axes, columns: int | None = None) -> None:
     """Put one legend for all panels below them, where it covers no data."""
     handles, labels = axis.get_legend_handles_labels()
-    width = figure.get_size_inches()[0]
+    width, height = figure.get_size_inches()
     longest = max((len(label) for label in labels), default=1)
     fits = max(int(width / (0.055 * longest + 0.4)), 1)
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns or len(labels), fits))
+    columns = min(columns or len(labels), fits)
+    figure.set_size_inches(width, height + 0.16 * -(-len(labels) // columns))  # the panels keep their height
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def panel_title(benchmark: str, backbone: str, *more: str) -> str:
