@@ -4,13 +4,18 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: table test check docs requirements clean
+.PHONY: table test test-slurm check docs requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/ready check
 	$(BIN)/python -m pytest --durations=10
+
+# A real SLURM on this machine, installed from Debian's packages if it is not there (as root).
+test-slurm: .venv/ready
+	$(BIN)/python -m tests.slurm_cluster install
+	$(BIN)/python -m pytest -m slurm --durations=5 tests/test_slurm.py
 
 # Seconds: format, lint, types, generated files, without running the workflow.
 check: .venv/ready

@@ -64,8 +64,17 @@ for benchmark in CONFIG.benchmarks:
         localrule: True
 
 
+# Seconds each: not worth a place in a cluster's queue.
 localrules:
     all,
     data,
+    describe_run,
     figures,
+    gather_index,
+    list_folder,
+    list_videos,
     tables,
+    write_layouts,
+    write_manifest,
+    write_model_card,
+    write_tables,

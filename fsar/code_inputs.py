@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 # Their values reach a rule as parameters, or they change how a job talks and not what it computes.
-NOT_DECISIVE = {"fsar.config", "fsar.errors", "fsar.job", "fsar.model.methods"}
+NOT_DECISIVE = {"fsar.config", "fsar.errors", "fsar.gpus", "fsar.job", "fsar.model.methods"}
 
 
 def code_inputs(script: Path) -> list[str]:

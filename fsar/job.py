@@ -2,10 +2,13 @@
 
 import logging
 import os
+import resource
 import sys
+import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,10 @@ from fsar.errors import UserError
 
 
 @contextmanager
-def logged(log_file: str | Path) -> Iterator[None]:
+def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
     """Run a job with its log in `log_file` and its warnings and errors on the terminal too.
+
+    With `measured`, time and memory go to a .tsv beside the log, as Snakemake's `benchmark:` writes them.
 
     A `UserError` ends the process with status 1 and its message; any other exception is logged with its
     traceback and raised.
@@ -35,8 +40,11 @@ def logged(log_file: str | Path) -> Iterator[None]:
     # Libraries' notes to developers are not for the user of the workflow.
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", FutureWarning)
+    started = time.monotonic()
     try:
         yield
+        if measured:
+            _write_measurement(Path(log_file).with_suffix(".tsv"), time.monotonic() - started)
     except UserError as error:
         log.error("%s", error)
         logging.shutdown()
@@ -47,6 +55,11 @@ def logged(log_file: str | Path) -> Iterator[None]:
     except Exception:
         log.exception("this job failed")
         raise
+
+
+def _write_measurement(path: Path, seconds: float) -> None:
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB
+    path.write_text(f"s\th:m:s\tmax_rss\n{seconds:.4f}\t{timedelta(seconds=int(seconds))}\t{memory:.2f}\n")
 
 
 def is_first_process() -> bool:

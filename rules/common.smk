@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 # Scripts import the package from this checkout, in whichever environment they run.
-ROOT = Path(workflow.basedir)
+ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT))
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 
@@ -89,6 +89,15 @@ wildcard_constraints:
     shard=r"\d+",
     part=r"\d+",
     figure=r"[\w.-]+",
+
+
+def growing(amount, unit=""):
+    """A resource of a job, more of it each time the job is submitted again (`retries`, in a cluster's profile)."""
+
+    def resource(wildcards, attempt):
+        return f"{amount * attempt}{unit}" if unit else amount * attempt
+
+    return resource
 
 
 def project_file(path):

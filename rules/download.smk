@@ -20,8 +20,8 @@ rule fetch_split_list:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="10m",
+        mem_mb=growing(500),
+        runtime=growing(10, "m"),
         downloads=1,
     params:
         url=split_list_url,
@@ -42,8 +42,8 @@ rule fetch_archive:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="1d",
+        mem_mb=growing(500),
+        runtime=growing(1, "d"),
         downloads=1,
     params:
         url=lambda wildcards: getattr(CONFIG.sources, wildcards.rar).url,
@@ -69,8 +69,8 @@ rule unpack_rar:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="4h",
+        mem_mb=growing(2000),
+        runtime=growing(4, "h"),
     script:
         "../workflow_scripts/unpack_rar.py"
 
@@ -86,8 +86,8 @@ rule fetch_kinetics_list:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="10m",
+        mem_mb=growing(500),
+        runtime=growing(10, "m"),
         downloads=1,
     params:
         url=lambda wildcards: getattr(CONFIG.sources.kinetics, wildcards.kinetics_split),
@@ -112,8 +112,8 @@ rule fetch_kinetics_part:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="7d",
+        mem_mb=growing(1000),
+        runtime=growing(7, "d"),
         downloads=1,
     params:
         parts=CONFIG.sources.kinetics.parts,
@@ -142,8 +142,8 @@ rule unpack_ssv2:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="8h",
+        mem_mb=growing(2000),
+        runtime=growing(8, "h"),
     script:
         "../workflow_scripts/unpack_ssv2.py"
 
@@ -159,8 +159,8 @@ rule list_folder:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="1h",
+        mem_mb=growing(1000),
+        runtime=growing(1, "h"),
     params:
         folder=lambda wildcards: getattr(CONFIG.sources, wildcards.dataset).folder,
     script:
@@ -184,8 +184,8 @@ rule list_videos:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
     params:
         source=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.model_dump(),
         needed=lambda wildcards: CONFIG.videos_needed(wildcards.benchmark),

@@ -16,8 +16,8 @@ rule draw_episodes:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
     params:
         queries=of_benchmark("episodes", "queries"),
         episodes=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes")[wildcards.split],

@@ -13,14 +13,14 @@ rule encode_features:
         features=FEATURES,
     log:
         "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.log",
-    benchmark:
-        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.tsv"
+    # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
+    cache: "omit-software"
     conda:
         "../envs/train.yaml"
     threads: training_threads
     resources:
-        mem_mb=8000,
-        runtime="4h",
+        mem_mb=growing(8000),
+        runtime=growing(4, "h"),
         gpu=gpus,
     params:
         components=components,
@@ -50,8 +50,8 @@ rule evaluate:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime="2h",
+        mem_mb=growing(8000),
+        runtime=growing(2, "h"),
     params:
         components=components,
         decides_by=lambda wildcards: METHODS[wildcards.method].decides_by,

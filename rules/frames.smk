@@ -6,19 +6,22 @@ rule decode_frames:
         videos=videos_to_decode,
         code=code("decode_frames.py"),
     output:
-        arrow="data/{benchmark}/frames/shard-{shard}.arrow",
-        index="data/{benchmark}/frames/shard-{shard}.parquet",
-        checksums="data/{benchmark}/frames/shard-{shard}.sha256",
+        multiext(
+            "data/{benchmark}/frames/shard-{shard}",
+            arrow=".arrow",
+            index=".parquet",
+            checksums=".sha256",
+        ),
     log:
         "logs/decode_frames/{benchmark}-{shard}.log",
-    benchmark:
-        "logs/decode_frames/{benchmark}-{shard}.tsv"
+    # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
+    cache: "omit-software"
     conda:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="8h",
+        mem_mb=growing(1000),
+        runtime=growing(8, "h"),
     params:
         # How many failures are too many is decided when the shards are gathered.
         frames=lambda wildcards: {
@@ -47,8 +50,8 @@ rule gather_index:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
     params:
         max_failed=of_benchmark("frames", "max_failed"),
     script:
@@ -80,8 +83,8 @@ rule report_data:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=growing(2000),
+        runtime=growing(30, "m"),
     params:
         seed=CONFIG.seed,
     script:
@@ -97,8 +100,8 @@ rule verify:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="1d",
+        mem_mb=growing(2000),
+        runtime=growing(1, "d"),
     params:
         frames={benchmark: CONFIG.settings(benchmark, "frames") for benchmark in BASES},
     script:

@@ -14,8 +14,8 @@ rule report:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=growing(4000),
+        runtime=growing(1, "h"),
     params:
         snakefile=str(ROOT / "Snakefile"),
         configfiles=[str(path) for path in workflow.overwrite_configfiles],

@@ -23,8 +23,8 @@ rule write_tables:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
     params:
         settings=SETTINGS,
         caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
@@ -57,8 +57,8 @@ rule write_layouts:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
     params:
         settings=SETTINGS,
         layouts=[asdict(layout) for layout in LAYOUTS],
@@ -91,8 +91,8 @@ rule write_statistics:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=growing(4000),
+        runtime=growing(30, "m"),
     params:
         settings=SETTINGS,
     script:
@@ -122,8 +122,8 @@ rule draw_figure:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=growing(4000),
+        runtime=growing(30, "m"),
     params:
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
@@ -154,8 +154,8 @@ rule describe_run:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(10, "m"),
     params:
         config=CONFIG.model_dump(),
     script:
@@ -198,7 +198,7 @@ rule archive:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=growing(2000),
+        runtime=growing(30, "m"),
     script:
         "../workflow_scripts/archive.py"

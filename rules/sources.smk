@@ -15,8 +15,8 @@ rule render_videos:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="30m",
+        mem_mb=growing(1000),
+        runtime=growing(30, "m"),
     params:
         source=lambda wildcards: demo_source(wildcards).model_dump(),
         seed=CONFIG.seed,
@@ -37,8 +37,8 @@ rule render_stills:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(10, "m"),
     params:
         stills=CONFIG.small_clip.stills,
         size=64,  # what the small CLIP looks at
@@ -64,8 +64,8 @@ rule train_small_clip:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=growing(4000),
+        runtime=growing(30, "m"),
     params:
         small_clip=CONFIG.small_clip.model_dump(),
     script:
@@ -86,7 +86,7 @@ rule write_manifest:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
     script:
         "../workflow_scripts/write_manifest.py"

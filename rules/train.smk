@@ -22,8 +22,8 @@ rule train_model:
         "../envs/train.yaml"
     threads: training_threads
     resources:
-        mem_mb=16000,
-        runtime="1d",
+        mem_mb=growing(16000),
+        runtime=growing(1, "d"),
         gpu=training_gpus,
     params:
         components=components,
@@ -66,8 +66,8 @@ rule write_model_card:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(10, "m"),
     params:
         settings=settings_of_a_model,
         title=lambda wildcards: METHODS[wildcards.method].title,

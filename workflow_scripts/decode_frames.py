@@ -7,7 +7,7 @@ from fsar.config import FramesConfig
 from fsar.job import logged
 from fsar.videos.frame_store import write_shard
 
-with logged(snakemake.log[0]):
+with logged(snakemake.log[0], measured=True):
     write_shard(
         read_videos(Path(snakemake.input.videos)),
         int(snakemake.wildcards.shard),

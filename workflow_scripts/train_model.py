@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fsar.config import EXECUTION_KEYS, BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig, load
+from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.methods import Components
 from fsar.training.fit import TrainingFiles, TrainingJob, fit
@@ -23,15 +24,16 @@ with logged(snakemake.log[0]):
         data_seed=params.data_seed,
         device=params.device,
     )
-    fit(
-        job,
-        TrainingFiles(
-            manifest=Path(files.manifest),
-            index=Path(files.index),
-            episodes=Path(files.episodes),
-            decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.weights, *files.code)],
-            output=Path(snakemake.output.weights).parent,
-            checkpoint=Path(params.checkpoint),
-            tensorboard=Path(params.tensorboard),
-        ),
-    )
+    with own_gpus(job.training.devices, job.device):
+        fit(
+            job,
+            TrainingFiles(
+                manifest=Path(files.manifest),
+                index=Path(files.index),
+                episodes=Path(files.episodes),
+                decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.weights, *files.code)],
+                output=Path(snakemake.output.weights).parent,
+                checkpoint=Path(params.checkpoint),
+                tensorboard=Path(params.tensorboard),
+            ),
+        )
