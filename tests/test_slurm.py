@@ -101,8 +101,8 @@ def test_a_job_killed_by_time_goes_on_with_more_time(project):
         ("COMPLETED", "00:02:00"),
     ]
     log = next(project.glob("logs/train_model/tiny-*.log")).read_text()
-    step = int(re.search(r"going on from step (\d+)", log)[1])
-    assert step > 20
+    step = re.search(r"going on from step (\d+)", log)
+    assert step and int(step[1]) > 20, log
     metrics = pd.read_parquet(project / Path(target).with_name("metrics.parquet"))
     assert list(metrics["iteration"]) == list(range(2, 701, 2))
 
