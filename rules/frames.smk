@@ -23,6 +23,7 @@ rule decode_frames:
         mem_mb=growing(1000),
         runtime=growing(8, "h"),
     params:
+        shard=lambda wildcards: int(wildcards.shard),  # a cache knows parameters, but no wildcards
         # How many failures are too many is decided when the shards are gathered.
         frames=lambda wildcards: {
             key: value

@@ -10,7 +10,7 @@ from fsar.videos.frame_store import write_shard
 with logged(snakemake.log[0], measured=True):
     write_shard(
         read_videos(Path(snakemake.input.videos)),
-        int(snakemake.wildcards.shard),
+        snakemake.params.shard,
         FramesConfig(**snakemake.params.frames),
         Path(snakemake.output.arrow),
         Path(snakemake.output.index),
