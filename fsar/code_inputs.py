@@ -1,9 +1,11 @@
 """Which of the project's own files decide the result of a script: what it imports, directly and through others.
 
-The workflow lists them as inputs of each rule, so that a change of the code reruns the rules it touches and no others.
+Their checksum is a parameter of each rule, so that a change of the code reruns the rules it touches and no others, and a
+file that is only touched reruns none.
 """
 
 import ast
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +17,19 @@ NOT_DECISIVE = {"fsar.config", "fsar.errors", "fsar.gpus", "fsar.job", "fsar.mod
 def code_inputs(script: Path) -> list[str]:
     """Return the files of the package a script depends on, sorted; the script itself is tracked by Snakemake."""
     return sorted(str(path) for path in _reachable(script) if path != script)
+
+
+@cache
+def code_checksum(script: Path, *further: Path) -> str:
+    """Return the checksum of the code that a script depends on, and of further files that it imports by name.
+
+    The script's own contents do not count: Snakemake tracks them.
+    """
+    files = {Path(path) for file in (script, *further) for path in code_inputs(file)} | set(further)
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 @cache

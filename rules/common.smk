@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 
 from fsar.benchmarks.manifest import read_listings, video_counts
-from fsar.code_inputs import code_inputs
+from fsar.code_inputs import code_checksum
 from fsar.benchmarks.something import annotation_files, archive_parts
 from fsar.benchmarks.split_lists import split_lists
 from fsar.config import (
@@ -106,18 +106,20 @@ def project_file(path):
 
 
 def code(script):
-    """The package's files that decide what a script computes."""
-    return [project_file(path) for path in code_inputs(ROOT / "workflow_scripts" / script)]
+    """The checksum of the package's files that decide what a script computes, as a parameter of its rule."""
+    return code_checksum(ROOT / "workflow_scripts" / script)
 
 
 def model_code(script):
-    """The package's files that decide what a script computes with a model, those of its own metric included."""
+    """The same for what a script computes with a model: the file of its metric counts too."""
 
-    def files(wildcards):
-        metric = ROOT / f"fsar/model/matching/{METHODS[wildcards.method].components.metric}.py"
-        return sorted({*code(script), *map(project_file, [metric, *code_inputs(metric)])})
+    def checksum(wildcards):
+        metric = METHODS[wildcards.method].components.metric
+        return code_checksum(
+            ROOT / "workflow_scripts" / script, ROOT / f"fsar/model/matching/{metric}.py"
+        )
 
-    return files
+    return checksum
 
 
 def components(wildcards):
@@ -464,6 +466,6 @@ FIGURES = planned_figures(
 
 
 def figure_code(wildcards):
-    """The package's files that decide a figure."""
+    """The same for a figure: the file that draws it counts too."""
     drawing = ROOT / f"fsar/results/figures/{FIGURES[wildcards.figure].kind}.py"
-    return sorted({*code("draw_figure.py"), *map(project_file, [drawing, *code_inputs(drawing)])})
+    return code_checksum(ROOT / "workflow_scripts/draw_figure.py", drawing)

@@ -57,7 +57,6 @@ rule unpack_rar:
     input:
         archive="data/sources/{rar}/{rar}.rar",
         lists=expand("data/sources/split_lists/{{rar}}-{split}.txt", split=SPLITS),
-        code=code("unpack_rar.py"),
     output:
         videos=directory("data/sources/{rar}/videos"),
         inventory="data/sources/{rar}/unpacked.parquet",
@@ -71,6 +70,8 @@ rule unpack_rar:
     resources:
         mem_mb=growing(2000),
         runtime=growing(4, "h"),
+    params:
+        code=code("unpack_rar.py"),
     script:
         "../workflow_scripts/unpack_rar.py"
 
@@ -130,7 +131,6 @@ rule unpack_ssv2:
             published=("ssv2_full", "ssv2_small"),
             split=SPLITS,
         ),
-        code=code("unpack_ssv2.py"),
     output:
         videos=directory("data/sources/ssv2/videos"),
         inventory="data/sources/ssv2/unpacked.parquet",
@@ -144,6 +144,8 @@ rule unpack_ssv2:
     resources:
         mem_mb=growing(2000),
         runtime=growing(8, "h"),
+    params:
+        code=code("unpack_ssv2.py"),
     script:
         "../workflow_scripts/unpack_ssv2.py"
 
@@ -172,7 +174,6 @@ rule list_videos:
         lists=split_lists_of_benchmark,
         inventories=inventories,
         annotations=ssv2_annotations,
-        code=code("list_videos.py"),
     output:
         listing="data/{benchmark}/published.csv",
         missing="data/{benchmark}/missing.csv",
@@ -187,6 +188,7 @@ rule list_videos:
         mem_mb=growing(2000),
         runtime=growing(10, "m"),
     params:
+        code=code("list_videos.py"),
         source=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.model_dump(),
         needed=lambda wildcards: CONFIG.videos_needed(wildcards.benchmark),
     script:

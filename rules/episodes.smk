@@ -5,7 +5,6 @@ rule draw_episodes:
     input:
         manifest="data/{benchmark}/manifest.parquet",
         index="data/{benchmark}/frames/index.parquet",
-        code=code("draw_episodes.py"),
     output:
         episodes="data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet",
     log:
@@ -19,6 +18,7 @@ rule draw_episodes:
         mem_mb=growing(2000),
         runtime=growing(10, "m"),
     params:
+        code=code("draw_episodes.py"),
         queries=of_benchmark("episodes", "queries"),
         episodes=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes")[wildcards.split],
         seed=CONFIG.seed,

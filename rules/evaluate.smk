@@ -8,7 +8,6 @@ rule encode_features:
         shards=shard_files("arrow"),
         weights=backbone_weights,
         trained=trained_model,
-        code=model_code("encode_features.py"),
     output:
         features=FEATURES,
     log:
@@ -23,6 +22,7 @@ rule encode_features:
         runtime=growing(4, "h"),
         gpu=gpus,
     params:
+        code=model_code("encode_features.py"),
         components=components,
         backbone=backbone_settings,
         sampling=of_benchmark("sampling"),
@@ -39,7 +39,6 @@ rule evaluate:
         features=features,
         trained=trained_model,
         episodes=of_base("data/{base}/episodes/test-{way}way-{shot}shot.parquet"),
-        code=model_code("evaluate.py"),
     output:
         predictions=PREDICTIONS,
     log:
@@ -53,6 +52,7 @@ rule evaluate:
         mem_mb=growing(8000),
         runtime=growing(2, "h"),
     params:
+        code=model_code("evaluate.py"),
         components=components,
         decides_by=lambda wildcards: METHODS[wildcards.method].decides_by,
         head=of_benchmark("head"),

@@ -4,7 +4,6 @@
 rule decode_frames:
     input:
         videos=videos_to_decode,
-        code=code("decode_frames.py"),
     output:
         multiext(
             "data/{benchmark}/frames/shard-{shard}",
@@ -23,6 +22,7 @@ rule decode_frames:
         mem_mb=growing(1000),
         runtime=growing(8, "h"),
     params:
+        code=code("decode_frames.py"),
         shard=lambda wildcards: int(wildcards.shard),  # a cache knows parameters, but no wildcards
         # How many failures are too many is decided when the shards are gathered.
         frames=lambda wildcards: {
@@ -39,7 +39,6 @@ rule gather_index:
     input:
         manifest="data/{benchmark}/manifest.parquet",
         indexes=shard_files("parquet"),
-        code=code("gather_index.py"),
     output:
         index="data/{benchmark}/frames/index.parquet",
         checksums="data/{benchmark}/frames/index.sha256",
@@ -54,6 +53,7 @@ rule gather_index:
         mem_mb=growing(2000),
         runtime=growing(10, "m"),
     params:
+        code=code("gather_index.py"),
         max_failed=of_benchmark("frames", "max_failed"),
     script:
         "../workflow_scripts/gather_index.py"
@@ -65,7 +65,6 @@ rule report_data:
         index="data/{benchmark}/frames/index.parquet",
         missing=missing_videos,
         shards=shard_files("arrow"),
-        code=code("report_data.py"),
     output:
         page=report(
             "results/data/{benchmark}.html",
@@ -87,6 +86,7 @@ rule report_data:
         mem_mb=growing(2000),
         runtime=growing(30, "m"),
     params:
+        code=code("report_data.py"),
         seed=CONFIG.seed,
     script:
         "../workflow_scripts/report_data.py"

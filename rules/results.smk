@@ -6,7 +6,6 @@ rule write_tables:
         predictions=[path for row in SETTINGS for path in row["predictions"]],
         counts=expand("results/data/{benchmark}.json", benchmark=BASES),
         published=project_file("fsar/results/published.csv"),
-        code=code("write_tables.py"),
     output:
         csv=report(
             "results/table.csv",
@@ -26,6 +25,7 @@ rule write_tables:
         mem_mb=growing(2000),
         runtime=growing(10, "m"),
     params:
+        code=code("write_tables.py"),
         settings=SETTINGS,
         caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
     script:
@@ -36,7 +36,6 @@ rule write_layouts:
     input:
         predictions=[path for row in SETTINGS for path in row["predictions"]],
         published=project_file("fsar/results/published.csv"),
-        code=code("write_layouts.py"),
     output:
         csv=[
             report(
@@ -60,6 +59,7 @@ rule write_layouts:
         mem_mb=growing(2000),
         runtime=growing(10, "m"),
     params:
+        code=code("write_layouts.py"),
         settings=SETTINGS,
         layouts=[asdict(layout) for layout in LAYOUTS],
     script:
@@ -69,7 +69,6 @@ rule write_layouts:
 rule write_statistics:
     input:
         predictions=[path for row in SETTINGS for path in row["predictions"]],
-        code=code("write_statistics.py"),
     output:
         comparisons=report(
             "results/statistics/comparisons.csv",
@@ -94,6 +93,7 @@ rule write_statistics:
         mem_mb=growing(4000),
         runtime=growing(30, "m"),
     params:
+        code=code("write_statistics.py"),
         settings=SETTINGS,
     script:
         "../workflow_scripts/write_statistics.py"
@@ -103,7 +103,6 @@ rule write_statistics:
 rule draw_figure:
     input:
         files=lambda wildcards: FIGURES[wildcards.figure].inputs,
-        code=figure_code,
     output:
         data="results/figures/{figure}.parquet",
         pdf="results/figures/{figure}.pdf",
@@ -125,6 +124,7 @@ rule draw_figure:
         mem_mb=growing(4000),
         runtime=growing(30, "m"),
     params:
+        code=figure_code,
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
         arguments=lambda wildcards: FIGURES[wildcards.figure].arguments,
@@ -137,7 +137,6 @@ rule describe_run:
     input:
         counts=expand("results/data/{benchmark}.json", benchmark=BASES),
         trainings=[str(Path(card).with_name("training.json")) for card in model_cards()],
-        code=code("describe_run.py"),
     output:
         page=report(
             "results/run.html",
@@ -157,6 +156,7 @@ rule describe_run:
         mem_mb=growing(1000),
         runtime=growing(10, "m"),
     params:
+        code=code("describe_run.py"),
         config=CONFIG.model_dump(),
     script:
         "../workflow_scripts/describe_run.py"
@@ -187,7 +187,6 @@ rule archive:
         model_cards(),
         [str(Path(card).with_name("training.json")) for card in model_cards()],
         [str(Path(card).with_name("metrics.parquet")) for card in model_cards()],
-        code=code("archive.py"),
     output:
         archive="results/archive.zip",
     log:
@@ -200,5 +199,7 @@ rule archive:
     resources:
         mem_mb=growing(2000),
         runtime=growing(30, "m"),
+    params:
+        code=code("archive.py"),
     script:
         "../workflow_scripts/archive.py"

@@ -2,8 +2,6 @@
 
 
 rule render_videos:
-    input:
-        code=code("render_videos.py"),
     output:
         videos=directory("data/{benchmark}/videos/part{part}"),
         listing="data/{benchmark}/videos/part{part}.csv",
@@ -18,6 +16,7 @@ rule render_videos:
         mem_mb=growing(1000),
         runtime=growing(30, "m"),
     params:
+        code=code("render_videos.py"),
         source=lambda wildcards: demo_source(wildcards).model_dump(),
         seed=CONFIG.seed,
     script:
@@ -25,8 +24,6 @@ rule render_videos:
 
 
 rule render_stills:
-    input:
-        code=code("render_stills.py"),
     output:
         stills="data/small_clip/stills.parquet",
     log:
@@ -40,6 +37,7 @@ rule render_stills:
         mem_mb=growing(1000),
         runtime=growing(10, "m"),
     params:
+        code=code("render_stills.py"),
         stills=CONFIG.small_clip.stills,
         size=64,  # what the small CLIP looks at
         seed=CONFIG.small_clip.seed,
@@ -52,7 +50,6 @@ rule train_small_clip:
     input:
         stills="data/small_clip/stills.parquet",
         architecture=project_file("fsar/model/architectures/small-clip.json"),
-        code=code("train_small_clip.py"),
     output:
         weights="data/small_clip/small-clip.safetensors",
     log:
@@ -67,6 +64,7 @@ rule train_small_clip:
         mem_mb=growing(4000),
         runtime=growing(30, "m"),
     params:
+        code=code("train_small_clip.py"),
         small_clip=CONFIG.small_clip.model_dump(),
     script:
         "../workflow_scripts/train_small_clip.py"
@@ -75,7 +73,6 @@ rule train_small_clip:
 rule write_manifest:
     input:
         listings=listings,
-        code=code("write_manifest.py"),
     output:
         manifest="data/{benchmark}/manifest.parquet",
     log:
@@ -88,5 +85,7 @@ rule write_manifest:
     resources:
         mem_mb=growing(2000),
         runtime=growing(10, "m"),
+    params:
+        code=code("write_manifest.py"),
     script:
         "../workflow_scripts/write_manifest.py"

@@ -9,7 +9,6 @@ rule train_model:
         shards=shard_files("arrow"),
         episodes=validation_episodes,
         weights=backbone_weights,
-        code=model_code("train_model.py"),
     output:
         weights=f"{MODEL}/model.safetensors",
         metrics=f"{MODEL}/metrics.parquet",
@@ -26,6 +25,7 @@ rule train_model:
         runtime=growing(1, "d"),
         gpu=training_gpus,
     params:
+        code=model_code("train_model.py"),
         components=components,
         backbone=backbone_settings,
         sampling=of_benchmark("sampling"),
@@ -45,7 +45,6 @@ rule write_model_card:
         training=f"{MODEL}/training.json",
         predictions=predictions_of_a_model,
         counts=of_base("results/data/{base}.json"),
-        code=code("write_model_card.py"),
     output:
         card=report(
             f"{MODEL}/README.md",
@@ -69,6 +68,7 @@ rule write_model_card:
         mem_mb=growing(1000),
         runtime=growing(10, "m"),
     params:
+        code=code("write_model_card.py"),
         settings=settings_of_a_model,
         title=lambda wildcards: METHODS[wildcards.method].title,
         citation=lambda wildcards: METHODS[wildcards.method].citation,

@@ -109,6 +109,7 @@ def job_and_files(world, name, method="clip-fsar", **training):
         index=world / "index.parquet",
         episodes=world / "val.parquet",
         decisive=[world / "manifest.parquet"],
+        code="1",
         output=world / name,
         checkpoint=world / "checkpoints" / f"{name}.pt",
         tensorboard=world / "tensorboard" / name,
@@ -275,7 +276,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
     with pytest.raises(UserError, match=expected) as told:
         train(world, "diverged")
     job, files = job_and_files(world, "diverged")
-    state = Checkpoint(files.checkpoint, identity(job.settings(), files.decisive)).load()
+    state = Checkpoint(files.checkpoint, identity(job.settings() | {"code": files.code}, files.decisive)).load()
     assert state["step"] == 2 and all(torch.isfinite(v).all() for v in state["model"].values())
     listed = [line.removeprefix("  - ") for line in str(told.value).splitlines() if line.startswith("  - ")]
     episodes = TrainingEpisodes(None, pd.read_parquet(world / "manifest.parquet").query("split == 'train'"),

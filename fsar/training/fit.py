@@ -63,6 +63,7 @@ class TrainingFiles:
         manifest, index: the videos; the shards lie beside the index.
         episodes: stored validation episodes.
         decisive: input files whose contents make the training what it is.
+        code: checksum of the code that does, too.
         output: folder for model.safetensors, metrics.parquet and training.json.
         checkpoint: the state to go on from, while the training is unfinished.
         tensorboard: folder of the curves; None writes none.
@@ -72,6 +73,7 @@ class TrainingFiles:
     index: Path
     episodes: Path
     decisive: list[Path]
+    code: str
     output: Path
     checkpoint: Path
     tensorboard: Path | None = None
@@ -110,7 +112,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     model.set_training_classes(job.backbone.prompts(episodes.sampler.class_names))
     val_text = model.backbone.encode_text(job.backbone.prompts(stored.class_names))  # (C, D)
 
-    checkpoint = Checkpoint(files.checkpoint, identity(job.settings(), files.decisive))
+    checkpoint = Checkpoint(files.checkpoint, identity(job.settings() | {"code": files.code}, files.decisive))
     state = checkpoint.load() or {"step": 0, "best": None, "metrics": []}
     if state["step"]:
         model.load_trained_state(state["model"])
