@@ -2,12 +2,14 @@
 
 import ast
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from fsar.code_inputs import PACKAGE, code_inputs
+from tests.test_workflow import copy_project, snakemake
 
 # Import names that differ from the package's.
 PACKAGES = {
@@ -69,3 +71,23 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.split(".")[0])
     return {name for name in names if name not in sys.stdlib_module_names and name != "fsar"}
+
+
+def test_every_environment_that_a_rule_names_is_there(repository):
+    named = set()
+    for rules in (repository / "rules").glob("*.smk"):
+        for path in re.findall(r'conda:\s+"([^"]+)"', rules.read_text()):
+            named.add((rules.parent / path).resolve())
+    assert named == set((repository / "envs").glob("*.yaml"))
+    for path in named:
+        environment = yaml.safe_load(path.read_text())
+        assert {"channels", "dependencies"} == set(environment) and "pip" in environment["dependencies"]
+
+
+@pytest.mark.skipif(
+    shutil.which("conda") is None, reason="no conda on this machine; its environments are not solved here"
+)
+def test_a_rule_runs_in_its_conda_environment(repository, tmp_path):
+    folder = copy_project(repository, tmp_path / "project")
+    snakemake(folder, "data/small_clip/stills.parquet", "--use-conda", "--configfile", "configs/tiny.yaml")
+    assert list((folder / ".snakemake/conda").glob("*/conda-meta"))

@@ -26,7 +26,7 @@ def slurm(tmp_path_factory):
 
 
 def site(project: Path, name: str = "site", **train) -> list[str]:
-    """A site's copy of the profile: as it is, but for waits that only slow file systems need, and this machine's memory."""
+    """A site's copy of the profile: as it is, but for waits that slow file systems need, and this machine's memory."""
     profile = yaml.safe_load((project / "profiles/slurm/config.yaml").read_text())
     profile |= {"latency-wait": 3, "slurm-init-seconds-before-status-checks": 1}
     profile["slurm-status-command"] = "squeue"  # there is no accounting database here
