@@ -1,7 +1,7 @@
 """Which of the project's own files decide the result of a script: what it imports, directly and through others.
 
-Their checksum is a parameter of each rule, so that a change of the code reruns the rules it touches and no others, and a
-file that is only touched reruns none.
+Their checksum is a parameter of each rule, so that a change of the code reruns the rules it touches and no others, and
+a file that is only touched reruns none.
 """
 
 import ast

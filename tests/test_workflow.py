@@ -92,7 +92,6 @@ def test_dry_run_of_every_config(repository, tmp_path):
         assert "write_tables" in rules_to_run(folder, *arguments)
     for profile in ("slurm", "local-gpu"):
         assert "write_tables" in rules_to_run(folder, "--workflow-profile", f"profiles/{profile}")
-    assert "write_tables" in rules_to_run(folder, "--use-conda")
 
 
 def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_path):
