@@ -55,7 +55,7 @@ def data(tmp_path):
     manifest = pd.DataFrame({"video_id": ids, "path": ids, "class_name": LABELS, "split": "test", "source": "here"})
     index = pd.DataFrame(dict.fromkeys(INDEX_SCHEMA.names, 0) | {"video_id": ids, "status": "ok", "error": ""})
     index.loc[0, "status"] = "failed"
-    write_parquet(tmp_path / "manifest.parquet", manifest, SCHEMA)
+    write_parquet(tmp_path / "manifest.parquet", manifest.assign(bytes=1), SCHEMA)
     write_parquet(tmp_path / "index.parquet", index, INDEX_SCHEMA)
     return tmp_path
 

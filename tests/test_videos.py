@@ -121,7 +121,7 @@ def manifest_of(folder, names):
             "source": "test",
         }
     )
-    write_parquet(folder / "manifest.parquet", manifest, SCHEMA)
+    write_parquet(folder / "manifest.parquet", manifest.assign(bytes=1), SCHEMA)
     return folder / "manifest.parquet"
 
 

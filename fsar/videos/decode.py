@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 
@@ -58,6 +59,7 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
                 raise VideoError("it has no video stream")
             stream = container.streams.video[0]
             stream.thread_type = "NONE"  # jobs run beside one another, one core each
+            scaler = VideoReformatter()  # one for the video: every frame's own would be set up anew
             rate = stream.average_rate or stream.guessed_rate
             frame: av.VideoFrame
             for frame in container.decode(stream):
@@ -67,9 +69,9 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
                 width, height = (frame.height, frame.width) if quarter_turns % 2 else (frame.width, frame.height)
                 facts = VideoFacts(float(rate) if rate else 0.0, width, height)
                 resized = np.asarray(
-                    frame.reformat(size, size, "rgb24", interpolation="BILINEAR").to_ndarray(), np.uint8
+                    scaler.reformat(frame, size, size, "rgb24", interpolation="BILINEAR").to_ndarray(), np.uint8
                 )
-                yield facts, np.ascontiguousarray(np.rot90(resized, quarter_turns))
+                yield facts, np.ascontiguousarray(np.rot90(resized, quarter_turns)) if quarter_turns else resized
                 frames += 1
     except av.FFmpegError as error:
         reason = error.strerror or type(error).__name__

@@ -1,0 +1,78 @@
+"""Decoding to the frame store against the bare ffmpeg program, one thread each, on the same clips.
+
+    python -m benchmarks.decoding FOLDER [FOLDER …]
+
+The program decodes and scales and throws the frames away; the frame store encodes and writes them, too. They run in
+turns; the ratio is of the medians.
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+
+from fsar.config import FramesConfig
+from fsar.videos.frame_store import write_shard
+from tests.videos import FFMPEG
+
+ROUNDS = 5
+
+
+def bare(videos: list[Path], size: int) -> float:
+    """Return the seconds the ffmpeg program takes to decode and scale the videos."""
+    started = time.perf_counter()
+    for video in videos:
+        command = [
+            FFMPEG,
+            "-v",
+            "error",
+            "-threads",
+            "1",
+            "-filter_threads",
+            "1",
+            "-i",
+            f"file:{video}",
+            "-map",
+            "0:v:0",
+        ]
+        command += [
+            "-vf",
+            f"scale={size}:{size}:flags=bilinear,format=rgb24",
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "null",
+            "-",
+        ]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def stored(videos: list[Path], size: int, folder: Path) -> float:
+    """Return the seconds of writing their shard."""
+    table = pd.DataFrame({"video_id": [str(v) for v in videos], "path": [str(v) for v in videos]})
+    started = time.perf_counter()
+    write_shard(table, 0, FramesConfig(size=size, shards=1), folder / "a.arrow", folder / "a.parquet")
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print clips per second of both, and their ratio."""
+    print("| clips | bare ffmpeg, clips/s | frame store, clips/s | ratio |")
+    print("|---|---|---|---|")
+    for folder in map(Path, sys.argv[1:]):
+        videos = sorted(p for p in folder.rglob("*") if p.suffix in (".avi", ".mp4", ".webm"))
+        with tempfile.TemporaryDirectory() as temporary:
+            times = [(bare(videos, 256), stored(videos, 256, Path(temporary))) for _ in range(ROUNDS)]
+        ffmpeg, ours = (len(videos) / median(column) for column in zip(*times, strict=True))
+        print(f"| {folder.name} ({len(videos)}) | {ffmpeg:.2f} | {ours:.2f} | {ours / ffmpeg:.2f} |", flush=True)
+    print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

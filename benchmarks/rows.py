@@ -1,0 +1,91 @@
+"""Manifest, gathered index and stored episodes of a benchmark with very many videos: time and memory.
+
+    python -m benchmarks.rows [videos …]
+
+The rows are made up; there are no videos behind them.
+"""
+
+import csv
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fsar.benchmarks.manifest import write_manifest
+from fsar.episodes.stored import draw_episodes
+from fsar.files import write_parquet
+from fsar.videos.frame_store import INDEX_SCHEMA, gather_index
+from fsar.videos.shards import shard_of
+
+SHARDS, CLASSES = 16, 100
+
+
+def measure(videos: int) -> None:
+    """Print what `videos` rows cost."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        splits = np.array(["train", "val", "test"])[np.arange(CLASSES) % 3]
+        with (folder / "list.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("path", "class", "split"))
+            for number in range(videos):
+                label = number % CLASSES
+                writer.writerow((f"class {label}/video {number}.mp4", f"class {label}", splits[label]))
+        started = time.perf_counter()
+        manifest = write_manifest([folder / "list.csv"], folder / "manifest.parquet")
+        listing = time.perf_counter() - started
+        shard = np.array([shard_of(video, SHARDS) for video in manifest["video_id"]])
+        row = {
+            "stored_frames": 60,
+            "source_frames": 60,
+            "fps": 12.0,
+            "width": 340,
+            "height": 256,
+            "duration": 5.0,
+            "bytes": 700000,
+        }
+        for number in range(SHARDS):
+            own = manifest[shard == number]
+            facts = {
+                "video_id": own["video_id"],
+                "shard": number,
+                "row": np.arange(len(own)),
+                "status": "ok",
+                "error": "",
+            }
+            write_parquet(folder / f"{number}.parquet", pd.DataFrame(facts | row), INDEX_SCHEMA)
+        started = time.perf_counter()
+        gather_index(
+            folder / "manifest.parquet", [folder / f"{n}.parquet" for n in range(SHARDS)], 0.0, folder / "index.parquet"
+        )
+        gathering = time.perf_counter() - started
+        started = time.perf_counter()
+        draw_episodes(
+            folder / "manifest.parquet", folder / "index.parquet", "test", 5, 5, 1, 10000, 0, folder / "e.parquet"
+        )
+        drawing = time.perf_counter() - started
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    whole = listing + gathering + drawing
+    print(f"| {videos:,} | {listing:.1f} | {gathering:.1f} | {drawing:.1f} | {whole:.1f} | {memory:.2f} |", flush=True)
+
+
+def main() -> None:
+    """Print a row for each number of videos, each measured in a process of its own."""
+    if sys.argv[1:2] == ["--one"]:
+        return measure(int(sys.argv[2]))
+    print("| videos | manifest, s | index, s | 10,000 episodes, s | together, s | memory, GB |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for videos in sys.argv[1:] or ("2000", "20000", "200000"):
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.rows", "--one", videos], check=True, stderr=subprocess.DEVNULL
+        )
+    return None
+
+
+if __name__ == "__main__":
+    main()
