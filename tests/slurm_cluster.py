@@ -126,7 +126,7 @@ def cluster(folder: Path) -> Iterator[None]:
             time.sleep(0.5)
         for daemon in daemons:
             daemon.wait()
-        # With a config and no daemons every command of SLURM waits for them, and so does Snakemake, which asks at its start.
+        # With a config and no daemons, every command of SLURM waits for them, and so does Snakemake at its start.
         for name in ("slurm.conf", "gres.conf"):
             (CONFIG / name).unlink(missing_ok=True)
 
