@@ -73,13 +73,13 @@ rule write_statistics:
         comparisons=report(
             "results/statistics/comparisons.csv",
             caption="../report/comparisons.rst",
-            category="Statistics",
+            category="Comparisons",
             labels={"table": "paired differences of methods"},
         ),
         classes=report(
             "results/statistics/classes.csv",
             caption="../report/classes.rst",
-            category="Statistics",
+            category="Comparisons",
             labels={"table": "accuracy by class"},
         ),
     log:
