@@ -91,11 +91,9 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
     if absent := set(wanted) - {member.name for member in chosen}:
         raise UserError(f"{archive} has no file {sorted(absent)[0]!r}")
     check_sizes(archive, chosen)
-    arguments = [seven_zip(), "x", "-so", "-bd", "-spd", "-scsUTF-8", "-i@-", "--", str(archive)]
-    names = "\n".join(member.name for member in chosen).encode()
     listing = archive.with_name(archive.name + ".wanted.txt")
-    listing.write_bytes(names)
-    arguments[arguments.index("-i@-")] = f"-i@{listing}"
+    listing.write_bytes("\n".join(member.name for member in chosen).encode())
+    arguments = [seven_zip(), "x", "-so", "-bd", "-spd", "-scsUTF-8", f"-i@{listing}", "--", str(archive)]
     with subprocess.Popen(
         arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

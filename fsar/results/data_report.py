@@ -1,7 +1,6 @@
 """The report of a benchmark's data: what was listed, what was found and read, and how it looks."""
 
 import base64
-import html
 from pathlib import Path
 
 import matplotlib.font_manager
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fsar.config import SPLITS
 from fsar.files import atomic, write_json, write_parquet
+from fsar.results.page import html_table, write_page
 from fsar.videos.frame_store import FrameStore
 
 VIDEOS_SCHEMA = pa.schema(
@@ -35,10 +35,6 @@ THUMBNAIL = 64  # pixels
 STRIP = 4  # frames
 COLUMNS = 3
 LABEL = 18  # pixels
-
-STYLE = """body{font:15px/1.45 sans-serif;max-width:68em;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;margin:.6em 0}td,th{padding:.2em .7em;border-bottom:1px solid #ccc;text-align:right}
-td:first-child,th:first-child{text-align:left}img{max-width:100%}"""
 
 
 def write_data_report(
@@ -77,21 +73,15 @@ def write_data_report(
     lost = table[table["status"] != "ok"]
     by_class = lost.groupby(["split", "class_name", "status"], observed=True).size().rename("videos").reset_index()
     reasons = lost[["video_id", "split", "class_name", "status", "error"]]
-    parts = [
-        f"<h1>{html.escape(benchmark)}</h1>",
-        "<h2>Videos</h2>" + _html(_by_split(table)),
-        "<h2>Classes</h2>" + _html(_by_class(table)),
-        "<h2>Left out, by class</h2>" + (_html(by_class) if len(by_class) else "<p>None.</p>"),
-        "<h2>Left out, with the reason</h2>" + (_html(reasons) if len(reasons) else "<p>None.</p>"),
-        "<h2>Contact sheet</h2><p>One random video of each class.</p>"
+    sections = {
+        "Videos": html_table(_by_split(table)),
+        "Classes": html_table(_by_class(table)),
+        "Left out, by class": html_table(by_class),
+        "Left out, with the reason": html_table(reasons),
+        "Contact sheet": "<p>One random video of each class.</p>"
         f'<img alt="frames of one video of each class" src="data:image/jpeg;base64,{picture}">',
-    ]
-    with atomic(page) as temporary:
-        temporary.write_text(
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Data: {html.escape(benchmark)}</title>'
-            f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n",
-            encoding="utf-8",
-        )
+    }
+    write_page(page, f"Data: {benchmark}", benchmark, sections)
 
 
 def _videos(manifest: Path, index: Path, missing: Path | None) -> pd.DataFrame:
@@ -141,10 +131,6 @@ def _by_class(table: pd.DataFrame) -> pd.DataFrame:
     counted = groups.agg(listed=("used", "size"), used=("used", "sum"), seconds=("duration", "mean")).reset_index()
     counted["seconds"] = counted["seconds"].map("{:.1f}".format)
     return counted.rename(columns={"seconds": "mean seconds"}).sort_values(["split", "class_name"])
-
-
-def _html(table: pd.DataFrame) -> str:
-    return str(table.to_html(index=False, border=0))
 
 
 def _contact_sheet(videos: pd.DataFrame, store: FrameStore, seed: int, path: Path) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from fsar.files import atomic
-from fsar.results.data_report import STYLE
+from fsar.results.page import html_table, write_page
 
 
 def describe_run(
@@ -36,20 +36,14 @@ def describe_run(
     versions = pd.DataFrame(packages, columns=["package", "version"])
     machine = pd.DataFrame({"what": ["system", "Python"], "which": [platform.platform(), platform.python_version()]})
     sections = {
-        "Run": _table(pd.DataFrame([{"key": k, "value": json.dumps(v)} for k, v in config["run"].items()])),
-        "Videos": _table(data),
-        "Trained models": _table(models) if len(models) else "<p>None.</p>",
-        "Machine that wrote this page": _table(machine),
+        "Run": html_table(pd.DataFrame([{"key": k, "value": json.dumps(v)} for k, v in config["run"].items()])),
+        "Videos": html_table(data),
+        "Trained models": html_table(models),
+        "Machine that wrote this page": html_table(machine),
         "Resolved config": f"<pre>{html.escape(text)}</pre>",
-        "Packages": _table(versions),
+        "Packages": html_table(versions),
     }
-    body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections.items())
-    with atomic(page) as temporary:
-        temporary.write_text(
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>What was run</title><style>{STYLE}</style>'
-            f"<body><h1>What was run</h1>{body}</body></html>\n",
-            encoding="utf-8",
-        )
+    write_page(page, "What was run", "What was run", sections)
 
 
 def _model(training: Path) -> dict[str, Any]:
@@ -66,7 +60,3 @@ def _model(training: Path) -> dict[str, Any]:
         "on": about["environment"]["device"],
         "torch": about["environment"]["torch"],
     }
-
-
-def _table(table: pd.DataFrame) -> str:
-    return str(table.to_html(index=False, border=0))
