@@ -30,10 +30,10 @@ def measure(videos: list[Path], keep: int, folder: Path) -> tuple[float, float, 
     decoding = (time.perf_counter() - started) / len(videos)
     index = gather_index(folder / "manifest.parquet", [folder / "shard-000.parquet"], 1.0, folder / "index.parquet")
     store, rng = FrameStore(folder, folder / "index.parquet"), np.random.default_rng(0)
-    ids = list(index.query("status == 'ok'")["video_id"])
+    ids = store.numbers(list(index.query("status == 'ok'")["video_id"]))
     started = time.perf_counter()
-    for number in range(READS):
-        video = ids[number % len(ids)]
+    for read in range(READS):
+        video = ids[read % len(ids)]
         store.frames(video, np.sort(rng.integers(store.length(video), size=8)))
     reading = (time.perf_counter() - started) / READS
     return index["bytes"].sum() / 1e6 / len(ids), decoding, 1000 * reading, index["source_frames"].mean()

@@ -25,11 +25,11 @@ from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import METHODS, model_of
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
-from fsar.training.data import TrainingEpisodes
+from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.training.fit import TrainingFiles, TrainingJob, fit
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.schedule import learning_rate
-from fsar.videos.frame_store import gather_index, shard_name, write_shard
+from fsar.videos.frame_store import FrameStore, gather_index, shard_name, write_shard
 from tests.videos import make_video
 
 
@@ -279,9 +279,26 @@ def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
     state = Checkpoint(files.checkpoint, identity(job.settings() | {"code": files.code}, files.decisive)).load()
     assert state["step"] == 2 and all(torch.isfinite(v).all() for v in state["model"].values())
     listed = [line.removeprefix("  - ") for line in str(told.value).splitlines() if line.startswith("  - ")]
-    episodes = TrainingEpisodes(None, pd.read_parquet(world / "manifest.parquet").query("split == 'train'"),
+    store = FrameStore(world, world / "index.parquet")
+    episodes = TrainingEpisodes(store, pd.read_parquet(world / "manifest.parquet").query("split == 'train'"),
                                 job.training, job.sampling, 64, job.seed)  # fmt: skip
     assert listed == episodes.video_ids_of(5) and len(listed) == 6
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_loader_processes_give_the_same_episodes(world, workers):
+    """In order, pixel for pixel, though their memory is used again and again."""
+    job, _ = job_and_files(world, "loader", flip=True, colour_jitter=True, iterations=24)
+    store = FrameStore(world, world / "index.parquet")
+    videos = pd.read_parquet(world / "manifest.parquet").query("split == 'train'")
+    episodes = TrainingEpisodes(store, videos, job.training, job.sampling, 64, job.seed)
+    numbers = range(3, 24)
+    for number, batch in zip(numbers, load_episodes(episodes, numbers, workers), strict=True):
+        expected = episodes[number]
+        assert batch.number == number and torch.equal(batch.classes, expected.classes)
+        assert torch.equal(batch.videos, expected.videos)
+    mirrored = TrainingEpisodes(store, videos, job.training.model_copy(update={"flip": False}), job.sampling, 64, 1)
+    assert any(not torch.equal(episodes[n].videos, mirrored[n].videos) for n in numbers)
 
 
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_changed(world, monkeypatch):

@@ -1,12 +1,14 @@
 """Decoding, the frame store and sampling."""
 
 import itertools
+import re
 import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
 import simplejpeg
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from fsar.benchmarks.manifest import SCHEMA
 from fsar.config import FramesConfig, SamplingConfig
 from fsar.errors import UserError
 from fsar.files import write_parquet
-from fsar.videos.augmentation import colour_jitter, crop, flip
+from fsar.videos.augmentation import colour_jitter, crop
 from fsar.videos.decode import VideoError, decode
 from fsar.videos.frame_store import FrameStore, gather_index, nearest, shard_name, stored_positions, write_shard
 from fsar.videos.sampling import sample_positions
@@ -23,7 +25,8 @@ from tests.videos import FFMPEG, ffmpeg_frames, make_broken_videos, make_video
 
 
 def frames_of(path, size=48):
-    return np.stack([frame for _, frame in decode(path, size, timeout=60)])
+    """Every frame as a row of bytes: the planes Y, U and V."""
+    return np.stack([np.concatenate([p.ravel() for p in planes]) for _, planes in decode(path, size, timeout=60)])
 
 
 def assert_same_frames(ours, theirs, mean=1.0):
@@ -51,8 +54,23 @@ def test_every_frame_once_in_order(tmp_path, name, options):
 
 def test_facts_and_odd_sizes(tmp_path):
     path = make_video(tmp_path / "odd.mp4", 5, fps=15, size="61x47", pixels="yuv444p")
-    facts, frame = next(decode(path, 32, timeout=60))
-    assert (facts.fps, facts.width, facts.height, frame.shape) == (15.0, 61, 47, (32, 32, 3))
+    for size, half in ((32, 16), (31, 16)):
+        facts, planes = next(decode(path, size, timeout=60))
+        assert (facts.fps, facts.width, facts.height) == (15.0, 61, 47)
+        assert [plane.shape for plane in planes] == [(size, size), (half, half), (half, half)]
+        assert_same_frames(frames_of(path, size), ffmpeg_frames(path, size))
+
+
+@pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020nc", "full"])
+def test_colours_are_those_of_jpeg_whatever_the_video_has(tmp_path, matrix):
+    options = ("-vf", f"scale=out_color_matrix={matrix}", "-colorspace", matrix.replace("bt601", "smpte170m"))
+    if matrix == "full":
+        options = ("-vf", "scale=out_range=full", "-color_range", "pc")
+    name = make_video(tmp_path / "colours.mp4", 3, options=options).name
+    stored = build_store(tmp_path, [name], FramesConfig(size=48, shards=1, quality=98)).frames(0, np.arange(3))
+    expected = ffmpeg_frames(tmp_path / name, 48, "rgb24").reshape(-1, 48, 48, 3)
+    difference = stored.astype(int) - expected
+    assert np.abs(difference).mean() < 2.5 and np.abs(difference.mean(axis=(0, 1, 2))).max() < 2.5
 
 
 def test_variable_frame_rate(tmp_path):
@@ -139,12 +157,13 @@ def build_store(folder, names, config, max_failed=1.0):
 def test_store_gives_back_the_frames(tmp_path):
     names = [make_video(tmp_path / f"{n} frames.mp4", n).name for n in (1, 7, 30)]
     store = build_store(tmp_path, names, FramesConfig(size=48, shards=2, quality=95))
-    for name in names:
-        original = frames_of(tmp_path / name)
-        assert store.length(name) == len(original)
-        stored = store.frames(name, np.arange(len(original)))
+    for name, number in zip(names, store.numbers(names), strict=True):
+        original = ffmpeg_frames(tmp_path / name, 48, "rgb24").reshape(-1, 48, 48, 3)
+        assert store.length(number) == len(original) and store.video_id(number) == name
+        stored = store.frames(number, np.arange(len(original)))
         assert np.abs(stored.astype(int) - original.astype(int)).mean() < 4
-        expected = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(original[-1], quality=95, colorsubsampling="420"))
+        *_, (_, planes) = decode(tmp_path / name, 48, timeout=60)
+        expected = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg_yuv_planes(*planes, quality=95))
         np.testing.assert_array_equal(stored[-1], expected)
 
 
@@ -156,7 +175,10 @@ def test_broken_videos_are_rows_and_never_replaced(tmp_path):
     assert list(index.index) == [*broken, good]
     assert set(index.loc[list(broken), "status"]) == {"failed"} and index.loc[good, "status"] == "ok"
     assert all(index.loc[name, "error"] for name in broken)
-    assert good in store and not any(name in store for name in broken)
+    assert store.numbers([good]) == [len(broken)]
+    for name in (*broken, "unknown"):
+        with pytest.raises(KeyError, match=re.escape(name)):
+            store.numbers([good, name])
 
 
 def test_too_many_broken_videos_stop_the_run_with_their_list(tmp_path):
@@ -173,8 +195,8 @@ def test_keeping_some_frames(tmp_path):
     assert (index["stored_frames"][0], index["source_frames"][0]) == (8, 40)
     (tmp_path / "all").mkdir()
     (tmp_path / "all" / name).write_bytes((tmp_path / name).read_bytes())
-    everything = build_store(tmp_path / "all", [name], FramesConfig(size=32, shards=1)).frames(name, np.array([2]))
-    np.testing.assert_array_equal(store.frames(name, np.array([0, 3]))[:1], everything)
+    everything = build_store(tmp_path / "all", [name], FramesConfig(size=32, shards=1)).frames(0, np.array([2]))
+    np.testing.assert_array_equal(store.frames(0, np.array([0, 3]))[:1], everything)
 
 
 @given(frames=st.integers(1, 500), keep=st.integers(1, 64))
@@ -215,20 +237,26 @@ def test_test_positions_depend_on_the_video_and_the_seed_alone():
     assert draws["a", 0] == tuple(positions_at_test("a", 400, 30, SamplingConfig(), 0))
 
 
-def test_augmentation():
+def test_windows():
     rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (3, 10, 12, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(crop(frames, 6, None), frames[:, 2:8, 3:9])
-    assert crop(frames, 6, rng).shape == (3, 6, 6, 3)
+    assert crop(10, 6, None) == (2, 2) and crop(6, 6, rng) == (0, 0)
+    drawn = {crop(8, 6, rng) for _ in range(200)}
+    assert drawn == set(itertools.product(range(3), range(3)))
     with pytest.raises(UserError, match=r"set frames\.size to 16 or more"):
-        crop(frames, 16, None)
-    flips = [flip(frames, np.random.default_rng(seed)) for seed in range(8)]
-    mirrored = sum(np.array_equal(f, frames[:, :, ::-1]) for f in flips)
-    assert 0 < mirrored < 8 and mirrored + sum(np.array_equal(f, frames) for f in flips) == 8
+        crop(10, 16, None)
+
+
+def test_reading_a_window_of_some_frames(tmp_path):
+    name = make_video(tmp_path / "a.mp4", 9).name
+    store = build_store(tmp_path, [name], FramesConfig(size=32, shards=1))
+    clip, positions = np.zeros((3, 20, 24, 3), np.uint8), np.array([0, 4, 8])
+    store.read(0, positions, 5, 7, clip)
+    np.testing.assert_array_equal(clip, store.frames(0, positions)[:, 5:25, 7:31])
+    assert store.size == 32
 
 
 def test_colour_jitter_is_the_same_for_all_frames():
-    frame = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
-    jittered = colour_jitter(np.repeat(frame, 4, axis=0), np.random.default_rng(1))
-    assert jittered.shape == (4, 8, 8, 3) and not np.array_equal(jittered[0], frame[0])
-    assert all(np.array_equal(jittered[0], other) for other in jittered[1:])
+    frame = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8))
+    jittered = colour_jitter(frame.expand(4, -1, -1, -1), np.random.default_rng(1))
+    assert jittered.shape == (4, 8, 8, 3) and not torch.equal(jittered[0], frame[0])
+    assert all(torch.equal(jittered[0], other) for other in jittered[1:])

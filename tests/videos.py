@@ -30,12 +30,16 @@ def make_video(
     return path
 
 
-def ffmpeg_frames(path: Path, size: int) -> NDArray[np.uint8]:
-    """Decode with the ffmpeg program: (frames, size, size, 3), every frame once."""
+def ffmpeg_frames(path: Path, size: int, pixels: str = "yuvj420p") -> NDArray[np.uint8]:
+    """Decode with the ffmpeg program, every frame once: a row of bytes for each, plane after plane, or RGB (rgb24)."""
+    scale = f"scale={size}:{size}:flags=bilinear"
+    if pixels == "yuvj420p":
+        scale += ":out_color_matrix=bt601:out_range=full"
     arguments = [FFMPEG, "-v", "error", "-i", f"file:{path}", "-fps_mode", "passthrough", "-map", "0:v:0"]
-    arguments += ["-vf", f"scale={size}:{size}:flags=bilinear", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:"]
+    arguments += ["-vf", scale, "-f", "rawvideo", "-pix_fmt", pixels, "pipe:"]
     raw = subprocess.run(arguments, check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout
-    return np.frombuffer(raw, np.uint8).reshape(-1, size, size, 3)
+    colours = 3 * size**2 if pixels == "rgb24" else size**2 + 2 * (-(-size // 2)) ** 2
+    return np.frombuffer(raw, np.uint8).reshape(-1, colours)
 
 
 def make_broken_videos(folder: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -89,21 +90,27 @@ class FewShotLogits:
         if head.modulates_each_shot(support.shape[-1]):
             class_of = torch.zeros(len(frames), dtype=torch.long, device=frames.device)
             class_of[support] = classes.unsqueeze(-1).expand_as(support)
-            parts = zip(frames.split(BATCH), text[class_of].split(BATCH), strict=True)
-            modulated = [head.modulate(videos, names) for videos, names in parts]
+            self.each_shot = self._modulate(frames, text[class_of])  # (V, T, D)
             if head.metric.keeps_shots:
-                modulated = [head.represent(videos) for videos in modulated]
-            self.each_shot = torch.cat(modulated)  # (V, …)
+                self.each_shot = torch.cat([head.represent(part) for part in self.each_shot.split(BATCH)])  # (V, …)
 
     def __call__(self, part: slice, asked: Tensor) -> Tensor:
         """Return the logits of some episodes, B of them: `asked` (B, N·Q) rows → (B, N·Q, N)."""
         support, classes = self.support[part], self.classes[part]
-        if self.each_shot is not None:
-            prototypes = self.head.merge(self.each_shot[support])  # (B, N, T, D), or (B, N, K, …)
-        else:
-            shots = self.frames[support].flatten(0, 1)  # (B·N, K, T, D)
-            prototypes = self.head.prototypes(shots, self.text[classes.flatten()]).unflatten(0, classes.shape)
-        return self.head.match(self.queries[asked], prototypes)
+        if self.each_shot is not None and self.head.metric.keeps_shots:
+            return self.head.match(self.queries[asked], self.each_shot[support])  # (B, N, K, …)
+        # Head.prototypes, without a copy of every shot for every episode.
+        videos = self.frames if self.each_shot is None else self.each_shot
+        means = F.embedding_bag(support.flatten(0, 1), videos.flatten(1), mode="mean")  # (B·N, T·D)
+        prototypes = means.unflatten(1, videos.shape[1:])
+        if self.each_shot is None:
+            prototypes = self._modulate(prototypes, self.text[classes.flatten()])
+        return self.head.match(self.queries[asked], prototypes.unflatten(0, classes.shape))
+
+    def _modulate(self, videos: Tensor, names: Tensor) -> Tensor:
+        """Modulate (V, T, D) with (V, D) texts, some at a time: fewer stay in the processor's cache."""
+        parts = zip(videos.split(BATCH), names.split(BATCH), strict=True)
+        return torch.cat([self.head.modulate(*part) for part in parts])
 
 
 def correct(predicted: NDArray[np.int64]) -> NDArray[np.bool_]:

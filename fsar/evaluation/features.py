@@ -26,20 +26,23 @@ BATCH = 16
 
 
 class TestClips(Dataset[Tensor]):
-    """The frames a video is tested with, by its number: (T, size, size, 3) RGB bytes."""
+    """The frames each video is tested with: (T, size, size, 3) RGB bytes."""
 
     def __init__(self, store: FrameStore, video_ids: Sequence[str], sampling: SamplingConfig, size: int, seed: int):
-        self.store, self.video_ids, self.sampling, self.size, self.seed = store, video_ids, sampling, size, seed
+        self.store, self.numbers, self.sampling, self.size, self.seed = (
+            store, store.numbers(video_ids), sampling, size, seed,
+        )  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self.video_ids)
+        return len(self.numbers)
 
-    def __getitem__(self, number: int) -> Tensor:
-        video_id = self.video_ids[number]
-        length, fps = self.store.length(video_id), self.store.fps(video_id)
-        positions = test_positions(video_id, length, fps, self.sampling, self.seed)
-        frames = crop(self.store.frames(video_id, positions), self.size, None)
-        return torch.from_numpy(np.ascontiguousarray(frames))
+    def __getitem__(self, place: int) -> Tensor:
+        number = self.numbers[place]
+        length, fps = self.store.length(number), self.store.fps(number)
+        positions = test_positions(self.store.video_id(number), length, fps, self.sampling, self.seed)
+        clip = np.empty((len(positions), self.size, self.size, 3), np.uint8)
+        self.store.read(number, positions, *crop(self.store.size, self.size, None), clip)
+        return torch.from_numpy(clip)
 
 
 @torch.inference_mode()

@@ -43,8 +43,8 @@ class Backbone(nn.Module):
         self.clip = clip
         self.tokenizer = tokenizer
         mean, std = self.clip.visual.image_mean, self.clip.visual.image_std
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1) * 255, persistent=False)
+        self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std) * 255, persistent=False)
 
     @property
     def image_size(self) -> int:
@@ -66,9 +66,15 @@ class Backbone(nn.Module):
         Returns:
             (V, T, D) float32 frame features.
         """
-        frames = videos.flatten(0, 1).permute(0, 3, 1, 2)  # (V·T, 3, H, W); in memory still channels last
-        pixels = (frames.float() - self.mean) / self.std
-        return self.clip.visual(pixels).float().unflatten(0, videos.shape[:2])
+        return self.clip.visual(self.normalise(videos)).float().unflatten(0, videos.shape[:2])
+
+    def normalise(self, videos: Tensor) -> Tensor:
+        """Turn bytes into what the visual encoder expects: (V, T, H, W, 3) → (V·T, 3, H, W), in memory as they were."""
+        width = videos.shape[-2]
+        # Row by row of W·3 numbers: a CPU is three times as fast at these as at pixels of 3.
+        rows = videos.flatten(0, 1).flatten(-2).float()  # (V·T, H, W·3)
+        rows.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
+        return rows.unflatten(-1, (width, 3)).permute(0, 3, 1, 2)
 
     def checkpoint_activations(self) -> None:
         """Keep of each block only its input, and compute the rest again in the backward pass (Chen et al., 2016)."""

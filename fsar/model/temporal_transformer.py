@@ -36,15 +36,15 @@ class TemporalLayer(nn.Module):
         self.attention_dropout = nn.Dropout(attention_dropout)
         self.feed_forward_dropout = nn.Dropout(feed_forward_dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (V, tokens, D) to (V, tokens, D)."""
+    def forward(self, x: Tensor, outputs: int) -> Tensor:
+        """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""
         normed = self.norm(x)
         q, k, v = (
-            projection(normed).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, D / heads)
-            for projection in (self.query, self.key, self.value)
+            projection(seen).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, D / heads)
+            for projection, seen in ((self.query, normed[:, :outputs]), (self.key, normed), (self.value, normed))
         )
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, tokens, D)
-        x = self.attention_dropout(self.output(attended)) + x
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, outputs, D)
+        x = self.attention_dropout(self.output(attended)) + x[:, :outputs]
         hidden = self.feed_forward_dropout(F.gelu(self.expand(x)))
         return self.feed_forward_dropout(self.contract(hidden)) + x
 
@@ -67,6 +67,7 @@ class TemporalTransformer(nn.Module):
             (V, T, D) modulated frame features; the text token's own output is dropped.
         """
         tokens = frames if text is None else torch.cat([frames, text.unsqueeze(1)], dim=1)  # (V, T or T+1, D)
-        for layer in self.layers:
-            tokens = layer(tokens)
-        return tokens[:, : frames.shape[1]]
+        for number, layer in enumerate(self.layers, start=1):
+            last = number == len(self.layers)
+            tokens = layer(tokens, outputs=frames.shape[1] if last else tokens.shape[1])
+        return tokens[:, : frames.shape[1]]  # with no layer, too

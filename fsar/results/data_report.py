@@ -141,13 +141,13 @@ def _contact_sheet(videos: pd.DataFrame, store: FrameStore, seed: int, path: Pat
     sheet = Image.new("RGB", (COLUMNS * width, rows * height), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), 11)
-    for number, ((split, name), group) in enumerate(classes):
-        video = group.iloc[int(rng.integers(len(group)))]["video_id"]
-        x, y = number % COLUMNS * width, number // COLUMNS * height
+    for place, ((split, name), group) in enumerate(classes):
+        video = store.numbers([group.iloc[int(rng.integers(len(group)))]["video_id"]])[0]
+        x, y = place % COLUMNS * width, place // COLUMNS * height
         draw.text((x, y + 2), f"{name} ({split})"[:46], "black", font)
         positions = np.linspace(0, store.length(video) - 1, STRIP).astype(np.int64)
-        for place, frame in enumerate(store.frames(video, positions)):
+        for step, frame in enumerate(store.frames(video, positions)):
             thumbnail = Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
-            sheet.paste(thumbnail, (x + place * THUMBNAIL, y + LABEL))
+            sheet.paste(thumbnail, (x + step * THUMBNAIL, y + LABEL))
     with atomic(path) as temporary:
         sheet.save(temporary, format="JPEG", quality=85)

@@ -131,7 +131,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     tasks = config.tasks_per_step
     steps = math.ceil(config.iterations / tasks)
     own = [s * tasks + place for s in range(step, steps) for place in share(tasks, fabric)]
-    loader = iter(load_episodes(episodes, own, workers))
+    loader = iter(load_episodes(episodes, own, workers, pin_memory=fabric.device.type == "cuda"))
     bar = progress(None, job.name, "episode", total=steps * tasks, initial=step * tasks)
     while step < steps:
         started = time.monotonic()

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
+
+# A picture as JPEG has it: brightness in full resolution, two colour planes in half of it, each from 0 to 255.
+Planes = list[NDArray[np.uint8]]
 
 
 class VideoError(Exception):
@@ -29,10 +32,11 @@ class VideoFacts:
     height: int
 
 
-def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoFacts, NDArray[np.uint8]]]:
+def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoFacts, Planes]]:
     """Yield every frame, resized to `size` × `size` by bilinear interpolation without regard to the aspect ratio.
 
-    One frame is held at a time, so memory does not grow with the video.
+    One frame is held at a time, so memory does not grow with the video. Frames stay in the colours of video, which are
+    those of JPEG too: by way of RGB storing took half as long again, and rounded twice.
 
     Args:
         path: any file FFmpeg's libraries can read; its name may hold any character.
@@ -40,7 +44,7 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
         timeout: give up after so many seconds.
 
     Yields:
-        The video's facts and (size, size, 3) RGB bytes.
+        The video's facts and the planes Y (size, size), U and V (size / 2, size / 2, rounded up), BT.601, full range.
 
     Raises:
         VideoError: missing, empty, not a video, without a video stream, broken inside, without a frame, or too slow.
@@ -68,13 +72,19 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
                 quarter_turns = round(frame.rotation / 90) % 4
                 width, height = (frame.height, frame.width) if quarter_turns % 2 else (frame.width, frame.height)
                 facts = VideoFacts(float(rate) if rate else 0.0, width, height)
-                resized = np.asarray(
-                    scaler.reformat(frame, size, size, "rgb24", interpolation="BILINEAR").to_ndarray(), np.uint8
-                )
-                yield facts, np.ascontiguousarray(np.rot90(resized, quarter_turns)) if quarter_turns else resized
+                scaled = scaler.reformat(
+                    frame, size, size, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
+                    dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
+                )  # fmt: skip
+                yield facts, [_turned(plane, quarter_turns) for plane in scaled.planes]
                 frames += 1
     except av.FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise VideoError(f"{reason}, after {frames} frames" if frames else reason) from None
     if frames == 0:
         raise VideoError("it has no frames")
+
+
+def _turned(plane: av.video.plane.VideoPlane, quarter_turns: int) -> NDArray[np.uint8]:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return np.ascontiguousarray(np.rot90(rows[:, : plane.width], quarter_turns))

@@ -6,12 +6,15 @@ video is a row with its error: it is never a crash, and never replaced by anothe
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import simplejpeg
 from numpy.typing import NDArray
 
@@ -59,8 +62,8 @@ def stored_positions(frames: int, keep: int) -> NDArray[np.int64]:
 def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[bytes]]:
     """Decode a video and return its facts and one JPEG per frame."""
     frames = [
-        (facts, simplejpeg.encode_jpeg(frame, quality=config.quality, colorsubsampling="420"))
-        for facts, frame in decode(path, config.size, config.timeout)
+        (facts, simplejpeg.encode_jpeg_yuv_planes(*planes, quality=config.quality))
+        for facts, planes in decode(path, config.size, config.timeout)
     ]
     return frames[0][0], [jpeg for _, jpeg in frames]  # decode() raises if there is no frame
 
@@ -149,45 +152,76 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
 
 
 class FrameStore:
-    """Read access to the frames of a benchmark.
+    """Read access to the frames of a benchmark. Videos are named by their numbers, the rows of the index.
 
     Args:
         folder: where the shards lie.
         index: the gathered index.
 
-    The Arrow files are memory-mapped on first use, in each process anew, so that a store can be handed to workers and
-    none of them reads more than the frames it is asked for.
+    The Arrow files are memory-mapped on first use, in each process anew. What is kept for each video is in flat arrays
+    and no Python objects, so loader processes share it with the process that started them.
     """
 
     def __init__(self, folder: Path, index: Path):
         self.folder = folder
-        columns = ["video_id", "shard", "row", "source_frames", "fps"]
-        table = pd.read_parquet(index, columns=[*columns, "status"])
-        table = table[table["status"] == "ok"]
-        self._number = {video_id: i for i, video_id in enumerate(table["video_id"])}
-        self._shard, self._row, self._length = (table[c].to_numpy(np.int32) for c in ("shard", "row", "source_frames"))
-        self._fps = table["fps"].to_numpy()
+        columns = ["video_id", "shard", "row", "source_frames", "fps", "status"]
+        table = pq.read_table(index, columns=columns)
+        self._ids = table["video_id"].combine_chunks()
+        self._shard, self._row, self._length, self._fps = (table[name].to_numpy() for name in columns[1:-1])
+        self._readable = pc.equal(table["status"], "ok").to_numpy()
+        self._scratch: NDArray[np.uint8] | None = None
 
-    def __contains__(self, video_id: str) -> bool:
-        return video_id in self._number
+    def numbers(self, video_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the numbers of these videos.
 
-    def length(self, video_id: str) -> int:
+        Raises:
+            KeyError: some are not in the store, or could not be decoded.
+        """
+        found = pc.index_in(pa.array(video_ids, pa.string()), self._ids).fill_null(-1).to_numpy().astype(np.int64)
+        missing = (found < 0) | ~self._readable[found]
+        if missing.any():
+            raise KeyError(video_ids[int(missing.argmax())])
+        return found
+
+    def video_id(self, number: int) -> str:
+        """Return the id of a video."""
+        return cast(str, self._ids[number].as_py())
+
+    def length(self, number: int) -> int:
         """Return how many frames the source video has."""
-        return int(self._length[self._number[video_id]])
+        return int(self._length[number])
 
-    def fps(self, video_id: str) -> float:
-        """Return the frame rate of the source video, in frames per second."""
-        return float(self._fps[self._number[video_id]])
+    def fps(self, number: int) -> float:
+        """Return the frame rate of the source video, in frames per second; 0 if unknown."""
+        return float(self._fps[number])
 
-    def frames(self, video_id: str, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+    @cached_property
+    def size(self) -> int:
+        """Height and width of the stored frames, in pixels."""
+        number = int(self._readable.argmax())
+        return int(simplejpeg.decode_jpeg_header(self._jpegs(number, np.zeros(1, np.int64))[0])[0])
+
+    def frames(self, number: int, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return (T, size, size, 3) RGB bytes: the frames at these positions of the source, or the nearest stored."""
-        number = self._number[video_id]
-        batch = _open_shard(str(self.folder / shard_name(self._shard[number]))).get_batch(int(self._row[number]))
-        stored = batch.column("position").to_numpy()
+        frames = np.empty((len(positions), self.size, self.size, 3), np.uint8)
+        self.read(number, positions, 0, 0, frames)
+        return frames
+
+    def read(self, number: int, positions: NDArray[np.int64], top: int, left: int, clip: NDArray[np.uint8]) -> None:
+        """Fill `clip`, (T, h, w, 3), with the window of the frames that begins at (top, left)."""
+        height, width = clip.shape[1:3]
+        if self._scratch is None:
+            self._scratch = np.empty((self.size, self.size, 3), np.uint8)
+        for jpeg, frame in zip(self._jpegs(number, positions), clip, strict=True):
+            # One frame at a time through the same memory, which so stays in the processor's cache.
+            simplejpeg.decode_jpeg(jpeg, buffer=self._scratch)
+            frame[:] = self._scratch[top : top + height, left : left + width]
+
+    def _jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
+        batch = _open_shard(self.folder, int(self._shard[number])).get_batch(int(self._row[number]))
         jpegs = batch.column("jpeg")
-        return np.stack(
-            [simplejpeg.decode_jpeg(memoryview(jpegs[i].as_buffer()).cast("B")) for i in nearest(stored, positions)]
-        )
+        places = nearest(batch.column("position").to_numpy(), positions)
+        return [memoryview(jpegs[place].as_buffer()).cast("B") for place in places]
 
 
 def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:
@@ -198,5 +232,5 @@ def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:
 
 
 @lru_cache(maxsize=4096)
-def _open_shard(path: str) -> pa.ipc.RecordBatchFileReader:
-    return pa.ipc.open_file(pa.memory_map(path))
+def _open_shard(folder: Path, shard: int) -> pa.ipc.RecordBatchFileReader:
+    return pa.ipc.open_file(pa.memory_map(str(folder / shard_name(shard))))

@@ -53,6 +53,11 @@ def otam(distances: Tensor, smoothing: float) -> Tensor:
     return torch.logsumexp(cost + weights.view(-1, *[1] * (cost.dim() - 1)), dim=0) * -smoothing
 
 
+def both_directions(distances: Tensor, smoothing: float) -> Tensor:
+    """Return OTAM(D) + OTAM(Dᵀ) of (..., T, T) frame distances: (...), in one batch."""
+    return otam(torch.stack([distances, distances.transpose(-1, -2)]), smoothing).sum(dim=0)
+
+
 class Matching(Metric):
     """OTAM(D) + OTAM(Dᵀ) with D = 1 − cos (CLIP-FSAR, Eq. 5 and 6); λ is the config's `smoothing`."""
 
@@ -62,5 +67,4 @@ class Matching(Metric):
 
     def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
         """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
-        distances = frame_distances(queries, prototypes)  # (..., Q, N, T, T)
-        return otam(torch.stack([distances, distances.transpose(-1, -2)]), self.smoothing).sum(dim=0)
+        return both_directions(frame_distances(queries, prototypes), self.smoothing)

@@ -52,8 +52,9 @@ def collect(
     options = SamplingConfig(**sampling)
 
     def strip(video: str) -> bytes:
-        positions = test_positions(video, store.length(video), store.fps(video), options, seed)
-        pictures = [Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL)) for frame in store.frames(video, positions)]
+        number = store.numbers([video])[0]
+        positions = test_positions(video, store.length(number), store.fps(number), options, seed)
+        pictures = [Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL)) for frame in store.frames(number, positions)]
         whole = Image.new("RGB", (THUMBNAIL * len(pictures), THUMBNAIL))
         for place, picture in enumerate(pictures):
             whole.paste(picture, (place * THUMBNAIL, 0))

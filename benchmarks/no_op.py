@@ -1,0 +1,58 @@
+"""How long Snakemake takes to find that there is nothing to be done: for the paper's config, and for the demo's.
+
+    python -m benchmarks.no_op
+
+Nothing is computed. In a copy of the project every output of the plan is made as an empty file and marked as finished
+(`snakemake --touch`), and then the whole run is started again.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.test_workflow import command, copy_project, prepare_inputs, snakemake
+
+ROUNDS = 3
+
+
+def measure(folder: Path, arguments: list[str]) -> tuple[int, list[float]]:
+    """Return the number of jobs, and the seconds of each run that has nothing to do."""
+    plan = snakemake(folder, "--dry-run", *arguments)
+    jobs = len(re.findall(r"^    jobid: ", plan, re.MULTILINE))
+    for line in re.findall(r"^    (?:input|output): (.*)$", plan, re.MULTILINE):
+        for name in line.split(", "):
+            path = folder / re.sub(r" \(.*\)$", "", name)
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+    snakemake(folder, "--touch", *arguments)
+    taken = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        run = subprocess.run(
+            command(*arguments), cwd=folder, env={**os.environ, "CI": "true"}, capture_output=True, check=True
+        )
+        taken.append(time.perf_counter() - started)
+        assert b"Nothing to be done" in run.stdout + run.stderr, (run.stdout + run.stderr).decode()[-2000:]
+    return jobs, taken
+
+
+def main() -> None:
+    """Print a row per config."""
+    repository = Path(__file__).parents[1]
+    print("| config | jobs | nothing to be done after, s |")
+    print("|---|---|---|")
+    for name, arguments in {"demo": [], "paper": ["--configfile", "configs/paper.yaml"]}.items():
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = copy_project(repository, Path(temporary) / "project")
+            prepare_inputs(folder)
+            jobs, taken = measure(folder, arguments)
+            print(f"| {name} | {jobs} | {', '.join(f'{seconds:.1f}' for seconds in sorted(taken))} |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

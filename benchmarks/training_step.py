@@ -1,0 +1,146 @@
+"""One training step of CLIP-FSAR (30 clips × 8 frames), against the backbone's forward and backward pass alone.
+
+    python -m benchmarks.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5]
+
+The step is that of the training loop: one call of the backbone, the head, both objectives, the norm of the gradients
+and the optimizer. The usual way beside it: a call for the support and one for the queries, OTAM walked cell by cell.
+Weights and pixels are random. On a GPU further rows take one thing away or add one: channels_last, torch.compile.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from benchmarks.usual_way import both_directions
+from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.model.backbone import Backbone
+from fsar.model.few_shot import FewShotModel
+from fsar.model.methods import METHODS
+from fsar.model.similarity import frame_distances
+from fsar.training.data import TrainingBatch
+from fsar.training.fit import TrainingJob, _parameter_groups, train_step
+
+WAY, SHOT, QUERIES, FRAMES, CLASSES = 5, 1, 5, 8, 64
+
+
+class Step:
+    """A model on a device, and the ways to run a step of it."""
+
+    def __init__(self, name: str, precision: str, device: str):
+        torch.manual_seed(0)
+        clip = open_clip.create_model(name, load_weights=False)
+        self.config = TrainingConfig(tasks_per_step=1, precision=precision)  # type: ignore[arg-type]
+        components = METHODS["clip-fsar"].components
+        backbone = Backbone(clip.to(memory_format=torch.channels_last), open_clip.get_tokenizer(name))
+        model = FewShotModel(backbone, components, HeadConfig())
+        clip.requires_grad_(False)
+        clip.visual.requires_grad_(True)
+        self.fabric = Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
+        optimizer: Any = torch.optim.Adam(_parameter_groups(model, self.config), lr=1e-6, fused=True)
+        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        self.model.module.set_training_classes([f"class {number}" for number in range(CLASSES)])
+        self.job = TrainingJob(
+            "CLIP-FSAR", components, BackboneConfig(model=name, weights="none"), SamplingConfig(), HeadConfig(),
+            self.config, seed=0, data_seed=0,
+        )  # fmt: skip
+        size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
+        pixels = torch.randint(256, (clips, FRAMES, size, size, 3), dtype=torch.uint8)
+        self.batch = TrainingBatch(0, pixels, torch.arange(WAY))
+        self.pixels = pixels.to(self.fabric.device)
+
+    def backbone(self) -> None:
+        """Frame features and their gradients, and nothing else."""
+        self.optimizer.zero_grad()
+        with self.fabric.autocast():
+            features = self.model.module.backbone(self.pixels)
+        self.fabric.backward(features.square().mean())
+
+    def whole(self) -> None:
+        """The step of the training loop."""
+        _, _, statistics = train_step(self.fabric, self.model, self.optimizer, iter([self.batch]), self.job)
+        statistics.finish(self.fabric, 1)
+        self.optimizer.step()
+
+    def usual(self) -> None:
+        """Two calls of the backbone and the alignment cell by cell."""
+        module = self.model.module
+        module.train()
+        self.optimizer.zero_grad()
+        with self.fabric.autocast():
+            support, queries = (module.backbone(part) for part in self.pixels.split([WAY * SHOT, WAY * QUERIES]))
+        loss = self._objectives(module, support, queries)
+        self.fabric.backward(loss)
+        self.optimizer.step()
+
+    def _objectives(self, module: FewShotModel, support: Tensor, queries: Tensor) -> Tensor:
+        head, text = module.head, module.training_text
+        classes = torch.arange(WAY, device=text.device)
+        prototypes = head.prototypes(support.unflatten(0, (WAY, SHOT)), text[classes])
+        distances = frame_distances(head.modulate(queries), prototypes)
+        labels = classes.repeat_interleave(QUERIES)
+        few_shot = F.cross_entropy(-both_directions(distances, head.config.smoothing), labels)
+        logits = head.class_logits(torch.cat([support, queries]), text)
+        return few_shot + F.cross_entropy(logits, torch.cat([classes.repeat_interleave(SHOT), labels]))
+
+
+def seconds(run: Callable[[], None], device: torch.device) -> float:
+    """Return the seconds of one call, with what it leaves to the GPU."""
+    started = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="ViT-B-32")
+    parser.add_argument("--precision", default="32-true")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    step = Step(options.model, options.precision, options.device)
+    device = step.fabric.device
+    runs: dict[str, Callable[[], None]] = {
+        "backbone alone": step.backbone,
+        "training step": step.whole,
+        "the usual way": step.usual,
+    }
+    if device.type == "cuda":
+        contiguous = Step(options.model, options.precision, options.device)
+        contiguous.model.module.backbone.clip.to(memory_format=torch.contiguous_format)
+        runs["training step, not channels_last"] = contiguous.whole
+        compiled = Step(options.model, options.precision, options.device)
+        compiled.model.module.backbone.clip.visual.compile()
+        runs["training step, torch.compile"] = compiled.whole
+    for run in runs.values():
+        for _ in range(1 if device.type == "cpu" else 5):
+            run()  # warm
+    times = {name: [] for name in runs}  # type: dict[str, list[float]]
+    for _ in range(options.rounds):
+        for name, run in runs.items():
+            times[name].append(seconds(run, device))
+    print(f"{options.model}, {options.precision}, {device.type}, {torch.get_num_threads()} threads")
+    print("| | s (least to most) | episodes/s | over the backbone alone |")
+    print("|---|---|---|---|")
+    for name, taken in times.items():
+        ratio = median(own / alone for own, alone in zip(taken, times["backbone alone"], strict=True))
+        print(
+            f"| {name} | {median(taken):.3f} ({min(taken):.3f}–{max(taken):.3f}) | {1 / median(taken):.2f} "
+            f"| {ratio:.3f}× |"
+        )
+    if device.type == "cuda":
+        print(f"most GPU memory: {torch.cuda.max_memory_allocated() / 1e9:.1f} GB")
+
+
+if __name__ == "__main__":
+    main()
