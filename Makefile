@@ -9,8 +9,9 @@ BIN := .venv/bin
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 
+# Two test files at a time, each from its first to its last test: some share a finished run of the workflow.
 test: .venv/ready check
-	$(BIN)/python -m pytest --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 # A real SLURM on this machine, installed from Debian's packages if it is not there (as root).
 test-slurm: .venv/ready

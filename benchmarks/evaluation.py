@@ -12,53 +12,57 @@ from statistics import median
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.usual_way import episode_logits
+from benchmarks.worlds import draw
 from fsar.config import HeadConfig
-from fsar.episodes.draw import EpisodeSampler
-from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.evaluate import predict
 from fsar.model.head import Head
 from fsar.model.methods import METHODS
 
-CLASSES, VIDEOS, FRAMES, EPISODES, WAY = 24, 2400, 8, 10000, 5
+CLASSES, VIDEOS, FRAMES, EPISODES = 24, 2400, 8, 10000
 BASELINE, ROUNDS = 100, 3
 
 
-def draw(shot: int) -> StoredEpisodes:
-    """Return 5-way episodes with one query per class."""
-    sampler = EpisodeSampler((np.arange(VIDEOS) % CLASSES).astype(str).astype(object), WAY, shot, 1)
-    rng = np.random.default_rng(0)
-    drawn = [sampler.draw(rng) for _ in range(EPISODES)]
-    return StoredEpisodes(
-        video_ids=[str(number) for number in range(VIDEOS)],
-        class_names=[str(number) for number in range(CLASSES)],
-        classes=np.stack([episode.classes for episode in drawn]),
-        support=np.stack([episode.support for episode in drawn]),
-        queries=np.stack([episode.queries for episode in drawn]),
-    )
+class Setting:
+    """Made-up features of videos, and 5-way episodes with one query per class."""
+
+    def __init__(self, method: str, shot: int, width: int, videos: int, episodes: int):
+        torch.manual_seed(0)
+        self.head = Head(METHODS[method].components, width, HeadConfig()).eval()
+        self.frames, self.text = torch.randn(videos, FRAMES, width), torch.randn(CLASSES, width)
+        labels = [str(number % CLASSES) for number in range(videos)]
+        self.episodes = draw([str(number) for number in range(videos)], labels, shot, episodes)
+
+    def predict(self) -> NDArray[np.int64]:
+        """Evaluate all episodes, as the workflow does."""
+        rows = {name: row for row, name in enumerate(self.episodes.video_ids)}
+        classes = {name: row for row, name in enumerate(self.episodes.class_names)}
+        return predict(self.head, self.episodes, rows, self.frames, classes, self.text)
+
+    def predict_one(self, number: int) -> NDArray[np.int64]:
+        """Evaluate one episode in the usual way."""
+        support, queries, classes = (
+            torch.from_numpy(part[number])
+            for part in (self.episodes.support, self.episodes.queries, self.episodes.classes)
+        )
+        logits = episode_logits(self.head, self.frames[support], self.frames[queries.flatten()], self.text[classes])
+        return logits.argmax(dim=-1).numpy()
 
 
 @torch.inference_mode()
 def compare(method: str, shot: int, width: int) -> None:
     """Print a row of the table."""
-    torch.manual_seed(0)
-    head = Head(METHODS[method].components, width, HeadConfig()).eval()
-    frames, text, episodes = torch.randn(VIDEOS, FRAMES, width), torch.randn(CLASSES, width), draw(shot)
-    rows = {name: row for row, name in enumerate(episodes.video_ids)}
-    classes = {name: row for row, name in enumerate(episodes.class_names)}
+    setting = Setting(method, shot, width, VIDEOS, EPISODES)
     ours, usual = [], []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        predicted = predict(head, episodes, rows, frames, classes, text)
+        predicted = setting.predict()
         ours.append(time.perf_counter() - started)
         started = time.perf_counter()
         for number in range(BASELINE):
-            support, queries = (torch.from_numpy(part[number]) for part in (episodes.support, episodes.queries))
-            logits = episode_logits(
-                head, frames[support], frames[queries.flatten()], text[torch.from_numpy(episodes.classes[number])]
-            )
-            assert (logits.argmax(dim=-1).numpy() == predicted[number].ravel()).all()
+            assert (setting.predict_one(number) == predicted[number].ravel()).all()
         usual.append((time.perf_counter() - started) * EPISODES / BASELINE)
     ratios = [slow / fast for slow, fast in zip(usual, ours, strict=True)]
     own = f"{median(ours):.1f} ({min(ours):.1f}–{max(ours):.1f})"

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.test_workflow import command, copy_project, prepare_inputs, snakemake
+from tests.workflow import command, copy_project, prepare_inputs, snakemake
 
 ROUNDS = 3
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.scheduling [folder of the run]
 
-Run it where a whole run has just finished from scratch: it reads that run's log and the jobs' measured times.
+Run it where a whole run has just finished from scratch, here or on a cluster: it reads that run's log and the
+jobs' measured times.
 """
 
 import re

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from fsar.config import FramesConfig
+from fsar.episodes.draw import EpisodeSampler
+from fsar.episodes.stored import StoredEpisodes
 from fsar.files import write_parquet
 from fsar.videos.frame_store import INDEX_SCHEMA, FrameStore, write_shard
 from fsar.videos.shards import shard_name
@@ -42,3 +44,17 @@ def store_of(clips: list[Path], rows: int, folder: Path) -> tuple[FrameStore, pd
     write_parquet(folder / "index.parquet", index, INDEX_SCHEMA)
     videos = pd.DataFrame({"video_id": index["video_id"], "class_name": (index.index % CLASSES).astype(str)})
     return FrameStore(folder, folder / "index.parquet"), videos
+
+
+def draw(ids: list[str], labels: list[str], shot: int, count: int) -> StoredEpisodes:
+    """Return 5-way episodes with one query per class."""
+    sampler = EpisodeSampler(np.array(labels, object), 5, shot, 1)
+    rng = np.random.default_rng(0)
+    drawn = [sampler.draw(rng) for _ in range(count)]
+    return StoredEpisodes(
+        video_ids=ids,
+        class_names=list(sampler.class_names),
+        classes=np.stack([episode.classes for episode in drawn]),
+        support=np.stack([episode.support for episode in drawn]),
+        queries=np.stack([episode.queries for episode in drawn]),
+    )

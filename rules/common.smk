@@ -225,6 +225,12 @@ def features(wildcards):
     return FEATURES.format(**{**wildcards, "method": model_of(wildcards.method)})
 
 
+def evaluation_of_a_model(wildcards):
+    """One job of a cluster: a model's features, and all tests on them, which alone are shorter than their submission."""
+    names = (wildcards.benchmark, wildcards.backbone, model_of(wildcards.method), wildcards.seed)
+    return "evaluation-" + "-".join(names)
+
+
 def demo_source(wildcards):
     source = CONFIG.benchmarks[wildcards.benchmark].source
     if not isinstance(source, DemoSource):

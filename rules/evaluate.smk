@@ -14,6 +14,8 @@ rule encode_features:
         "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.log",
     # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
     cache: "omit-software"
+    group:
+        evaluation_of_a_model
     conda:
         "../envs/train.yaml"
     threads: training_threads
@@ -45,11 +47,13 @@ rule evaluate:
         "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.log",
     benchmark:
         "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.tsv"
+    group:
+        evaluation_of_a_model
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(4000),
         runtime=growing(2, "h"),
     params:
         code=model_code("evaluate.py"),

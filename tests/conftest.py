@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+torch.set_num_threads(1)  # test files run beside one another
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest files, so that the last to end are short."""
+    longest = ["test_workflow.py", "test_robustness.py", "test_training.py", "test_benchmarks.py", "test_sharing.py"]
+    rank = {name: number for number, name in enumerate(longest)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(longest)))
 
 
 @pytest.fixture(scope="session")

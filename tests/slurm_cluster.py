@@ -1,6 +1,7 @@
 """A SLURM of one node on this machine, for tests: two partitions, two pretended GPUs, no systemd.
 
-python -m tests.slurm_cluster install    # Debian's packages, as root
+python -m tests.slurm_cluster install            # Debian's packages, as root
+python -m tests.slurm_cluster run COMMAND …      # start it, run the command, stop it
 """
 
 import os
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -158,5 +160,8 @@ def _wait(ready: object, name: str, folder: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["install"]:
         install()
+    elif sys.argv[1:2] == ["run"] and not why_not():
+        with tempfile.TemporaryDirectory() as temporary, cluster(Path(temporary)):
+            sys.exit(subprocess.run(sys.argv[2:], check=False).returncode)
     else:
-        sys.exit(__doc__)
+        sys.exit(why_not() or __doc__)

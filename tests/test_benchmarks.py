@@ -18,8 +18,8 @@ from fsar.benchmarks.split_lists import Entry, class_name, read_split_lists, spl
 from fsar.config import PUBLISHED, SPLITS
 from fsar.errors import UserError
 from tests.archives import Served, make_rar, make_tar, serving
-from tests.test_workflow import copy_project, rules_to_run, snakemake
 from tests.videos import make_video
+from tests.workflow import copy_project, rules_to_run, snakemake
 
 PER_CLASS = 4
 CLASSES = {"train": 3, "val": 2, "test": 2}

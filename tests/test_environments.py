@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fsar.code_inputs import PACKAGE, code_inputs
-from tests.test_workflow import copy_project, snakemake
+from tests.workflow import copy_project, snakemake
 
 # Import names that differ from the package's.
 PACKAGES = {

@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import yaml
 
-from tests.test_workflow import TINY, copy_project, snakemake
+from tests.workflow import TINY, copy_project, snakemake
 
 
 def test_two_checkouts_share_frames_and_features(repository, tmp_path):

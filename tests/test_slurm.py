@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.slurm_cluster import cluster, jobs, why_not
-from tests.test_workflow import TABLE, command, copy_project, snakemake, write_listing
+from tests.workflow import TABLE, command, copy_project, snakemake, write_listing
 
 pytestmark = pytest.mark.slurm
 
@@ -68,7 +68,10 @@ def test_a_broken_benchmark_leaves_the_other_whole_and_every_job_is_where_it_bel
         by_rule.setdefault(run_of(job), []).append(job)
     trained, decoded = by_rule["train_model"], by_rule["decode_frames"]
     assert [job["Partition"] for job in trained] == ["gpu"] and {job["Partition"] for job in decoded} == {"cpu"}
-    assert by_rule["encode_features"][0]["Partition"] == "gpu"
+    # Features and the tests on them are one job, named by the model.
+    tested = by_rule["evaluation-tiny-small-clip-otam-1"]
+    assert [job["Partition"] for job in tested] == ["gpu"] and "gpu" in tested[0]["TresPerJob"]
+    assert "evaluate" not in by_rule and "encode_features" not in by_rule
     assert all("gpu" in job.get("TresPerJob", "") for job in trained) and "TresPerJob" not in decoded[0]
     assert {job["MinMemoryNode"] for job in decoded} == {"1000M"} and trained[0]["MinMemoryNode"] == "1500M"
     assert decoded[0]["TimeLimit"] == "08:00:00" and trained[0]["TimeLimit"] == "1-00:00:00"
@@ -125,6 +128,7 @@ def test_ctrl_c_cancels_the_jobs(project):
     process = subprocess.Popen(
         command("results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors", *site(project), *config),
         cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also where tests run in the background
         env={**os.environ, "CI": "true"},
     )  # fmt: skip
 

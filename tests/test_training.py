@@ -140,6 +140,7 @@ def test_outputs(uninterrupted, world):
     assert list(metrics["iteration"]) == [2, 4, 6, 8, 10, 12]
     assert list(metrics["val_accuracy"].notna()) == [False, True, False, True, False, True]
     assert (metrics["gradient_norm"] > 0).all() and (metrics["episodes_per_second"] > 0).all()
+    assert (metrics["loader_seconds"] > 0).all() and (metrics["loader_seconds"] < 60).all()
     assert metrics["gpu_memory_mb"].isna().all() and metrics["loss"].gt(metrics["few_shot_loss"]).all()
     trained, before = load_file(uninterrupted / "model.safetensors"), load_file(world / "clip.safetensors")
     assert any(name.startswith("head.temporal_transformer") for name in trained)

@@ -1,14 +1,10 @@
 """The workflow itself, run as a user runs it, in a copy of the project at the smallest size."""
 
-import csv
 import hashlib
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -17,41 +13,7 @@ import pytest
 import yaml
 
 from fsar.code_inputs import code_inputs
-from tests.videos import make_broken_videos, make_video
-
-PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "report", "rules", "workflow_scripts"]
-
-
-def command(*arguments: str, cores: int = 2) -> list[str]:
-    return [str(Path(sys.executable).with_name("snakemake")), "--cores", str(cores), *arguments]
-
-
-def snakemake(folder: Path, *arguments: str, ok: bool = True, cores: int = 2, **environment: str) -> str:
-    """Run Snakemake in a folder and return what it printed."""
-    variables = {**os.environ, "CI": "true", **environment}
-    run = subprocess.run(
-        command(*arguments, cores=cores), cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    output = run.stdout.decode()
-    assert (run.returncode == 0) is ok, output
-    return output
-
-
-def rules_to_run(folder: Path, *arguments: str) -> set[str]:
-    return set(re.findall(r"^(?:local)?rule (\w+):", snakemake(folder, "--dry-run", *arguments), re.MULTILINE))
-
-
-def copy_project(repository: Path, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    for name in PROJECT:
-        source = repository / name
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, folder / name, ignore=ignore) if source.is_dir() else shutil.copy2(source, folder)
-    return folder
-
-
-TINY = ["--configfile", "configs/tiny.yaml"]
-TABLE = "results/table.csv"  # alone, where figures and cards are not the question
+from tests.workflow import TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -60,27 +22,6 @@ def finished(repository, tmp_path_factory):
     folder = copy_project(repository, tmp_path_factory.mktemp("workflow") / "a folder (with spaces) & 'ünïcode'")
     snakemake(folder, *TINY)
     return folder
-
-
-def overlay(folder: Path, name: str, **changes) -> list[str]:
-    """Write configs/tiny.yaml with some top-level sections merged over it, as an overlay."""
-    values = yaml.safe_load((folder / "configs/tiny.yaml").read_text())
-    for section, value in changes.items():
-        values[section] = {**values.get(section, {}), **value}
-    (folder / name).write_text(yaml.safe_dump(values))
-    return ["--configfile", name]
-
-
-def prepare_inputs(folder: Path) -> None:
-    """Write what configs expect a user to bring: a list of videos, and the files of Something-Something V2."""
-    (folder / "my_videos").mkdir()
-    rows = [(f"{s} {c} {i}.mp4", f"{s} {c}", s) for s in ("train", "val", "test") for c in range(5) for i in range(10)]
-    write_listing(folder / "my_videos/videos.csv", rows)
-    registered = folder / "data/registered/ssv2"
-    (registered / "labels").mkdir(parents=True)
-    (registered / "20bn-something-something-v2-00").touch()
-    for name in ("train", "validation"):
-        (registered / f"labels/something-something-v2-{name}.json").touch()
 
 
 def test_dry_run_of_every_config(repository, tmp_path):
@@ -312,41 +253,6 @@ def test_twice_from_scratch_gives_the_same_bytes(finished, repository, tmp_path)
     assert all((again / path).read_bytes() == (finished / path).read_bytes() for path in videos)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_goes_on(finished, repository, tmp_path, how):
-    folder = copy_project(repository, tmp_path / "interrupted")
-    shutil.copytree(finished / "data", folder / "data", copy_function=shutil.copy2)
-    shutil.copytree(finished / ".snakemake/metadata", folder / ".snakemake/metadata")
-    longer = overlay(folder, "longer.yaml")
-    values = yaml.safe_load((folder / "longer.yaml").read_text())
-    values["benchmarks"]["tiny"]["training"] |= {"iterations": 60, "validate_every": 1000}
-    values["run"] = {**values["run"], "methods": ["clip-fsar"], "shots": [1]}
-    (folder / "longer.yaml").write_text(yaml.safe_dump(values))
-    assert "decode_frames" not in rules_to_run(folder, *longer)
-
-    process = subprocess.Popen(
-        command(TABLE, *longer),
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 120
-    while not list(folder.glob("results/checkpoints/**/*.pt")) and process.poll() is None:
-        assert time.monotonic() < deadline, "no checkpoint within two minutes"
-        time.sleep(0.05)
-    os.killpg(process.pid, how)
-    process.wait(60)
-    assert not (folder / "results/table.csv").exists(), "it finished before it was interrupted"
-    assert list(folder.glob("results/checkpoints/**/*.pt"))
-
-    if how == signal.SIGKILL:
-        snakemake(folder, "--unlock", *longer)  # as Snakemake itself advises
-    snakemake(folder, TABLE, *longer)
-    assert "going on from step" in next(folder.glob("logs/train_model/*.log")).read_text()
-    assert (folder / "results/table.csv").exists() and not list(folder.glob("results/checkpoints/**/*.pt"))
-
-
 def test_weights_from_elsewhere_are_tested_as_they_are(finished):
     given = finished / "given weights.safetensors"
     shutil.copy(finished / "results/models/tiny/small-clip/clip-fsar/shot1-seed1/model.safetensors", given)
@@ -366,92 +272,3 @@ def test_weights_from_elsewhere_are_tested_as_they_are(finished):
         before.rename(finished / "results")
     assert list(table["selection"]) == ["given", "given"] and table["seeds"].isna().all()
     assert table["accuracy"].equals(expected[table.index])
-
-
-def own_videos(finished: Path, listing: Path, **settings) -> list[str]:
-    """An overlay that runs a CSV of videos at tiny size, with the small CLIP of the finished run."""
-    values = yaml.safe_load((finished / "configs/tiny.yaml").read_text())
-    tiny = values["benchmarks"]["tiny"]
-    values["run"] |= {"benchmarks": ["own"], "shots": [1], **settings.pop("run", {})}
-    values["benchmarks"] = {"own": {**tiny, "source": {"kind": "csv", "file": str(listing)}, **settings}}
-    (finished / "own.yaml").write_text(yaml.safe_dump(values))
-    return ["--configfile", "own.yaml"]
-
-
-def write_listing(path: Path, rows: list[tuple[str, str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("path", "class", "split"), *rows])
-    return path
-
-
-def test_own_videos_with_awkward_names_and_broken_ones(finished, tmp_path):
-    endings = ["plain.mp4", "it's (50%) & so!.avi", 'quo"ted $HOME;.mkv', "größe 動画.webm"]
-    rows = []
-    for split in ("train", "val", "test"):
-        for label in range(4):
-            for ending in endings:
-                path = make_video(tmp_path / f"{split} {label} {ending}", 12)
-                rows.append((path.name, f"{split} class {label}", split))
-    broken = make_broken_videos(tmp_path)
-    rows += [(name, "test class 0", "test") for name in broken]
-    listing = write_listing(tmp_path / "my videos.csv", rows)
-
-    refused = snakemake(finished, TABLE, *own_videos(finished, listing), ok=False)
-    assert f"{len(broken)} of {len(rows)} videos cannot be decoded" in refused and "missing.mp4" in refused
-    decoded = (finished / "data/own/frames/shard-000.arrow").stat().st_mtime_ns
-
-    snakemake(finished, TABLE, *own_videos(finished, listing, frames={"size": 72, "shards": 2, "max_failed": 0.5}))
-    assert (finished / "data/own/frames/shard-000.arrow").stat().st_mtime_ns == decoded  # nothing lost
-    assert set(pd.read_csv(finished / "results/table.csv")["benchmark"]) == {"own"}
-    index = pd.read_parquet(finished / "data/own/frames/index.parquet")
-    assert (index["status"] == "failed").sum() == len(broken)
-
-
-def test_real_videos_of_something_something(finished, real_clips):
-    listing = real_clips / "ssv2_sample" / "videos.csv"
-    snakemake(finished, TABLE, *own_videos(finished, listing))
-    table = pd.read_csv(finished / "results/table.csv")
-    assert list(table["method"]) == ["CLIP-FSAR zero-shot", "CLIP-Freeze", "OTAM", "CLIP-FSAR", "CLIP-FSAR + text"]
-    assert table["accuracy"].notna().all()
-
-
-GOOD_ROWS = [(f"{s}{c}{i}.mp4", f"{s}{c}", s) for s in ("train", "val", "test") for c in range(4) for i in range(3)]
-
-
-@pytest.mark.parametrize(
-    ("rows", "settings", "message"),
-    [
-        (
-            GOOD_ROWS,
-            {"run": {"ways": [5]}},
-            "way is 5, but benchmark 'own' has 4 test classes; the nearest valid value",
-        ),
-        (GOOD_ROWS, {"run": {"shots": [3]}}, "the largest valid shot is 2"),
-        (GOOD_ROWS[:-2], {"run": {"shots": [2]}}, "class 'test3' (test) of benchmark 'own' has 1"),
-        ([*GOOD_ROWS, ("x.mp4", "test0", "train")], {}, "the class 'test0' is in the splits test and train"),
-        ([*GOOD_ROWS, GOOD_ROWS[0]], {}, "is listed 2 times"),
-        (GOOD_ROWS, {"frams": {}}, "unknown key benchmarks.own.frams; did you mean 'frames'?"),
-    ],
-)
-def test_mistakes_end_before_any_job_with_one_message(finished, tmp_path, rows, settings, message):
-    listing = write_listing(tmp_path / "videos.csv", rows)
-    output = snakemake(finished, *own_videos(finished, listing, **settings), ok=False)
-    assert message in output and "Traceback" not in output and not re.search(r"^rule ", output, re.MULTILINE)
-
-
-def test_a_list_that_is_missing(finished, tmp_path):
-    output = snakemake(finished, *own_videos(finished, tmp_path / "none.csv"), ok=False)
-    assert "There is no list of videos at" in output and "Traceback" not in output
-
-
-def test_nested_values_on_the_command_line_are_refused(finished):
-    output = snakemake(finished, *TINY, "--config", "run=shots", ok=False)
-    assert "run must be a section of keys" in output
-
-
-def test_openai_weights_without_a_network(finished):
-    target = "results/features/tiny/RN50/clip-freeze/seed1/test.safetensors"
-    arguments = overlay(finished, "rn50.yaml", run={"backbones": ["RN50"]})
-    output = snakemake(finished, target, *arguments, ok=False, HF_HUB_OFFLINE="1", HF_HOME=str(finished / "no cache"))
-    assert "could not be downloaded" in output and "backbones.….weights" in output
-    assert (finished / "data/tiny/frames/index.parquet").exists()

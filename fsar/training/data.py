@@ -1,8 +1,9 @@
 """The training episodes as tensors: which videos, which frames, which pixels, all a function of (seed, number)."""
 
 import math
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,20 @@ class TrainingBatch(NamedTuple):
     number: int
     videos: Tensor
     classes: Tensor
+
+
+class TimedLoader(Iterator[TrainingBatch]):
+    """The batches of a loader, with the seconds that were waited for them since `seconds` was last set to 0."""
+
+    def __init__(self, loader: DataLoader[TrainingBatch]):
+        self.batches = iter(loader)
+        self.seconds = 0.0
+
+    def __next__(self) -> TrainingBatch:
+        started = time.monotonic()
+        batch = next(self.batches)
+        self.seconds += time.monotonic() - started
+        return batch
 
 
 class TrainingEpisodes(Dataset[TrainingBatch]):

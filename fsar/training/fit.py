@@ -24,7 +24,7 @@ from fsar.model.few_shot import FewShotModel, save_weights
 from fsar.model.methods import Components
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
-from fsar.training.data import TrainingBatch, TrainingEpisodes, load_episodes
+from fsar.training.data import TimedLoader, TrainingBatch, TrainingEpisodes, load_episodes
 from fsar.training.environment import environment
 from fsar.training.metrics import Metrics
 from fsar.training.processes import gather, share, start_processes
@@ -131,10 +131,10 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     tasks = config.tasks_per_step
     steps = math.ceil(config.iterations / tasks)
     own = [s * tasks + place for s in range(step, steps) for place in share(tasks, fabric)]
-    loader = iter(load_episodes(episodes, own, workers, pin_memory=fabric.device.type == "cuda"))
+    loader = TimedLoader(load_episodes(episodes, own, workers, pin_memory=fabric.device.type == "cuda"))
     bar = progress(None, job.name, "episode", total=steps * tasks, initial=step * tasks)
     while step < steps:
-        started = time.monotonic()
+        started, loader.seconds = time.monotonic(), 0.0
         rate = learning_rate((step + 1) * tasks - 1, config)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
@@ -161,6 +161,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
             "gradient_norm": norm,
             "val_accuracy": None,
             "episodes_per_second": tasks / (time.monotonic() - started),
+            "loader_seconds": loader.seconds,
             "gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if fabric.device.type == "cuda" else None,
         }
         if step == steps or _due(iteration, config.validate_every, tasks):

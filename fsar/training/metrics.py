@@ -20,11 +20,12 @@ METRICS_SCHEMA = pa.schema(
         ("gradient_norm", pa.float64()),  # of all trained parameters
         ("val_accuracy", pa.float64()),  # missing where no validation followed the step
         ("episodes_per_second", pa.float64()),  # of the step, validation not included
+        ("loader_seconds", pa.float64()),  # of the step, waited for frames; near 0 if the loader keeps up
         ("gpu_memory_mb", pa.float64()),  # the most that was allocated so far; missing on a CPU
     ]
 )
 # What a training does to the machine; all else is the same in a run that was stopped and went on.
-MACHINE_COLUMNS = ["episodes_per_second", "gpu_memory_mb"]
+MACHINE_COLUMNS = ["episodes_per_second", "loader_seconds", "gpu_memory_mb"]
 
 
 class Metrics:

@@ -1,0 +1,83 @@
+"""A whole evaluation, encoding included: every video once, against encoding the videos of every episode.
+
+    python -m benchmarks.encoding [small-clip or another model of open_clip]
+
+5-way 1-shot, as many episodes per video as in the paper's tests (10,000 of 2,400 videos, here of 96). The usual way
+runs the first episodes; its time for all of them follows. What the backbone is given is counted. Weights are random.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+
+from benchmarks.usual_way import episode_logits
+from benchmarks.worlds import draw, store_of
+from fsar.config import HeadConfig, SamplingConfig
+from fsar.evaluation.evaluate import predict
+from fsar.evaluation.features import TestClips, encode_videos
+from fsar.model.backbone import Backbone
+from fsar.model.head import Head
+from fsar.model.methods import METHODS
+from tests.videos import make_video
+
+VIDEOS, CLASSES, FIRST = 96, 24, 10
+EPISODES = 10000 * VIDEOS // 2400
+
+
+class Counted(Backbone):
+    """A backbone that counts the videos it is given."""
+
+    videos = 0
+
+    def forward(self, videos: torch.Tensor) -> torch.Tensor:
+        """Encode and count."""
+        self.videos += len(videos)
+        return super().forward(videos)
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Print both."""
+    name = sys.argv[1] if sys.argv[1:] else "small-clip"
+    torch.manual_seed(0)
+    backbone: Any = Counted(open_clip.create_model(name, load_weights=False), open_clip.get_tokenizer(name)).eval()
+    head = Head(METHODS["clip-fsar"].components, backbone.width, HeadConfig()).eval()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        clips = [make_video(folder / f"{number}.mp4", 30, size="256x256") for number in range(4)]
+        store, videos = store_of(clips, VIDEOS, folder)
+        ids, labels = list(videos["video_id"]), [str(row % CLASSES) for row in range(VIDEOS)]
+        episodes = draw(ids, labels, 1, EPISODES)
+        text = backbone.encode_text([f"class {number}" for number in range(CLASSES)])
+
+        started = time.perf_counter()
+        frames = encode_videos(backbone, store, ids, SamplingConfig(), 0, torch.device("cpu"))
+        rows, classes = ({key: row for row, key in enumerate(keys)} for keys in (ids, episodes.class_names))
+        predicted = predict(head, episodes, rows, frames, classes, text)
+        ours, encoded = time.perf_counter() - started, backbone.videos
+
+        backbone.videos = 0
+        tested = TestClips(store, ids, SamplingConfig(), backbone.image_size, 0)
+        started = time.perf_counter()
+        for number in range(FIRST):
+            support, queries = episodes.support[number].ravel(), episodes.queries[number].ravel()
+            features = [backbone(torch.stack([tested[video] for video in part])) for part in (support, queries)]
+            names = text[torch.from_numpy(episodes.classes[number])]
+            logits = episode_logits(head, features[0].unflatten(0, (-1, 1)), features[1], names)
+            assert (logits.argmax(dim=-1).numpy() == predicted[number].ravel()).all()
+        usual, usual_encoded = ((time.perf_counter() - started) / FIRST * EPISODES, backbone.videos / FIRST * EPISODES)
+    print(f"{name}: {EPISODES} episodes of {VIDEOS} videos, {torch.get_num_threads()} threads")
+    print("| | videos encoded | s |")
+    print("|---|---|---|")
+    print(f"| every video of every episode | {usual_encoded:,.0f} | {usual:.0f} |")
+    print(f"| every video once | {encoded:,} | {ours:.1f} |")
+    print(f"ratio: {usual_encoded / encoded:.0f}× of videos, {usual / ours:.0f}× of time")
+
+
+if __name__ == "__main__":
+    main()

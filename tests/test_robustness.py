@@ -1,0 +1,144 @@
+"""The workflow meets stops, broken and awkward videos, mistakes, and no network: in a copy with its data prepared."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.videos import make_broken_videos, make_video
+from tests.workflow import TABLE, TINY, command, copy_project, overlay, rules_to_run, snakemake, write_listing
+
+
+@pytest.fixture(scope="module")
+def prepared(repository, tmp_path_factory):
+    """A copy of the project with the tiny benchmark's data and the small CLIP."""
+    folder = copy_project(repository, tmp_path_factory.mktemp("workflow") / "a folder (with spaces) & 'ünïcode'")
+    snakemake(folder, "data", "data/small_clip/small-clip.safetensors", *TINY)
+    return folder
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_goes_on(prepared, repository, tmp_path, how):
+    folder = copy_project(repository, tmp_path / "interrupted")
+    shutil.copytree(prepared / "data", folder / "data", copy_function=shutil.copy2)
+    shutil.copytree(prepared / ".snakemake/metadata", folder / ".snakemake/metadata")
+    longer = overlay(folder, "longer.yaml")
+    values = yaml.safe_load((folder / "longer.yaml").read_text())
+    values["benchmarks"]["tiny"]["training"] |= {"iterations": 60, "validate_every": 1000}
+    values["run"] = {**values["run"], "methods": ["clip-fsar"], "shots": [1]}
+    (folder / "longer.yaml").write_text(yaml.safe_dump(values))
+    assert "decode_frames" not in rules_to_run(folder, *longer)
+
+    process = subprocess.Popen(
+        command(TABLE, *longer),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # Where the tests are started in the background, Ctrl-C is ignored by what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("results/checkpoints/**/*.pt")) and process.poll() is None:
+        assert time.monotonic() < deadline, "no checkpoint within two minutes"
+        time.sleep(0.05)
+    os.killpg(process.pid, how)
+    process.wait(60)
+    assert not (folder / "results/table.csv").exists(), "it ended before it was interrupted"
+    assert list(folder.glob("results/checkpoints/**/*.pt"))
+
+    if how == signal.SIGKILL:
+        snakemake(folder, "--unlock", *longer)  # as Snakemake itself advises
+    snakemake(folder, TABLE, *longer)
+    assert "going on from step" in next(folder.glob("logs/train_model/*.log")).read_text()
+    assert (folder / "results/table.csv").exists() and not list(folder.glob("results/checkpoints/**/*.pt"))
+
+
+def own_videos(prepared: Path, listing: Path, **settings) -> list[str]:
+    """An overlay that runs a CSV of videos at tiny size, with the small CLIP of the prepared copy."""
+    values = yaml.safe_load((prepared / "configs/tiny.yaml").read_text())
+    tiny = values["benchmarks"]["tiny"]
+    values["run"] |= {"benchmarks": ["own"], "shots": [1], **settings.pop("run", {})}
+    values["benchmarks"] = {"own": {**tiny, "source": {"kind": "csv", "file": str(listing)}, **settings}}
+    (prepared / "own.yaml").write_text(yaml.safe_dump(values))
+    return ["--configfile", "own.yaml"]
+
+
+def test_own_videos_with_awkward_names_and_broken_ones(prepared, tmp_path):
+    endings = ["plain.mp4", "it's (50%) & so!.avi", 'quo"ted $HOME;.mkv', "größe 動画.webm"]
+    rows = []
+    for split in ("train", "val", "test"):
+        for label in range(4):
+            for ending in endings:
+                path = make_video(tmp_path / f"{split} {label} {ending}", 12)
+                rows.append((path.name, f"{split} class {label}", split))
+    broken = make_broken_videos(tmp_path)
+    rows += [(name, "test class 0", "test") for name in broken]
+    listing = write_listing(tmp_path / "my videos.csv", rows)
+
+    refused = snakemake(prepared, TABLE, *own_videos(prepared, listing), ok=False)
+    assert f"{len(broken)} of {len(rows)} videos cannot be decoded" in refused and "missing.mp4" in refused
+    decoded = (prepared / "data/own/frames/shard-000.arrow").stat().st_mtime_ns
+
+    snakemake(prepared, TABLE, *own_videos(prepared, listing, frames={"size": 72, "shards": 2, "max_failed": 0.5}))
+    assert (prepared / "data/own/frames/shard-000.arrow").stat().st_mtime_ns == decoded  # nothing lost
+    assert set(pd.read_csv(prepared / "results/table.csv")["benchmark"]) == {"own"}
+    index = pd.read_parquet(prepared / "data/own/frames/index.parquet")
+    assert (index["status"] == "failed").sum() == len(broken)
+
+
+def test_real_videos_of_something_something(prepared, real_clips):
+    listing = real_clips / "ssv2_sample" / "videos.csv"
+    snakemake(prepared, TABLE, *own_videos(prepared, listing))
+    table = pd.read_csv(prepared / "results/table.csv")
+    assert list(table["method"]) == ["CLIP-FSAR zero-shot", "CLIP-Freeze", "OTAM", "CLIP-FSAR", "CLIP-FSAR + text"]
+    assert table["accuracy"].notna().all()
+
+
+GOOD_ROWS = [(f"{s}{c}{i}.mp4", f"{s}{c}", s) for s in ("train", "val", "test") for c in range(4) for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "message"),
+    [
+        (
+            GOOD_ROWS,
+            {"run": {"ways": [5]}},
+            "way is 5, but benchmark 'own' has 4 test classes; the nearest valid value",
+        ),
+        (GOOD_ROWS, {"run": {"shots": [3]}}, "the largest valid shot is 2"),
+        (GOOD_ROWS[:-2], {"run": {"shots": [2]}}, "class 'test3' (test) of benchmark 'own' has 1"),
+        ([*GOOD_ROWS, ("x.mp4", "test0", "train")], {}, "the class 'test0' is in the splits test and train"),
+        ([*GOOD_ROWS, GOOD_ROWS[0]], {}, "is listed 2 times"),
+        (GOOD_ROWS, {"frams": {}}, "unknown key benchmarks.own.frams; did you mean 'frames'?"),
+    ],
+)
+def test_mistakes_end_before_any_job_with_one_message(prepared, tmp_path, rows, settings, message):
+    listing = write_listing(tmp_path / "videos.csv", rows)
+    output = snakemake(prepared, *own_videos(prepared, listing, **settings), ok=False)
+    assert message in output and "Traceback" not in output and not re.search(r"^rule ", output, re.MULTILINE)
+
+
+def test_a_list_that_is_missing(prepared, tmp_path):
+    output = snakemake(prepared, *own_videos(prepared, tmp_path / "none.csv"), ok=False)
+    assert "There is no list of videos at" in output and "Traceback" not in output
+
+
+def test_nested_values_on_the_command_line_are_refused(prepared):
+    output = snakemake(prepared, *TINY, "--config", "run=shots", ok=False)
+    assert "run must be a section of keys" in output
+
+
+def test_openai_weights_without_a_network(prepared):
+    target = "results/features/tiny/RN50/clip-freeze/seed1/test.safetensors"
+    arguments = overlay(prepared, "rn50.yaml", run={"backbones": ["RN50"]})
+    output = snakemake(prepared, target, *arguments, ok=False, HF_HUB_OFFLINE="1", HF_HOME=str(prepared / "no cache"))
+    assert "could not be downloaded" in output and "backbones.….weights" in output
+    assert (prepared / "data/tiny/frames/index.parquet").exists()

@@ -1,0 +1,74 @@
+"""Running the workflow as a user does, in copies of the project."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "report", "rules", "workflow_scripts"]
+
+
+def command(*arguments: str, cores: int = 2) -> list[str]:
+    return [str(Path(sys.executable).with_name("snakemake")), "--cores", str(cores), *arguments]
+
+
+def snakemake(folder: Path, *arguments: str, ok: bool = True, cores: int = 2, **environment: str) -> str:
+    """Run Snakemake in a folder and return what it printed."""
+    variables = {**os.environ, "CI": "true", **environment}
+    run = subprocess.run(
+        command(*arguments, cores=cores), cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    output = run.stdout.decode()
+    assert (run.returncode == 0) is ok, output
+    return output
+
+
+def rules_to_run(folder: Path, *arguments: str) -> set[str]:
+    return set(re.findall(r"^(?:local)?rule (\w+):", snakemake(folder, "--dry-run", *arguments), re.MULTILINE))
+
+
+def copy_project(repository: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name in PROJECT:
+        source = repository / name
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, folder / name, ignore=ignore) if source.is_dir() else shutil.copy2(source, folder)
+    return folder
+
+
+TINY = ["--configfile", "configs/tiny.yaml"]
+
+
+TABLE = "results/table.csv"  # alone, where figures and cards are not the question
+
+
+def overlay(folder: Path, name: str, **changes) -> list[str]:
+    """Write configs/tiny.yaml with some top-level sections merged over it, as an overlay."""
+    values = yaml.safe_load((folder / "configs/tiny.yaml").read_text())
+    for section, value in changes.items():
+        values[section] = {**values.get(section, {}), **value}
+    (folder / name).write_text(yaml.safe_dump(values))
+    return ["--configfile", name]
+
+
+def prepare_inputs(folder: Path) -> None:
+    """Write what configs expect a user to bring: a list of videos, and the files of Something-Something V2."""
+    (folder / "my_videos").mkdir()
+    rows = [(f"{s} {c} {i}.mp4", f"{s} {c}", s) for s in ("train", "val", "test") for c in range(5) for i in range(10)]
+    write_listing(folder / "my_videos/videos.csv", rows)
+    registered = folder / "data/registered/ssv2"
+    (registered / "labels").mkdir(parents=True)
+    (registered / "20bn-something-something-v2-00").touch()
+    for name in ("train", "validation"):
+        (registered / f"labels/something-something-v2-{name}.json").touch()
+
+
+def write_listing(path: Path, rows: list[tuple[str, str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "class", "split"), *rows])
+    return path
