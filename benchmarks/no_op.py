@@ -22,8 +22,8 @@ ROUNDS = 3
 def measure(folder: Path, arguments: list[str]) -> tuple[int, list[float]]:
     """Return the number of jobs, and the seconds of each run that has nothing to do."""
     plan = snakemake(folder, "--dry-run", *arguments)
-    jobs = len(re.findall(r"^    jobid: ", plan, re.MULTILINE))
-    for line in re.findall(r"^    (?:input|output): (.*)$", plan, re.MULTILINE):
+    jobs = len(re.findall(r"^ +jobid: ", plan, re.MULTILINE))
+    for line in re.findall(r"^ +(?:input|output): (.*)$", plan, re.MULTILINE):
         for name in line.split(", "):
             path = folder / re.sub(r" \(.*\)$", "", name)
             if not path.exists():

@@ -39,7 +39,7 @@ def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_pa
     folder = copy_project(repository, tmp_path / "project")
     prepare_inputs(folder)
     plan = snakemake(folder, "--dry-run", "--configfile", "configs/paper.yaml", "configs/small_gpu.yaml")
-    trained = re.findall(r"^    output: results/models/(\S+?)/model.safetensors", plan, re.MULTILINE)
+    trained = re.findall(r"^ +output: results/models/(\S+?)/model.safetensors", plan, re.MULTILINE)
     main, ablated = ["otam", "clip-fsar"], ["otam-video-text", "otam-modulation", "bi-mhm", "clip-fsar-bi-mhm", "trx"]
     ablated += ["clip-fsar-trx"]
     expected = {
@@ -50,7 +50,7 @@ def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_pa
     }
     assert len(trained) == len(expected) == 44 and set(trained) == expected
     tested = set(
-        re.findall(r"^    output: results/predictions/ssv2_full/RN50/clip-fsar/\S+?-(\d)shot", plan, re.MULTILINE)
+        re.findall(r"^ +output: results/predictions/ssv2_full/RN50/clip-fsar/\S+?-(\d)shot", plan, re.MULTILINE)
     )
     assert tested == {"1", "2", "3", "4", "5"}
     assert "results/predictions/hmdb51/RN50/clip-fsar/seed1/5way-3shot.parquet" in plan

@@ -29,7 +29,7 @@ def snakemake(folder: Path, *arguments: str, ok: bool = True, cores: int = 2, **
 
 
 def rules_to_run(folder: Path, *arguments: str) -> set[str]:
-    return set(re.findall(r"^(?:local)?rule (\w+):", snakemake(folder, "--dry-run", *arguments), re.MULTILINE))
+    return set(re.findall(r"^ *(?:local)?rule (\w+):", snakemake(folder, "--dry-run", *arguments), re.MULTILINE))
 
 
 def copy_project(repository: Path, folder: Path) -> Path:
