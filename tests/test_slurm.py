@@ -68,8 +68,8 @@ def test_a_broken_benchmark_leaves_the_other_whole_and_every_job_is_where_it_bel
         by_rule.setdefault(run_of(job), []).append(job)
     trained, decoded = by_rule["train_model"], by_rule["decode_frames"]
     assert [job["Partition"] for job in trained] == ["gpu"] and {job["Partition"] for job in decoded} == {"cpu"}
-    # Features and the tests on them are one job, named by the model.
-    tested = by_rule["evaluation-tiny-small-clip-otam-1"]
+    # Features and the tests on them are one job.
+    tested = by_rule["evaluation-tiny-small-clip-otam-1_encode_features_evaluate"]
     assert [job["Partition"] for job in tested] == ["gpu"] and "gpu" in tested[0]["TresPerJob"]
     assert "evaluate" not in by_rule and "encode_features" not in by_rule
     assert all("gpu" in job.get("TresPerJob", "") for job in trained) and "TresPerJob" not in decoded[0]
