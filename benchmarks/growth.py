@@ -50,7 +50,7 @@ def evaluation(videos: int) -> float:
 def main() -> None:
     """Measure, print and draw."""
     logging.disable(logging.WARNING)
-    evaluation(240), frame_store(4), rows.measure(300)  # warm
+    evaluation(240), frame_store(4), rows.measure(2000)  # warm
     found = []
     for times in (1, 10, 100):
         found.append(("frame store", 30 * times, frame_store(30 * times)))

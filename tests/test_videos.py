@@ -167,6 +167,14 @@ def test_store_gives_back_the_frames(tmp_path):
         np.testing.assert_array_equal(stored[-1], expected)
 
 
+@pytest.mark.parametrize("size", [61, 72, 224])
+def test_any_size_can_be_stored(tmp_path, size):
+    name = make_video(tmp_path / "a.mp4", 3).name
+    stored = build_store(tmp_path, [name], FramesConfig(size=size, shards=1)).frames(0, np.arange(3))
+    expected = ffmpeg_frames(tmp_path / name, size, "rgb24").reshape(-1, size, size, 3)
+    assert np.abs(stored.astype(int) - expected).mean() < 4
+
+
 def test_broken_videos_are_rows_and_never_replaced(tmp_path):
     broken = make_broken_videos(tmp_path)
     good = make_video(tmp_path / "good.mp4").name

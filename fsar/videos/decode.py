@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -64,14 +65,14 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
             stream = container.streams.video[0]
             stream.thread_type = "NONE"  # jobs run beside one another, one core each
             scaler = VideoReformatter()  # one for the video: every frame's own would be set up anew
-            rate = stream.average_rate or stream.guessed_rate
+            rate = float(stream.average_rate or stream.guessed_rate or 0)
             frame: av.VideoFrame
             for frame in container.decode(stream):
                 if time.monotonic() > deadline:
                     raise VideoError(f"decoding took longer than {timeout:g} s, at frame {frames}")
                 quarter_turns = round(frame.rotation / 90) % 4
                 width, height = (frame.height, frame.width) if quarter_turns % 2 else (frame.width, frame.height)
-                facts = VideoFacts(float(rate) if rate else 0.0, width, height)
+                facts = VideoFacts(rate, width, height)
                 scaled = scaler.reformat(
                     frame, size, size, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
                     dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
@@ -85,6 +86,6 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
         raise VideoError("it has no frames")
 
 
-def _turned(plane: av.video.plane.VideoPlane, quarter_turns: int) -> NDArray[np.uint8]:
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-    return np.ascontiguousarray(np.rot90(rows[:, : plane.width], quarter_turns))
+def _turned(plane: VideoPlane, quarter_turns: int) -> NDArray[np.uint8]:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+    return np.ascontiguousarray(np.rot90(rows, quarter_turns)) if quarter_turns else rows
