@@ -50,9 +50,9 @@ def from_jpegs(episodes: TrainingEpisodes, first: int) -> float:
     store, jpegs = episodes.store, []
     for number in range(first + 1, first + EPISODES + 1):
         episode, rng = training_episode(episodes.sampler, episodes.seed, number)
-        for video in episodes._videos(episode):
+        for video in episodes.videos_of(episode):
             positions = sample_positions(store.length(video), store.fps(video), episodes.sampling, rng, training=True)
-            jpegs += [bytes(jpeg) for jpeg in store._jpegs(video, positions)]
+            jpegs += [bytes(jpeg) for jpeg in store.jpegs(video, positions)]
     started = time.perf_counter()
     for jpeg in jpegs:
         simplejpeg.decode_jpeg(jpeg)

@@ -26,7 +26,7 @@ from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import METHODS
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import TrainingJob, _parameter_groups, train_step
+from fsar.training.fit import TrainingJob, parameter_groups, train_step
 
 WAY, SHOT, QUERIES, FRAMES, CLASSES = 5, 1, 5, 8, 64
 
@@ -44,7 +44,7 @@ class Step:
         clip.requires_grad_(False)
         clip.visual.requires_grad_(True)
         self.fabric = Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
-        optimizer: Any = torch.optim.Adam(_parameter_groups(model, self.config), lr=1e-6, fused=True)
+        optimizer: Any = torch.optim.Adam(parameter_groups(model, self.config), lr=1e-6, fused=True)
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.model.module.set_training_classes([f"class {number}" for number in range(CLASSES)])
         self.job = TrainingJob(

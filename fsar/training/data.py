@@ -81,7 +81,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
 
     def __getitem__(self, number: int) -> TrainingBatch:
         episode, rng = training_episode(self.sampler, self.seed, number)
-        videos = self._videos(episode)
+        videos = self.videos_of(episode)
         clips = self._memory(len(videos), self.sampling.frames, self.size, self.size, 3)
         for place, (video, clip) in enumerate(zip(videos, clips, strict=True)):
             self._fill(clip, video, rng, is_query=place >= episode.support.size)
@@ -89,10 +89,11 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
 
     def video_ids_of(self, number: int) -> list[str]:
         """Return the videos of an episode, supports first, by class."""
-        videos = self._videos(training_episode(self.sampler, self.seed, number)[0])
+        videos = self.videos_of(training_episode(self.sampler, self.seed, number)[0])
         return [self.store.video_id(video) for video in videos]
 
-    def _videos(self, episode: Episode) -> NDArray[np.int64]:
+    def videos_of(self, episode: Episode) -> NDArray[np.int64]:
+        """Return the numbers of an episode's videos in the store, supports first, by class."""
         return self.numbers[np.concatenate([episode.support.ravel(), episode.queries.ravel()])]
 
     def _fill(self, clip: Tensor, video: int, rng: np.random.Generator, is_query: bool) -> None:

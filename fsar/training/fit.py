@@ -99,7 +99,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         model.backbone.checkpoint_activations()
     model.backbone.clip.requires_grad_(False)
     model.backbone.clip.visual.requires_grad_(True)
-    optimizer: Any = torch.optim.Adam(_parameter_groups(model, config), lr=config.learning_rate, fused=True)
+    optimizer: Any = torch.optim.Adam(parameter_groups(model, config), lr=config.learning_rate, fused=True)
 
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
@@ -258,7 +258,7 @@ def _not_finite(
     )
 
 
-def _parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
+def parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
     """Group parameters by learning rate and weight decay; as published, decay spares names with `bn` or `norm`."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for factor, module in ((1.0, model.backbone.clip.visual), (config.head_learning_rate_factor, model.head)):

@@ -199,7 +199,7 @@ class FrameStore:
     def size(self) -> int:
         """Height and width of the stored frames, in pixels."""
         number = int(self._readable.argmax())
-        return int(simplejpeg.decode_jpeg_header(self._jpegs(number, np.zeros(1, np.int64))[0])[0])
+        return int(simplejpeg.decode_jpeg_header(self.jpegs(number, np.zeros(1, np.int64))[0])[0])
 
     def frames(self, number: int, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return (T, size, size, 3) RGB bytes: the frames at these positions of the source, or the nearest stored."""
@@ -212,12 +212,13 @@ class FrameStore:
         height, width = clip.shape[1:3]
         if self._scratch is None:
             self._scratch = np.empty((self.size, self.size, 3), np.uint8)
-        for jpeg, frame in zip(self._jpegs(number, positions), clip, strict=True):
+        for jpeg, frame in zip(self.jpegs(number, positions), clip, strict=True):
             # One frame at a time through the same memory, which so stays in the processor's cache.
             simplejpeg.decode_jpeg(jpeg, buffer=self._scratch)
             frame[:] = self._scratch[top : top + height, left : left + width]
 
-    def _jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
+    def jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
+        """Return the JPEGs of these frames, or of the nearest stored, as they lie in the mapped file."""
         batch = _open_shard(self.folder, int(self._shard[number])).get_batch(int(self._row[number]))
         jpegs = batch.column("jpeg")
         places = nearest(batch.column("position").to_numpy(), positions)
