@@ -19,6 +19,7 @@ from statistics import median
 
 import pandas as pd
 
+from benchmarks.worlds import clips_in
 from fsar.config import FramesConfig
 from fsar.videos.frame_store import write_shard
 from tests.videos import FFMPEG
@@ -53,7 +54,7 @@ def main() -> None:
     print("| clips | ffmpeg to RGB, clips/s | ffmpeg, clips/s | frame store, clips/s | ratio to RGB | ratio |")
     print("|---|---|---|---|---|---|")
     for folder in map(Path, sys.argv[1:]):
-        videos = sorted(p for p in folder.rglob("*") if p.suffix in (".avi", ".mp4", ".webm"))
+        videos = clips_in(folder)
         few = videos * max(1, 8 // len(videos))  # what a shard costs once is not the matter here
         with tempfile.TemporaryDirectory() as temporary:
             times = [

@@ -20,7 +20,7 @@ import simplejpeg
 import torch
 
 from benchmarks.usual_way import read_clip
-from benchmarks.worlds import store_of, ten_second_clips
+from benchmarks.worlds import clips_in, store_of, ten_second_clips
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
 from fsar.model.backbone import Backbone
@@ -47,12 +47,12 @@ def from_loader(episodes: TrainingEpisodes, first: int, backbone: Backbone | Non
 
 def from_jpegs(episodes: TrainingEpisodes, first: int) -> float:
     """Return clips per second of decoding the JPEGs of the same episodes."""
-    store, jpegs = episodes.store, []
+    jpegs = []
     for number in range(first + 1, first + EPISODES + 1):
         episode, rng = training_episode(episodes.sampler, episodes.seed, number)
         for video in episodes.videos_of(episode):
-            positions = sample_positions(store.length(video), store.fps(video), episodes.sampling, rng, training=True)
-            jpegs += [bytes(jpeg) for jpeg in store.jpegs(video, positions)]
+            positions, _ = episodes.draw_clip(video, rng)
+            jpegs += [bytes(jpeg) for jpeg in episodes.store.jpegs(video, positions)]
     started = time.perf_counter()
     for jpeg in jpegs:
         simplejpeg.decode_jpeg(jpeg)
@@ -74,10 +74,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        if sys.argv[1:]:
-            clips = sorted(p for p in Path(sys.argv[1]).rglob("*") if p.suffix in (".avi", ".mp4", ".webm"))
-        else:
-            clips = ten_second_clips(folder, 4)
+        clips = clips_in(Path(sys.argv[1])) if sys.argv[1:] else ten_second_clips(folder, 4)
         store, videos = store_of(clips, 64 * 8, folder)
         lengths = [(clip, store.length(row)) for row, clip in enumerate(sorted(clips, key=str))]
         episodes = TrainingEpisodes(store, videos, TrainingConfig(), SamplingConfig(), 224, seed=0)
@@ -89,11 +86,8 @@ def main() -> None:
             first = number * EPISODES
             normalised, plain = (from_loader(episodes, first, with_it) for with_it in (backbone, None))
             rounds.append((normalised, plain, from_jpegs(episodes, first), by_random_access(lengths, rng)))
-        rates = dict(
-            zip(
-                ("loader, normalised", "loader, bytes", "JPEGs alone", "decord"), zip(*rounds, strict=True), strict=True
-            )
-        )
+        names = ("loader, normalised", "loader, bytes", "JPEGs alone", "decord")
+        rates = dict(zip(names, zip(*rounds, strict=True), strict=True))
         print("| | clips/s (least to most of 5 rounds) |")
         print("|---|---|")
         for name, own in rates.items():

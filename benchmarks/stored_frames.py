@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.worlds import clips_in
 from fsar.config import FramesConfig
 from fsar.videos.frame_store import FrameStore, gather_index, write_shard
 from fsar.videos.shards import shard_name
@@ -44,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if sys.argv[1:]:
-            videos = sorted(p for p in Path(sys.argv[1]).rglob("*") if p.suffix in (".avi", ".mp4", ".webm"))
+            videos = clips_in(Path(sys.argv[1]))
         else:
             videos = [make_video(folder / f"{i}.mp4", 250, fps=25, size="340x256") for i in range(2)]
         print(f"{len(videos)} videos")

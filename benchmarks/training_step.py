@@ -125,7 +125,7 @@ def main() -> None:
     for run in runs.values():
         for _ in range(1 if device.type == "cpu" else 5):
             run()  # warm
-    times = {name: [] for name in runs}  # type: dict[str, list[float]]
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(options.rounds):
         for name, run in runs.items():
             times[name].append(seconds(run, device))

@@ -17,6 +17,11 @@ from tests.videos import FFMPEG
 CLASSES = 64
 
 
+def clips_in(folder: Path) -> list[Path]:
+    """Return the videos at any depth of a folder."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".avi", ".mp4", ".webm"))
+
+
 def ten_second_clips(folder: Path, count: int) -> list[Path]:
     """Render clips of 10 s, 340 × 256 pixels, 25 frames per second, H.264.
 

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import yaml
 
 from tests.videos import make_broken_videos, make_video
-from tests.workflow import TABLE, TINY, command, copy_project, overlay, rules_to_run, snakemake, write_listing
+from tests.workflow import TABLE, TINY, copy_project, overlay, rules_to_run, snakemake, start_snakemake, write_listing
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +35,7 @@ def test_an_interrupted_run_goes_on(prepared, repository, tmp_path, how):
     (folder / "longer.yaml").write_text(yaml.safe_dump(values))
     assert "decode_frames" not in rules_to_run(folder, *longer)
 
-    process = subprocess.Popen(
-        command(TABLE, *longer),
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        # Where the tests are started in the background, Ctrl-C is ignored by what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = start_snakemake(folder, TABLE, *longer)
     deadline = time.monotonic() + 120
     while not list(folder.glob("results/checkpoints/**/*.pt")) and process.poll() is None:
         assert time.monotonic() < deadline, "no checkpoint within two minutes"

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 from tests.slurm_cluster import cluster, jobs, why_not
-from tests.workflow import TABLE, command, copy_project, snakemake, write_listing
+from tests.workflow import TABLE, copy_project, snakemake, start_snakemake, write_listing
 
 pytestmark = pytest.mark.slurm
 
@@ -125,12 +124,8 @@ def test_a_job_killed_by_memory_is_given_more(project):
 
 def test_ctrl_c_cancels_the_jobs(project):
     config = longer(project, 5000, "endless.yaml")
-    process = subprocess.Popen(
-        command("results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors", *site(project), *config),
-        cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also where tests run in the background
-        env={**os.environ, "CI": "true"},
-    )  # fmt: skip
+    target = "results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors"
+    process = start_snakemake(project, target, *site(project), *config)
 
     def active():
         return [job for job in jobs() if job["JobState"] in ("RUNNING", "PENDING") and run_of(job) == "train_model"]

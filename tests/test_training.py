@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fsar.benchmarks.manifest import SCHEMA
 from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
 from fsar.files import write_parquet
@@ -298,8 +299,25 @@ def test_loader_processes_give_the_same_episodes(world, workers):
         expected = episodes[number]
         assert batch.number == number and torch.equal(batch.classes, expected.classes)
         assert torch.equal(batch.videos, expected.videos)
-    mirrored = TrainingEpisodes(store, videos, job.training.model_copy(update={"flip": False}), job.sampling, 64, 1)
-    assert any(not torch.equal(episodes[n].videos, mirrored[n].videos) for n in numbers)
+
+
+@pytest.mark.parametrize("flipped", [True, False])
+def test_only_queries_are_mirrored_and_only_where_the_config_says_so(world, flipped):
+    job, _ = job_and_files(world, "mirrored", flip=flipped, iterations=6)
+    store = FrameStore(world, world / "index.parquet")
+    videos = pd.read_parquet(world / "manifest.parquet").query("split == 'train'")
+    episodes = TrainingEpisodes(store, videos, job.training, job.sampling, 64, job.seed)
+    mirrored = 0
+    for number in range(6):
+        episode, rng = training_episode(episodes.sampler, job.seed, number)
+        for place, (video, clip) in enumerate(zip(episodes.videos_of(episode), episodes[number].videos, strict=True)):
+            positions, (top, left) = episodes.draw_clip(video, rng)
+            plain = torch.from_numpy(store.frames(video, positions)[:, top : top + 64, left : left + 64])
+            is_query = place >= episode.support.size
+            turned = is_query and flipped and rng.random() < 0.5
+            assert torch.equal(clip, plain.flip(2) if turned else plain)
+            mirrored += turned
+    assert (mirrored > 0) is flipped
 
 
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_changed(world, monkeypatch):

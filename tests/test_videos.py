@@ -16,7 +16,7 @@ from fsar.benchmarks.manifest import SCHEMA
 from fsar.config import FramesConfig, SamplingConfig
 from fsar.errors import UserError
 from fsar.files import write_parquet
-from fsar.videos.augmentation import colour_jitter, crop
+from fsar.videos.augmentation import colour_jitter, crop, flip
 from fsar.videos.decode import VideoError, decode
 from fsar.videos.frame_store import FrameStore, gather_index, nearest, shard_name, stored_positions, write_shard
 from fsar.videos.sampling import sample_positions
@@ -252,6 +252,13 @@ def test_windows():
     assert drawn == set(itertools.product(range(3), range(3)))
     with pytest.raises(UserError, match=r"set frames\.size to 16 or more"):
         crop(10, 16, None)
+
+
+def test_flips():
+    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 10, 12, 3), dtype=np.uint8))
+    flips = [flip(frames, np.random.default_rng(seed)) for seed in range(8)]
+    mirrored = sum(np.array_equal(f, frames.numpy()[:, :, ::-1]) for f in flips)
+    assert 0 < mirrored < 8 and mirrored + sum(torch.equal(f, frames) for f in flips) == 8
 
 
 def test_reading_a_window_of_some_frames(tmp_path):

@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,20 @@ def snakemake(folder: Path, *arguments: str, ok: bool = True, cores: int = 2, **
     return output
 
 
+def start_snakemake(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Start Snakemake in a folder, as a group of processes that can be stopped."""
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=folder,
+        env={**os.environ, "CI": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # Where the tests are started in the background, Ctrl-C is ignored by what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
 def rules_to_run(folder: Path, *arguments: str) -> set[str]:
     return set(re.findall(r"^ *(?:local)?rule (\w+):", snakemake(folder, "--dry-run", *arguments), re.MULTILINE))
 
@@ -42,8 +57,6 @@ def copy_project(repository: Path, folder: Path) -> Path:
 
 
 TINY = ["--configfile", "configs/tiny.yaml"]
-
-
 TABLE = "results/table.csv"  # alone, where figures and cards are not the question
 
 

@@ -83,27 +83,27 @@ class FewShotLogits:
     """
 
     def __init__(self, head: Head, frames: Tensor, text: Tensor, support: Tensor, classes: Tensor):
-        self.head, self.frames, self.text, self.support, self.classes = head, frames, text, support, classes
+        self.head, self.text, self.support, self.classes = head, text, support, classes
         # A query's modulation does not depend on its episode, and often neither does a support video's.
         self.queries = torch.cat([head.represent(head.modulate(part)) for part in frames.split(BATCH)])  # (V, …)
-        self.each_shot = None
-        if head.modulates_each_shot(support.shape[-1]):
+        # What episodes put their prototypes together from, (V, …).
+        self.shots, self.modulated = frames, head.modulates_each_shot(support.shape[-1])
+        if self.modulated:
             class_of = torch.zeros(len(frames), dtype=torch.long, device=frames.device)
             class_of[support] = classes.unsqueeze(-1).expand_as(support)
-            self.each_shot = self._modulate(frames, text[class_of])  # (V, T, D)
-            if head.metric.keeps_shots:
-                self.each_shot = torch.cat([head.represent(part) for part in self.each_shot.split(BATCH)])  # (V, …)
+            self.shots = self._modulate(frames, text[class_of])
+        if head.metric.keeps_shots:
+            self.shots = torch.cat([head.represent(part) for part in self.shots.split(BATCH)])
 
     def __call__(self, part: slice, asked: Tensor) -> Tensor:
         """Return the logits of some episodes, B of them: `asked` (B, N·Q) rows → (B, N·Q, N)."""
         support, classes = self.support[part], self.classes[part]
-        if self.each_shot is not None and self.head.metric.keeps_shots:
-            return self.head.match(self.queries[asked], self.each_shot[support])  # (B, N, K, …)
+        if self.head.metric.keeps_shots:
+            return self.head.match(self.queries[asked], self.shots[support])  # (B, N, K, …)
         # Head.prototypes, without a copy of every shot for every episode.
-        videos = self.frames if self.each_shot is None else self.each_shot
-        means = F.embedding_bag(support.flatten(0, 1), videos.flatten(1), mode="mean")  # (B·N, T·D)
-        prototypes = means.unflatten(1, videos.shape[1:])
-        if self.each_shot is None:
+        means = F.embedding_bag(support.flatten(0, 1), self.shots.flatten(1), mode="mean")  # (B·N, T·D)
+        prototypes = means.unflatten(1, self.shots.shape[1:])
+        if not self.modulated:
             prototypes = self._modulate(prototypes, self.text[classes.flatten()])
         return self.head.match(self.queries[asked], prototypes.unflatten(0, classes.shape))
 

@@ -29,9 +29,8 @@ class TestClips(Dataset[Tensor]):
     """The frames each video is tested with: (T, size, size, 3) RGB bytes."""
 
     def __init__(self, store: FrameStore, video_ids: Sequence[str], sampling: SamplingConfig, size: int, seed: int):
-        self.store, self.numbers, self.sampling, self.size, self.seed = (
-            store, store.numbers(video_ids), sampling, size, seed,
-        )  # fmt: skip
+        self.store, self.sampling, self.size, self.seed = store, sampling, size, seed
+        self.numbers = store.numbers(video_ids)
 
     def __len__(self) -> int:
         return len(self.numbers)

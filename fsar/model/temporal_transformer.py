@@ -67,7 +67,7 @@ class TemporalTransformer(nn.Module):
             (V, T, D) modulated frame features; the text token's own output is dropped.
         """
         tokens = frames if text is None else torch.cat([frames, text.unsqueeze(1)], dim=1)  # (V, T or T+1, D)
-        for number, layer in enumerate(self.layers, start=1):
-            last = number == len(self.layers)
-            tokens = layer(tokens, outputs=frames.shape[1] if last else tokens.shape[1])
-        return tokens[:, : frames.shape[1]]  # with no layer, too
+        *earlier, last = self.layers
+        for layer in earlier:
+            tokens = layer(tokens, outputs=tokens.shape[1])
+        return last(tokens, outputs=frames.shape[1])

@@ -141,8 +141,8 @@ def _contact_sheet(videos: pd.DataFrame, store: FrameStore, seed: int, path: Pat
     sheet = Image.new("RGB", (COLUMNS * width, rows * height), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), 11)
-    for place, ((split, name), group) in enumerate(classes):
-        video = store.numbers([group.iloc[int(rng.integers(len(group)))]["video_id"]])[0]
+    videos_shown = store.numbers([group.iloc[int(rng.integers(len(group)))]["video_id"] for _, group in classes])
+    for place, (((split, name), _), video) in enumerate(zip(classes, videos_shown, strict=True)):
         x, y = place % COLUMNS * width, place // COLUMNS * height
         draw.text((x, y + 2), f"{name} ({split})"[:46], "black", font)
         positions = np.linspace(0, store.length(video) - 1, STRIP).astype(np.int64)

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import Episode, EpisodeSampler, training_episode
-from fsar.videos.augmentation import colour_jitter, crop
+from fsar.videos.augmentation import colour_jitter, crop, flip
 from fsar.videos.frame_store import FrameStore
 from fsar.videos.sampling import sample_positions
 
@@ -96,11 +96,16 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         """Return the numbers of an episode's videos in the store, supports first, by class."""
         return self.numbers[np.concatenate([episode.support.ravel(), episode.queries.ravel()])]
 
-    def _fill(self, clip: Tensor, video: int, rng: np.random.Generator, is_query: bool) -> None:
+    def draw_clip(self, video: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], tuple[int, int]]:
+        """Draw the positions of T frames of a video, and where the window of them begins."""
         positions = sample_positions(self.store.length(video), self.store.fps(video), self.sampling, rng, training=True)
-        self.store.read(video, positions, *crop(self.store.size, self.size, rng), clip.numpy())
-        if is_query and self.config.flip and rng.random() < 0.5:
-            clip.copy_(clip.flip(2))
+        return positions, crop(self.store.size, self.size, rng)
+
+    def _fill(self, clip: Tensor, video: int, rng: np.random.Generator, is_query: bool) -> None:
+        positions, window = self.draw_clip(video, rng)
+        self.store.read(video, positions, *window, clip.numpy())
+        if is_query and self.config.flip:
+            clip.copy_(flip(clip, rng))
         if is_query and self.config.colour_jitter:
             clip.copy_(colour_jitter(clip, rng))
 

@@ -22,6 +22,11 @@ def crop(side: int, size: int, rng: np.random.Generator | None) -> tuple[int, in
     return int(rng.integers(side - size + 1)), int(rng.integers(side - size + 1))
 
 
+def flip(frames: Tensor, rng: np.random.Generator) -> Tensor:
+    """Mirror (T, H, W, 3) frames left to right, in half of the cases."""
+    return frames.flip(2) if rng.random() < 0.5 else frames
+
+
 def colour_jitter(frames: Tensor, rng: np.random.Generator) -> Tensor:
     """Change brightness, contrast, saturation (each by up to 0.5), hue (0.25) and, in 3 of 10 cases, drop colour."""
     import torchvision.transforms.v2.functional as transforms  # takes a second to import, and is rarely wanted

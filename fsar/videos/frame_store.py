@@ -169,7 +169,6 @@ class FrameStore:
         self._ids = table["video_id"].combine_chunks()
         self._shard, self._row, self._length, self._fps = (table[name].to_numpy() for name in columns[1:-1])
         self._readable = pc.equal(table["status"], "ok").to_numpy()
-        self._scratch: NDArray[np.uint8] | None = None
 
     def numbers(self, video_ids: Sequence[str]) -> NDArray[np.int64]:
         """Return the numbers of these videos.
@@ -210,12 +209,14 @@ class FrameStore:
     def read(self, number: int, positions: NDArray[np.int64], top: int, left: int, clip: NDArray[np.uint8]) -> None:
         """Fill `clip`, (T, h, w, 3), with the window of the frames that begins at (top, left)."""
         height, width = clip.shape[1:3]
-        if self._scratch is None:
-            self._scratch = np.empty((self.size, self.size, 3), np.uint8)
         for jpeg, frame in zip(self.jpegs(number, positions), clip, strict=True):
             # One frame at a time through the same memory, which so stays in the processor's cache.
             simplejpeg.decode_jpeg(jpeg, buffer=self._scratch)
             frame[:] = self._scratch[top : top + height, left : left + width]
+
+    @cached_property
+    def _scratch(self) -> NDArray[np.uint8]:
+        return np.empty((self.size, self.size, 3), np.uint8)
 
     def jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
         """Return the JPEGs of these frames, or of the nearest stored, as they lie in the mapped file."""
