@@ -18,7 +18,7 @@ from fsar.errors import UserError
 from fsar.model.methods import METHODS, model_of
 
 SPLITS = ("train", "val", "test")
-# Combinations of shape and action that the demo can render (fsar/benchmarks/demo/actions.py).
+# Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
 DEMO_CLASSES = 100
 
 # Names become parts of file paths and of Snakemake wildcards.
@@ -121,7 +121,7 @@ DATASETS = {
     "ssv2_small": "ssv2",
 }
 # Facts of the published split lists: where, how many, which checksum.
-SPLIT_LISTS = Path(__file__).parent / "benchmarks" / "split_lists.csv"
+SPLIT_LISTS = Path(__file__).parent / "sources" / "split_lists.csv"
 
 
 class Archive(Section):

@@ -15,10 +15,10 @@ ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT))
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 
-from fsar.benchmarks.manifest import read_listings, video_counts
+from fsar.sources.manifest import read_listings, video_counts
 from fsar.code_inputs import code_checksum
-from fsar.benchmarks.something import annotation_files, archive_parts
-from fsar.benchmarks.split_lists import split_lists
+from fsar.sources.something import annotation_files, archive_parts
+from fsar.sources.split_lists import split_lists
 from fsar.config import (
     DATASETS,
     EXECUTION_KEYS,

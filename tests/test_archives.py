@@ -6,9 +6,9 @@ import zipfile
 
 import pytest
 
-from fsar.benchmarks import archives
-from fsar.benchmarks.archives import Joined, extract_rar, extract_tar, rar_members
 from fsar.errors import UserError
+from fsar.sources import archives
+from fsar.sources.archives import Joined, extract_rar, extract_tar, rar_members
 from tests.archives import FOLDER, LINK, make_rar, make_tar
 
 NAMES = ["plain.avi", "it's (50%) & so [HD]!.avi", "größe 動画.avi", "@list.avi", "-o.avi", "star*.avi"]

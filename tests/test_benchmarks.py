@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from fsar.benchmarks.kinetics import archive_urls
-from fsar.benchmarks.published import list_videos
-from fsar.benchmarks.something import annotation_files, archive_parts, templates
-from fsar.benchmarks.split_lists import Entry, class_name, read_split_lists, split_lists
 from fsar.config import PUBLISHED, SPLITS
 from fsar.errors import UserError
+from fsar.sources.kinetics import archive_urls
+from fsar.sources.published import list_videos
+from fsar.sources.something import annotation_files, archive_parts, templates
+from fsar.sources.split_lists import Entry, class_name, read_split_lists, split_lists
 from tests.archives import Served, make_rar, make_tar, serving
 from tests.videos import make_video
 from tests.workflow import copy_project, rules_to_run, snakemake
@@ -94,7 +94,7 @@ def test_lists_of_archives_are_checked(tmp_path):
 def test_a_class_with_too_few_videos_stops_with_its_name(tmp_path, monkeypatch):
     entries = [Entry(f"videos/{s} class/{i}.avi", s, 0) for s in SPLITS for i in range(5)]
     facts = pd.DataFrame([("hmdb51", s, 5, 1) for s in SPLITS], columns=["benchmark", "split", "videos", "classes"])
-    monkeypatch.setattr("fsar.benchmarks.published.split_lists", lambda: facts)
+    monkeypatch.setattr("fsar.sources.published.split_lists", lambda: facts)
     inventory = tmp_path / "inventory.parquet"
     there = [
         (e.folder, e.file, f"x/{e.video}", 1) for e in entries if e.file != "0.avi" and e.video != entries[-1].video
@@ -223,7 +223,7 @@ def prepared(repository, tmp_path_factory):
     folder = copy_project(repository, tmp_path_factory.mktemp("benchmarks") / "project")
     own = tmp_path_factory.mktemp("miniature")
     miniature = Miniature(own)
-    (folder / "fsar/benchmarks/split_lists.csv").write_text(miniature.table)
+    (folder / "fsar/sources/split_lists.csv").write_text(miniature.table)
     with serving(miniature.files) as url:
         miniature.kinetics_lists(url)
         small = {"frames": {"size": 64, "shards": 2}, "shots": [1, 2]}

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import simplejpeg
 
-from fsar.benchmarks.demo.actions import ACTION_PAIRS, ACTIONS, split_classes
-from fsar.benchmarks.demo.shapes import SHAPES, Pose, draw
-from fsar.benchmarks.demo.stills import render_still, render_stills
-from fsar.benchmarks.demo.videos import encode, render, render_part
 from fsar.config import SPLITS, Counts, DemoSource
+from fsar.sources.demo.actions import ACTION_PAIRS, ACTIONS, split_classes
+from fsar.sources.demo.shapes import SHAPES, Pose, draw
+from fsar.sources.demo.stills import render_still, render_stills
+from fsar.sources.demo.videos import encode, render, render_part
 from fsar.videos.decode import decode
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from fsar.benchmarks.download import Patience, download
 from fsar.errors import UserError
+from fsar.sources.download import Patience, download
 from tests.archives import Served, serving
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsar.benchmarks.manifest import SCHEMA
 from fsar.episodes.draw import EpisodeSampler, training_episode
 from fsar.episodes.stored import StoredEpisodes, draw_episodes
 from fsar.errors import UserError
 from fsar.files import write_parquet
-from fsar.videos.frame_store import INDEX_SCHEMA
+from fsar.sources.manifest import SCHEMA
+from fsar.videos.shards import INDEX_SCHEMA
 
 LABELS = np.repeat(np.array([f"class {i}" for i in range(7)], object), 9)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fsar.benchmarks.manifest import read_listings, video_counts, write_manifest
 from fsar.errors import UserError
+from fsar.sources.manifest import read_listings, video_counts, write_manifest
 
 GOOD = "path,class,split\na.mp4,run,train\nb.mp4,jump,val\nc.mp4,sit,test\n"
 

@@ -16,7 +16,6 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fsar.benchmarks.manifest import SCHEMA
 from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
@@ -24,13 +23,17 @@ from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import METHODS, model_of
+from fsar.sources.manifest import SCHEMA
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.training.fit import TrainingFiles, TrainingJob, fit
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.schedule import learning_rate
-from fsar.videos.frame_store import FrameStore, gather_index, shard_name, write_shard
+from fsar.videos.shards import shard_name
+from fsar.videos.store_index import gather_index
+from fsar.videos.store_read import FrameStore
+from fsar.videos.store_write import write_shard
 from tests.videos import make_video
 
 

@@ -12,15 +12,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsar.benchmarks.manifest import SCHEMA
 from fsar.config import FramesConfig, SamplingConfig
 from fsar.errors import UserError
 from fsar.files import write_parquet
+from fsar.sources.manifest import SCHEMA
 from fsar.videos.augmentation import colour_jitter, crop, flip
 from fsar.videos.decode import VideoError, decode
-from fsar.videos.frame_store import FrameStore, gather_index, nearest, shard_name, stored_positions, write_shard
-from fsar.videos.sampling import sample_positions
-from fsar.videos.sampling import test_positions as positions_at_test
+from fsar.videos.sampling import positions_at_test, sample_positions
+from fsar.videos.shards import shard_name
+from fsar.videos.store_index import gather_index
+from fsar.videos.store_read import FrameStore, nearest
+from fsar.videos.store_write import stored_positions, write_shard
 from tests.videos import FFMPEG, ffmpeg_frames, make_broken_videos, make_video
 
 

@@ -234,7 +234,7 @@ def test_code_inputs_follow_imports(repository):
         for name in ("decode_frames.py", "train_model.py")
     )
     assert decode == {
-        "fsar/benchmarks/manifest.py", "fsar/files.py", "fsar/videos/decode.py", "fsar/videos/frame_store.py",
+        "fsar/sources/manifest.py", "fsar/files.py", "fsar/videos/decode.py", "fsar/videos/frame_store.py",
         "fsar/videos/shards.py",
     }  # fmt: skip
     assert {"fsar/model/head.py", "fsar/training/schedule.py", "fsar/videos/sampling.py"} <= train

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.manifest import read_videos
 from fsar.config import FramesConfig
 from fsar.job import logged
-from fsar.videos.frame_store import write_shard
+from fsar.sources.manifest import read_videos
+from fsar.videos.store_write import write_shard
 
 with logged(snakemake.log[0], measured=True):
     write_shard(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.download import Patience, download
 from fsar.job import logged
+from fsar.sources.download import Patience, download
 
 with logged(snakemake.log[0]):
     params = snakemake.params

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.download import Patience
-from fsar.benchmarks.kinetics import archive_urls, fetch_part
-from fsar.benchmarks.split_lists import read_split_lists
 from fsar.job import logged
+from fsar.sources.download import Patience
+from fsar.sources.kinetics import archive_urls, fetch_part
+from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):
     params = snakemake.params

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fsar.job import logged
-from fsar.videos.frame_store import gather_index
+from fsar.videos.store_index import gather_index
 
 with logged(snakemake.log[0]):
     gather_index(

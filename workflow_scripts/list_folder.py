@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.inventory import list_folder
 from fsar.job import logged
+from fsar.sources.inventory import list_folder
 
 with logged(snakemake.log[0]):
     list_folder(Path(snakemake.params.folder), Path(snakemake.output.inventory))

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.published import list_videos
-from fsar.benchmarks.something import templates
-from fsar.benchmarks.split_lists import read_split_lists
 from fsar.job import logged
+from fsar.sources.published import list_videos
+from fsar.sources.something import templates
+from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):
     source = snakemake.params.source

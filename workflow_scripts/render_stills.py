@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.demo.stills import render_stills
 from fsar.job import logged
+from fsar.sources.demo.stills import render_stills
 
 with logged(snakemake.log[0]):
     render_stills(snakemake.params.stills, snakemake.params.size, snakemake.params.seed, Path(snakemake.output.stills))

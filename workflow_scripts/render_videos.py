@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.demo.videos import render_part
 from fsar.config import DemoSource
 from fsar.job import logged
+from fsar.sources.demo.videos import render_part
 
 with logged(snakemake.log[0]):
     render_part(

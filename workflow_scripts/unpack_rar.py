@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.rar_datasets import unpack
-from fsar.benchmarks.split_lists import read_split_lists
 from fsar.job import logged
+from fsar.sources.rar_datasets import unpack
+from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):
     unpack(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.something import unpack
-from fsar.benchmarks.split_lists import read_split_lists
 from fsar.config import SPLITS
 from fsar.job import logged
+from fsar.sources.something import unpack
+from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):
     lists = [Path(path) for path in snakemake.input.lists]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fsar.benchmarks.manifest import write_manifest
 from fsar.job import logged
+from fsar.sources.manifest import write_manifest
 
 with logged(snakemake.log[0]):
     write_manifest([Path(listing) for listing in snakemake.input.listings], Path(snakemake.output.manifest))

@@ -16,8 +16,8 @@ from fsar.evaluation.feature_file import write_features
 from fsar.job import progress
 from fsar.model.backbone import Backbone
 from fsar.videos.augmentation import crop
-from fsar.videos.frame_store import FrameStore
-from fsar.videos.sampling import test_positions
+from fsar.videos.sampling import positions_at_test
+from fsar.videos.store_read import FrameStore
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 BATCH = 16
 
 
-class TestClips(Dataset[Tensor]):
+class EvaluationClips(Dataset[Tensor]):
     """The frames each video is tested with: (T, size, size, 3) RGB bytes."""
 
     def __init__(self, store: FrameStore, video_ids: Sequence[str], sampling: SamplingConfig, size: int, seed: int):
@@ -38,7 +38,7 @@ class TestClips(Dataset[Tensor]):
     def __getitem__(self, place: int) -> Tensor:
         number = self.numbers[place]
         length, fps = self.store.length(number), self.store.fps(number)
-        positions = test_positions(self.store.video_id(number), length, fps, self.sampling, self.seed)
+        positions = positions_at_test(self.store.video_id(number), length, fps, self.sampling, self.seed)
         clip = np.empty((len(positions), self.size, self.size, 3), np.uint8)
         self.store.read(number, positions, *crop(self.store.size, self.size, None), clip)
         return torch.from_numpy(clip)
@@ -66,7 +66,7 @@ def encode_videos(
     Returns:
         (V, T, D) float32 frame features, on the CPU, in the order of `video_ids`.
     """
-    clips = TestClips(store, video_ids, sampling, backbone.image_size, seed)
+    clips = EvaluationClips(store, video_ids, sampling, backbone.image_size, seed)
     loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
     batches = progress(loader, "encoding videos", "batch")
     return torch.cat([backbone(batch.to(device, non_blocking=True)).float().cpu() for batch in batches])

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fsar.config import SPLITS
 from fsar.files import atomic, write_json, write_parquet
 from fsar.results.page import html_table, write_page
-from fsar.videos.frame_store import FrameStore
+from fsar.videos.store_read import FrameStore
 
 VIDEOS_SCHEMA = pa.schema(
     [

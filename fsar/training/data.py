@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import Episode, EpisodeSampler, training_episode
 from fsar.videos.augmentation import colour_jitter, crop, flip
-from fsar.videos.frame_store import FrameStore
 from fsar.videos.sampling import sample_positions
+from fsar.videos.store_read import FrameStore
 
 # Episodes that each loader process has ready or in the making.
 PREFETCH = 4

@@ -30,7 +30,7 @@ from fsar.training.metrics import Metrics
 from fsar.training.processes import gather, share, start_processes
 from fsar.training.schedule import learning_rate
 from fsar.training.validation import Validation
-from fsar.videos.frame_store import FrameStore
+from fsar.videos.store_read import FrameStore
 
 log = logging.getLogger(__name__)
 

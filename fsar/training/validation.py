@@ -10,7 +10,7 @@ from fsar.evaluation.evaluate import correct, predict
 from fsar.evaluation.features import encode_videos
 from fsar.model.few_shot import FewShotModel
 from fsar.training.processes import gather, share
-from fsar.videos.frame_store import FrameStore
+from fsar.videos.store_read import FrameStore
 
 
 class Validation:

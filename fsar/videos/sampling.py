@@ -38,7 +38,7 @@ def sample_positions(
     return np.clip(np.linspace(start, end, frames).astype(np.int64), 0, length - 1)
 
 
-def test_positions(video_id: str, length: int, fps: float, config: SamplingConfig, seed: int) -> NDArray[np.int64]:
+def positions_at_test(video_id: str, length: int, fps: float, config: SamplingConfig, seed: int) -> NDArray[np.int64]:
     """Return the positions used whenever a video is tested: drawn once per video, from the seed and its id."""
     rng = np.random.default_rng([seed, zlib.crc32(video_id.encode())])
     return sample_positions(length, fps, config, rng, training=False)

@@ -1,6 +1,35 @@
-"""Which shard of the frame store a video is in."""
+"""How the frame store is laid out: a fixed number of shards, what a shard and its index hold, and where a video is.
+
+A shard is an Arrow IPC file with one record batch per video, and a Parquet index with one row per video. A broken
+video is a row with its error: it is never a crash, and never replaced by another video.
+"""
 
 import zlib
+
+import pyarrow as pa
+
+SHARD_SCHEMA = pa.schema(
+    [
+        ("position", pa.int32()),  # of the frame in its video, from 0
+        ("jpeg", pa.binary()),
+    ]
+)
+INDEX_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("shard", pa.int32()),  # number of the Arrow file
+        ("row", pa.int32()),  # number of the record batch in it; −1 if the video is broken
+        ("stored_frames", pa.int32()),
+        ("source_frames", pa.int32()),  # frames decoded, which can differ from what the header claims
+        ("fps", pa.float64()),  # frames per second; 0 if unknown
+        ("width", pa.int32()),  # pixels, of the source
+        ("height", pa.int32()),
+        ("duration", pa.float64()),  # seconds; 0 if the rate is unknown
+        ("bytes", pa.int64()),  # stored
+        ("status", pa.string()),  # ok or failed
+        ("error", pa.string()),  # why it failed, or empty
+    ]
+)
 
 
 def shard_of(video_id: str, shards: int) -> int:

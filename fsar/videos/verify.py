@@ -15,7 +15,8 @@ from fsar.config import FramesConfig
 from fsar.errors import UserError
 from fsar.files import read_checksums, sha256_of
 from fsar.job import progress
-from fsar.videos.frame_store import gather_index, write_shard
+from fsar.videos.store_index import gather_index
+from fsar.videos.store_write import write_shard
 
 log = logging.getLogger(__name__)
 

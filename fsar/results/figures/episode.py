@@ -20,8 +20,8 @@ from fsar.evaluation.feature_file import read_features
 from fsar.model.head import load_head
 from fsar.model.methods import Components
 from fsar.model.similarity import frame_distances
-from fsar.videos.frame_store import FrameStore
-from fsar.videos.sampling import test_positions
+from fsar.videos.sampling import positions_at_test
+from fsar.videos.store_read import FrameStore
 
 THUMBNAIL = 96  # pixels
 
@@ -53,7 +53,7 @@ def collect(
 
     def strip(video: str) -> bytes:
         number = store.numbers([video])[0]
-        positions = test_positions(video, store.length(number), store.fps(number), options, seed)
+        positions = positions_at_test(video, store.length(number), store.fps(number), options, seed)
         pictures = [Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL)) for frame in store.frames(number, positions)]
         whole = Image.new("RGB", (THUMBNAIL * len(pictures), THUMBNAIL))
         for place, picture in enumerate(pictures):

@@ -1,6 +1,6 @@
 """One training step of CLIP-FSAR (30 clips × 8 frames), against the backbone's forward and backward pass alone.
 
-    python -m benchmarks.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5]
+    python -m perf.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5]
 
 The step is that of the training loop: one call of the backbone, the head, both objectives, the norm of the gradients
 and the optimizer. The usual way beside it: a call for the support and one for the queries, OTAM walked cell by cell.
@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from benchmarks.usual_way import both_directions
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
@@ -27,6 +26,7 @@ from fsar.model.methods import METHODS
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import TrainingJob, parameter_groups, train_step
+from perf.usual_way import both_directions
 
 WAY, SHOT, QUERIES, FRAMES, CLASSES = 5, 1, 5, 8, 64
 

@@ -1,6 +1,6 @@
 """What it costs to store 8, 16, 32 or all frames of a video, and to read a clip of 8 from them.
 
-    python -m benchmarks.stored_frames [folder with videos]
+    python -m perf.stored_frames [folder with videos]
 
 Without a folder, on two rendered videos of 10 seconds, 340 × 256 pixels, 25 frames per second.
 """
@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.worlds import clips_in
 from fsar.config import FramesConfig
-from fsar.videos.frame_store import FrameStore, gather_index, write_shard
 from fsar.videos.shards import shard_name
+from fsar.videos.store_index import gather_index
+from fsar.videos.store_read import FrameStore
+from fsar.videos.store_write import write_shard
+from perf.worlds import clips_in
 from tests.videos import make_video
 
 READS = 300

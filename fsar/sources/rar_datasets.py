@@ -4,10 +4,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from fsar.benchmarks.archives import Member, extract_rar, rar_members
-from fsar.benchmarks.inventory import write_inventory
-from fsar.benchmarks.split_lists import Entry
 from fsar.errors import UserError
+from fsar.sources.archives import Member, extract_rar, rar_members
+from fsar.sources.inventory import write_inventory
+from fsar.sources.split_lists import Entry
 
 
 def unpack(archive: Path, entries: Iterable[Entry], folder: Path, inventory: Path) -> None:

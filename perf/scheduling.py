@@ -1,6 +1,6 @@
 """What Snakemake adds: wall time of a finished run, minus the jobs along its longest chain.
 
-    python -m benchmarks.scheduling [folder of the run]
+    python -m perf.scheduling [folder of the run]
 
 Run it where a whole run has just finished from scratch, here or on a cluster: it reads that run's log and the
 jobs' measured times.

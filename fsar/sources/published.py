@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from fsar.benchmarks import kinetics
-from fsar.benchmarks.split_lists import Entry, Prompts, class_name, split_lists
 from fsar.config import SPLITS
 from fsar.errors import UserError
 from fsar.files import atomic
+from fsar.sources import kinetics
+from fsar.sources.split_lists import Entry, Prompts, class_name, split_lists
 
 log = logging.getLogger(__name__)
 

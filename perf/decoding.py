@@ -1,6 +1,6 @@
 """Decoding to the frame store against the bare ffmpeg program, on one core each, on the same clips.
 
-    python -m benchmarks.decoding FOLDER [FOLDER …]
+    python -m perf.decoding FOLDER [FOLDER …]
 
 The program decodes, scales to 256 × 256 and throws the frames away: to RGB, which is what a program that wants pixels
 asks for, and in the colours of the video, which is the least that can be asked. The frame store turns them into the
@@ -19,9 +19,9 @@ from statistics import median
 
 import pandas as pd
 
-from benchmarks.worlds import clips_in
 from fsar.config import FramesConfig
-from fsar.videos.frame_store import write_shard
+from fsar.videos.store_write import write_shard
+from perf.worlds import clips_in
 from tests.videos import FFMPEG
 
 ROUNDS = 5

@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import simplejpeg
 
-from fsar.benchmarks.demo.actions import ACTIONS, class_name
-from fsar.benchmarks.demo.shapes import SHAPES, Array, Pose, draw
 from fsar.files import write_parquet
+from fsar.sources.demo.actions import ACTIONS, class_name
+from fsar.sources.demo.shapes import SHAPES, Array, Pose, draw
 
 SCHEMA = pa.schema([("jpeg", pa.binary()), ("caption", pa.string())])
 

@@ -10,11 +10,11 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from fsar.benchmarks.demo.actions import ACTIONS, class_name, split_classes
-from fsar.benchmarks.demo.shapes import SHAPES, Array, Pose, draw
 from fsar.config import SPLITS, DemoSource
 from fsar.files import atomic
 from fsar.job import progress
+from fsar.sources.demo.actions import ACTIONS, class_name, split_classes
+from fsar.sources.demo.shapes import SHAPES, Array, Pose, draw
 
 log = logging.getLogger(__name__)
 

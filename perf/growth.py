@@ -1,6 +1,6 @@
 """How the cost of each stage grows with the data: ×1, ×10, ×100. Draws a figure, with its data beside it.
 
-    python -m benchmarks.growth docs/growth.svg
+    python -m perf.growth docs/growth.svg
 
 Frame store: names of four rendered videos of one second. Manifest, index, episodes: made-up rows. Evaluation: made-up
 features of so many videos, and as many episodes. A slope of 1 (time over size, both as logarithms, from ×10 to ×100) is
@@ -18,11 +18,11 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from benchmarks import rows
-from benchmarks.evaluation import Setting
 from fsar.config import FramesConfig
 from fsar.results.figures import style
-from fsar.videos.frame_store import write_shard
+from fsar.videos.store_write import write_shard
+from perf import rows
+from perf.evaluation import Setting
 from tests.videos import make_video
 
 

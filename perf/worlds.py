@@ -10,8 +10,9 @@ from fsar.config import FramesConfig
 from fsar.episodes.draw import EpisodeSampler
 from fsar.episodes.stored import StoredEpisodes
 from fsar.files import write_parquet
-from fsar.videos.frame_store import INDEX_SCHEMA, FrameStore, write_shard
-from fsar.videos.shards import shard_name
+from fsar.videos.shards import INDEX_SCHEMA, shard_name
+from fsar.videos.store_read import FrameStore
+from fsar.videos.store_write import write_shard
 from tests.videos import FFMPEG
 
 CLASSES = 64

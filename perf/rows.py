@@ -1,6 +1,6 @@
 """Manifest, gathered index and stored episodes of a benchmark with very many videos: time and memory.
 
-    python -m benchmarks.rows [videos …]
+    python -m perf.rows [videos …]
 
 The rows are made up; there are no videos behind them.
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fsar.benchmarks.manifest import write_manifest
 from fsar.episodes.stored import draw_episodes
 from fsar.files import write_parquet
-from fsar.videos.frame_store import INDEX_SCHEMA, gather_index
-from fsar.videos.shards import shard_of
+from fsar.sources.manifest import write_manifest
+from fsar.videos.shards import INDEX_SCHEMA, shard_of
+from fsar.videos.store_index import gather_index
 
 SHARDS, CLASSES = 16, 100
 
@@ -70,9 +70,7 @@ def main() -> None:
     print("| videos | manifest, s | index, s | 10,000 episodes, s | together, s | memory, GB |")
     print("|---|---|---|---|---|---|", flush=True)
     for videos in sys.argv[1:] or ("2000", "20000", "200000"):
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.rows", "--one", videos], check=True, stderr=subprocess.DEVNULL
-        )
+        subprocess.run([sys.executable, "-m", "perf.rows", "--one", videos], check=True, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the backbone keeps for the backward pass of one training episode, with and without computing it again.
 
-    python -m benchmarks.activation_memory
+    python -m perf.activation_memory
 
 Counted, not measured: what autograd saves of a forward pass on fake tensors, which have shapes and no contents.
 """

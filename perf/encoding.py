@@ -1,6 +1,6 @@
 """A whole evaluation, encoding included: every video once, against encoding the videos of every episode.
 
-    python -m benchmarks.encoding [small-clip or another model of open_clip]
+    python -m perf.encoding [small-clip or another model of open_clip]
 
 5-way 1-shot, as many episodes per video as in the paper's tests (10,000 of 2,400 videos, here of 96). The usual way
 runs the first episodes; its time for all of them follows. What the backbone is given is counted. Weights are random.
@@ -15,14 +15,14 @@ from typing import Any
 import open_clip
 import torch
 
-from benchmarks.usual_way import episode_logits
-from benchmarks.worlds import draw, store_of
 from fsar.config import HeadConfig, SamplingConfig
 from fsar.evaluation.evaluate import predict
-from fsar.evaluation.features import TestClips, encode_videos
+from fsar.evaluation.features import EvaluationClips, encode_videos
 from fsar.model.backbone import Backbone
 from fsar.model.head import Head
 from fsar.model.methods import METHODS
+from perf.usual_way import episode_logits
+from perf.worlds import draw, store_of
 from tests.videos import make_video
 
 VIDEOS, CLASSES, FIRST = 96, 24, 10
@@ -62,7 +62,7 @@ def main() -> None:
         ours, encoded = time.perf_counter() - started, backbone.videos
 
         backbone.videos = 0
-        tested = TestClips(store, ids, SamplingConfig(), backbone.image_size, 0)
+        tested = EvaluationClips(store, ids, SamplingConfig(), backbone.image_size, 0)
         started = time.perf_counter()
         for number in range(FIRST):
             support, queries = episodes.support[number].ravel(), episodes.queries[number].ravel()

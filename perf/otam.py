@@ -1,6 +1,6 @@
 """OTAM forward and backward for one training episode, in both directions, against a walk cell by cell.
 
-    python -m benchmarks.otam
+    python -m perf.otam
 
 25 queries × 5 classes, T = 8. Both work on all pairs at once; they must give the same costs and gradients.
 """
@@ -12,8 +12,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from benchmarks import usual_way
 from fsar.model.matching.otam import both_directions
+from perf import usual_way
 
 ROUNDS, REPEATS, SMOOTHING = 7, 20, 0.5
 

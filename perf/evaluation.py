@@ -1,6 +1,6 @@
 """10,000 test episodes on cached features, against one episode at a time with OTAM walked cell by cell.
 
-    python -m benchmarks.evaluation [backbone width]
+    python -m perf.evaluation [backbone width]
 
 2,400 videos of 24 classes, T = 8; features and the head's weights are random. The baseline runs the first episodes, and
 its predictions must be the same; its time for all of them follows from these.
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.usual_way import episode_logits
-from benchmarks.worlds import draw
 from fsar.config import HeadConfig
 from fsar.evaluation.evaluate import predict
 from fsar.model.head import Head
 from fsar.model.methods import METHODS
+from perf.usual_way import episode_logits
+from perf.worlds import draw
 
 CLASSES, VIDEOS, FRAMES, EPISODES = 24, 2400, 8, 10000
 BASELINE, ROUNDS = 100, 3

@@ -1,6 +1,6 @@
 """Memory of a process of the training loader, for data sets of 2,000 to 2,000,000 videos.
 
-    python -m benchmarks.worker_memory [videos …]
+    python -m perf.worker_memory [videos …]
 
 Its own memory is what it does not share with the process that started it: it must not grow with the number of videos.
 The rows are many names of a few rendered videos.
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.worlds import store_of
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.training.data import TrainingBatch, TrainingEpisodes, load_episodes
+from perf.worlds import store_of
 from tests.videos import make_video
 
 EPISODES = 20

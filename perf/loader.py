@@ -1,6 +1,6 @@
 """Clips per second out of the training loader, with one worker.
 
-    python -m benchmarks.loader [FOLDER with videos]
+    python -m perf.loader [FOLDER with videos]
 
 Against (a) decord's random access into the video for each clip, and (b) decoding the same JPEGs in a loop, which is the
 least that a store of JPEGs can take. A clip is 8 frames, resized to 256 × 256, cropped to 224 × 224 and normalised; (b)
@@ -19,13 +19,13 @@ import open_clip
 import simplejpeg
 import torch
 
-from benchmarks.usual_way import read_clip
-from benchmarks.worlds import clips_in, store_of, ten_second_clips
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
 from fsar.model.backbone import Backbone
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.videos.sampling import sample_positions
+from perf.usual_way import read_clip
+from perf.worlds import clips_in, store_of, ten_second_clips
 
 ROUNDS, EPISODES, USUAL = 5, 24, 30
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1) * 255

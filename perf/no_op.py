@@ -1,6 +1,6 @@
 """How long Snakemake takes to find that there is nothing to be done: for the paper's config, and for the demo's.
 
-    python -m benchmarks.no_op
+    python -m perf.no_op
 
 Nothing is computed. In a copy of the project every output of the plan is made as an empty file and marked as finished
 (`snakemake --touch`), and then the whole run is started again.

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from fsar.benchmarks.archives import extract_tar
-from fsar.benchmarks.download import Patience, download
-from fsar.benchmarks.inventory import write_inventory
-from fsar.benchmarks.split_lists import Entry
 from fsar.errors import UserError
+from fsar.sources.archives import extract_tar
+from fsar.sources.download import Patience, download
+from fsar.sources.inventory import write_inventory
+from fsar.sources.split_lists import Entry
 
 log = logging.getLogger(__name__)
 

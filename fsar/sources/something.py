@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from fsar.benchmarks.archives import Joined, extract_tar
-from fsar.benchmarks.inventory import write_inventory
-from fsar.benchmarks.split_lists import Entry
 from fsar.errors import UserError
+from fsar.sources.archives import Joined, extract_tar
+from fsar.sources.inventory import write_inventory
+from fsar.sources.split_lists import Entry
 
 PART = re.compile(r"20bn-something-something-v2-(\d\d)(\.zip)?")
 # The names of the annotations in the two releases.

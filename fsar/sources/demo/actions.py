@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fsar.benchmarks.demo.shapes import SHAPES, Pose
 from fsar.config import DEMO_CLASSES, SPLITS, Counts
+from fsar.sources.demo.shapes import SHAPES, Pose
 
 # An action changes a resting pose, given the progress from 0 to 1.
 Action = Callable[[Pose, float], Pose]

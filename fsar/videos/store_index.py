@@ -1,0 +1,47 @@
+"""Gathering the indexes of all shards into the one that later stages read."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fsar.errors import UserError
+from fsar.files import write_checksums, write_parquet
+from fsar.videos.shards import INDEX_SCHEMA
+
+log = logging.getLogger(__name__)
+
+MAX_SHOWN = 10
+
+
+def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, path: Path) -> pd.DataFrame:
+    """Gather the shards' indexes into one, in the manifest's order.
+
+    Args:
+        manifest: the benchmark's manifest.
+        indexes: the index of every shard.
+        max_failed: the share of videos that may have failed.
+        path: Parquet file to write.
+
+    Raises:
+        UserError: more videos failed, with their list; the shards stay, so only what is mended is decoded again.
+    """
+    videos = pd.read_parquet(manifest, columns=["video_id", "path"])
+    index = pd.concat([pd.read_parquet(part) for part in indexes], ignore_index=True)
+    index = videos.merge(index, on="video_id", how="left", validate="one_to_one")
+    failed = index[index["status"] != "ok"]
+    if len(failed) > max_failed * len(index):
+        shown = [f"  - {row.path}: {row.error}" for row in failed.head(MAX_SHOWN).itertuples()]
+        more = [f"  … and {len(failed) - MAX_SHOWN} more"] if len(failed) > MAX_SHOWN else []
+        raise UserError(
+            f"{len(failed)} of {len(index)} videos cannot be decoded, "
+            f"more than frames.max_failed = {max_failed:g} allows:\n"
+            + "\n".join(shown + more)
+            + "\nMend or remove them in the list of videos, or raise frames.max_failed to run without them."
+        )
+    if len(failed):
+        log.warning("%d of %d videos cannot be decoded and are left out", len(failed), len(index))
+    write_parquet(path, index, INDEX_SCHEMA)
+    write_checksums([path], path.with_suffix(".sha256"))
+    return index

@@ -1,0 +1,102 @@
+"""Reading the frame store: frames of a video from memory-mapped Arrow files."""
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import simplejpeg
+from numpy.typing import NDArray
+
+from fsar.videos.shards import shard_name
+
+
+class FrameStore:
+    """Read access to the frames of a benchmark. Videos are named by their numbers, the rows of the index.
+
+    Args:
+        folder: where the shards lie.
+        index: the gathered index.
+
+    The Arrow files are memory-mapped on first use, in each process anew. What is kept for each video is in flat arrays
+    and no Python objects, so loader processes share it with the process that started them.
+    """
+
+    def __init__(self, folder: Path, index: Path):
+        self.folder = folder
+        columns = ["video_id", "shard", "row", "source_frames", "fps", "status"]
+        table = pq.read_table(index, columns=columns)
+        self._ids = table["video_id"].combine_chunks()
+        self._shard, self._row, self._length, self._fps = (table[name].to_numpy() for name in columns[1:-1])
+        self._readable = pc.equal(table["status"], "ok").to_numpy()
+
+    def numbers(self, video_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the numbers of these videos.
+
+        Raises:
+            KeyError: some are not in the store, or could not be decoded.
+        """
+        found = pc.index_in(pa.array(video_ids, pa.string()), self._ids).fill_null(-1).to_numpy().astype(np.int64)
+        missing = (found < 0) | ~self._readable[found]
+        if missing.any():
+            raise KeyError(video_ids[int(missing.argmax())])
+        return found
+
+    def video_id(self, number: int) -> str:
+        """Return the id of a video."""
+        return cast(str, self._ids[number].as_py())
+
+    def length(self, number: int) -> int:
+        """Return how many frames the source video has."""
+        return int(self._length[number])
+
+    def fps(self, number: int) -> float:
+        """Return the frame rate of the source video, in frames per second; 0 if unknown."""
+        return float(self._fps[number])
+
+    @cached_property
+    def size(self) -> int:
+        """Height and width of the stored frames, in pixels."""
+        number = int(self._readable.argmax())
+        return int(simplejpeg.decode_jpeg_header(self.jpegs(number, np.zeros(1, np.int64))[0])[0])
+
+    def frames(self, number: int, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return (T, size, size, 3) RGB bytes: the frames at these positions of the source, or the nearest stored."""
+        frames = np.empty((len(positions), self.size, self.size, 3), np.uint8)
+        self.read(number, positions, 0, 0, frames)
+        return frames
+
+    def read(self, number: int, positions: NDArray[np.int64], top: int, left: int, clip: NDArray[np.uint8]) -> None:
+        """Fill `clip`, (T, h, w, 3), with the window of the frames that begins at (top, left)."""
+        height, width = clip.shape[1:3]
+        for jpeg, frame in zip(self.jpegs(number, positions), clip, strict=True):
+            # One frame at a time through the same memory, which so stays in the processor's cache.
+            simplejpeg.decode_jpeg(jpeg, buffer=self._scratch)
+            frame[:] = self._scratch[top : top + height, left : left + width]
+
+    @cached_property
+    def _scratch(self) -> NDArray[np.uint8]:
+        return np.empty((self.size, self.size, 3), np.uint8)
+
+    def jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
+        """Return the JPEGs of these frames, or of the nearest stored, as they lie in the mapped file."""
+        batch = _open_shard(self.folder, int(self._shard[number])).get_batch(int(self._row[number]))
+        jpegs = batch.column("jpeg")
+        places = nearest(batch.column("position").to_numpy(), positions)
+        return [memoryview(jpegs[place].as_buffer()).cast("B") for place in places]
+
+
+def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:
+    """Return, for each wanted position, which of the increasing stored positions is nearest (the earlier of two)."""
+    after = np.clip(np.searchsorted(stored, wanted), 0, len(stored) - 1)
+    before = np.maximum(after - 1, 0)
+    return [int(b if w - stored[b] <= stored[a] - w else a) for a, b, w in zip(after, before, wanted, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _open_shard(folder: Path, shard: int) -> pa.ipc.RecordBatchFileReader:
+    return pa.ipc.open_file(pa.memory_map(str(folder / shard_name(shard))))
