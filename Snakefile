@@ -30,19 +30,18 @@ rule tables:
 
 rule figures:
     input:
-        expand("results/figures/{figure}.{suffix}", figure=FIGURES, suffix=("pdf", "svg", "png")),
+        expand(paths.FIGURE + ".{suffix}", figure=FIGURES, suffix=("pdf", "svg", "png")),
 
 
 rule all:
     default_target: True
     input:
-        "results/table.csv",
-        "results/table.md",
+        rules.write_tables.output,
         "results/run.html",
         rules.tables.input,
         rules.figures.input,
-        model_cards(),
-        expand("results/data/{benchmark}.html", benchmark=BASES),
+        PLAN.trained_models("README.md"),
+        expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
 
 
 include: "rules/report.smk"
@@ -51,7 +50,7 @@ include: "rules/report.smk"
 # All configured benchmarks, or one of them: `snakemake data_hmdb51`.
 rule data:
     input:
-        [data_files(benchmark) for benchmark in CONFIG.run.benchmarks],
+        [PLAN.data_files(benchmark) for benchmark in CONFIG.run.benchmarks],
 
 
 for benchmark in CONFIG.benchmarks:
@@ -60,7 +59,7 @@ for benchmark in CONFIG.benchmarks:
         name:
             f"data_{benchmark}"
         input:
-            data_files(benchmark),
+            PLAN.data_files(benchmark),
         localrule: True
 
 

@@ -48,7 +48,7 @@ class Step:
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.model.module.set_training_classes([f"class {number}" for number in range(CLASSES)])
         self.job = TrainingJob(
-            "CLIP-FSAR", components, BackboneConfig(model=name, weights="none"), SamplingConfig(), HeadConfig(),
+            "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(), HeadConfig(),
             self.config, seed=0, data_seed=0,
         )  # fmt: skip
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)

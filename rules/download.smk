@@ -1,5 +1,8 @@
 # The files of the published benchmarks, fetched where they are public: what each data set leaves is an inventory of its
-# videos. Fetching runs on the machine that Snakemake is started on, which has the network on a cluster.
+# videos. Fetching runs on the machine that Snakemake is started on, which has the network on a cluster. Where from, and
+# with how much patience, is no parameter: the scripts read it from the config, so no edit makes a finished download again.
+
+from fsar.sources.something import archive_parts
 
 
 localrules:
@@ -11,7 +14,7 @@ localrules:
 
 rule fetch_split_list:
     output:
-        "data/sources/split_lists/{published}-{any_split}.txt",
+        paths.SPLIT_LIST,
     log:
         "logs/fetch_split_list/{published}-{any_split}.log",
     benchmark:
@@ -24,16 +27,16 @@ rule fetch_split_list:
         runtime=growing(10, "m"),
         downloads=1,
     params:
-        url=split_list_url,
-        sha256=split_list_sha256,
-        patience=patience(),
+        source="split_lists",
+        path=lambda w: sources.split_list_fact(w.published, w.any_split, "path"),
+        sha256=lambda w: sources.split_list_fact(w.published, w.any_split, "sha256"),
     script:
         "../workflow_scripts/fetch_file.py"
 
 
 rule fetch_archive:
     output:
-        "data/sources/{rar}/{rar}.rar",
+        paths.ARCHIVE,
     log:
         "logs/fetch_archive/{rar}.log",
     benchmark:
@@ -46,16 +49,16 @@ rule fetch_archive:
         runtime=growing(1, "d"),
         downloads=1,
     params:
-        url=lambda wildcards: getattr(CONFIG.sources, wildcards.rar).url,
+        source="{rar}.url",
+        path="",
         sha256=None,  # its source gives none; the first download's is kept
-        patience=patience(),
     script:
         "../workflow_scripts/fetch_file.py"
 
 
 rule unpack_rar:
     input:
-        archive="data/sources/{rar}/{rar}.rar",
+        archive=paths.ARCHIVE,
         lists=expand("data/sources/split_lists/{{rar}}-{split}.txt", split=SPLITS),
     output:
         videos=directory("data/sources/{rar}/videos"),
@@ -78,7 +81,7 @@ rule unpack_rar:
 
 rule fetch_kinetics_list:
     output:
-        "data/sources/kinetics/{kinetics_split}.txt",
+        paths.KINETICS_LIST,
     log:
         "logs/fetch_kinetics_list/{kinetics_split}.log",
     benchmark:
@@ -91,9 +94,9 @@ rule fetch_kinetics_list:
         runtime=growing(10, "m"),
         downloads=1,
     params:
-        url=lambda wildcards: getattr(CONFIG.sources.kinetics, wildcards.kinetics_split),
+        source="kinetics.{kinetics_split}",
+        path="",
         sha256=None,
-        patience=patience(),
     script:
         "../workflow_scripts/fetch_file.py"
 
@@ -104,7 +107,7 @@ rule fetch_kinetics_part:
         archives=expand("data/sources/kinetics/{part}.txt", part=("train", "val")),
         lists=expand("data/sources/split_lists/kinetics100-{split}.txt", split=SPLITS),
     output:
-        inventory="data/sources/kinetics/part{part}.parquet",
+        inventory=paths.KINETICS_PART,
     log:
         "logs/fetch_kinetics_part/{part}.log",
     benchmark:
@@ -118,14 +121,13 @@ rule fetch_kinetics_part:
         downloads=1,
     params:
         parts=CONFIG.sources.kinetics.parts,
-        patience=patience(),
     script:
         "../workflow_scripts/fetch_kinetics_part.py"
 
 
 rule unpack_ssv2:
     input:
-        parts=ssv2_parts,
+        parts=lambda wildcards: archive_parts(Path(CONFIG.sources.ssv2.folder)),
         lists=expand(
             "data/sources/split_lists/{published}-{split}.txt",
             published=("ssv2_full", "ssv2_small"),
@@ -152,7 +154,7 @@ rule unpack_ssv2:
 
 rule list_folder:
     output:
-        inventory="data/sources/{dataset}/folder.parquet",
+        inventory=paths.FOLDER_INVENTORY,
     log:
         "logs/list_folder/{dataset}.log",
     benchmark:
@@ -165,18 +167,19 @@ rule list_folder:
         runtime=growing(1, "h"),
     params:
         folder=lambda wildcards: getattr(CONFIG.sources, wildcards.dataset).folder,
+        contents=asked(PLAN.videos.folder_contents),
     script:
         "../workflow_scripts/list_folder.py"
 
 
 rule list_videos:
     input:
-        lists=split_lists_of_benchmark,
-        inventories=inventories,
-        annotations=ssv2_annotations,
+        lists=asked(PLAN.split_lists),
+        inventories=asked(PLAN.inventories),
+        annotations=asked(PLAN.annotations),
     output:
-        listing="data/{benchmark}/published.csv",
-        missing="data/{benchmark}/missing.csv",
+        listing=paths.PUBLISHED_LISTING,
+        missing=paths.MISSING,
     log:
         "logs/list_videos/{benchmark}.log",
     benchmark:
@@ -189,7 +192,8 @@ rule list_videos:
         runtime=growing(10, "m"),
     params:
         code=code("list_videos.py"),
-        source=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.model_dump(),
+        kind=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.kind,
+        prompts=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.prompts,
         needed=lambda wildcards: CONFIG.videos_needed(wildcards.benchmark),
     script:
         "../workflow_scripts/list_videos.py"

@@ -3,14 +3,14 @@
 
 rule draw_episodes:
     input:
-        manifest="data/{benchmark}/manifest.parquet",
-        index="data/{benchmark}/frames/index.parquet",
+        manifest=paths.MANIFEST,
+        index=paths.INDEX,
     output:
-        episodes="data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet",
+        episodes=paths.EPISODES,
     log:
-        "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.log",
+        f"{paths.EPISODES_LOG}.log",
     benchmark:
-        "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.tsv"
+        f"{paths.EPISODES_LOG}.tsv"
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -19,8 +19,10 @@ rule draw_episodes:
         runtime=growing(10, "m"),
     params:
         code=code("draw_episodes.py"),
-        queries=of_benchmark("episodes", "queries"),
-        episodes=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes")[wildcards.split],
+        queries=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes").queries,
+        episodes=lambda wildcards: getattr(
+            CONFIG.settings(wildcards.benchmark, "episodes"), wildcards.split
+        ),
         seed=CONFIG.seed,
     script:
         "../workflow_scripts/draw_episodes.py"

@@ -1,64 +1,61 @@
-# Features once per test video, then every stored episode on the features.
+# Features once per test video, then every test of a model on them: two steps, one job of a cluster.
 
 
 rule encode_features:
     input:
-        manifest=of_base("data/{base}/manifest.parquet"),
-        index=of_base("data/{base}/frames/index.parquet"),
-        shards=shard_files("arrow"),
-        weights=backbone_weights,
-        trained=trained_model,
+        manifest=asked(PLAN.of_base(paths.MANIFEST)),
+        index=asked(PLAN.of_base(paths.INDEX)),
+        shards=asked(PLAN.shards(".arrow")),
+        backbone=asked(PLAN.backbone_files),
+        trained=asked(PLAN.trained_weights),
     output:
-        features=FEATURES,
+        features=paths.FEATURES,
     log:
-        "logs/encode_features/{benchmark}-{backbone}-{method}-seed{seed}.log",
+        f"{paths.FEATURES_LOG}.log",
     # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
     cache: "omit-software"
     group:
         evaluation_of_a_model
     conda:
         "../envs/train.yaml"
-    threads: training_threads
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(8000),
         runtime=growing(4, "h"),
         gpu=gpus,
     params:
-        code=model_code("encode_features.py"),
-        components=components,
-        backbone=backbone_settings,
-        sampling=of_benchmark("sampling"),
-        head=trained_head,
+        code=code("encode_features.py"),
+        backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
+        sampling=asked(PLAN.decisive("sampling", "encode_features")),
         data_seed=CONFIG.seed,
-        device=CONFIG.device,
-        threads=training_threads,
     script:
         "../workflow_scripts/encode_features.py"
 
 
-rule evaluate:
+rule evaluate_model:
     input:
-        features=features,
-        trained=trained_model,
-        episodes=of_base("data/{base}/episodes/test-{way}way-{shot}shot.parquet"),
+        features=paths.FEATURES,
+        trained=asked(PLAN.trained_weights),
+        episodes=asked(PLAN.test_episodes),
     output:
-        predictions=PREDICTIONS,
+        predictions=paths.PREDICTIONS,
     log:
-        "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.log",
+        f"{paths.TESTS_LOG}.log",
     benchmark:
-        "logs/evaluate/{benchmark}-{backbone}-{method}-seed{seed}-{way}way-{shot}shot.tsv"
+        f"{paths.TESTS_LOG}.tsv"
     group:
         evaluation_of_a_model
     conda:
         "../envs/train.yaml"
-    threads: 1
+    threads: threads_of_a_model
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(2, "h"),
+        mem_mb=memory_of_tests,
+        runtime=growing(4, "h"),
+        gpu=gpus,
     params:
-        code=model_code("evaluate.py"),
-        components=components,
-        decides_by=lambda wildcards: METHODS[wildcards.method].decides_by,
-        head=of_benchmark("head"),
+        code=with_metric("evaluate_model.py"),
+        components=asked(PLAN.components),
+        head=asked(PLAN.decisive("head", "evaluate_model")),
+        tests=asked(PLAN.tests),
     script:
-        "../workflow_scripts/evaluate.py"
+        "../workflow_scripts/evaluate_model.py"

@@ -3,16 +3,12 @@
 
 rule decode_frames:
     input:
-        videos=videos_to_decode,
+        # A manifest made anew does not say which shards it concerns; the parameters `videos` and `made_by` do.
+        videos=ancient(paths.MANIFEST),
     output:
-        multiext(
-            "data/{benchmark}/frames/shard-{shard}",
-            arrow=".arrow",
-            index=".parquet",
-            checksums=".sha256",
-        ),
+        multiext(paths.SHARD, arrow=".arrow", index=".parquet", checksums=".sha256"),
     log:
-        "logs/decode_frames/{benchmark}-{shard}.log",
+        f"{paths.DECODE_LOG}.log",
     # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
     cache: "omit-software"
     conda:
@@ -24,23 +20,19 @@ rule decode_frames:
     params:
         code=code("decode_frames.py"),
         shard=lambda wildcards: int(wildcards.shard),  # a cache knows parameters, but no wildcards
-        # How many failures are too many is decided when the shards are gathered.
-        frames=lambda wildcards: {
-            key: value
-            for key, value in CONFIG.settings(wildcards.benchmark, "frames").items()
-            if key != "max_failed"
-        },
-        videos=videos_of_shard,
+        frames=asked(PLAN.decisive("frames", "decode_frames")),
+        videos=lambda wildcards: PLAN.videos.of_shard(wildcards.benchmark, int(wildcards.shard)),
+        made_by=asked(PLAN.made_by),
     script:
         "../workflow_scripts/decode_frames.py"
 
 
 rule gather_index:
     input:
-        manifest="data/{benchmark}/manifest.parquet",
-        indexes=shard_files("parquet"),
+        manifest=paths.MANIFEST,
+        indexes=asked(PLAN.shards(".parquet")),
     output:
-        index="data/{benchmark}/frames/index.parquet",
+        index=paths.INDEX,
         checksums="data/{benchmark}/frames/index.sha256",
     log:
         "logs/gather_index/{benchmark}.log",
@@ -54,27 +46,27 @@ rule gather_index:
         runtime=growing(10, "m"),
     params:
         code=code("gather_index.py"),
-        max_failed=of_benchmark("frames", "max_failed"),
+        max_failed=lambda wildcards: CONFIG.settings(wildcards.benchmark, "frames").max_failed,
     script:
         "../workflow_scripts/gather_index.py"
 
 
 rule report_data:
     input:
-        manifest="data/{benchmark}/manifest.parquet",
-        index="data/{benchmark}/frames/index.parquet",
-        missing=missing_videos,
-        shards=shard_files("arrow"),
+        manifest=paths.MANIFEST,
+        index=paths.INDEX,
+        missing=asked(PLAN.missing),
+        shards=asked(PLAN.shards(".arrow")),
     output:
         page=report(
-            "results/data/{benchmark}.html",
+            f"{paths.DATA_REPORT}.html",
             caption="../report/data.rst",
             category="Data",
             labels={"benchmark": "{benchmark}"},
         ),
-        videos="results/data/{benchmark}.parquet",
-        sheet="results/data/{benchmark}.jpg",
-        counts="results/data/{benchmark}.json",
+        videos=f"{paths.DATA_REPORT}.parquet",
+        sheet=f"{paths.DATA_REPORT}.jpg",
+        counts=paths.COUNTS,
     log:
         "logs/report_data/{benchmark}.log",
     benchmark:
@@ -104,7 +96,7 @@ rule verify:
         mem_mb=growing(2000),
         runtime=growing(1, "d"),
     params:
-        frames={benchmark: CONFIG.settings(benchmark, "frames") for benchmark in BASES},
+        frames={base: CONFIG.settings(base, "frames").model_dump() for base in PLAN.bases},
     script:
         "../workflow_scripts/verify.py"
 

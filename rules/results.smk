@@ -1,19 +1,23 @@
 # Tables, statistics and figures: for everything the config asks for, and beside what was published.
 
+from dataclasses import asdict
+
+from fsar.config.merge import decisive_record
+
 
 rule write_tables:
     input:
-        predictions=[path for row in SETTINGS for path in row["predictions"]],
-        counts=expand("results/data/{benchmark}.json", benchmark=BASES),
+        predictions=PLAN.predictions(),
+        counts=expand(paths.COUNTS, benchmark=PLAN.bases),
         published=project_file("fsar/results/published.csv"),
     output:
         csv=report(
-            "results/table.csv",
+            f"{paths.TABLE}.csv",
             caption="../report/table.rst",
             category="Tables",
             labels={"table": "all settings", "format": "CSV"},
         ),
-        markdown="results/table.md",
+        markdown=f"{paths.TABLE}.md",
     log:
         "logs/write_tables.log",
     benchmark:
@@ -26,7 +30,7 @@ rule write_tables:
         runtime=growing(10, "m"),
     params:
         code=code("write_tables.py"),
-        settings=SETTINGS,
+        settings=PLAN.settings,
         caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
     script:
         "../workflow_scripts/write_tables.py"
@@ -34,20 +38,20 @@ rule write_tables:
 
 rule write_layouts:
     input:
-        predictions=[path for row in SETTINGS for path in row["predictions"]],
+        predictions=PLAN.predictions(),
         published=project_file("fsar/results/published.csv"),
     output:
         csv=[
             report(
-                f"results/tables/{layout.name}.csv",
+                f"{paths.LAYOUT}.csv".format(layout=layout.name),
                 caption="../report/layout.rst",
                 category="Tables",
                 labels={"table": layout.caption, "format": "CSV"},
             )
             for layout in LAYOUTS
         ],
-        markdown=[f"results/tables/{layout.name}.md" for layout in LAYOUTS],
-        latex=[f"results/tables/{layout.name}.tex" for layout in LAYOUTS],
+        markdown=[f"{paths.LAYOUT}.md".format(layout=layout.name) for layout in LAYOUTS],
+        latex=[f"{paths.LAYOUT}.tex".format(layout=layout.name) for layout in LAYOUTS],
     log:
         "logs/write_layouts.log",
     benchmark:
@@ -60,7 +64,7 @@ rule write_layouts:
         runtime=growing(10, "m"),
     params:
         code=code("write_layouts.py"),
-        settings=SETTINGS,
+        settings=PLAN.settings,
         layouts=[asdict(layout) for layout in LAYOUTS],
     script:
         "../workflow_scripts/write_layouts.py"
@@ -68,7 +72,7 @@ rule write_layouts:
 
 rule write_statistics:
     input:
-        predictions=[path for row in SETTINGS for path in row["predictions"]],
+        predictions=PLAN.predictions(),
     output:
         comparisons=report(
             "results/statistics/comparisons.csv",
@@ -94,9 +98,42 @@ rule write_statistics:
         runtime=growing(30, "m"),
     params:
         code=code("write_statistics.py"),
-        settings=SETTINGS,
+        settings=PLAN.settings,
     script:
         "../workflow_scripts/write_statistics.py"
+
+
+def table_of_what_is_there():
+    """After a failure: the table with the rows of what was made, if its own job is among those that could not run."""
+    from fsar.results.table import write_tables  # takes a second to import, and is rarely wanted
+
+    dag = workflow.dag
+    unmade = {
+        str(path)
+        for job in dag.jobs
+        if dag.needrun(job) and not dag.finished(job)
+        for path in job.output
+    }
+    csv, markdown = (Path(f"{paths.TABLE}.{suffix}") for suffix in ("csv", "md"))
+    if not workflow.is_main_process or str(csv) not in unmade:
+        return
+    missing = [s for s in PLAN.settings if not unmade.isdisjoint({*s.predictions, s.counts})]
+    there = [setting for setting in PLAN.settings if setting not in missing]
+    if there:
+        write_tables(there, csv, markdown, missing)
+        names = ", ".join(dict.fromkeys(f"{s.benchmark} with {s.backbone}" for s in missing))
+        logger.error(
+            f"{csv} has the rows of what was made. Missing: rows of {names}. The log above says what failed."
+        )
+
+
+onerror:
+    table_of_what_is_there()
+
+
+def drawing(figure):
+    """The file that collects and draws a figure, which is imported by its name."""
+    return ROOT / f"fsar/results/figures/{FIGURES[figure].kind}.py"
 
 
 # A figure, with the data it is drawn from beside it.
@@ -104,27 +141,27 @@ rule draw_figure:
     input:
         files=lambda wildcards: FIGURES[wildcards.figure].inputs,
     output:
-        data="results/figures/{figure}.parquet",
-        pdf="results/figures/{figure}.pdf",
+        data=f"{paths.FIGURE}.parquet",
+        pdf=f"{paths.FIGURE}.pdf",
         svg=report(
-            "results/figures/{figure}.svg",
+            f"{paths.FIGURE}.svg",
             caption="../report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-        png="results/figures/{figure}.png",
+        png=f"{paths.FIGURE}.png",
     log:
         "logs/draw_figure/{figure}.log",
     benchmark:
         "logs/draw_figure/{figure}.tsv"
     conda:
-        "../envs/results.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(30, "m"),
     params:
-        code=figure_code,
+        code=lambda wildcards: code("draw_figure.py", drawing(wildcards.figure)),
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
         arguments=lambda wildcards: FIGURES[wildcards.figure].arguments,
@@ -135,8 +172,8 @@ rule draw_figure:
 # What was run, with what, on what: the first page of the report.
 rule describe_run:
     input:
-        counts=expand("results/data/{benchmark}.json", benchmark=BASES),
-        trainings=[str(Path(card).with_name("training.json")) for card in model_cards()],
+        counts=expand(paths.COUNTS, benchmark=PLAN.bases),
+        trainings=PLAN.trained_models("training.json"),
     output:
         page=report(
             "results/run.html",
@@ -157,7 +194,7 @@ rule describe_run:
         runtime=growing(10, "m"),
     params:
         code=code("describe_run.py"),
-        config=CONFIG.model_dump(),
+        config=decisive_record(CONFIG),
     script:
         "../workflow_scripts/describe_run.py"
 
@@ -165,28 +202,28 @@ rule describe_run:
 # Enough to check every number without the videos.
 rule archive:
     input:
-        "results/table.csv",
-        "results/table.md",
+        f"{paths.TABLE}.csv",
+        f"{paths.TABLE}.md",
         rules.write_layouts.output,
         rules.write_statistics.output,
         rules.describe_run.output,
         [
-            f"results/figures/{figure}.{suffix}"
+            f"{paths.FIGURE}.{suffix}".format(figure=figure)
             for figure in FIGURES
             for suffix in ("pdf", "svg", "png", "parquet")
         ],
         [
             path
             for benchmark in CONFIG.run.benchmarks
-            for path in data_files(benchmark)
+            for path in PLAN.data_files(benchmark)
             if path.endswith(".parquet")
         ],
-        [f"data/{benchmark}/manifest.parquet" for benchmark in BASES],
-        [path for row in SETTINGS for path in row["predictions"]],
-        [row["counts"] for row in SETTINGS],
-        model_cards(),
-        [str(Path(card).with_name("training.json")) for card in model_cards()],
-        [str(Path(card).with_name("metrics.parquet")) for card in model_cards()],
+        expand(paths.MANIFEST, benchmark=PLAN.bases),
+        PLAN.predictions(),
+        expand(paths.COUNTS, benchmark=PLAN.bases),
+        PLAN.trained_models("README.md"),
+        PLAN.trained_models("training.json"),
+        PLAN.trained_models("metrics.parquet"),
     output:
         archive="results/archive.zip",
     log:

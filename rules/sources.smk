@@ -3,8 +3,8 @@
 
 rule render_videos:
     output:
-        videos=directory("data/{benchmark}/videos/part{part}"),
-        listing="data/{benchmark}/videos/part{part}.csv",
+        videos=directory(paths.RENDERED),
+        listing=f"{paths.RENDERED}.csv",
     log:
         "logs/render_videos/{benchmark}-part{part}.log",
     benchmark:
@@ -17,7 +17,7 @@ rule render_videos:
         runtime=growing(30, "m"),
     params:
         code=code("render_videos.py"),
-        source=lambda wildcards: demo_source(wildcards).model_dump(),
+        source=asked(PLAN.rendered),
         seed=CONFIG.seed,
     script:
         "../workflow_scripts/render_videos.py"
@@ -65,16 +65,16 @@ rule train_small_clip:
         runtime=growing(30, "m"),
     params:
         code=code("train_small_clip.py"),
-        small_clip=CONFIG.small_clip.model_dump(),
+        small_clip=CONFIG.small_clip.decisive("train_small_clip"),
     script:
         "../workflow_scripts/train_small_clip.py"
 
 
 rule write_manifest:
     input:
-        listings=listings,
+        listings=asked(PLAN.listings),
     output:
-        manifest="data/{benchmark}/manifest.parquet",
+        manifest=paths.MANIFEST,
     log:
         "logs/write_manifest/{benchmark}.log",
     benchmark:

@@ -4,63 +4,64 @@
 
 rule train_model:
     input:
-        manifest=of_base("data/{base}/manifest.parquet"),
-        index=of_base("data/{base}/frames/index.parquet"),
-        shards=shard_files("arrow"),
-        episodes=validation_episodes,
-        weights=backbone_weights,
+        manifest=asked(PLAN.of_base(paths.MANIFEST)),
+        index=asked(PLAN.of_base(paths.INDEX)),
+        shards=asked(PLAN.shards(".arrow")),
+        episodes=asked(PLAN.validation_episodes),
+        backbone=asked(PLAN.backbone_files),
     output:
-        weights=f"{MODEL}/model.safetensors",
-        metrics=f"{MODEL}/metrics.parquet",
-        training=f"{MODEL}/training.json",
+        weights=f"{paths.MODEL}/model.safetensors",
+        metrics=f"{paths.MODEL}/metrics.parquet",
+        training=f"{paths.MODEL}/training.json",
     log:
-        "logs/train_model/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.log",
+        f"{paths.TRAIN_LOG}.log",
     benchmark:
-        "logs/train_model/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.tsv"
+        f"{paths.TRAIN_LOG}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: training_threads
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(16000),
         runtime=growing(1, "d"),
         gpu=training_gpus,
     params:
-        code=model_code("train_model.py"),
-        components=components,
-        backbone=backbone_settings,
-        sampling=of_benchmark("sampling"),
-        head=trained_head,
-        training=decisive_training,
+        code=with_metric("train_model.py"),
+        components=asked(PLAN.components),
+        backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("train_model"),
+        sampling=asked(PLAN.decisive("sampling", "train_model")),
+        head=asked(PLAN.decisive("head", "train_model")),
+        training=asked(PLAN.decisive("training", "train_model")),
         data_seed=CONFIG.seed,
-        device=CONFIG.device,
         # Not an output: Snakemake deletes the outputs of a job that fails, and this is what it goes on from.
-        checkpoint="results/checkpoints/{benchmark}/{backbone}/{method}-shot{shot}-seed{seed}.pt",
-        tensorboard="logs/tensorboard/{benchmark}/{backbone}/{method}-shot{shot}-seed{seed}",
+        checkpoint=paths.CHECKPOINT,
+        tensorboard=paths.TENSORBOARD,
     script:
         "../workflow_scripts/train_model.py"
 
 
 rule write_model_card:
     input:
-        training=f"{MODEL}/training.json",
-        predictions=predictions_of_a_model,
-        counts=of_base("results/data/{base}.json"),
+        training=f"{paths.MODEL}/training.json",
+        predictions=lambda wildcards: paths.PREDICTIONS.format(
+            training=paths.seed_training(wildcards.seed), **wildcards
+        ),
+        counts=asked(PLAN.of_base(paths.COUNTS)),
     output:
         card=report(
-            f"{MODEL}/README.md",
+            f"{paths.MODEL}/README.md",
             caption="../report/card.rst",
             category="Models",
             labels={
                 "benchmark": "{benchmark}",
                 "backbone": "{backbone}",
-                "model": "{method}",
+                "model": "{model}",
                 "seed": "{seed}",
             },
         ),
     log:
-        "logs/write_model_card/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.log",
+        "logs/write_model_card/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.log",
     benchmark:
-        "logs/write_model_card/{benchmark}-{backbone}-{method}-shot{shot}-seed{seed}.tsv"
+        "logs/write_model_card/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
     conda:
         "../envs/results.yaml"
     threads: 1
@@ -69,9 +70,9 @@ rule write_model_card:
         runtime=growing(10, "m"),
     params:
         code=code("write_model_card.py"),
-        settings=settings_of_a_model,
-        title=lambda wildcards: METHODS[wildcards.method].title,
-        citation=lambda wildcards: METHODS[wildcards.method].citation,
+        settings=asked(PLAN.settings_of_a_model),
+        title=asked(PLAN.title),
+        citation=asked(PLAN.citation),
         data_licence=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].licence,
         weights_licence=lambda wildcards: CONFIG.backbones[wildcards.backbone].licence,
     script:

@@ -2,12 +2,18 @@
 
 import copy
 import json
+import re
+import typing
 
 import jsonschema
 import pytest
 import yaml
 
-from fsar.config import Config, documentation, load, schema
+from fsar.config import Config, load
+from fsar.config.check import check_source_counts
+from fsar.config.declare import NOTHING, Section, decided_by
+from fsar.config.document import documentation, schema
+from fsar.config.merge import decisive_record, effective, without_effect
 from fsar.errors import UserError
 
 
@@ -51,18 +57,18 @@ def test_every_key_is_documented():
 
 def test_a_benchmark_overlays_the_general_settings(values):
     values = changed(values, "training.weight_decay", 0.5)
-    training = load(values).settings("demo", "training")
-    assert training["weight_decay"] == 0.5  # general
-    assert training["queries"] == 3  # the benchmark's own
-    assert training["video_text_weight"] == 1.5  # the published default
+    training = load(values).settings("demo", "training", "small-clip")
+    assert training.weight_decay == 0.5  # general
+    assert training.queries == 3  # the benchmark's own
+    assert training.video_text_weight == 1.5  # the published default
 
 
 def test_a_backbone_overlays_the_benchmark(values):
     values = changed(values, "benchmarks.demo.training_of_backbone", {"RN50": {"learning_rate": 0.5}})
     config = load(values)
-    assert config.settings("demo", "training", "RN50")["learning_rate"] == 0.5
-    assert config.settings("demo", "training", "RN50")["queries"] == 3
-    assert config.settings("demo", "training", "small-clip")["learning_rate"] == 1e-3
+    assert config.settings("demo", "training", "RN50").learning_rate == 0.5
+    assert config.settings("demo", "training", "RN50").queries == 3
+    assert config.settings("demo", "training", "small-clip").learning_rate == 1e-3
 
 
 # λ_vt, base rate, warm-up from, S, milestones, iterations, evaluated every: the table of the public settings.
@@ -81,12 +87,96 @@ def test_the_recipes_are_the_published_ones(values):
     for benchmark, recipe in RECIPES.items():
         for backbone in ("RN50", "ViT-B-16"):
             training = config.settings(benchmark, "training", backbone)
-            assert (*(training[key] for key in keys), training["validate_every"]) == recipe
-            assert (training["way"], training["shot"], training["queries"], training["tasks_per_step"]) == (5, 1, 5, 4)
+            assert (*(getattr(training, key) for key in keys), training.validate_every) == recipe
+            assert (training.way, training.shot, training.queries, training.tasks_per_step) == (5, 1, 5, 4)
         kinetics = benchmark == "kinetics100"
-        assert (training["flip"], training["colour_jitter"]) == (kinetics, kinetics)
-        assert config.settings(benchmark, "sampling")["strategy"] == ("span" if kinetics else "segments")
+        assert (training.flip, training.colour_jitter) == (kinetics, kinetics)
+        assert config.settings(benchmark, "sampling").strategy == ("span" if kinetics else "segments")
         assert config.shots(benchmark) == ([1, 2, 3, 4, 5] if benchmark in ("kinetics100", "ssv2_full") else [1, 3, 5])
+
+
+def leaves(kind, found=None):
+    """Every key of a section and of those below it: (name of the section, key, kind of the section)."""
+    found = {} if found is None else found
+    for name, field in kind.model_fields.items():
+        found[f"{kind.__name__}.{name}"] = (kind, name)
+        for part in [field.annotation, *typing.get_args(field.annotation)]:
+            for inner in [part, *typing.get_args(part)]:
+                for section in [inner, *typing.get_args(inner)]:
+                    if isinstance(section, type) and issubclass(section, Section):
+                        leaves(section, found)
+    return found
+
+
+def test_every_default_is_pinned(repository):
+    """A value that equals its default leaves no trace in what was made, so another default would go unseen."""
+    pinned = json.loads((repository / "tests/defaults.json").read_text())
+    defaults = {
+        place: json.loads(kind.model_fields[name].get_default().model_dump_json())
+        if isinstance(kind.model_fields[name].get_default(), Section)
+        else kind.model_fields[name].get_default()
+        for place, (kind, name) in leaves(Config).items()
+        if decided_by(kind, name) is not None and not kind.model_fields[name].is_required()
+    }
+    changed = [place for place in pinned if place in defaults and pinned[place] != defaults[place]]
+    assert changed == [], "finished results hold the old default: give the new meaning a new key"
+    assert set(defaults) == set(pinned), "add new keys to tests/defaults.json"
+
+
+def test_every_key_says_what_it_decides(repository):
+    rules = "".join(path.read_text() for path in (repository / "rules").glob("*.smk"))
+    names = set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
+    for place, (kind, name) in leaves(Config).items():
+        decided = decided_by(kind, name)
+        assert decided is not None or place.split(".")[0] in ("Config", "BenchmarkConfig", "SourcesConfig"), place
+        assert set(decided or ()) <= names, place
+    execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
+    assert {
+        "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
+        "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing", "FramesConfig.timeout",
+        "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
+        "SourcesConfig.split_lists", "Archive.url", "KineticsArchives.train", "KineticsArchives.val",
+    } == execution  # fmt: skip
+
+
+def test_what_is_asked_for_in_this_run_comes_before_a_benchmarks_own(values):
+    values = changed(values, "run.benchmarks", ["hmdb51", "kinetics100"])
+    assert [load(values).shots(name) for name in ("hmdb51", "kinetics100")] == [[1, 3, 5], [1, 2, 3, 4, 5]]
+    values = changed(changed(values, "run.shots", [1]), "run.methods", ["otam"])
+    config = load(values)
+    assert [config.shots(name) + config.methods(name) for name in config.run.benchmarks] == [[1, "otam"]] * 2
+
+
+def test_a_general_key_that_does_not_hold_is_named_with_what_comes_before_it(values):
+    values = changed(changed(values, "training", {"iterations": 7, "weight_decay": 0.5}), "run.benchmarks", ["hmdb51"])
+    config = load(values)
+    assert list(without_effect(config)) == [
+        "training.iterations = 7 does not hold everywhere: benchmarks.hmdb51.training.iterations is 5000, "
+        "which comes before it"
+    ]
+    (row,) = effective(config)
+    assert "training.weight_decay=0.5" in row["settings that are no defaults"]
+    assert row["shots"] == "1 3 5" and "training.iterations" not in row["settings that are no defaults"]
+
+
+def test_what_decides_leaves_out_how_a_job_is_run(values):
+    before = decisive_record(load(values))
+    for path, value in (("device", "cpu"), ("benchmarks.demo.training.checkpoint_every", 7), ("sources.pause", 9.0)):
+        assert decisive_record(load(changed(values, path, value))) == before
+    assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 8))) == before  # its default
+    assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 4))) != before
+
+
+def test_test_classes_alone_are_enough_where_nothing_is_trained(values):
+    own = {"source": {"kind": "csv", "file": "videos.csv"}, "methods": ["clip-freeze", "clip-zero-shot"], "shots": [1]}
+    values = changed(changed(values, "benchmarks.own", own), "run.benchmarks", ["own"])
+    counts = {"test": dict.fromkeys("abcde", 6)}
+    check_source_counts(load(values), "own", counts)
+    given = changed(values, "benchmarks.own.methods", ["otam"])
+    given = changed(given, "benchmarks.own.trained", {"small-clip": {"otam": "weights.safetensors"}})
+    check_source_counts(load(given), "own", counts)
+    with pytest.raises(UserError, match="benchmark 'own' has no train class, which otam is trained on"):
+        check_source_counts(load(changed(values, "benchmarks.own.methods", ["otam"])), "own", counts)
 
 
 def test_published_values_are_the_defaults():
@@ -125,8 +215,8 @@ def test_published_values_are_the_defaults():
         ("benchmarks.demo.training", {"devices": 3, "threads": 3, "workers": 0}, "the nearest valid value is 3"),
         ("benchmarks.demo", {"source": {"kind": "demo"}, "sampling": {"frames": 2}, "methods": ["trx"]}, "of frames"),
         ("benchmarks.demo.training_of_backbone", {"RN5": {}}, "training_of_backbone names 'RN5', which is not defined"),
-        ("benchmarks.demo.trained", {"RN50": {"clip-freeze": "x"}}, "gives weights for a method that is not trained"),
-        ("benchmarks.demo.trained", {"RN50": {"clip-fsar-text": "x"}}, "give the weights to 'clip-fsar'"),
+        ("benchmarks.demo.trained", {"RN50": {"frozen": "x"}}, "gives weights for a model that is not trained"),
+        ("benchmarks.demo.trained", {"RN50": {"clip-fsr": "x"}}, "clip-fsr"),
         ("benchmarks.a/b", {"source": {"kind": "demo"}}, "the name 'a/b' may hold only"),
     ],
 )

@@ -22,7 +22,7 @@ from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import METHODS, model_of
+from fsar.model.methods import MODELS
 from fsar.sources.manifest import SCHEMA
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
@@ -45,27 +45,38 @@ def test_the_published_schedule():
 
 
 def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_path):
-    code = tmp_path / "code.py"
-    code.write_text("1")
+    data = tmp_path / "data.parquet"
+    data.write_text("1")
 
-    def checkpoint(**training):
-        settings = {"training": {"learning_rate": 1e-3, "workers": 0} | training, "seed": 1}
-        return Checkpoint(tmp_path / "last.pt", identity(settings, [code]))
+    def checkpoint(code="1", **training):
+        job = TrainingConfig(**{"learning_rate": 1e-3, "warmup_from": 0.0} | training)
+        settings = {"training": job.decisive("train_model"), "seed": 1}
+        return Checkpoint(tmp_path / "last.pt", identity(settings, [data]), {"fit.py": code, "head.py": "1"})
 
     assert checkpoint().load() is None
-    checkpoint().save({"step": 7})
+    checkpoint().save({"step": 7, "other_code": []})
     assert checkpoint().load()["step"] == 7
-    assert checkpoint(workers=4)  # how it is run is no difference
+    assert checkpoint(workers=4, threads=9, devices=2, checkpoint_every=3).load()["step"] == 7  # how it is run
+    assert checkpoint(queries=5).load()["step"] == 7  # its default, said aloud
     with pytest.raises(
         UserError, match=r"(?s)last\.pt \(stopped at step 7\).*training\.learning_rate: 0\.001 then, 0\.5 now"
     ):
         checkpoint(learning_rate=0.5).load()
-    code.write_text("2")
-    with pytest.raises(UserError, match=r"code\.py: other contents"):
+    data.write_text("2")
+    with pytest.raises(UserError, match=r"data\.parquet: other contents"):
         checkpoint().load()
     (tmp_path / "last.pt").write_bytes(b"half a file")
     with pytest.raises(UserError, match=r"cannot be read.*Delete it"):
         checkpoint().load()
+
+
+def test_other_code_is_told_and_recorded(tmp_path, caplog):
+    checkpoint = {code: Checkpoint(tmp_path / "last.pt", {}, {"fit.py": code, "head.py": "1"}) for code in "12"}
+    checkpoint["1"].save({"step": 7, "other_code": []})
+    assert checkpoint["1"].load()["other_code"] == [] and caplog.text == ""
+    assert checkpoint["2"].load()["other_code"] == [{"step": 7, "files": ["fit.py"]}]
+    assert "The code changed since step 7 of this training" in caplog.text and "fit.py" in caplog.text
+    assert "head.py" not in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +101,7 @@ def world(tmp_path_factory):
     return folder
 
 
-def job_and_files(world, name, method="clip-fsar", **training):
+def job_and_files(world, name, model="clip-fsar", **training):
     """A small training job, and its files with the outputs in the folder `name`."""
     settings = {
         "way": 3, "queries": 1, "iterations": 12, "tasks_per_step": 2, "learning_rate": 1e-3, "warmup_from": 1e-4,
@@ -98,8 +109,10 @@ def job_and_files(world, name, method="clip-fsar", **training):
         "workers": 0,
     } | training  # fmt: skip
     job = TrainingJob(
-        name=method,
-        components=METHODS[method].components,
+        model=model,
+        benchmark="small",
+        backbone_name="small-clip",
+        components=MODELS[model],
         backbone=BackboneConfig(model="small-clip", weights=str(world / "clip.safetensors")),
         sampling=SamplingConfig(),
         head=HeadConfig(feed_forward=64),
@@ -113,7 +126,7 @@ def job_and_files(world, name, method="clip-fsar", **training):
         index=world / "index.parquet",
         episodes=world / "val.parquet",
         decisive=[world / "manifest.parquet"],
-        code="1",
+        code={"fsar/training/fit.py": "1"},
         output=world / name,
         checkpoint=world / "checkpoints" / f"{name}.pt",
         tensorboard=world / "tensorboard" / name,
@@ -121,9 +134,9 @@ def job_and_files(world, name, method="clip-fsar", **training):
     return job, files
 
 
-def train(world, name, method="clip-fsar", **training):
+def train(world, name, model="clip-fsar", **training):
     """Train into the folder `name` and return the files there."""
-    job, files = job_and_files(world, name, method, **training)
+    job, files = job_and_files(world, name, model, **training)
     fit(job, files)
     return files
 
@@ -277,11 +290,11 @@ def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
         return losses._replace(total=losses.total * float("nan")) if len(calls) == 6 else losses
 
     monkeypatch.setattr(FewShotModel, "forward", diverge)
-    expected = r"(?s)stopped in step 2: the loss of episode 5 is not finite.*class \d \(\d+\)\.mp4"
+    expected = r"(?s)stopped in step 2: the loss of episode 5 is not finite.*delete that file.*class \d \(\d+\)\.mp4"
     with pytest.raises(UserError, match=expected) as told:
         train(world, "diverged")
     job, files = job_and_files(world, "diverged")
-    state = Checkpoint(files.checkpoint, identity(job.settings() | {"code": files.code}, files.decisive)).load()
+    state = Checkpoint(files.checkpoint, identity(job.decisive(), files.decisive), files.code).load()
     assert state["step"] == 2 and all(torch.isfinite(v).all() for v in state["model"].values())
     listed = [line.removeprefix("  - ") for line in str(told.value).splitlines() if line.startswith("  - ")]
     store = FrameStore(world, world / "index.parquet")
@@ -371,14 +384,14 @@ def test_running_statistics_are_those_of_tasks_one_after_the_other():
     torch.testing.assert_close(ours.running_mean, plain.running_mean)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if model_of(m) == m and METHODS[m].components.fine_tuned])
-def test_every_model_that_is_trained_trains(world, method):
-    files = train(world, method, method, iterations=2)
+@pytest.mark.parametrize("model", [name for name, components in MODELS.items() if components.fine_tuned])
+def test_every_model_that_is_trained_trains(world, model):
+    files = train(world, model, model, iterations=2)
     trained, metrics = load_file(files.output / "model.safetensors"), pd.read_parquet(files.output / "metrics.parquet")
     assert metrics["gradient_norm"].gt(0).all()
-    assert metrics["video_text_loss"].gt(0).all() == METHODS[method].components.video_text_loss
-    has_head = METHODS[method].components.temporal_transformer or METHODS[method].components.metric == "trx"
-    assert any(name.startswith("head.") for name in trained) is (has_head or METHODS[method].components.video_text_loss)
+    assert metrics["video_text_loss"].gt(0).all() == MODELS[model].video_text_loss
+    has_head = MODELS[model].temporal_transformer or MODELS[model].metric == "trx"
+    assert any(name.startswith("head.") for name in trained) is (has_head or MODELS[model].video_text_loss)
 
 
 def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch):

@@ -12,6 +12,8 @@ from pathlib import Path
 import yaml
 
 PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "report", "rules", "workflow_scripts"]
+# What every run of the workflow has set: no live progress bars, and no GPU, whose sums are not those of another run.
+VARIABLES = {"CI": "true", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def command(*arguments: str, cores: int = 2) -> list[str]:
@@ -20,7 +22,7 @@ def command(*arguments: str, cores: int = 2) -> list[str]:
 
 def snakemake(folder: Path, *arguments: str, ok: bool = True, cores: int = 2, **environment: str) -> str:
     """Run Snakemake in a folder and return what it printed."""
-    variables = {**os.environ, "CI": "true", **environment}
+    variables = {**os.environ, **VARIABLES, **environment}
     run = subprocess.run(
         command(*arguments, cores=cores), cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -34,7 +36,7 @@ def start_snakemake(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         command(*arguments),
         cwd=folder,
-        env={**os.environ, "CI": "true"},
+        env={**os.environ, **VARIABLES},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -2,28 +2,29 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig
+from fsar.config import BackboneConfig, SamplingConfig, load
 from fsar.evaluation.features import encode_split
 from fsar.gpus import own_gpus
 from fsar.job import logged
-from fsar.model.few_shot import load_model
-from fsar.model.methods import Components
+from fsar.model.backbone import load_backbone
 
 with logged(snakemake.log[0], measured=True):
-    params, files = snakemake.params, snakemake.input
-    backbone = BackboneConfig(**params.backbone)
-    trained = Path(files.trained[0]) if files.trained else None
-    model = load_model(backbone, Components(**params.components), HeadConfig(**params.head), trained)
-    with own_gpus(1, params.device):
+    params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
+    config = load(snakemake.config)
+    about = BackboneConfig(**params.backbone)
+    with own_gpus(1, config.device):
+        backbone = load_backbone(about.model, about.weights)
+        if files.trained:
+            backbone.load_visual(Path(files.trained[0]))
         encode_split(
-            model.backbone,
+            backbone,
             Path(files.manifest),
             Path(files.index),
             "test",
             SamplingConfig(**params.sampling),
-            backbone.prompt,
+            about.prompt,
             params.data_seed,
-            params.device,
-            params.threads,
+            config.device,
+            config.settings(names.benchmark, "training", names.backbone).threads,
             Path(snakemake.output.features),
         )

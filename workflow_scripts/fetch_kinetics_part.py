@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fsar.config import load
 from fsar.job import logged
 from fsar.sources.download import Patience
 from fsar.sources.kinetics import archive_urls, fetch_part
@@ -15,5 +16,5 @@ with logged(snakemake.log[0]):
         read_split_lists([Path(path) for path in snakemake.input.lists]),
         Path(snakemake.output.inventory).parent,
         Path(snakemake.output.inventory),
-        Patience(**params.patience),
+        Patience.of(load(snakemake.config).sources),
     )

@@ -8,13 +8,12 @@ from fsar.sources.something import templates
 from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):
-    source = snakemake.params.source
     list_videos(
-        source["kind"],
+        snakemake.params.kind,
         read_split_lists([Path(path) for path in snakemake.input.lists]),
         [Path(path) for path in snakemake.input.inventories],
         templates(Path(path) for path in snakemake.input.annotations),
-        source["prompts"],
+        snakemake.params.prompts,
         snakemake.params.needed,
         Path(snakemake.output.listing),
         Path(snakemake.output.missing),

@@ -2,19 +2,23 @@
 
 from pathlib import Path
 
-from fsar.config import EXECUTION_KEYS, BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig, load
+from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig, load
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.methods import Components
+from fsar.plan.code import code_checksums
+from fsar.plan.plan import SCRIPTS, metric_file
 from fsar.training.fit import TrainingFiles, TrainingJob, fit
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
     # How the job is run is no parameter: another number of workers trains nothing again.
-    settings = load(snakemake.config).settings(names.benchmark, "training", names.backbone)
-    execution = {key: settings[key] for key in EXECUTION_KEYS}
+    config = load(snakemake.config)
+    execution = config.settings(names.benchmark, "training", names.backbone).execution()
     job = TrainingJob(
-        name=names.method,
+        model=names.model,
+        benchmark=names.benchmark,
+        backbone_name=names.backbone,
         components=Components(**params.components),
         backbone=BackboneConfig(**params.backbone),
         sampling=SamplingConfig(**params.sampling),
@@ -22,7 +26,7 @@ with logged(snakemake.log[0]):
         training=TrainingConfig(**params.training, **execution),
         seed=int(names.seed),
         data_seed=params.data_seed,
-        device=params.device,
+        device=config.device,
     )
     with own_gpus(job.training.devices, job.device):
         fit(
@@ -31,8 +35,8 @@ with logged(snakemake.log[0]):
                 manifest=Path(files.manifest),
                 index=Path(files.index),
                 episodes=Path(files.episodes),
-                code=params.code,
-                decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.weights)],
+                code=code_checksums(SCRIPTS / "train_model.py", metric_file(names.model)),
+                decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone)],
                 output=Path(snakemake.output.weights).parent,
                 checkpoint=Path(params.checkpoint),
                 tensorboard=Path(params.tensorboard),

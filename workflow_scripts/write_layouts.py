@@ -5,10 +5,9 @@ from pathlib import Path
 from fsar.job import logged
 from fsar.results.layout_tables import write_layout
 from fsar.results.layouts import Layout
-from fsar.results.table import Setting
 
 with logged(snakemake.log[0]):
-    settings = [Setting(**setting) for setting in snakemake.params.settings]
+    settings = snakemake.params.settings
     output = snakemake.output
     for values, *paths in zip(snakemake.params.layouts, output.csv, output.markdown, output.latex, strict=True):
         write_layout(Layout(**values), settings, *(Path(path) for path in paths))

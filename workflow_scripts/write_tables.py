@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from fsar.job import logged
-from fsar.results.table import Setting, write_tables
+from fsar.results.table import write_tables
 
 with logged(snakemake.log[0]):
     write_tables(
-        [Setting(**setting) for setting in snakemake.params.settings],
+        snakemake.params.settings,
         Path(snakemake.output.csv),
         Path(snakemake.output.markdown),
     )

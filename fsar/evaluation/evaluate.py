@@ -1,20 +1,25 @@
 """Evaluation: every stored episode, on features."""
 
 import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
+from fsar.evaluation.device import evaluation_device
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
-from fsar.files import write_parquet
+from fsar.files import atomic
 from fsar.job import progress
 from fsar.model.head import Head, combined_logits
 
@@ -26,8 +31,26 @@ BATCH = 250
 DecidesBy = Literal["few-shot", "text", "both"]
 
 
+@dataclass(frozen=True)
+class PlannedTest:
+    """One test of a model.
+
+    Attributes:
+        method: its key, for the file of predictions.
+        decides_by: the support videos, the class names, or both (see `fsar.model.methods.Method`).
+        way, shot: N and K of its episodes.
+        episodes: the stored episodes.
+    """
+
+    method: str
+    decides_by: DecidesBy
+    way: int
+    shot: int
+    episodes: Path
+
+
 @torch.inference_mode()
-def predict(
+def episode_logits(
     head: Head,
     episodes: StoredEpisodes,
     video_rows: dict[str, int],
@@ -35,18 +58,18 @@ def predict(
     class_rows: dict[str, int],
     text: Tensor,
     decides_by: DecidesBy = "few-shot",
-) -> NDArray[np.int64]:
-    """Predict the label of every query.
+) -> Iterator[Tensor]:
+    """Compute the logits of every query.
 
     Args:
         head: in evaluation mode, on the device of the tensors.
         episodes: E episodes of way N with K support videos and Q queries per class; K may be 0 if the text decides.
         video_rows, frames: row of each video in (V, T, D) frame features.
         class_rows, text: row of each class in (C, D) text features.
-        decides_by: the support videos, the class names, or both (see `fsar.model.methods.Method`).
+        decides_by: see `PlannedTest`.
 
-    Returns:
-        (E, N, Q) predicted labels; the true one is the place along N.
+    Yields:
+        (B, N·Q, N) logits of some episodes after the other, the queries of each class in turn.
     """
     device = frames.device
     video_row = torch.tensor([video_rows[v] for v in episodes.video_ids], device=device)
@@ -56,7 +79,6 @@ def predict(
     classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
     few_shot = None if decides_by == "text" else FewShotLogits(head, frames, text, support, classes)
 
-    predicted = torch.empty(queries.shape, dtype=torch.long)
     batch = head.metric.episodes_at_once
     for start in progress(range(0, len(queries), batch), "episodes", "batch"):
         part = slice(start, start + batch)
@@ -69,8 +91,29 @@ def predict(
                 logits = text_logits
             else:
                 logits = combined_logits(logits, text_logits, head.config.text_weight, frames.shape[1])
-        predicted[part] = logits.argmax(dim=-1).view(queries[part].shape).cpu()
-    return predicted.numpy()
+        yield logits
+
+
+def predict(
+    head: Head,
+    episodes: StoredEpisodes,
+    video_rows: dict[str, int],
+    frames: Tensor,
+    class_rows: dict[str, int],
+    text: Tensor,
+    decides_by: DecidesBy = "few-shot",
+) -> NDArray[np.int64]:
+    """Predict the label of every query.
+
+    Args:
+        head, episodes, video_rows, frames, class_rows, text, decides_by: as for `episode_logits`.
+
+    Returns:
+        (E, N, Q) predicted labels; the true one is the place along N.
+    """
+    logits = episode_logits(head, episodes, video_rows, frames, class_rows, text, decides_by)
+    predicted = torch.cat([part.argmax(dim=-1) for part in logits])
+    return predicted.view(episodes.queries.shape).cpu().numpy()
 
 
 class FewShotLogits:
@@ -85,15 +128,18 @@ class FewShotLogits:
     def __init__(self, head: Head, frames: Tensor, text: Tensor, support: Tensor, classes: Tensor):
         self.head, self.text, self.support, self.classes = head, text, support, classes
         # A query's modulation does not depend on its episode, and often neither does a support video's.
-        self.queries = torch.cat([head.represent(head.modulate(part)) for part in frames.split(BATCH)])  # (V, …)
+        self.queries = _video_by_video(lambda part: head.represent(head.modulate(part)), frames)  # (V, …)
         # What episodes put their prototypes together from, (V, …).
         self.shots, self.modulated = frames, head.modulates_each_shot(support.shape[-1])
-        if self.modulated:
+        if self.modulated and head.components.text_token:
             class_of = torch.zeros(len(frames), dtype=torch.long, device=frames.device)
             class_of[support] = classes.unsqueeze(-1).expand_as(support)
-            self.shots = self._modulate(frames, text[class_of])
-        if head.metric.keeps_shots:
-            self.shots = torch.cat([head.represent(part) for part in self.shots.split(BATCH)])
+            represent = head.represent if head.metric.keeps_shots else _as_it_is
+            self.shots = _video_by_video(lambda *part: represent(head.modulate(*part)), frames, text[class_of])
+        elif self.modulated and head.metric.keeps_shots:
+            self.shots = self.queries  # without the text both sides are the same, and kept once
+        elif self.modulated and head.temporal_transformer is not None:
+            self.shots = _video_by_video(head.modulate, frames)
 
     def __call__(self, part: slice, asked: Tensor) -> Tensor:
         """Return the logits of some episodes, B of them: `asked` (B, N·Q) rows → (B, N·Q, N)."""
@@ -104,13 +150,27 @@ class FewShotLogits:
         means = F.embedding_bag(support.flatten(0, 1), self.shots.flatten(1), mode="mean")  # (B·N, T·D)
         prototypes = means.unflatten(1, self.shots.shape[1:])
         if not self.modulated:
-            prototypes = self._modulate(prototypes, self.text[classes.flatten()])
+            prototypes = _video_by_video(self.head.modulate, prototypes, self.text[classes.flatten()])
         return self.head.match(self.queries[asked], prototypes.unflatten(0, classes.shape))
 
-    def _modulate(self, videos: Tensor, names: Tensor) -> Tensor:
-        """Modulate (V, T, D) with (V, D) texts, some at a time: fewer stay in the processor's cache."""
-        parts = zip(videos.split(BATCH), names.split(BATCH), strict=True)
-        return torch.cat([self.head.modulate(*part) for part in parts])
+
+def _as_it_is(videos: Tensor) -> Tensor:
+    return videos
+
+
+def _video_by_video(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Apply a function of videos, (V, …) each, to some at a time: fewer stay in the processor's cache.
+
+    The result is made once: putting parts together afterwards would hold it twice.
+    """
+    results: Tensor | None = None
+    for start in range(0, len(tensors[0]), BATCH):
+        part = function(*(tensor[start : start + BATCH] for tensor in tensors))
+        if results is None:
+            results = part.new_empty(len(tensors[0]), *part.shape[1:])
+        results[start : start + len(part)] = part
+    assert results is not None  # there are videos
+    return results
 
 
 def correct(predicted: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -118,28 +178,48 @@ def correct(predicted: NDArray[np.int64]) -> NDArray[np.bool_]:
     return predicted == np.arange(predicted.shape[1])[:, None]
 
 
-def evaluate_setting(head: Head, decides_by: DecidesBy, features: Path, episodes: Path, path: Path) -> None:
-    """Evaluate a model on stored episodes and write every prediction, a row per query.
+def evaluate_model(
+    head: Head, tests: Sequence[PlannedTest], features: Path, path: Path, device: str, threads: int
+) -> None:
+    """Run all tests of a model and write every prediction, a row per query; tests are written one after the other.
 
     Args:
         head: with its trained weights.
-        decides_by: see `predict`.
-        features: of the split's videos, under the same model.
-        episodes: the stored episodes.
+        tests: what to test with.
+        features: of the test videos, under the same model.
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
+        device: auto, cpu or cuda.
+        threads: cores of the job.
     """
-    stored = StoredEpisodes.read(episodes)
-    predicted = predict(head.eval(), stored, *read_features(features), decides_by)
-    count, way, queries = predicted.shape
-    table = pd.DataFrame(
+    where = evaluation_device(device, threads)
+    video_rows, frames, class_rows, text = read_features(features)
+    head, frames, text = head.eval().to(where), frames.to(where), text.to(where)
+    with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:
+        for test in tests:
+            stored = StoredEpisodes.read(test.episodes)
+            parts = episode_logits(head, stored, video_rows, frames, class_rows, text, test.decides_by)
+            logits = torch.cat([part.cpu() for part in parts]).numpy()  # (E, N·Q, N)
+            table = _rows(test, stored, logits)
+            writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
+            accuracy = (table["label"] == table["predicted"]).mean()
+            log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
+
+
+def _rows(test: PlannedTest, stored: StoredEpisodes, logits: NDArray[np.float32]) -> pd.DataFrame:
+    """Return the rows of a test, in the order of its episodes, labels and queries."""
+    count, way, queries = stored.queries.shape
+    return pd.DataFrame(
         {
+            "method": test.method,
+            "way": test.way,
+            "shot": test.shot,
             "episode": np.repeat(np.arange(count), way * queries),
             "label": np.tile(np.repeat(np.arange(way), queries), count),
             "class_name": pd.Categorical.from_codes(
                 stored.classes.ravel().repeat(queries), categories=stored.class_names
             ),
-            "predicted": predicted.ravel(),
+            "video_id": pd.Categorical.from_codes(stored.queries.ravel(), categories=stored.video_ids),
+            "predicted": logits.argmax(axis=-1).ravel(),
+            "logits": list(logits.reshape(-1, way)),
         }
     )
-    write_parquet(path, table, PREDICTIONS_SCHEMA)
-    log.info("%s: accuracy %.4f over %d episodes", episodes, correct(predicted).mean(), count)

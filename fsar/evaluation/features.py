@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
 from fsar.episodes.stored import readable_videos
+from fsar.evaluation.device import evaluation_device
 from fsar.evaluation.feature_file import write_features
 from fsar.job import progress
 from fsar.model.backbone import Backbone
+from fsar.model.text import class_texts
 from fsar.videos.augmentation import crop
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore
@@ -68,8 +69,15 @@ def encode_videos(
     """
     clips = EvaluationClips(store, video_ids, sampling, backbone.image_size, seed)
     loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
-    batches = progress(loader, "encoding videos", "batch")
-    return torch.cat([backbone(batch.to(device, non_blocking=True)).float().cpu() for batch in batches])
+    features: Tensor | None = None
+    done = 0
+    for batch in progress(loader, "encoding videos", "batch"):
+        part = backbone(batch.to(device, non_blocking=True)).float().cpu()  # (videos, T, D)
+        if features is None:
+            features = torch.empty(len(clips), *part.shape[1:])
+        features[done : done + len(part)] = part
+        done += len(part)
+    return torch.empty(0, sampling.frames, backbone.width) if features is None else features
 
 
 def encode_split(
@@ -95,16 +103,13 @@ def encode_split(
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: safetensors file to write.
     """
-    fabric = Fabric(accelerator=device, devices=1)
-    on_cpu = fabric.device.type == "cpu"
-    if on_cpu:
-        torch.set_num_threads(threads)
+    where = evaluation_device(device, threads)
     videos = readable_videos(manifest, index, split)
     video_ids, class_names = list(videos["video_id"]), sorted(videos["class_name"].unique())
-    backbone = backbone.eval().to(fabric.device)
+    backbone = backbone.eval().to(where)
     store = FrameStore(index.parent, index)
-    workers = 0 if on_cpu else threads - 1
-    frames = encode_videos(backbone, store, video_ids, sampling, seed, fabric.device, workers)
-    text = backbone.encode_text([prompt.format(class_name=name) for name in class_names]).cpu()
+    workers = 0 if where.type == "cpu" else threads - 1
+    frames = encode_videos(backbone, store, video_ids, sampling, seed, where, workers)
+    text = backbone.encode_text(class_texts(class_names, prompt)).cpu()
     write_features(path, video_ids, frames, class_names, text)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))

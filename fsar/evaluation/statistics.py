@@ -1,10 +1,11 @@
-"""How sure a mean over episodes is."""
+"""How sure a mean is."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+DRAWS = 2000  # of a bootstrap: the interval's half-width then varies by some 2 % from one seed to another
 
 
 def mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -15,3 +16,25 @@ def mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """
     error = float(stats.sem(values))
     return float(np.mean(values)), error * float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+
+
+def interval_over_videos(asked: NDArray[np.int64], right: NDArray[np.int64]) -> float:
+    """Return the half-width of the 95 % interval of an accuracy over the draw of the query videos, in percent.
+
+    Queries of one video are not independent, so videos are drawn, each with all its queries (a bootstrap of clusters,
+    percentiles; Efron and Tibshirani, 1993): each test video counts once, however often it was asked.
+
+    Args:
+        asked: (V,) how often each video was a query.
+        right: (V,) how often it was right.
+
+    Returns:
+        Half of the distance between the percentiles; NaN with a single video.
+    """
+    if len(asked) < 2:
+        return float("nan")
+    rng = np.random.default_rng(0)  # the same predictions give the same interval
+    times = rng.multinomial(len(asked), np.full(len(asked), 1 / len(asked)), size=DRAWS)  # (draws, V)
+    accuracies = 100 * (times @ right) / (times @ asked)
+    low, high = np.quantile(accuracies, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(high - low) / 2

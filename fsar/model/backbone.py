@@ -14,6 +14,7 @@ import open_clip
 import torch
 from open_clip.factory import load_state_dict
 from open_clip.modified_resnet import Bottleneck, ModifiedResNet
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -85,6 +86,22 @@ class Backbone(nn.Module):
         for block in visual.modules():  # open_clip's own switch does nothing for ResNets
             if isinstance(block, Bottleneck):
                 block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+
+    def load_visual(self, trained: Path) -> None:
+        """Load the visual encoder of a trained model (`fsar.model.few_shot.save_weights`), without its head.
+
+        Raises:
+            UserError: the file cannot be read, or is of another backbone.
+        """
+        try:
+            with safe_open(trained, framework="pt") as file:
+                names = [name for name in file.keys() if name.startswith("visual.")]  # noqa: SIM118 (not a dict)
+                self.clip.visual.load_state_dict({n.removeprefix("visual."): file.get_tensor(n) for n in names})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            first = " ".join(line.strip() for line in str(error).splitlines()[:2])
+            raise UserError(
+                f"The trained weights {trained} do not fit this backbone, or cannot be read: {first}"
+            ) from error
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:

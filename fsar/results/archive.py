@@ -2,11 +2,11 @@
 
 import zipfile
 from collections.abc import Iterable
-from importlib.metadata import distributions
 from pathlib import Path
 
 from fsar.errors import UserError
 from fsar.files import atomic, sha256_of
+from fsar.results.packages import installed_packages
 
 # The earliest time a zip can hold: the same files give the same bytes.
 TIME = (1980, 1, 1, 0, 0, 0)
@@ -20,7 +20,8 @@ README = """# Results
 - `results/config.yaml`: the config with every default; `environment.txt`: the installed packages
 - `checksums.sha256`: of every file
 
-An accuracy, in Python: `t = pandas.read_parquet("results/predictions/….parquet"); (t.label == t.predicted).mean()`
+Accuracies, in Python: `t = pandas.read_parquet("results/predictions/….parquet")`, then
+`(t.label == t.predicted).groupby([t.method, t.way, t.shot]).mean()`
 """
 
 
@@ -41,7 +42,7 @@ def write_archive(files: Iterable[Path], path: Path) -> None:
         if here not in absolute.parents:
             raise UserError(f"{file} is outside the working directory, so it cannot be in the archive")
         chosen[str(absolute.relative_to(here))] = absolute
-    packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
+    packages = [f"{name}=={version}" for name, version in installed_packages()]
     checksums = "".join(f"{sha256_of(file)}  {name}\n" for name, file in chosen.items())
     texts = {"README.md": README, "environment.txt": "\n".join(packages) + "\n", "checksums.sha256": checksums}
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,17 +1,16 @@
 """Accuracy by class, and what each class is taken for."""
 
-import numpy as np
 import pandas as pd
 
-from fsar.evaluation.statistics import mean_and_interval
-from fsar.results.table import Setting
+from fsar.evaluation.statistics import interval_over_videos
+from fsar.plan.setting import Setting
+from fsar.results.accuracies import right_by_video, setting_predictions
 
 
 def _predictions(setting: Setting) -> pd.DataFrame:
     """Return the queries of all seeds, with the names of the true and of the predicted class."""
     parts = []
-    for path in setting.predictions:
-        table = pd.read_parquet(path)
+    for table in setting_predictions(setting, ["episode", "label", "class_name", "predicted"]):
         names = table.drop_duplicates(["episode", "label"])[["episode", "label", "class_name"]]
         names = names.rename(columns={"label": "predicted", "class_name": "predicted_name"})
         parts.append(table.merge(names, on=["episode", "predicted"], how="left"))
@@ -20,13 +19,13 @@ def _predictions(setting: Setting) -> pd.DataFrame:
 
 
 def class_accuracies(setting: Setting) -> pd.DataFrame:
-    """Return the accuracy of each class with its 95 % interval in percent, and the number of its queries."""
-    table = _predictions(setting)
-    right = 100.0 * (table["label"] == table["predicted"])
+    """Return the accuracy of each class with its 95 % interval over its videos in percent, its queries and videos."""
     rows = []
-    for name, values in right.groupby(table["class_name"]):
-        accuracy, interval = mean_and_interval(values.to_numpy()) if len(values) > 1 else (values.iloc[0], np.nan)
-        rows.append({"class_name": name, "accuracy": accuracy, "interval": interval, "queries": len(values)})
+    for name, videos in right_by_video(setting).groupby("class_name"):
+        asked, right = videos["asked"].to_numpy(), videos["right"].to_numpy()
+        accuracy, interval = 100 * right.sum() / asked.sum(), interval_over_videos(asked, right)
+        counts = {"queries": int(asked.sum()), "videos": len(videos)}
+        rows.append({"class_name": name, "accuracy": accuracy, "interval": interval} | counts)
     return pd.DataFrame(rows)
 
 

@@ -9,8 +9,9 @@ from scipy import stats
 
 from fsar.evaluation.statistics import CONFIDENCE
 from fsar.files import atomic
+from fsar.plan.setting import Setting
+from fsar.results.accuracies import episode_accuracies
 from fsar.results.class_accuracy import class_accuracies
-from fsar.results.table import Setting
 
 COMPARISON_COLUMNS = [
     "benchmark", "backbone", "way", "shot", "method", "baseline",
@@ -28,7 +29,7 @@ def compare(settings: Sequence[Setting]) -> pd.DataFrame:
         groups.setdefault((setting.benchmark, setting.backbone, setting.way, setting.shot), []).append(setting)
     rows = []
     for place, members in groups.items():
-        accuracies = {setting.method: setting.accuracies() for setting in members}
+        accuracies = {setting.title: episode_accuracies(setting) for setting in members}
         for (baseline, before), (method, after) in combinations(accuracies.items(), 2):
             if (after == before).all():
                 rows.append((*place, method, baseline, 0.0, 0.0, 0.0, 1.0, len(after)))
@@ -46,7 +47,7 @@ def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Pa
             class_accuracies(setting).assign(
                 benchmark=setting.benchmark,
                 backbone=setting.backbone,
-                method=setting.method,
+                method=setting.title,
                 way=setting.way,
                 shot=setting.shot,
             )
@@ -54,7 +55,18 @@ def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Pa
         ],
         ignore_index=True,
     )
-    names = ["benchmark", "backbone", "method", "way", "shot", "class_name", "accuracy", "interval", "queries"]
+    names = [
+        "benchmark",
+        "backbone",
+        "method",
+        "way",
+        "shot",
+        "class_name",
+        "accuracy",
+        "interval",
+        "queries",
+        "videos",
+    ]
     for table, path in ((compare(settings), comparisons), (by_class[names], classes)):
         with atomic(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -8,9 +8,10 @@ import pandas as pd
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
 from fsar.model.methods import METHODS
+from fsar.plan.setting import Setting
+from fsar.results.accuracies import episode_accuracies
 from fsar.results.layouts import TITLES, Layout
 from fsar.results.published import published_results
-from fsar.results.table import Setting
 
 OURS, PUBLISHED, DIFFERENCE = "ours", "published", "difference"
 
@@ -32,14 +33,14 @@ def cells(layout: Layout, settings: Sequence[Setting]) -> pd.DataFrame:
     known = {(backbone, title, benchmark, shot): value for backbone, title, _, benchmark, shot, value, _ in rows}
     for setting in settings:
         place = (setting.benchmark, setting.shot)
-        if place not in columns or setting.way != layout.way or (titles is not None and setting.method not in titles):
+        if place not in columns or setting.way != layout.way or (titles is not None and setting.title not in titles):
             continue
-        backbone = setting.published_as["backbone"] or setting.backbone
-        accuracy, interval = mean_and_interval(setting.accuracies())
-        rows.append((backbone, setting.method, OURS, *place, accuracy, interval))
-        if (backbone, setting.method, *place) in known:
-            difference = accuracy - known[backbone, setting.method, *place]
-            rows.append((backbone, setting.method, DIFFERENCE, *place, difference, None))
+        backbone = setting.published_backbone or setting.backbone
+        accuracy, interval = mean_and_interval(episode_accuracies(setting))
+        rows.append((backbone, setting.title, OURS, *place, accuracy, interval))
+        if (backbone, setting.title, *place) in known:
+            difference = accuracy - known[backbone, setting.title, *place]
+            rows.append((backbone, setting.title, DIFFERENCE, *place, difference, None))
     return pd.DataFrame(rows, columns=["backbone", "method", "figures", "benchmark", "shot", "accuracy", "interval"])
 
 

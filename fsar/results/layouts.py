@@ -1,10 +1,10 @@
 """What the tables hold: those of the paper, and the same kinds for other benchmarks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from fsar.model.methods import METHODS
+from fsar.model.methods import CLIP_FSAR, METHODS, PLAIN
+from fsar.plan.setting import Setting
 
 TITLES = {
     "ssv2_full": "SSv2-Full",
@@ -13,17 +13,12 @@ TITLES = {
     "ssv2_small": "SSv2-Small",
     "hmdb51": "HMDB51",
 }
-METRICS: tuple[str, ...] = (
-    "otam",
-    "clip-fsar",
-    "otam-one-way",
-    "clip-fsar-one-way",
-    "bi-mhm",
-    "clip-fsar-bi-mhm",
-    "trx",
-    "clip-fsar-trx",
+# The methods of the comparison of metrics: those that differ from OTAM or CLIP-FSAR in nothing but the metric.
+METRICS = tuple(
+    name
+    for name, method in METHODS.items()
+    if method.decides_by == "few-shot" and replace(method.components, metric=PLAIN.metric) in (PLAIN, CLIP_FSAR)
 )
-METRICS += ("mean-cosine", "clip-fsar-mean-cosine")
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
 ZERO_SHOT = ("clip-zero-shot", "clip-fsar-zero-shot")
 
@@ -59,18 +54,21 @@ PAPER = (
 )
 
 
-def layouts(settings: Sequence[dict[str, Any]]) -> list[Layout]:
+def layouts(settings: Sequence[Setting]) -> list[Layout]:
     """Return the paper's tables, and the same kinds of tables for the other benchmarks that were run.
 
+    A table names only methods that were run or are published, so that a new method changes no table that lacks it.
+
     Args:
-        settings: rows of the comparison table (`fsar.results.table.Setting`), as plain values.
+        settings: rows of the comparison table.
     """
-    found = list(PAPER)
-    for way in dict.fromkeys(row["way"] for row in settings):
-        others = [row for row in settings if row["way"] == way and row["benchmark"] not in TITLES]
-        benchmarks = tuple(dict.fromkeys(row["benchmark"] for row in others))
-        shots = tuple(sorted({row["shot"] for row in others} - {0}))
-        keys = {row["key"] for row in others}
+    ran = {setting.method for setting in settings}
+    found = [replace(layout, methods=_shown(layout.methods, ran)) for layout in PAPER]
+    for way in dict.fromkeys(setting.way for setting in settings):
+        others = [setting for setting in settings if setting.way == way and setting.benchmark not in TITLES]
+        benchmarks = tuple(dict.fromkeys(setting.benchmark for setting in others))
+        shots = tuple(sorted({setting.shot for setting in others} - {0}))
+        keys = {setting.method for setting in others}
         kinds = (
             ("main", "Accuracy", tuple(key for key in METHODS if key not in ZERO_SHOT), 1, shots),
             ("metrics", "Matching metrics", METRICS, 3, shots),
@@ -82,3 +80,7 @@ def layouts(settings: Sequence[dict[str, Any]]) -> list[Layout]:
             if len(own) >= fewest and columns:
                 found.append(Layout(f"{name}-{way}way", f"{caption}, {way}-way", benchmarks, columns, own, way))
     return found
+
+
+def _shown(methods: tuple[str, ...] | None, ran: set[str]) -> tuple[str, ...] | None:
+    return methods and tuple(key for key in methods if key in ran or METHODS[key].published_as)

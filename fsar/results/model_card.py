@@ -8,7 +8,8 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from fsar.files import atomic
-from fsar.results.table import Setting, table_row
+from fsar.plan.setting import Setting
+from fsar.results.table import table_row
 
 
 def write_model_card(
@@ -52,14 +53,14 @@ def write_model_card(
     )
     sections = {
         "Test": _table(
-            ["method", "way", "shot", "accuracy (%)", "95 % interval over episodes", "episodes", "published"],
+            ["method", "way", "shot", "accuracy (%)", "95 % over episodes", "over videos", "episodes", "published"],
             [
                 [row[k] for k in ("method", "way", "shot", "accuracy")]
-                + [f"± {row['interval']}", row["episodes"], row["published"]]
+                + [f"± {row['interval']}", f"± {row['over_videos']}", row["episodes"], row["published"]]
                 for row in rows
             ],
         )
-        + "\n\nTest classes were looked at after the choice of the weights, once.",
+        + "\n\nThe weights were chosen without the test classes.",
         "Choice of the weights": (
             f"After {about['selection']['iteration']} of {about['training']['iterations']} training episodes: the best "
             f"of all validations, with {100 * about['selection']['accuracy']:.2f} % on the validation episodes."
@@ -83,6 +84,9 @@ def write_model_card(
             f"- videos ({first.benchmark}): {licences['videos']}\n\nThese weights are made from both, whose terms hold."
         ),
     }
+    if about["resumed_with_other_code"]:
+        resumed = [[at["iteration"], ", ".join(at["files"])] for at in about["resumed_with_other_code"]]
+        sections["Gone on with other code"] = _table(["after episode", "changed files"], resumed)
     body = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
     with atomic(path) as temporary:
         temporary.write_text(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")

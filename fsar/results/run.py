@@ -4,7 +4,6 @@ import html
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,23 @@ import pandas as pd
 import yaml
 
 from fsar.files import atomic
+from fsar.results.packages import installed_packages
 from fsar.results.page import html_table, write_page
 
 
 def describe_run(
-    config: Mapping[str, Any], counts: Sequence[Path], trainings: Sequence[Path], page: Path, resolved: Path
+    config: Mapping[str, Any],
+    effective: Sequence[Mapping[str, str]],
+    counts: Sequence[Path],
+    trainings: Sequence[Path],
+    page: Path,
+    resolved: Path,
 ) -> None:
     """Write the page, and the resolved config as YAML.
 
     Args:
         config: the whole config, every default filled in.
+        effective: what holds for each benchmark and backbone (`fsar.config.merge.effective`).
         counts: numbers of videos of each benchmark (JSON).
         trainings: training.json of each model that was trained.
         page: HTML file, complete by itself.
@@ -32,11 +38,11 @@ def describe_run(
         temporary.write_text(text, encoding="utf-8")
     data = pd.DataFrame([{"benchmark": path.stem} | json.loads(path.read_text()) for path in counts])
     models = pd.DataFrame([_model(path) for path in trainings])
-    packages = sorted({(d.metadata["Name"], d.version) for d in distributions()}, key=lambda p: p[0].lower())
-    versions = pd.DataFrame(packages, columns=["package", "version"])
+    versions = pd.DataFrame(installed_packages(), columns=["package", "version"])
     machine = pd.DataFrame({"what": ["system", "Python"], "which": [platform.platform(), platform.python_version()]})
     sections = {
         "Run": html_table(pd.DataFrame([{"key": k, "value": json.dumps(v)} for k, v in config["run"].items()])),
+        "Effective settings": html_table(pd.DataFrame(effective)),
         "Videos": html_table(data),
         "Trained models": html_table(models),
         "Machine that wrote this page": html_table(machine),
@@ -48,11 +54,10 @@ def describe_run(
 
 def _model(training: Path) -> dict[str, Any]:
     about = json.loads(training.read_text(encoding="utf-8"))
-    *_, benchmark, backbone, method, _, _ = training.parts
     return {
-        "benchmark": benchmark,
-        "backbone": backbone,
-        "method": method,
+        "benchmark": about["benchmark"],
+        "backbone": about["backbone_name"],
+        "model": about["model"],
         "seed": about["seed"],
         "chosen after": about["selection"]["iteration"],
         "of": about["training"]["iterations"],

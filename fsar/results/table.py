@@ -1,17 +1,15 @@
 """The comparison table: what was measured, with its interval, beside what was published."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from fsar.evaluation.predictions import episode_accuracies
-from fsar.evaluation.statistics import mean_and_interval
+from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import atomic
+from fsar.plan.setting import Setting
+from fsar.results.accuracies import episode_accuracies, over_seeds, right_by_video
 from fsar.results.published import published_result
 
 COLUMNS = [
@@ -22,6 +20,7 @@ COLUMNS = [
     "shot",
     "accuracy",  # percent
     "interval",  # half-width of the 95 % confidence interval over episodes, percent
+    "over_videos",  # the same over the draw of the test videos (a bootstrap), percent
     "over_seeds",  # the same over training seeds; empty with one seed
     "episodes",
     "seeds",  # of training, joined by spaces
@@ -32,57 +31,28 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One row of the table and the files it comes from."""
-
-    benchmark: str
-    backbone: str
-    key: str  # of the method, in the config
-    method: str  # its title
-    way: int
-    shot: int
-    seeds: Sequence[int]
-    selection: str  # the split the weights were chosen on, "given" or "not trained"
-    predictions: Sequence[str]  # one file per seed
-    counts: str  # file of the benchmark's numbers of videos
-    base: str  # the benchmark whose data it uses; another one for a variant
-    frames: int  # T
-    depth: int  # of the temporal transformer
-    published_as: Mapping[str, str]  # names of method and backbone in the published results
-
-    def accuracies(self) -> NDArray[np.float64]:
-        """Return the accuracy of each episode in percent, averaged over the seeds: (E,)."""
-        return np.mean([100 * episode_accuracies(Path(path)) for path in self.predictions], axis=0)
-
-
-def over_seeds(setting: Setting) -> str:
-    """Return the half-width of the 95 % interval over the means of several seeds, in percent; empty with one."""
-    if len(setting.predictions) < 2:
-        return ""
-    means = np.array([100 * episode_accuracies(Path(path)).mean() for path in setting.predictions])
-    return f"{mean_and_interval(means)[1]:.2f}"
-
-
 def table_row(setting: Setting) -> dict[str, object]:
     """Summarise one setting: the mean over its episodes, each averaged over the seeds first."""
-    accuracies = setting.accuracies()
+    accuracies = episode_accuracies(setting)
+    videos_asked = right_by_video(setting)
+    over_videos = interval_over_videos(videos_asked["asked"].to_numpy(), videos_asked["right"].to_numpy())
     accuracy, interval = mean_and_interval(accuracies)
     videos = json.loads(Path(setting.counts).read_text(encoding="utf-8"))
     published = published_result(
-        setting.published_as["method"], setting.published_as["backbone"], setting.benchmark, setting.way, setting.shot
+        setting.published_method, setting.published_backbone, setting.benchmark, setting.way, setting.shot
     )
     return {
         "benchmark": setting.benchmark,
         "backbone": setting.backbone,
-        "method": setting.method,
+        "method": setting.title,
         "way": setting.way,
         "shot": setting.shot,
         "accuracy": f"{accuracy:.2f}",
         "interval": f"{interval:.2f}",
+        "over_videos": f"{over_videos:.2f}",
         "over_seeds": over_seeds(setting),
         "episodes": len(accuracies),
-        "seeds": " ".join(map(str, setting.seeds)) if setting.selection == "val" else "",
+        "seeds": " ".join(map(str, setting.seeds)),
         "selection": setting.selection,
         "videos": f"{videos['used']} of {videos['listed']}",
         "published": f"{published[0]:.1f}" if published else "",
@@ -90,11 +60,21 @@ def table_row(setting: Setting) -> dict[str, object]:
     }
 
 
-def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path) -> None:
-    """Write the table of all settings as CSV and as Markdown."""
+def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing: Sequence[Setting] = ()) -> None:
+    """Write the table of all settings as CSV and as Markdown.
+
+    Args:
+        settings: the rows.
+        csv, markdown: files to write.
+        missing: settings that were asked for and could not be made; the Markdown ends with their names.
+    """
     table = pd.DataFrame([table_row(setting) for setting in settings], columns=COLUMNS)
     with atomic(csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     shown = table.assign(accuracy=table["accuracy"] + " ± " + table["interval"]).drop(columns="interval")
+    text = shown.to_markdown(index=False, disable_numparse=True) + "\n"
+    if missing:
+        text += "\nThis table is not complete. These settings were asked for and could not be made:\n\n"
+        text += "".join(f"- {s.benchmark}, {s.backbone}, {s.title}, {s.way}-way {s.shot}-shot\n" for s in missing)
     with atomic(markdown) as temporary:
-        temporary.write_text(shown.to_markdown(index=False, disable_numparse=True) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 from tqdm import tqdm
 
+from fsar.config import SourcesConfig
 from fsar.errors import UserError
 from fsar.files import sha256_of, write_json
 from fsar.job import progress
@@ -41,6 +42,16 @@ class Patience:
     longest_pause: float = 120.0
     timeout: float = 30.0
     rate_limit: float = 0.0
+
+    @classmethod
+    def of(cls, sources: SourcesConfig) -> "Patience":
+        """Return what the config's section `sources` says."""
+        return cls(
+            retries=sources.retries,
+            pause=sources.pause,
+            timeout=sources.timeout,
+            rate_limit=sources.rate_limit * 1e6,
+        )
 
 
 class _BrokenError(Exception):

@@ -19,7 +19,6 @@ SCHEMA = pa.schema(
         ("class_name", pa.string()),  # as written in prompts
         ("split", pa.string()),  # train, val or test
         ("source", pa.string()),  # the list that named the video
-        ("bytes", pa.int64()),  # size of the file, −1 if there is none: another file of the same name is another video
     ]
 )
 
@@ -31,7 +30,7 @@ def read_listing(listing: Path) -> pd.DataFrame:
     """Read a CSV of videos with the columns path, class and split, and perhaps id; further columns are ignored.
 
     Returns:
-        The rows with the columns of `SCHEMA` but bytes, in the order of the CSV.
+        The rows with the columns of `SCHEMA`, in the order of the CSV.
 
     Raises:
         UserError: the file is missing, not text, lacks a column, or has an empty value or an unknown split; the
@@ -97,14 +96,8 @@ def read_listings(listings: Iterable[Path]) -> pd.DataFrame:
 def write_manifest(listings: Iterable[Path], path: Path) -> pd.DataFrame:
     """Read the lists of a benchmark and write its manifest, sorted by split, class and video."""
     manifest = read_listings(listings).sort_values(["split", "class_name", "video_id"], ignore_index=True)
-    manifest["bytes"] = [file.stat().st_size if file.is_file() else -1 for file in map(Path, manifest["path"])]
     write_parquet(path, manifest, SCHEMA)
     return manifest
-
-
-def read_videos(path: Path) -> pd.DataFrame:
-    """Read the videos of a manifest, or of the CSV that one is made from; columns of `SCHEMA`."""
-    return pd.read_parquet(path) if path.suffix == ".parquet" else read_listing(path)
 
 
 def video_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:

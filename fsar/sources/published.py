@@ -47,11 +47,10 @@ def list_videos(
     """
     _check_counts(benchmark, entries)
     files = pd.concat([pd.read_parquet(path) for path in inventories], ignore_index=True)
-    find = _finder(benchmark, files)
     names = _class_names(entries, templates, prompts)
     rows, absent = [], []
-    for entry in entries:
-        name, path = names[entry.split, entry.class_number], find(entry)
+    for entry, path in present_videos(benchmark, entries, files):
+        name = names[entry.split, entry.class_number]
         if path is None:
             absent.append((entry.video, name, entry.split))
         else:
@@ -61,6 +60,12 @@ def list_videos(
         log.warning("%d of %d published videos of %s are not there", len(absent), len(entries), benchmark)
     _write(listing, ("path", "class", "split", "id"), rows)
     _write(missing, ("id", "class", "split"), absent)
+
+
+def present_videos(benchmark: str, entries: Sequence[Entry], files: pd.DataFrame) -> list[tuple[Entry, str | None]]:
+    """Return the file of each entry of a benchmark's split lists, or None where there is none."""
+    find = _finder(benchmark, files)
+    return [(entry, find(entry)) for entry in entries]
 
 
 def _check_counts(benchmark: str, entries: Sequence[Entry]) -> None:

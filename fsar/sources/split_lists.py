@@ -8,8 +8,9 @@ from typing import Literal
 
 import pandas as pd
 
-from fsar.config import SPLIT_LISTS, SPLITS
+from fsar.config import SPLITS
 from fsar.errors import UserError
+from fsar.sources.facts import SPLIT_LISTS
 
 Prompts = Literal["readable", "published"]
 

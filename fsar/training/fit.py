@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config.merge import components_record
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
 from fsar.files import write_json
@@ -22,6 +23,7 @@ from fsar.job import progress
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, save_weights
 from fsar.model.methods import Components
+from fsar.model.text import class_texts
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TimedLoader, TrainingBatch, TrainingEpisodes, load_episodes
@@ -39,7 +41,9 @@ log = logging.getLogger(__name__)
 class TrainingJob:
     """Everything that decides one trained model."""
 
-    name: str  # of the method, for people
+    model: str  # its name, and those of its benchmark and backbone, for people
+    benchmark: str
+    backbone_name: str
     components: Components
     backbone: BackboneConfig
     sampling: SamplingConfig
@@ -54,6 +58,23 @@ class TrainingJob:
         sections = {name: getattr(self, name).model_dump() for name in ("backbone", "sampling", "head", "training")}
         return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
 
+    def decisive(self) -> dict[str, Any]:
+        """Return what decides the result, by section, without what equals its default."""
+        backbone, sampling = self.backbone.decisive("train_model"), self.sampling.decisive("train_model")
+        read = {
+            name: {
+                key: value
+                for key, value in getattr(self, name).decisive("train_model").items()
+                if self.components.reads(name, key)
+            }
+            for name in ("head", "training")
+        }
+        components = components_record(self.components)
+        return {
+            "backbone": backbone, "sampling": sampling, **read, "components": components,
+            "seed": self.seed, "data_seed": self.data_seed,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class TrainingFiles:
@@ -63,7 +84,7 @@ class TrainingFiles:
         manifest, index: the videos; the shards lie beside the index.
         episodes: stored validation episodes.
         decisive: input files whose contents make the training what it is.
-        code: checksum of the code that does, too.
+        code: checksum of each file of the project that it depends on, too.
         output: folder for model.safetensors, metrics.parquet and training.json.
         checkpoint: the state to go on from, while the training is unfinished.
         tensorboard: folder of the curves; None writes none.
@@ -73,7 +94,7 @@ class TrainingFiles:
     index: Path
     episodes: Path
     decisive: list[Path]
-    code: str
+    code: dict[str, str]
     output: Path
     checkpoint: Path
     tensorboard: Path | None = None
@@ -109,37 +130,38 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     validation = Validation(store, videos["val"], stored, job.sampling, job.data_seed, workers)
 
     wrapped, optimizer = fabric.setup(model, optimizer)
-    model.set_training_classes(job.backbone.prompts(episodes.sampler.class_names))
-    val_text = model.backbone.encode_text(job.backbone.prompts(stored.class_names))  # (C, D)
+    model.set_training_classes(class_texts(episodes.sampler.class_names, job.backbone.prompt))
+    val_text = model.backbone.encode_text(class_texts(stored.class_names, job.backbone.prompt))  # (C, D)
 
-    checkpoint = Checkpoint(files.checkpoint, identity(job.settings() | {"code": files.code}, files.decisive))
-    state = checkpoint.load() or {"step": 0, "best": None, "metrics": []}
+    checkpoint = Checkpoint(files.checkpoint, identity(job.decisive(), files.decisive), files.code)
+    state = checkpoint.load() or {"step": 0, "best": None, "metrics": [], "other_code": []}
     if state["step"]:
         model.load_trained_state(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         fabric.strategy.precision.load_state_dict(state["precision"])
         log.info("going on from step %d of an earlier run", state["step"])
-    step, best = state["step"], state["best"]
+    step, best, other_code = state["step"], state["best"], state["other_code"]
     metrics = Metrics(state["metrics"], files.tensorboard if fabric.is_global_zero else None)
 
     def save() -> None:
         if fabric.is_global_zero:
             precision = fabric.strategy.precision.state_dict()  # the scale of fp16's loss
-            current = {"step": step, "best": best, "metrics": metrics.rows, "precision": precision}
-            checkpoint.save(current | {"model": model.trained_state(), "optimizer": optimizer.state_dict()})
+            current = {"step": step, "best": best, "metrics": metrics.rows, "other_code": other_code}
+            current |= {"model": model.trained_state(), "optimizer": optimizer.state_dict(), "precision": precision}
+            checkpoint.save(current)
 
     tasks = config.tasks_per_step
     steps = math.ceil(config.iterations / tasks)
     own = [s * tasks + place for s in range(step, steps) for place in share(tasks, fabric)]
     loader = TimedLoader(load_episodes(episodes, own, workers, pin_memory=fabric.device.type == "cuda"))
-    bar = progress(None, job.name, "episode", total=steps * tasks, initial=step * tasks)
+    bar = progress(None, job.model, "episode", total=steps * tasks, initial=step * tasks)
     while step < steps:
         started, loader.seconds = time.monotonic(), 0.0
         rate = learning_rate((step + 1) * tasks - 1, config)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         losses, norm, statistics = train_step(fabric, wrapped, optimizer, loader, job)
-        if problem := _not_finite(losses, norm, step, episodes, config):
+        if problem := _not_finite(losses, norm, step, episodes, config, files.checkpoint):
             statistics.restore()
             save()
             fabric.barrier()  # no process ends before the state is saved
@@ -186,7 +208,10 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         metrics.write(files.output / "metrics.parquet")
         chosen = {"split": "val", "iteration": best["iteration"], "accuracy": best["val_accuracy"]}
         counts = {split: _counts(table) for split, table in videos.items()}
-        described = {"selection": chosen, "videos": counts, "environment": environment(fabric.device)}
+        described: dict[str, Any] = {"selection": chosen, "videos": counts, "environment": environment(fabric.device)}
+        names = {"benchmark": job.benchmark, "backbone_name": job.backbone_name, "model": job.model}
+        resumed = [{"iteration": tasks * at["step"], "files": at["files"]} for at in other_code]
+        described |= names | {"resumed_with_other_code": resumed}
         write_json(files.output / "training.json", job.settings() | described)
         checkpoint.remove()
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
@@ -235,7 +260,7 @@ def train_step(
 
 
 def _not_finite(
-    losses: Tensor, norm: float, step: int, episodes: TrainingEpisodes, config: TrainingConfig
+    losses: Tensor, norm: float, step: int, episodes: TrainingEpisodes, config: TrainingConfig, checkpoint: Path
 ) -> str | None:
     """Say what is not finite in a step, if anything is.
 
@@ -253,8 +278,10 @@ def _not_finite(
     )
     videos = "\n".join(f"  - {video}" for number in numbers for video in episodes.video_ids_of(number))
     return (
-        f"Training stopped in step {step}: {what}. The state before this step is saved. "
-        f"Lower training.learning_rate, or look at these videos:\n{videos}"
+        f"Training stopped in step {step}: {what}. The state before this step is saved in {checkpoint}. The same "
+        "settings would come to the same: lower training.learning_rate or take precision 32-true and, since that is "
+        "another training, delete that file to start anew. If one of these videos is to blame, mend or remove it, and "
+        f"delete the file too:\n{videos}"
     )
 
 

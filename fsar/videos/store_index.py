@@ -25,11 +25,18 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
         path: Parquet file to write.
 
     Raises:
-        UserError: more videos failed, with their list; the shards stay, so only what is mended is decoded again.
+        UserError: more videos failed, with their list; the shards stay, so only what is mended is decoded again. Or the
+            shards lack videos of the manifest, which came while the run was under way.
     """
     videos = pd.read_parquet(manifest, columns=["video_id", "path"])
     index = pd.concat([pd.read_parquet(part) for part in indexes], ignore_index=True)
     index = videos.merge(index, on="video_id", how="left", validate="one_to_one")
+    unknown = index[index["status"].isna()]
+    if len(unknown):
+        raise UserError(
+            f"{len(unknown)} videos, such as {unknown['path'].iloc[0]}, came while this run was under way, and are in "
+            "no shard yet. Run the same command again: it decodes their shards."
+        )
     failed = index[index["status"] != "ok"]
     if len(failed) > max_failed * len(index):
         shown = [f"  - {row.path}: {row.error}" for row in failed.head(MAX_SHOWN).itertuples()]
@@ -38,7 +45,8 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
             f"{len(failed)} of {len(index)} videos cannot be decoded, "
             f"more than frames.max_failed = {max_failed:g} allows:\n"
             + "\n".join(shown + more)
-            + "\nMend or remove them in the list of videos, or raise frames.max_failed to run without them."
+            + "\nMend the files and run the same command again (only their shards are decoded), take them out of the "
+            "list of videos, or raise frames.max_failed to run without them."
         )
     if len(failed):
         log.warning("%d of %d videos cannot be decoded and are left out", len(failed), len(index))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import class_accuracies
 from fsar.results.figures import style
-from fsar.results.table import Setting
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
@@ -20,7 +20,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     keys = ["class_name"]
     table = class_accuracies(method).merge(class_accuracies(baseline), on=keys, suffixes=("", "_baseline"))
     named = {"benchmark": method.benchmark, "backbone": method.backbone, "way": method.way, "shot": method.shot}
-    named |= {"method": method.method, "baseline": baseline.method}
+    named |= {"method": method.title, "baseline": baseline.title}
     columns = ["class_name", "accuracy", "accuracy_baseline", "queries"]
     table = table[columns].assign(**named, gain=table["accuracy"] - table["accuracy_baseline"])
     return table.sort_values("gain", ascending=False, ignore_index=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import confusion
 from fsar.results.figures import style
-from fsar.results.table import Setting
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
@@ -17,7 +17,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     return confusion(setting).assign(
         benchmark=setting.benchmark,
         backbone=setting.backbone,
-        method=setting.method,
+        method=setting.title,
         way=setting.way,
         shot=setting.shot,
     )

@@ -1,5 +1,6 @@
 """Time and memory of each stage, from the benchmark files that Snakemake writes of every job."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,16 +9,16 @@ from matplotlib.figure import Figure
 from fsar.results.figures import style
 
 
-def collect(logs: str) -> pd.DataFrame:
+def collect(logs: Sequence[str]) -> pd.DataFrame:
     """Return seconds and the most memory of every job.
 
     Args:
-        logs: folder of the logs, with a .tsv per job.
+        logs: logs/{stage}/{job}.tsv of the jobs; what was taken from a cache has none.
     """
     rows = []
-    for path in sorted(Path(logs).rglob("*.tsv")):
+    for path in filter(Path.is_file, map(Path, logs)):
         table = pd.read_csv(path, sep="\t", na_values="-")
-        stage = path.relative_to(logs).parts[0].removesuffix(".tsv")
+        stage = path.parent.name
         for run in table.itertuples():
             rows.append({"stage": stage, "job": path.stem, "seconds": run.s, "memory_mb": run.max_rss})
     return pd.DataFrame(rows)

@@ -11,7 +11,6 @@ import pandas as pd
 
 from fsar.files import atomic
 from fsar.results.figures import style
-from fsar.results.table import Setting
 
 
 def collect(figure: str, arguments: Mapping[str, Any], path: Path) -> None:
@@ -19,11 +18,9 @@ def collect(figure: str, arguments: Mapping[str, Any], path: Path) -> None:
 
     Args:
         figure: name of the file beside this one.
-        arguments: of its `collect`; `settings` are plain values.
+        arguments: of its `collect`.
         path: Parquet file to write.
     """
-    if "settings" in arguments:
-        arguments = {**arguments, "settings": [Setting(**setting) for setting in arguments["settings"]]}
     table = import_module(f"fsar.results.figures.{figure}").collect(**arguments)
     with atomic(path) as temporary:
         table.to_parquet(temporary, index=False)

@@ -17,6 +17,7 @@ from PIL import Image
 from fsar.config import HeadConfig, SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.predictions import read_predictions
 from fsar.model.head import load_head
 from fsar.model.methods import Components
 from fsar.model.similarity import frame_distances
@@ -32,6 +33,8 @@ def collect(
     trained: str,
     episodes: str,
     predictions: str,
+    method: str,
+    way: int,
     index: str,
     components: Mapping[str, Any],
     head: Mapping[str, Any],
@@ -47,7 +50,7 @@ def collect(
     torch.set_num_threads(1)
     rows, frames, class_rows, text = read_features(Path(features))
     model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
-    stored, table = StoredEpisodes.read(Path(episodes)), pd.read_parquet(predictions)
+    stored, table = StoredEpisodes.read(Path(episodes)), read_predictions(predictions, method, way, 1)
     store = FrameStore(Path(index).parent, Path(index))
     options = SamplingConfig(**sampling)
 

@@ -5,18 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fsar.plan.setting import Setting
 from fsar.results.figures import style
 from fsar.results.figures.summary import summarise
+from fsar.results.layouts import TITLES
 from fsar.results.published import published_results
-from fsar.results.table import Setting
 
-BENCHMARKS = {
-    "kinetics100": "Kinetics",
-    "ssv2_full": "SSv2-Full",
-    "ucf101": "UCF101",
-    "ssv2_small": "SSv2-Small",
-    "hmdb51": "HMDB51",
-}
 BARS = {
     ("OTAM", "INet-RN50"): "OTAM, ImageNet RN50",
     ("OTAM", "CLIP-RN50"): "OTAM, CLIP RN50",
@@ -36,12 +30,12 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
             "accuracy": row.accuracy,
         }
         for row in table.itertuples()
-        if (row.method, row.backbone) in BARS and row.benchmark in BENCHMARKS
+        if (row.method, row.backbone) in BARS and row.benchmark in TITLES
     ]
-    own = [s for s in settings if s.way == 5 and s.shot == 1 and s.benchmark in BENCHMARKS]
-    own = [s for s in own if (s.published_as["method"], s.published_as["backbone"]) in BARS]
+    own = [s for s in settings if s.way == 5 and s.shot == 1 and s.benchmark in TITLES]
+    own = [s for s in own if (s.published_method, s.published_backbone) in BARS]
     for setting, row in zip(own, summarise(own).itertuples(), strict=True):
-        bar = BARS[setting.published_as["method"], setting.published_as["backbone"]]
+        bar = BARS[setting.published_method, setting.published_backbone]
         rows.append({"benchmark": row.benchmark, "bar": bar, "figures": "measured", "accuracy": row.accuracy})
     return pd.DataFrame(rows).drop_duplicates(["benchmark", "bar", "figures"])
 
@@ -54,8 +48,8 @@ def draw(data: pd.DataFrame) -> Figure:
     for number, bar in enumerate(BARS.values()):
         for figures in ("published", "measured"):
             own = data[(data["bar"] == bar) & (data["figures"] == figures)].set_index("benchmark")["accuracy"]
-            places = [i + (number - (len(BARS) - 1) / 2) * width for i, name in enumerate(BENCHMARKS) if name in own]
-            heights = [own[name] for name in BENCHMARKS if name in own]
+            places = [i + (number - (len(BARS) - 1) / 2) * width for i, name in enumerate(TITLES) if name in own]
+            heights = [own[name] for name in TITLES if name in own]
             if figures == "measured":
                 label = "measured here" if bar == data[data["figures"] == "measured"]["bar"].min() else None
                 axis.plot(places, heights, "D", color="black", markersize=3.5, label=label)
@@ -63,7 +57,7 @@ def draw(data: pd.DataFrame) -> Figure:
             hatch = style.HATCHES[number % len(style.HATCHES)]
             bars = axis.bar(places, heights, width, label=bar, color=colours[bar], hatch=hatch, edgecolor="white")
             axis.bar_label(bars, fmt="%.1f", fontsize=6, padding=1)
-    axis.set_xticks(range(len(BENCHMARKS)), list(BENCHMARKS.values()))
+    axis.set_xticks(range(len(TITLES)), list(TITLES.values()))
     axis.set_ylabel("accuracy (%), 5-way 1-shot")
     axis.set_ylim(0, 105)
     axis.grid(axis="x", visible=False)

@@ -5,20 +5,21 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fsar.evaluation.statistics import mean_and_interval
-from fsar.results.table import Setting
+from fsar.plan.setting import Setting
+from fsar.results.accuracies import episode_accuracies
 
 
 def summarise(settings: Sequence[Setting]) -> pd.DataFrame:
     """Return accuracy and the half-width of its 95 % interval in percent, for each setting."""
     rows = []
     for setting in settings:
-        accuracy, interval = mean_and_interval(setting.accuracies())
+        accuracy, interval = mean_and_interval(episode_accuracies(setting))
         rows.append(
             {
                 "benchmark": setting.benchmark,
                 "base": setting.base,
                 "backbone": setting.backbone,
-                "method": setting.method,
+                "method": setting.title,
                 "way": setting.way,
                 "shot": setting.shot,
                 "frames": setting.frames,

@@ -1,0 +1,135 @@
+"""What does not fit together in a config, found before any job starts."""
+
+import csv
+from collections.abc import Iterable
+
+from fsar.config.merge import Config
+from fsar.config.messages import message, nearest
+from fsar.config.sections import DEMO_CLASSES, SPLITS, DemoSource, PublishedSource
+from fsar.errors import UserError
+from fsar.model.methods import METHODS, MODELS
+from fsar.sources.facts import DATASETS, SPLIT_LISTS
+
+
+def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
+    """Check a benchmark's videos against the episodes that will be drawn from them.
+
+    Args:
+        config: the whole config.
+        benchmark: which benchmark.
+        counts: videos by split and class.
+
+    Raises:
+        UserError: naming the split, the key to change and the nearest valid value.
+    """
+    problems = list(_wrong_counts(config, benchmark, counts))
+    if problems:
+        raise UserError(message(problems))
+
+
+def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
+    for split, way, shot, queries in config.episodes_drawn(benchmark):
+        classes = counts.get(split, {})
+        if not classes:
+            trained = dict.fromkeys(m for b in config.run.backbones for m in config.trained_here(benchmark, b))
+            why = f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
+            yield f"benchmark {benchmark!r} has no {split} class" + (why if split != "test" else "")
+            continue
+        if way > len(classes):
+            yield (
+                f"way is {way}, but benchmark {benchmark!r} has {len(classes)} {split} classes; "
+                f"the nearest valid value is {len(classes)}"
+            )
+        smallest = min(classes, key=lambda name: (classes[name], name))
+        largest_shot = classes[smallest] - queries
+        if shot > largest_shot:
+            yield (
+                f"shot {shot} and {queries} queries per class need {shot + queries} videos of every class, but "
+                f"class {smallest!r} ({split}) of benchmark {benchmark!r} has {classes[smallest]}; "
+                + (
+                    f"the largest valid shot is {largest_shot}"
+                    if largest_shot >= 1
+                    else "add videos or leave the class out"
+                )
+            )
+
+
+def wrong_references(config: Config) -> Iterable[str]:
+    """Name what refers to something that is not there."""
+    for section in ("benchmarks", "backbones"):
+        defined = getattr(config, section)
+        for name in getattr(config.run, section):
+            if name not in defined:
+                yield f"run.{section} names {name!r}, which is not defined below {section}; {nearest(name, defined)}"
+    for benchmark, settings in config.benchmarks.items():
+        if (settings.source is None) == (settings.variant_of is None):
+            yield f"benchmarks.{benchmark} needs a source, or variant_of: one of the two"
+        if settings.variant_of is not None:
+            base = config.benchmarks.get(settings.variant_of)
+            if base is None or base.source is None:
+                bases = [name for name, other in config.benchmarks.items() if other.source is not None]
+                yield (
+                    f"benchmarks.{benchmark}.variant_of names {settings.variant_of!r}, which is no benchmark with a "
+                    f"source; {nearest(settings.variant_of, bases)}"
+                )
+            for section in ("frames", "episodes"):
+                if getattr(settings, section).model_fields_set:
+                    yield f"benchmarks.{benchmark}.{section}: a variant shares these with {settings.variant_of!r}"
+        for key_name in ("training_of_backbone", "trained"):
+            for name in getattr(settings, key_name):
+                if name not in config.backbones:
+                    yield (
+                        f"benchmarks.{benchmark}.{key_name} names {name!r}, "
+                        f"which is not defined below backbones; {nearest(name, config.backbones)}"
+                    )
+        for backbone, models in settings.trained.items():
+            for model in models:
+                if not MODELS[model].fine_tuned:
+                    where = f"benchmarks.{benchmark}.trained.{backbone}.{model}"
+                    yield f"{where} gives weights for a model that is not trained"
+
+
+def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
+    """Check what only the merged settings of a benchmark show."""
+    for backbone in config.run.backbones:
+        training = config.settings(benchmark, "training", backbone)
+        for problem in training.problems():
+            yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"
+    frames = config.settings(benchmark, "sampling").frames
+    for method in config.methods(benchmark):
+        if METHODS[method].components.metric == "trx" and frames < 3:
+            yield f"method {method!r} compares triples of frames, but sampling.frames is {frames}"
+    source = config.benchmarks[config.base(benchmark)].source
+    if isinstance(source, DemoSource):
+        wanted = sum(getattr(source.classes, split) for split in SPLITS)
+        if wanted > DEMO_CLASSES:
+            yield f"benchmarks.{benchmark}.source.classes are {wanted} in all, but there are {DEMO_CLASSES}"
+        counts = {
+            split: dict.fromkeys(
+                (f"demo class {i}" for i in range(getattr(source.classes, split))),
+                getattr(source.videos_per_class, split),
+            )
+            for split in SPLITS
+        }
+        yield from _wrong_counts(config, benchmark, counts)
+    if isinstance(source, PublishedSource):
+        with SPLIT_LISTS.open(newline="", encoding="utf-8") as file:
+            lists = [row for row in csv.DictReader(file) if row["benchmark"] == source.kind]
+        counts = {
+            row["split"]: {f"class {i}": int(row["smallest_class"]) for i in range(int(row["classes"]))}
+            for row in lists
+        }
+        yield from _wrong_counts(config, benchmark, counts)
+        yield from _missing_source(config, benchmark, source.kind)
+
+
+def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:
+    """Say what is not known of where a published benchmark's files are."""
+    dataset = DATASETS[kind]
+    place = getattr(config.sources, dataset)
+    keys = {"kinetics": ("train", "val"), "ssv2": ()}.get(dataset, ("url",))
+    if not config.sources.split_lists:
+        yield f"benchmark {benchmark!r} needs sources.split_lists, the URL of the split lists"
+    if not place.folder and not (keys and all(getattr(place, name) for name in keys)):
+        named = " or ".join(f"sources.{dataset}.{name}" for name in ("folder", *keys))
+        yield f"benchmark {benchmark!r} needs {named}: where its videos are (docs/data.md)"

@@ -1,0 +1,67 @@
+"""How a config key is declared: what it means, and which stages make their results again when it changes."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Keys that say only how a job is run: a change of them makes nothing again.
+NOTHING: tuple[str, ...] = ()
+# What lists the rows of the comparison. Stages are named as the rules are.
+ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "describe_run")
+# What a model computes: its training and the features of the videos it is tested on.
+MODEL = ("train_model", "encode_features")
+
+
+def key(description: str, decides: Sequence[str], *, unit: str | None = None, **constraints: Any) -> Any:
+    """Declare a config key.
+
+    Args:
+        description: what it means, for docs/config.md.
+        decides: the stages whose own results it decides; what is made from those follows from the job graph.
+        unit: of the value.
+        constraints: default and range, as Pydantic's `Field` takes them.
+    """
+    extra: dict[str, Any] = {"makes_again": list(decides)} | ({"unit": unit} if unit else {})
+    return Field(description=description, json_schema_extra=extra, **constraints)
+
+
+def section(description: str, **constraints: Any) -> Any:
+    """Declare a key that holds a section, or sections by name: each key in it says for itself what it decides."""
+    return Field(description=description, **constraints)
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, values never change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def decisive(self, stage: str) -> dict[str, Any]:
+        """Return the values that decide a stage, but for those that equal their default.
+
+        A default leaves no trace, so a key that is new, with a default that means "as before", makes nothing again.
+        """
+        changed = (name for name in type(self).model_fields if getattr(self, name) != self._default(name))
+        values = self.model_dump()
+        return {name: values[name] for name in changed if stage in (decided_by(type(self), name) or ())}
+
+    def execution(self) -> dict[str, Any]:
+        """Return the values that say only how a job is run."""
+        return {name: value for name, value in self.model_dump().items() if decided_by(type(self), name) == NOTHING}
+
+    @classmethod
+    def _default(cls, name: str) -> Any:
+        return cls.model_fields[name].get_default()
+
+    def overlaid(self, *layers: "Section") -> Self:
+        """Return this section with the keys that each layer sets, the later ones last; checked again."""
+        values = self.model_dump()
+        for layer in layers:
+            values |= layer.model_dump(exclude_unset=True)
+        return type(self)(**values)
+
+
+def decided_by(kind: type[Section], name: str) -> tuple[str, ...] | None:
+    """Return the stages that a key decides; None for one that holds a section."""
+    extra = kind.model_fields[name].json_schema_extra
+    return tuple(extra["makes_again"]) if isinstance(extra, dict) else None  # type: ignore[arg-type]

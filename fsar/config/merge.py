@@ -1,0 +1,184 @@
+"""The whole config, and what holds for one benchmark: general settings overlaid with its own.
+
+From the weakest to the strongest: the default of a key, the general section, the section of the benchmark a variant is
+of, the benchmark's own, and for `training` that of a backbone on it. `run.methods` and `run.shots` are stronger than a
+benchmark's own, because they are what is asked for in this run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, Literal, overload
+
+from fsar.config.declare import MODEL, NOTHING, Section, decided_by, key, section
+from fsar.config.sections import (
+    SPLITS,
+    BackboneConfig,
+    BenchmarkConfig,
+    EpisodesConfig,
+    FramesConfig,
+    HeadConfig,
+    Name,
+    RunConfig,
+    SamplingConfig,
+    SmallClipConfig,
+    SourcesConfig,
+    TrainingConfig,
+)
+from fsar.model.methods import METHODS, MODELS, Components
+
+# The sections that a benchmark may overlay.
+MERGED = ("frames", "sampling", "episodes", "head", "training")
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    seed: int = key(
+        "Seed of the data: rendered videos, stored episodes, frames sampled at test time.",
+        ("render_videos", "decode_frames", "draw_episodes", *MODEL, "report_data"),
+        default=0,
+        ge=0,
+    )
+    device: Literal["auto", "cpu", "cuda"] = key(
+        "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"
+    )
+    run: RunConfig = section("What to run.", default=RunConfig())
+    benchmarks: dict[Name, BenchmarkConfig] = section("The benchmarks, by name.")
+    backbones: dict[Name, BackboneConfig] = section("The backbones, by name.")
+    sources: SourcesConfig = section("Where the published benchmarks come from.", default=SourcesConfig())
+    frames: FramesConfig = section("How videos are decoded and kept.", default=FramesConfig())
+    sampling: SamplingConfig = section("Which frames the model sees.", default=SamplingConfig())
+    episodes: EpisodesConfig = section("The stored episodes.", default=EpisodesConfig())
+    head: HeadConfig = section("The model after the backbone.", default=HeadConfig())
+    training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
+    small_clip: SmallClipConfig = section("The demo's own CLIP.", default=SmallClipConfig())
+
+    def base(self, benchmark: str) -> str:
+        """Return the benchmark whose data a benchmark uses: its own, or that of the one it is a variant of."""
+        return self.benchmarks[benchmark].variant_of or benchmark
+
+    def shots(self, benchmark: str) -> list[int]:
+        """Return the test shots of a benchmark."""
+        return self.run.shots or self._own(benchmark, "shots")
+
+    def methods(self, benchmark: str) -> list[str]:
+        """Return the methods to compare on a benchmark."""
+        return self.run.methods or self._own(benchmark, "methods")
+
+    def trained_here(self, benchmark: str, backbone: str) -> list[str]:
+        """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
+        given = self.benchmarks[benchmark].trained.get(backbone, {})
+        models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark))
+        return [model for model in models if model not in given and MODELS[model].fine_tuned]
+
+    @overload
+    def settings(self, benchmark: str, name: Literal["frames"]) -> FramesConfig: ...
+    @overload
+    def settings(self, benchmark: str, name: Literal["sampling"]) -> SamplingConfig: ...
+    @overload
+    def settings(self, benchmark: str, name: Literal["episodes"]) -> EpisodesConfig: ...
+    @overload
+    def settings(self, benchmark: str, name: Literal["head"]) -> HeadConfig: ...
+    @overload
+    def settings(self, benchmark: str, name: Literal["training"], backbone: str) -> TrainingConfig: ...
+    def settings(self, benchmark: str, name: str, backbone: str | None = None) -> Section:
+        """Return one section as it holds for a benchmark and, for `training`, a backbone."""
+        return getattr(self, name).overlaid(*(layer for _, layer in self._layers(benchmark, name, backbone)))
+
+    def videos_needed(self, benchmark: str) -> dict[str, int]:
+        """Return, by split, how many videos every class must have for the configured episodes."""
+        needed = dict.fromkeys(SPLITS, 0)
+        for split, _, shot, queries in self.episodes_drawn(benchmark):
+            needed[split] = max(needed[split], shot + queries)
+        return needed
+
+    def episodes_drawn(self, benchmark: str) -> list[tuple[str, int, int, int]]:
+        """Return split, largest way, largest shot and queries of every kind of episode drawn from a benchmark.
+
+        Training and validation classes are needed only where something is trained.
+        """
+        queries = self.settings(benchmark, "episodes").queries
+        drawn = [("test", max(self.run.ways), max(self.shots(benchmark)), queries)]
+        for backbone in self.run.backbones:
+            if self.trained_here(benchmark, backbone):
+                training = self.settings(benchmark, "training", backbone)
+                drawn.append(("train", training.way, training.shot, training.queries))
+                # A checkpoint is chosen by episodes like those it trained on.
+                drawn.append(("val", training.way, training.shot, queries))
+        return drawn
+
+    def _own(self, benchmark: str, name: str) -> Any:
+        own = self.benchmarks[benchmark]
+        if name in own.model_fields_set or own.variant_of is None:
+            return getattr(own, name)
+        return getattr(self.benchmarks[own.variant_of], name)
+
+    def _layers(self, benchmark: str, name: str, backbone: str | None) -> Iterator[tuple[str, Section]]:
+        """Yield what overlays a general section, with where it stands in the config."""
+        for place in dict.fromkeys((self.base(benchmark), benchmark)):
+            own = self.benchmarks[place]
+            yield f"benchmarks.{place}.{name}", getattr(own, name)
+            if name == "training" and backbone in own.training_of_backbone:
+                yield f"benchmarks.{place}.training_of_backbone.{backbone}", own.training_of_backbone[backbone]
+
+
+def components_record(components: Components) -> dict[str, Any]:
+    """Return what differs from a plain model, as parameters of a rule: a new field with a default leaves no trace."""
+    return {f.name: value for f in fields(components) if (value := getattr(components, f.name)) != f.default}
+
+
+def decisive_record(section: Section) -> dict[str, Any]:
+    """Return what of a config decides any result and is no default, as parameters of a rule."""
+    found: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            value = decisive_record(value)
+        elif isinstance(value, dict) and any(isinstance(part, Section) for part in value.values()):
+            value = {key: decisive_record(part) for key, part in value.items()}
+        elif decided_by(type(section), name) == NOTHING or value == type(section).model_fields[name].get_default():
+            continue
+        found[name] = value
+    return {name: value for name, value in found.items() if value != {}}
+
+
+def without_effect(config: Config) -> Iterator[str]:
+    """Name every key of a general section that some of the benchmarks to run do not follow, and why."""
+    for name in MERGED:
+        general = getattr(config, name)
+        for key_name in sorted(general.model_fields_set):
+            value = getattr(general, key_name)
+            hidden: dict[str, Any] = {}
+            for benchmark in config.run.benchmarks:
+                for backbone in config.run.backbones:
+                    for place, layer in config._layers(benchmark, name, backbone):
+                        if key_name in layer.model_fields_set and getattr(layer, key_name) != value:
+                            hidden[place] = getattr(layer, key_name)
+            if hidden:
+                stronger = ", ".join(f"{place}.{key_name} is {own!r}" for place, own in hidden.items())
+                yield f"{name}.{key_name} = {value!r} does not hold everywhere: {stronger}, which comes before it"
+
+
+def effective(config: Config) -> list[dict[str, str]]:
+    """Return what holds for each benchmark and backbone: methods, ways, shots, and every value that is no default."""
+    rows = []
+    for benchmark in config.run.benchmarks:
+        for backbone in config.run.backbones:
+            sections = {name: config.settings(benchmark, name, backbone) for name in MERGED}  # type: ignore[call-overload]
+            changed = [
+                f"{name}.{field}={getattr(values, field)}"
+                for name, values in sections.items()
+                for field, declared in type(values).model_fields.items()
+                if getattr(values, field) != declared.get_default()
+            ]
+            rows.append(
+                {
+                    "benchmark": benchmark,
+                    "backbone": backbone,
+                    "methods": " ".join(config.methods(benchmark)),
+                    "ways": " ".join(map(str, config.run.ways)),
+                    "shots": " ".join(map(str, config.shots(benchmark))),
+                    "settings that are no defaults": ", ".join(changed) or "none",
+                }
+            )
+    return rows

@@ -1,0 +1,465 @@
+"""The sections of config.yaml: every key with its meaning, default, unit and range, and what it decides.
+
+The JSON schema (configs/schema.json) and the table of keys (docs/config.md) are generated from here (`make docs`).
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from fsar.config.declare import MODEL, NOTHING, ROWS, Section, key, section
+from fsar.model.methods import METHODS, MODELS
+from fsar.sources.facts import PUBLISHED
+
+SPLITS = ("train", "val", "test")
+# Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
+DEMO_CLASSES = 100
+
+# Names become parts of file paths and of Snakemake wildcards.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*$")]
+
+if TYPE_CHECKING:
+    MethodName = str
+    ModelName = str
+    PublishedKind = str
+else:
+    MethodName, ModelName, PublishedKind = Literal[tuple(METHODS)], Literal[tuple(MODELS)], Literal[tuple(PUBLISHED)]
+
+# Which tests there are: their episodes, and what is made of them.
+TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
+# Other videos altogether.
+SOURCE = ("render_videos", "list_videos", "write_manifest", "decode_frames")
+# Where the videos of a data set are.
+FOLDER = ("list_videos", "decode_frames")
+
+
+class RunConfig(Section):
+    """What to run: the table has a row for every combination."""
+
+    benchmarks: list[Name] = key(
+        "Benchmarks, by their names below `benchmarks`.", (*MODEL, *ROWS), default=["demo"], min_length=1
+    )
+    backbones: list[Name] = key(
+        "Backbones, by their names below `backbones`.", (*MODEL, *ROWS), default=["small-clip"], min_length=1
+    )
+    methods: list[MethodName] | None = key(
+        "Methods, by their names in fsar/model/methods.py, on every benchmark; without it each benchmark has its own.",
+        (*TESTS, *ROWS),
+        default=None,
+        min_length=1,
+    )
+    ways: list[Annotated[int, Field(ge=2)]] = key(
+        "Classes in a test episode.", (*TESTS, *ROWS), unit="classes", default=[5], min_length=1
+    )
+    shots: list[Annotated[int, Field(ge=1)]] | None = key(
+        "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "
+        "shots share one training.",
+        (*TESTS, *ROWS),
+        unit="videos",
+        default=None,
+        min_length=1,
+    )
+    seeds: list[Annotated[int, Field(ge=0)]] = key(
+        "Training seeds; each is one training per model.", (*MODEL, *ROWS), default=[1], min_length=1
+    )
+
+    @model_validator(mode="after")
+    def _no_repetition(self) -> "RunConfig":
+        for name in RunConfig.model_fields:
+            values = getattr(self, name) or []
+            for value in values:
+                if values.count(value) > 1:
+                    raise ValueError(f"{name} lists {value!r} twice")
+        return self
+
+
+class Counts(Section):
+    """A number for each split."""
+
+    train: int = key("For the training classes.", ("render_videos", "decode_frames"), ge=1)
+    val: int = key("For the validation classes.", ("render_videos", "decode_frames"), ge=1)
+    test: int = key("For the test classes.", ("render_videos", "decode_frames"), ge=1)
+
+
+class DemoSource(Section):
+    """The demo benchmark: videos of moving shapes, rendered and encoded by the workflow itself."""
+
+    kind: Literal["demo"] = key("The demo benchmark.", SOURCE)
+    classes: Counts = key(
+        "Classes in each split.",
+        ("render_videos", "decode_frames"),
+        unit="classes",
+        default=Counts(train=40, val=8, test=16),
+    )
+    videos_per_class: Counts = key(
+        "Videos of each class.",
+        ("render_videos", "decode_frames"),
+        unit="videos",
+        default=Counts(train=18, val=12, test=16),
+    )
+    parts: int = key(
+        "Jobs that share the rendering.",
+        ("render_videos", "decode_frames", "write_manifest"),
+        unit="jobs",
+        default=2,
+        ge=1,
+        le=64,
+    )
+
+
+class CsvSource(Section):
+    """Videos of your own, listed in a CSV."""
+
+    kind: Literal["csv"] = key("A list of your own.", SOURCE)
+    file: str = key(
+        "CSV with the columns path (relative to the CSV's folder, or absolute), class and split (train, val or test).",
+        ("write_manifest",),
+        min_length=1,
+    )
+
+
+class PublishedSource(Section):
+    """One of the five benchmarks of the paper, by its published split lists; where its files are is below `sources`."""
+
+    kind: PublishedKind = key("Which benchmark.", SOURCE)
+    prompts: Literal["readable", "published"] = key(
+        "How class names are written: in words, or exactly as the public implementation prompts them (seven differ, "
+        "such as draw_sword and Blow DryHair).",
+        ("list_videos",),
+        default="readable",
+    )
+
+
+# What a source is, by its kind.
+SOURCES: dict[str, type[Section]] = {"demo": DemoSource, "csv": CsvSource, **dict.fromkeys(PUBLISHED, PublishedSource)}
+
+
+class Archive(Section):
+    """A data set in one archive."""
+
+    url: str = key("Where its archive is; a mirror is another URL.", NOTHING, default="")
+    folder: str = key(
+        "A folder where its videos are already, at any depth; nothing is downloaded then.", FOLDER, default=""
+    )
+
+
+class KineticsArchives(Section):
+    """Kinetics-400, in many archives."""
+
+    train: str = key("Where the list of the training archives is.", NOTHING, default="")
+    val: str = key("Where the list of the validation archives is.", NOTHING, default="")
+    folder: str = key(
+        "A folder where its videos are already, at any depth; nothing is downloaded then.", FOLDER, default=""
+    )
+    parts: int = key(
+        "Jobs that share the archives; each has one archive on the disk at a time.",
+        ("fetch_kinetics_part", "list_videos"),
+        unit="jobs",
+        default=8,
+        ge=1,
+        le=500,
+    )
+
+
+class RegisteredFiles(Section):
+    """A data set behind a registration."""
+
+    folder: str = key("The folder that its files were put into.", FOLDER, default="")
+
+
+class SourcesConfig(Section):
+    """Where the videos of the published benchmarks come from."""
+
+    split_lists: str = key(
+        "URL that the paths of the split lists follow; a mirror is another URL.", NOTHING, default=""
+    )
+    hmdb51: Archive = section("HMDB51.", default=Archive())
+    ucf101: Archive = section("UCF101.", default=Archive())
+    kinetics: KineticsArchives = section("Kinetics-400, for kinetics100.", default=KineticsArchives())
+    ssv2: RegisteredFiles = section("Something-Something V2.", default=RegisteredFiles())
+    rate_limit: float = key("Of one download; 0 for none.", NOTHING, unit="megabytes per second", default=0.0, ge=0)
+    retries: int = key("Attempts in a row without a byte before a download gives up.", NOTHING, default=6, ge=1)
+    pause: float = key(
+        "Before the second attempt, doubled for each further one.", NOTHING, unit="seconds", default=1.0, ge=0
+    )
+    timeout: float = key(
+        "Time without a byte that counts as a broken connection.", NOTHING, unit="seconds", default=30.0, gt=0
+    )
+
+
+class FramesConfig(Section):
+    """How videos are decoded and stored."""
+
+    size: int = key(
+        "Height and width of stored frames; the aspect ratio is not kept, as published.",
+        ("decode_frames",),
+        unit="pixels",
+        default=256,
+        ge=16,
+        le=1024,
+    )
+    quality: int = key("JPEG quality of stored frames.", ("decode_frames",), unit="1–100", default=90, ge=1, le=100)
+    keep: int = key(
+        "Frames stored per video, evenly spread; 0 stores all. Temporal sampling is exact only with all.",
+        ("decode_frames",),
+        unit="frames",
+        default=0,
+        ge=0,
+    )
+    shards: int = key(
+        "Files the frames are packed into, one decoding job each.",
+        ("decode_frames",),
+        unit="files",
+        default=16,
+        ge=1,
+        le=1000,
+    )
+    timeout: float = key("Give up on a video after this long.", NOTHING, unit="seconds", default=600.0, gt=0)
+    max_failed: float = key(
+        "Share of videos that may be unreadable before the run stops with their list.",
+        ("gather_index",),
+        unit="fraction",
+        default=0.02,
+        ge=0,
+        le=1,
+    )
+
+
+class SamplingConfig(Section):
+    """Which frames of a video the model sees."""
+
+    frames: int = key("T, frames per video.", MODEL, unit="frames", default=8, ge=1, le=128)
+    strategy: Literal["segments", "span"] = key(
+        "segments: one random frame from each of T equal segments, at test time too (SSv2, HMDB51, UCF101). "
+        "span: evenly spaced over up to 23 seconds, centred at test time (Kinetics).",
+        MODEL,
+        default="segments",
+    )
+
+
+class EpisodesConfig(Section):
+    """The stored episodes of validation and test."""
+
+    val: int = key("Validation episodes.", ("draw_episodes",), unit="episodes", default=1000, ge=1)
+    test: int = key("Test episodes, as published.", ("draw_episodes",), unit="episodes", default=10000, ge=2)
+    queries: int = key("Query videos per class.", ("draw_episodes",), unit="videos", default=1, ge=1)
+
+
+class HeadConfig(Section):
+    """The model after the backbone; defaults as published."""
+
+    depth: int = key("Layers of the temporal transformer.", ("train_model", "evaluate_model"), default=1, ge=1, le=12)
+    heads: int = key(
+        "Attention heads; must divide the backbone's width.", ("train_model", "evaluate_model"), default=8, ge=1
+    )
+    feed_forward: int = key(
+        "Hidden width of the feed-forward part.", ("train_model", "evaluate_model"), default=2048, ge=1
+    )
+    attention_dropout: float = key(
+        "Dropout after attention.", ("train_model", "evaluate_model"), unit="probability", default=0.2, ge=0, lt=1
+    )
+    feed_forward_dropout: float = key(
+        "Dropout in the feed-forward part.",
+        ("train_model", "evaluate_model"),
+        unit="probability",
+        default=0.05,
+        ge=0,
+        lt=1,
+    )
+    merge: Literal["before", "after"] = key(
+        "Several support videos of a class are averaged before the temporal transformer, as published, or after it.",
+        ("train_model", "evaluate_model"),
+        default="before",
+    )
+    smoothing: float = key(
+        "λ of the softmin in the matching; 0.1 in the original OTAM.",
+        ("train_model", "evaluate_model"),
+        default=0.5,
+        gt=0,
+    )
+    text_weight: float = key(
+        "β, weight of the class names where a method decides by text and videos both.",
+        ("evaluate_model",),
+        default=0.9,
+        ge=0,
+        le=1,
+    )
+
+
+class TrainingConfig(Section):
+    """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
+
+    way: int = key("Classes in a training episode.", ("draw_episodes", "train_model"), unit="classes", default=5, ge=2)
+    shot: int = key(
+        "Support videos per class in a training episode; 1 for every test shot.",
+        ("draw_episodes", "train_model"),
+        unit="videos",
+        default=1,
+        ge=1,
+    )
+    queries: int = key(
+        "Query videos per class in a training episode.", ("train_model",), unit="videos", default=5, ge=1
+    )
+    iterations: int = key("Training episodes in all.", ("train_model",), unit="episodes", default=5000, ge=1)
+    tasks_per_step: int = key(
+        "Episodes averaged in one optimizer step.", ("train_model",), unit="episodes", default=4, ge=1
+    )
+    learning_rate: float = key("Adam's learning rate after warm-up.", ("train_model",), default=1e-5, gt=0, le=1)
+    head_learning_rate_factor: float = key(
+        "Multiplies the learning rate of the parameters that start from scratch (temporal transformer, scale).",
+        ("train_model",),
+        default=1.0,
+        gt=0,
+    )
+    warmup_from: float = key("Learning rate at the first iteration.", ("train_model",), default=5e-6, ge=0, le=1)
+    warmup_iterations: int = key("Length of the linear warm-up.", ("train_model",), unit="episodes", default=250, ge=0)
+    milestones: list[Annotated[int, Field(ge=1)]] = key(
+        "The learning rate is divided by 10 at each.", ("train_model",), unit="episodes", default=[750, 1250]
+    )
+    weight_decay: float = key("L2 penalty; none on normalisation layers.", ("train_model",), default=1e-3, ge=0)
+    video_text_weight: float = key("λ_vt, weight of the video-text objective.", ("train_model",), default=1.5, ge=0)
+    flip: bool = key("Mirror training queries at random (Kinetics only).", ("train_model",), default=False)
+    colour_jitter: bool = key(
+        "Jitter the colours of training queries (Kinetics only).", ("train_model",), default=False
+    )
+    batch_norm: Literal["batch", "running"] = key(
+        "Statistics that normalise a ResNet's activations in training: those of the episode (which the running ones "
+        "then follow), or the running ones of the pretrained model, unchanged.",
+        ("train_model",),
+        default="batch",
+    )
+    validate_every: int = key("Distance between validations.", ("train_model",), unit="episodes", default=100, ge=1)
+    checkpoint_every: int = key(
+        "Distance between checkpoints to resume from; rounded up to whole optimizer steps.",
+        NOTHING,
+        unit="episodes",
+        default=100,
+        ge=1,
+    )
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key(
+        "Arithmetic of the training step.", ("train_model",), default="32-true"
+    )
+    activation_checkpointing: bool = key(
+        "Compute the backbone's activations again in the backward pass instead of keeping them: less memory, about a "
+        "third more time, the same result.",
+        NOTHING,
+        default=False,
+    )
+    devices: int = key(
+        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them.",
+        NOTHING,
+        unit="devices",
+        default=1,
+        ge=1,
+    )
+    threads: int = key(
+        "Cores of a training or feature job, over all its devices.", NOTHING, unit="cores", default=8, ge=1
+    )
+    workers: int = key(
+        "Processes among them that load episodes; 0 loads in the training process.",
+        NOTHING,
+        unit="processes",
+        default=6,
+        ge=0,
+    )
+
+    def problems(self) -> Iterable[str]:
+        """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
+        if self.workers + self.devices > self.threads:
+            yield (
+                f"workers is {self.workers} of {self.threads} threads, which does not leave one for the model on each "
+                f"of {self.devices} devices; the nearest valid value is {max(self.threads - self.devices, 0)}"
+            )
+        for name, value in (("tasks_per_step", self.tasks_per_step), ("workers", self.workers)):
+            if value % self.devices:
+                nearest = round(value / self.devices) * self.devices or self.devices
+                yield (
+                    f"{name} is {value}, which cannot be divided among {self.devices} devices; "
+                    f"the nearest valid value is {nearest}"
+                )
+        if self.milestones != sorted(set(self.milestones)):
+            yield f"milestones {self.milestones} must increase"
+        if self.warmup_from > self.learning_rate:
+            yield f"warmup_from is {self.warmup_from}; the nearest valid value is learning_rate, {self.learning_rate}"
+
+
+class BenchmarkConfig(Section):
+    """A benchmark: where its videos come from, and where it differs from the general settings."""
+
+    source: Annotated[DemoSource | CsvSource | PublishedSource, Field(discriminator="kind")] | None = section(
+        "Where the videos come from.", default=None
+    )
+    variant_of: Name | None = key(
+        "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
+        "keys below differ from its own.",
+        (*MODEL, *ROWS),
+        default=None,
+    )
+    licence: str = key("Whose the videos are, for the model cards.", ("write_model_card",), default="not stated")
+    methods: list[MethodName] = key(
+        "Its methods where run.methods does not say.",
+        (*TESTS, *ROWS),
+        default=["clip-freeze", "otam", "clip-fsar"],
+        min_length=1,
+    )
+    shots: list[Annotated[int, Field(ge=1)]] = key(
+        "Its test shots where run.shots does not say.", (*TESTS, *ROWS), unit="videos", default=[1, 5], min_length=1
+    )
+    frames: FramesConfig = section("Keys that differ from `frames`.", default=FramesConfig())
+    sampling: SamplingConfig = section("Keys that differ from `sampling`.", default=SamplingConfig())
+    episodes: EpisodesConfig = section("Keys that differ from `episodes`.", default=EpisodesConfig())
+    head: HeadConfig = section("Keys that differ from `head`.", default=HeadConfig())
+    training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())
+    training_of_backbone: dict[Name, TrainingConfig] = section(
+        "Keys of `training` that differ again for one backbone, by its name.", default={}
+    )
+    trained: dict[Name, dict[ModelName, str]] = key(
+        "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
+        ("encode_features", "evaluate_model", *ROWS),
+        default={},
+    )
+
+
+class BackboneConfig(Section):
+    """A CLIP model, as open_clip names it."""
+
+    model: str = key(
+        "An architecture of open_clip (OpenAI's weights need the quickgelu ones), or a JSON file that describes one.",
+        MODEL,
+        min_length=1,
+    )
+    weights: str = key(
+        "A pretrained tag of open_clip (such as openai), or a local .safetensors or .pt file.", MODEL, min_length=1
+    )
+    prompt: str = key("How a class name becomes text.", MODEL, default="a photo of {class_name}")
+    published_as: str = key("The backbone's name in the published results; empty if it has none.", ROWS, default="")
+    licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")
+
+    @model_validator(mode="after")
+    def _prompt_names_the_class(self) -> "BackboneConfig":
+        if "{class_name}" not in self.prompt:
+            raise ValueError(f"prompt {self.prompt!r} does not contain {{class_name}}")
+        return self
+
+    @property
+    def weights_are_a_file(self) -> bool:
+        return is_weights_file(self.weights)
+
+
+def is_weights_file(weights: str) -> bool:
+    """Tell a local weights file from a pretrained tag of open_clip, by its suffix."""
+    return weights.endswith((".safetensors", ".pt", ".pth", ".bin"))
+
+
+class SmallClipConfig(Section):
+    """The demo's own small CLIP, trained from rendered stills and captions."""
+
+    model: str = key("Its architecture, as in `backbones`.", ("train_small_clip",), default="small-clip")
+    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=6000, ge=16)
+    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=10, ge=1)
+    batch: int = key("Stills in one step.", ("train_small_clip",), unit="pictures", default=64, ge=2)
+    learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_clip",), default=2e-3, gt=0, le=1)
+    seed: int = key(
+        "Seed of the weights, the stills and their order.", ("render_stills", "train_small_clip"), default=0, ge=0
+    )

@@ -1,0 +1,116 @@
+"""Which statements of the project decide the result of a script: its own, and those of the files that it imports.
+
+Their checksum is a parameter of each rule, so that a change of the code reruns the rules it touches and no others.
+Comments, docstrings, annotations, formatting and the order of imports do not count.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+# Packages and modules whose values reach a rule as parameters, or which change how a job talks and is stored and not
+# what it computes.
+NOT_DECISIVE = (
+    "fsar.config",
+    "fsar.errors",
+    "fsar.files",
+    "fsar.gpus",
+    "fsar.job",
+    "fsar.model.methods",
+    "fsar.plan",
+    "fsar.sources.facts",
+)
+
+
+@cache
+def code_checksum(script: Path, *further: Path) -> str:
+    """Return the checksum of what a script depends on, and of further files that it imports by name."""
+    return _digest(repr(sorted(code_checksums(script, *further).items())))
+
+
+def code_checksums(script: Path, *further: Path) -> dict[str, str]:
+    """Return the checksum of each file that a script depends on, by its path in the project."""
+    files = {path for file in (script, *further) for path in _reachable(file)}
+    return {str(path.relative_to(PACKAGE.parent)): statements_checksum(path) for path in sorted(files)}
+
+
+def code_inputs(script: Path) -> list[str]:
+    """Return the files of the package that a script depends on, sorted, without itself."""
+    return sorted(str(path) for path in _reachable(script) if path != script)
+
+
+@cache
+def statements_checksum(path: Path) -> str:
+    """Return the checksum of a file's statements."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = sorted(
+        ast.unparse(type(node)(**{**vars(node), "names": [alias]}))
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    )
+    rest = [_plain(node) for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return _digest(repr((imports, [node for node in rest if node])))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    """Return a part of a syntax tree as nested tuples, without what does not act; empty for what is all of that.
+
+    Empty fields are left out, which newer Pythons have more of.
+    """
+    if isinstance(value, list):
+        return tuple(plain for item in value if (plain := _plain(item)) != ())
+    if not isinstance(value, ast.AST):
+        return value
+    if isinstance(value, ast.Expr) and isinstance(value.value, ast.Constant) and isinstance(value.value.value, str):
+        return ()  # a docstring, or a string that nobody reads
+    if isinstance(value, ast.If) and isinstance(value.test, ast.Name) and value.test.id == "TYPE_CHECKING":
+        return _plain(value.orelse)
+    if isinstance(value, ast.AnnAssign):
+        # In a class a name without a value is a field; elsewhere it is a note to the type checker, and harmless here.
+        assigned = (("value", _plain(value.value)),) if value.value else ()
+        return ("Assign", ("targets", (_plain(value.target),)), *assigned)
+    fields = ((name, _plain(part)) for name, part in ast.iter_fields(value) if name not in ("returns", "annotation"))
+    kept = tuple((name, part) for name, part in fields if part not in ((), None))
+    return (type(value).__name__, *kept)
+
+
+@cache
+def _reachable(script: Path) -> frozenset[Path]:
+    found: set[Path] = set()
+    pending = [script]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += _imported(path)
+    return frozenset(found)
+
+
+@cache
+def _imported(path: Path) -> list[Path]:
+    """Return the modules of the package that a file imports, but for those that decide nothing."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    decisive = (name for name in _imported_names(tree) if not _among(name, NOT_DECISIVE))
+    files = [PACKAGE.parent / (name.replace(".", "/") + ".py") for name in decisive if _among(name, (PACKAGE.name,))]
+    return [file for file in files if file.is_file()]
+
+
+def _imported_names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _among(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)

@@ -1,0 +1,165 @@
+"""Which figures a config gives: each with its kind, what it is made of, and what is said below it.
+
+A figure is one file in fsar/results/figures/ and one function here, which yields a record for each one to draw.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fsar.config.merge import components_record
+from fsar.model.methods import METHODS
+from fsar.plan import paths
+from fsar.plan.plan import Plan
+from fsar.plan.setting import Setting
+
+COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
+INTERVAL = "Error bars: 95 % intervals over the test episodes."
+
+
+@dataclass(frozen=True)
+class PlannedFigure:
+    """A figure to draw.
+
+    Attributes:
+        name: of its files.
+        kind: the file in fsar/results/figures/.
+        caption: what is said below it.
+        inputs: files it is made from.
+        arguments: of its `collect`.
+    """
+
+    name: str
+    kind: str
+    caption: str
+    inputs: list[str]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def planned_figures(plan: Plan) -> dict[str, PlannedFigure]:
+    """Return the figures of a run by name."""
+    kinds = (_published, _accuracy, _sweeps, _ablation, _closer_looks, _curves, _cost)
+    return {figure.name: figure for kind in kinds for figure in kind(plan)}
+
+
+def _of_settings(name: str, kind: str, caption: str, settings: list[Setting], **arguments: Any) -> PlannedFigure:
+    inputs = sorted({path for setting in settings for path in setting.predictions})
+    return PlannedFigure(name, kind, caption, inputs, {"settings": settings, **arguments})
+
+
+def _plain(plan: Plan) -> list[Setting]:
+    """Return the settings of benchmarks that are no variants."""
+    return [setting for setting in plan.settings if setting.base == setting.benchmark]
+
+
+def _main(plan: Plan) -> list[Setting]:
+    """Return those of the first way."""
+    return [setting for setting in _plain(plan) if setting.way == plan.config.run.ways[0]]
+
+
+def _published(plan: Plan) -> Iterator[PlannedFigure]:
+    caption = "Published 5-way 1-shot accuracies; diamonds: measured here."
+    yield _of_settings("published", "published_bars", caption, plan.settings)
+
+
+def _accuracy(plan: Plan) -> Iterator[PlannedFigure]:
+    yield _of_settings("accuracy", "accuracy", f"Accuracy over shots. {INTERVAL}", _main(plan))
+
+
+def _sweeps(plan: Plan) -> Iterator[PlannedFigure]:
+    first = [setting for setting in plan.settings if setting.way == plan.config.run.ways[0]]
+    for over, title, settings in (
+        ("way", "ways", _plain(plan)),
+        ("frames", "frames per video", first),
+        ("depth", "depth of the temporal transformer", first),
+    ):
+        if len({getattr(setting, over) for setting in settings}) > 1:
+            yield _of_settings(f"over-{over}", "sweep", f"Accuracy over {title}. {INTERVAL}", settings, over=over)
+
+
+def _ablation(plan: Plan) -> Iterator[PlannedFigure]:
+    settings = [setting for setting in _main(plan) if setting.method in COMPONENTS]
+    if len({setting.method for setting in settings}) > 2:
+        yield _of_settings("ablation", "ablation", f"Each component by itself and together. {INTERVAL}", settings)
+
+
+def _closer_looks(plan: Plan) -> Iterator[PlannedFigure]:
+    """Yield the figures that look at one method on one benchmark, at the smallest shot."""
+    places = dict.fromkeys((setting.benchmark, setting.backbone) for setting in _main(plan))
+    for place in places:
+        own = [s for s in _main(plan) if (s.benchmark, s.backbone) == place and s.shot > 0]
+        smallest = {s.method: s for s in own if s.shot == min(other.shot for other in own)}
+        if not smallest:
+            continue
+        looked_at = smallest.get("clip-fsar") or list(smallest.values())[-1]
+        name = "-".join(place)
+        caption = f"What each class is taken for by {looked_at.title}: share of its queries in episodes that hold both."
+        yield _of_settings(f"confusion-{name}", "confusion", caption, [looked_at])
+        for method in ("otam", "clip-freeze"):
+            if method in smallest and method != looked_at.method:
+                baseline = smallest[method]
+                caption = f"Accuracy of {looked_at.title} minus that of {baseline.title}, for each test class."
+                yield _of_settings(f"class-gain-{name}", "class_gain", caption, [looked_at, baseline])
+                break
+        if METHODS[looked_at.method].components.temporal_transformer and looked_at.selection == "val":
+            yield from _of_a_trained_model(plan, looked_at, name)
+
+
+def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[PlannedFigure]:
+    config, method, seed = plan.config, METHODS[setting.method], setting.seeds[0]
+    benchmark, backbone, model = setting.benchmark, setting.backbone, method.model
+    features = paths.FEATURES.format(
+        benchmark=benchmark, backbone=backbone, model=model, training=paths.seed_training(seed)
+    )
+    weights = plan.model_file(benchmark, backbone, model, seed, "model.safetensors")
+    manifest = plan.of_base(paths.MANIFEST)(benchmark)
+    arguments = {
+        "title": setting.title,
+        "features": features,
+        "trained": weights,
+        "components": components_record(method.components),
+        "head": plan.decisive("head", "evaluate_model")(benchmark, model=model),
+        "seed": config.seed,
+    }
+    yield PlannedFigure(
+        f"embedding-{name}",
+        "embedding",
+        "t-SNE of test videos (mean frame features), before and after the transformer with the text of their class.",
+        [features, weights, manifest],
+        arguments | {"manifest": manifest},
+    )
+    if setting.shot == 1 and method.components.metric == "otam":
+        episodes = paths.EPISODES.format(benchmark=setting.base, split="test", way=setting.way, shot=1)
+        index = plan.of_base(paths.INDEX)(benchmark)
+        own = {"episodes": episodes, "index": index, "predictions": setting.predictions[0]}
+        yield PlannedFigure(
+            f"episode-{name}",
+            "episode",
+            "The first query taken for the right class and the first for a wrong one: distances of its frames to those "
+            "of the true class (left) and of another (right), with the ordered alignment.",
+            [features, weights, *own.values()],
+            arguments
+            | own
+            | {"method": setting.method, "way": setting.way}
+            | {"sampling": config.settings(benchmark, "sampling").decisive("encode_features")},
+        )
+
+
+def _curves(plan: Plan) -> Iterator[PlannedFigure]:
+    config = plan.config
+    metrics = {
+        f"{benchmark}, {backbone}, {plan.title(model)}": plan.model_file(
+            benchmark, backbone, model, config.run.seeds[0], "metrics.parquet"
+        )
+        for benchmark in config.run.benchmarks
+        for backbone in config.run.backbones
+        for model in config.trained_here(benchmark, backbone)
+    }
+    if metrics:
+        caption = "Training (means over stretches of episodes) and validation, one seed."
+        yield PlannedFigure("curves", "curves", caption, sorted(metrics.values()), {"metrics": metrics})
+
+
+def _cost(plan: Plan) -> Iterator[PlannedFigure]:
+    caption = "Wall time of all jobs of a stage together, and the memory of its largest job, as they were measured."
+    yield PlannedFigure("cost", "cost", caption, plan.predictions(), {"logs": plan.measured()})

@@ -1,0 +1,53 @@
+"""Every path of the workflow, once. Braces are Snakemake's wildcards; `shard` has three digits."""
+
+MANIFEST = "data/{benchmark}/manifest.parquet"
+PUBLISHED_LISTING = "data/{benchmark}/published.csv"
+MISSING = "data/{benchmark}/missing.csv"
+RENDERED = "data/{benchmark}/videos/part{part}"
+INDEX = "data/{benchmark}/frames/index.parquet"
+SHARD = "data/{benchmark}/frames/shard-{shard}"
+EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
+
+SPLIT_LIST = "data/sources/split_lists/{published}-{any_split}.txt"
+ARCHIVE = "data/sources/{rar}/{rar}.rar"
+UNPACKED = "data/sources/{dataset}/unpacked.parquet"
+FOLDER_INVENTORY = "data/sources/{dataset}/folder.parquet"
+KINETICS_LIST = "data/sources/kinetics/{kinetics_split}.txt"
+KINETICS_PART = "data/sources/kinetics/part{part}.parquet"
+
+# A model is trained with a shot and a seed; `training` is seed1, …, or given (weights from elsewhere), or untrained.
+MODEL = "results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}"
+CHECKPOINT = "results/checkpoints/{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}.pt"
+TENSORBOARD = "logs/tensorboard/{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}"
+FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors"
+PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
+
+DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .jpg, .json
+COUNTS = DATA_REPORT + ".json"
+TABLE = "results/table"  # .csv, .md
+LAYOUT = "results/tables/{layout}"  # .csv, .md, .tex
+FIGURE = "results/figures/{figure}"  # .parquet, .pdf, .svg, .png
+
+# Logs (.log) and measured times (.tsv) of the jobs whose cost a figure shows.
+DECODE_LOG = "logs/decode_frames/{benchmark}-{shard}"
+EPISODES_LOG = "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot"
+TRAIN_LOG = "logs/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}"
+FEATURES_LOG = "logs/encode_features/{benchmark}-{backbone}-{model}-{training}"
+TESTS_LOG = "logs/evaluate_model/{benchmark}-{backbone}-{model}-{training}"
+
+UNTRAINED, GIVEN = "untrained", "given"
+
+
+def shard(number: int) -> str:
+    """Return the number of a shard as it stands in paths."""
+    return f"{number:03d}"
+
+
+def seed_training(seed: int) -> str:
+    """Return the name of the training with a seed."""
+    return f"seed{seed}"
+
+
+def seed_of(training: str) -> int | None:
+    """Return the seed that a training is named after; None for `given` and `untrained`."""
+    return int(training.removeprefix("seed")) if training.startswith("seed") else None

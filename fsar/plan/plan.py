@@ -1,0 +1,280 @@
+"""The plan of a run: what each rule is given, as functions of its wildcards, and the rows of the tables."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fsar.config import Config, DemoSource, PublishedSource
+from fsar.config.declare import Section
+from fsar.config.merge import components_record
+from fsar.model.methods import METHODS, MODELS
+from fsar.plan import paths, sources
+from fsar.plan.code import PACKAGE, code_checksum
+from fsar.plan.setting import Setting
+from fsar.plan.videos import PresentVideos
+from fsar.sources.facts import DATASETS
+
+SCRIPTS = PACKAGE.parent / "workflow_scripts"
+
+
+def code(script: str, *further: Path) -> str:
+    """Return the checksum of the statements that decide what a workflow script computes."""
+    return code_checksum(SCRIPTS / script, *further)
+
+
+def metric_file(model: str) -> Path:
+    """Return the file of a model's metric, which is imported by its name."""
+    return PACKAGE / "model" / "matching" / f"{MODELS[model].metric}.py"
+
+
+class Plan:
+    """What a config asks for.
+
+    Args:
+        config: the checked config.
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.videos = PresentVideos(config)
+        self.bases = sorted({config.base(benchmark) for benchmark in config.run.benchmarks})
+        self.settings = list(self._settings())
+
+    # Files of a benchmark's data, which a variant shares with another benchmark.
+
+    def of_base(self, path: str) -> Callable[[str], str]:
+        """Return a path as a function of the benchmark: that of the data it uses."""
+        return lambda benchmark: path.format(benchmark=self.config.base(benchmark))
+
+    def shards(self, suffix: str) -> Callable[[str], list[str]]:
+        """Return the shards' files of one suffix as a function of the benchmark."""
+
+        def files(benchmark: str) -> list[str]:
+            base = self.config.base(benchmark)
+            count = self.config.settings(base, "frames").shards
+            return [paths.SHARD.format(benchmark=base, shard=paths.shard(number)) + suffix for number in range(count)]
+
+        return files
+
+    def listings(self, benchmark: str) -> list[str]:
+        """Return the lists of a benchmark's videos."""
+        return sources.listings(self.config, benchmark)
+
+    def rendered(self, benchmark: str) -> dict[str, Any]:
+        """Return what decides the videos of a benchmark that the workflow renders."""
+        source = self.config.benchmarks[benchmark].source
+        assert isinstance(source, DemoSource)
+        return source.decisive("render_videos")
+
+    def split_lists(self, benchmark: str) -> list[str]:
+        """Return the split lists of a published benchmark."""
+        return sources.split_lists(self._published(benchmark))
+
+    def inventories(self, benchmark: str) -> list[str]:
+        """Return the tables of the files that a published benchmark's data set has."""
+        return sources.inventories(self.config, self._published(benchmark))
+
+    def annotations(self, benchmark: str) -> list[str]:
+        """Return the annotations that name a published benchmark's classes, where its lists do not."""
+        return sources.annotations(self.config, self._published(benchmark))
+
+    def _published(self, benchmark: str) -> str:
+        source = self.config.benchmarks[benchmark].source
+        assert isinstance(source, PublishedSource)
+        return source.kind
+
+    def missing(self, benchmark: str) -> list[str]:
+        """Return the list of the published videos that are not there, for a published benchmark."""
+        published = isinstance(self.config.benchmarks[benchmark].source, PublishedSource)
+        return [paths.MISSING.format(benchmark=benchmark)] if published else []
+
+    def made_by(self, benchmark: str) -> dict[str, Any]:
+        """Return what makes a benchmark's videos, where the workflow itself does: another maker makes other videos."""
+        source = self.config.benchmarks[benchmark].source
+        if isinstance(source, DemoSource):
+            return {"seed": self.config.seed, "source": self.rendered(benchmark), "code": code("render_videos.py")}
+        if isinstance(source, PublishedSource) and not sources.folder_of(self.config, DATASETS[source.kind]):
+            script = {"kinetics": "fetch_kinetics_part.py", "ssv2": "unpack_ssv2.py"}.get(DATASETS[source.kind])
+            return {"code": code(script or "unpack_rar.py")}
+        return {}
+
+    def data_files(self, benchmark: str) -> list[str]:
+        """Return everything that is made before a model is looked at: frames, stored episodes, the data's report."""
+        config, base = self.config, self.config.base(benchmark)
+        drawn = {("test", way, shot) for way in config.run.ways for shot in config.shots(benchmark)}
+        for backbone in config.run.backbones:
+            if config.trained_here(benchmark, backbone):
+                training = config.settings(benchmark, "training", backbone)
+                drawn.add(("val", training.way, training.shot))
+        episodes = (
+            paths.EPISODES.format(benchmark=base, split=split, way=way, shot=shot) for split, way, shot in sorted(drawn)
+        )
+        return [paths.DATA_REPORT.format(benchmark=base) + ".html", *episodes]
+
+    # Models.
+
+    def backbone_files(self, backbone: str) -> list[str]:
+        """Return local files that a backbone is read from (a rule may make them); tags of open_clip are no files."""
+        about = self.config.backbones[backbone]
+        described = [about.model] if about.model.endswith(".json") else []
+        return described + ([about.weights] if about.weights_are_a_file else [])
+
+    def validation_episodes(self, benchmark: str, backbone: str, shot: str) -> str:
+        """Return the episodes a training is validated on: of its way and shot."""
+        way = self.config.settings(benchmark, "training", backbone).way
+        return paths.EPISODES.format(benchmark=self.config.base(benchmark), split="val", way=way, shot=shot)
+
+    def trainings(self, benchmark: str, backbone: str, model: str) -> list[str]:
+        """Return the trainings of a model: what is not trained here has one result, whatever the seeds."""
+        if model in self.config.trained_here(benchmark, backbone):
+            return [paths.seed_training(seed) for seed in self.config.run.seeds]
+        return [paths.GIVEN if MODELS[model].fine_tuned else paths.UNTRAINED]
+
+    def model_file(self, benchmark: str, backbone: str, model: str, seed: int, name: str) -> str:
+        """Return a file of a model that is trained here."""
+        shot = self.config.settings(benchmark, "training", backbone).shot
+        folder = paths.MODEL.format(benchmark=benchmark, backbone=backbone, model=model, shot=shot, seed=seed)
+        return f"{folder}/{name}"
+
+    def trained_weights(self, benchmark: str, backbone: str, model: str, training: str) -> list[str]:
+        """Return the trained weights of a model; none of one that is not trained."""
+        if training == paths.UNTRAINED:
+            return []
+        if (seed := paths.seed_of(training)) is None:
+            return [self.config.benchmarks[benchmark].trained[backbone][model]]
+        return [self.model_file(benchmark, backbone, model, seed, "model.safetensors")]
+
+    def trained_models(self, name: str) -> list[str]:
+        """Return one file of every model that is trained here."""
+        config = self.config
+        return [
+            self.model_file(benchmark, backbone, model, seed, name)
+            for benchmark in config.run.benchmarks
+            for backbone in config.run.backbones
+            for model in config.trained_here(benchmark, backbone)
+            for seed in config.run.seeds
+        ]
+
+    def title(self, model: str) -> str:
+        """Return what a model is called: as the first method that decides with it."""
+        return next(method.title for method in METHODS.values() if method.model == model)
+
+    def citation(self, model: str) -> str:
+        """Return where that method is from."""
+        return next(method.citation for method in METHODS.values() if method.model == model)
+
+    # Parameters of rules: what decides them, without a trace of what is default.
+
+    def components(self, model: str) -> dict[str, Any]:
+        """Return what a model is made of."""
+        return components_record(MODELS[model])
+
+    def decisive(self, name: str, stage: str) -> Callable[..., dict[str, Any]]:
+        """Return the decisive values of a section as a function of wildcards: `benchmark`, `backbone` and `model`."""
+
+        def values(benchmark: str, backbone: str | None = None, model: str | None = None) -> dict[str, Any]:
+            section: Section = self.config.settings(benchmark, name, backbone)  # type: ignore[call-overload]
+            decided = section.decisive(stage)
+            if model is None:
+                return decided
+            return {key: value for key, value in decided.items() if self._reads(benchmark, model, name, key)}
+
+        return values
+
+    def _reads(self, benchmark: str, model: str, name: str, key: str) -> bool:
+        if name == "head" and key == "text_weight":
+            return any(test["decides_by"] == "both" for test in self.tests(benchmark, model))
+        return name not in ("head", "training") or MODELS[model].reads(name, key)
+
+    # Tests.
+
+    def tests(self, benchmark: str, model: str) -> list[dict[str, Any]]:
+        """Return what a model is tested with: every method that uses it, every way and shot."""
+        return [
+            {"method": method, "decides_by": METHODS[method].decides_by, "way": way, "shot": shot}
+            for method in self.config.methods(benchmark)
+            if METHODS[method].model == model
+            for way in self.config.run.ways
+            for shot in METHODS[method].shots(self.config.shots(benchmark))
+        ]
+
+    def test_episodes(self, benchmark: str, model: str) -> list[str]:
+        """Return the stored episodes of each test."""
+        base = self.config.base(benchmark)
+        return [
+            paths.EPISODES.format(benchmark=base, split="test", way=test["way"], shot=test["shot"])
+            for test in self.tests(benchmark, model)
+        ]
+
+    # Rows of the tables.
+
+    def setting(self, benchmark: str, backbone: str, method: str, way: int, shot: int, trainings: list[str]) -> Setting:
+        """Return one row of a table, with the files it comes from."""
+        model = METHODS[method].model
+        names = {"benchmark": benchmark, "backbone": backbone, "model": model}
+        seeds = tuple(seed for training in trainings if (seed := paths.seed_of(training)) is not None)
+        return Setting(
+            benchmark=benchmark,
+            backbone=backbone,
+            method=method,
+            title=METHODS[method].title,
+            way=way,
+            shot=shot,
+            seeds=seeds,
+            selection="val" if seeds else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
+            predictions=tuple(paths.PREDICTIONS.format(training=training, **names) for training in trainings),
+            counts=paths.COUNTS.format(benchmark=self.config.base(benchmark)),
+            base=self.config.base(benchmark),
+            frames=self.config.settings(benchmark, "sampling").frames,
+            depth=self.config.settings(benchmark, "head").depth,
+            published_method=METHODS[method].published_as,
+            published_backbone=self.config.backbones[backbone].published_as,
+        )
+
+    def _settings(self) -> Iterator[Setting]:
+        """Yield every setting the config asks for, in the order of the config."""
+        config = self.config
+        for benchmark in config.run.benchmarks:
+            for backbone in config.run.backbones:
+                for way in config.run.ways:
+                    for shot in sorted({0, *config.shots(benchmark)}):
+                        for method in config.methods(benchmark):
+                            if shot in METHODS[method].shots(config.shots(benchmark)):
+                                trainings = self.trainings(benchmark, backbone, METHODS[method].model)
+                                yield self.setting(benchmark, backbone, method, way, shot, trainings)
+
+    def settings_of_a_model(self, benchmark: str, backbone: str, model: str, seed: str) -> list[Setting]:
+        """Return what one trained model is tested with."""
+        training = [paths.seed_training(int(seed))]
+        return [
+            self.setting(benchmark, backbone, test["method"], test["way"], test["shot"], training)
+            for test in self.tests(benchmark, model)
+        ]
+
+    def predictions(self) -> list[str]:
+        """Return every file of predictions, once."""
+        return list(dict.fromkeys(path for setting in self.settings for path in setting.predictions))
+
+    def models(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield benchmark, backbone, model and training of everything that is tested."""
+        for benchmark in self.config.run.benchmarks:
+            for backbone in self.config.run.backbones:
+                for model in dict.fromkeys(METHODS[method].model for method in self.config.methods(benchmark)):
+                    for training in self.trainings(benchmark, backbone, model):
+                        yield benchmark, backbone, model, training
+
+    def measured(self) -> list[str]:
+        """Return where the times of the jobs are that cost most: decoding, training, features and tests."""
+        shards = [
+            paths.DECODE_LOG.format(benchmark=base, shard=paths.shard(number))
+            for base in self.bases
+            for number in range(self.config.settings(base, "frames").shards)
+        ]
+        tested = []
+        for benchmark, backbone, model, training in self.models():
+            names = {"benchmark": benchmark, "backbone": backbone, "model": model}
+            if (seed := paths.seed_of(training)) is not None:
+                shot = self.config.settings(benchmark, "training", backbone).shot
+                tested.append(paths.TRAIN_LOG.format(shot=shot, seed=seed, **names))
+            tested += [log.format(training=training, **names) for log in (paths.FEATURES_LOG, paths.TESTS_LOG)]
+        return [f"{log}.tsv" for log in shards + tested]

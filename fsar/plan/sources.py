@@ -1,0 +1,66 @@
+"""Which files a benchmark's videos come by: lists, archives, folders, inventories."""
+
+from pathlib import Path
+
+from fsar.config import SPLITS, Config, CsvSource, DemoSource, PublishedSource
+from fsar.plan import paths
+from fsar.sources.facts import DATASETS
+from fsar.sources.something import annotation_files, archive_parts
+from fsar.sources.split_lists import split_lists as known_split_lists
+
+
+def folder_of(config: Config, dataset: str) -> str:
+    """Return the folder whose videos are used as they lie there; empty where they are fetched or unpacked."""
+    folder = str(getattr(config.sources, dataset).folder)
+    return "" if dataset == "ssv2" and archive_parts(Path(folder)) else folder
+
+
+def listings(config: Config, benchmark: str) -> list[str]:
+    """Return the lists of a benchmark's videos: the user's CSV, a published one, or one per rendered part."""
+    source = config.benchmarks[benchmark].source
+    if isinstance(source, CsvSource):
+        return [source.file]
+    if isinstance(source, DemoSource):
+        return [paths.RENDERED.format(benchmark=benchmark, part=part) + ".csv" for part in range(source.parts)]
+    return [paths.PUBLISHED_LISTING.format(benchmark=benchmark)]
+
+
+def split_lists(published: str) -> list[str]:
+    """Return the split lists of a published benchmark: train, val and test."""
+    return [paths.SPLIT_LIST.format(published=published, any_split=split) for split in SPLITS]
+
+
+def split_list_fact(published: str, split: str, fact: str) -> str:
+    """Return what is known of a split list: `path` below the URL of the lists, or `sha256`."""
+    table = known_split_lists().set_index(["benchmark", "split"])
+    return str(table.loc[(published, split), fact])
+
+
+def inventories(config: Config, published: str) -> list[str]:
+    """Return the tables of what files a published benchmark's data set has: those of a folder, or what was fetched."""
+    dataset = DATASETS[published]
+    if folder_of(config, dataset):
+        return [paths.FOLDER_INVENTORY.format(dataset=dataset)]
+    if dataset == "kinetics":
+        return [paths.KINETICS_PART.format(part=part) for part in range(config.sources.kinetics.parts)]
+    return [paths.UNPACKED.format(dataset=dataset)]
+
+
+def annotations(config: Config, published: str) -> list[str]:
+    """Return the annotations that name the classes of Something-Something; other lists name them themselves."""
+    if DATASETS[published] != "ssv2":
+        return []
+    return [str(path) for path in annotation_files(Path(config.sources.ssv2.folder))]
+
+
+def check_sources(config: Config) -> None:
+    """Check the files that a user brings, before any job.
+
+    Raises:
+        UserError: those of Something-Something are not there, with what to put where.
+    """
+    for benchmark in config.run.benchmarks:
+        source = config.benchmarks[config.base(benchmark)].source
+        if isinstance(source, PublishedSource) and DATASETS[source.kind] == "ssv2":
+            annotations(config, source.kind)
+            folder_of(config, "ssv2")

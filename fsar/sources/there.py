@@ -1,0 +1,46 @@
+"""What videos of a benchmark there are now, with their sizes and times: what a planned run depends on."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fsar.sources.published import present_videos
+from fsar.sources.split_lists import read_split_lists
+
+GONE = (-1, 0)
+
+
+def state_of(paths: Iterable[str]) -> list[tuple[int, int]]:
+    """Return size in bytes and time of modification in nanoseconds of each file; (−1, 0) where there is none."""
+    states = []
+    for path in paths:
+        try:
+            state = os.stat(path)  # noqa: PTH116
+            states.append((state.st_size, state.st_mtime_ns))
+        except OSError:
+            states.append(GONE)
+    return states
+
+
+def fingerprint(rows: pd.DataFrame) -> str:
+    """Return 16 hexadecimal digits that change with the path, bytes and mtime_ns of any row."""
+    lines = sorted(zip(rows["path"], rows["bytes"], rows["mtime_ns"], strict=True))
+    return hashlib.sha256(repr([(path, int(size), int(time)) for path, size, time in lines]).encode()).hexdigest()[:16]
+
+
+def listed_videos(kind: str, lists: Sequence[Path], inventory: pd.DataFrame | Sequence[Path]) -> pd.DataFrame:
+    """Return video_id and path of a published benchmark's videos that are there, as its manifest has them.
+
+    Args:
+        kind: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
+        lists: its split lists, train, val and test.
+        inventory: the files of its data set, or the Parquet files that list them.
+    """
+    if not isinstance(inventory, pd.DataFrame):
+        inventory = pd.concat([pd.read_parquet(path) for path in inventory], ignore_index=True)
+    found = present_videos(kind, read_split_lists(list(lists)), inventory)
+    rows = [(entry.video, path) for entry, path in found if path is not None]
+    return pd.DataFrame(rows, columns=["video_id", "path"])

@@ -1,0 +1,65 @@
+"""Many dry runs of one folder: Snakemake is imported once and forked for each, which spares most of their time.
+
+    python -m tests.dry_runs FOLDER < arguments.json
+
+reads a list of lists of arguments and prints, for each, what Snakemake printed, as a JSON list.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.workflow import VARIABLES
+
+
+def dry_runs(folder: Path, runs: list[list[str]]) -> list[str]:
+    """Return what `snakemake --dry-run` prints with each of these arguments."""
+    command = [sys.executable, "-m", "tests.dry_runs", str(folder)]
+    repository = Path(__file__).resolve().parents[1]
+    run = subprocess.run(command, cwd=repository, input=json.dumps(runs).encode(), stdout=subprocess.PIPE, check=True)
+    return json.loads(run.stdout)
+
+
+def planned(output: str) -> dict[str, set[str]]:
+    """Return the rules that a dry run would run, each with the reasons that are its own.
+
+    A rule that runs only because another one does has none.
+    """
+    found: dict[str, set[str]] = {}
+    for block in re.split(r"\n\s*\n", output):
+        if rule := re.search(r"^ *(?:local)?rule (\w+):", block, re.MULTILINE):
+            reasons = re.search(r"^ *reason: (.*)$", block, re.MULTILINE)
+            own = [] if reasons is None else re.split(r"; (?=[A-Z])", reasons[1])
+            later = ("Input files updated by another job", "Rules with neither input nor output")
+            found.setdefault(rule[1], set()).update(reason for reason in own if not reason.startswith(later))
+    return found
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    runs = json.load(sys.stdin)
+    os.environ.update(VARIABLES)
+    sys.path.insert(0, str(folder))
+    os.chdir(folder)
+    from snakemake.cli import main as snakemake
+
+    outputs = []
+    for arguments in runs:
+        with tempfile.TemporaryFile() as file:
+            if (child := os.fork()) == 0:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+                snakemake(["--cores", "2", "--dry-run", "--nolock", *arguments])
+                os._exit(0)
+            os.waitpid(child, 0)
+            file.seek(0)
+            outputs.append(file.read().decode())
+    print(json.dumps(outputs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Which code decides a result: statements along the imports of a script, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from fsar.plan.code import code_checksum, code_inputs, statements_checksum
+from fsar.plan.plan import SCRIPTS, metric_file
+
+BEFORE = '''"""What it is for."""
+
+import math
+from fsar.files import atomic, write_json
+from fsar.videos.decode import decode
+
+
+class Thing:
+    """A thing."""
+
+    size: int = 3
+
+    def half(self, of: float) -> float:
+        """Return half."""
+        return of / 2  # exactly
+
+
+def whole(x: int, *rest: int, named: str = "a") -> list[int]:
+    result: list[int] = [x, *rest]
+    return result
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# exactly", "# nearly"),
+        ("  # exactly", ""),
+        ('"""Return half."""', '"""Give back one half,\n\n        or so.\n        """'),
+        ('"""A thing."""', '"""Another thing."""'),
+        ('"""What it is for."""\n\n', ""),
+        ("of: float) -> float", "of)"),
+        ("named: str", "named: object"),
+        ("result: list[int] = ", "result = "),
+        ("size: int", "size: float"),
+        ("[x, *rest]", "[\n        x,\n        *rest,\n    ]"),
+        ("import atomic, write_json", "import write_json, atomic"),
+        ("import math\nfrom fsar.files", "from fsar.files"),
+        ('"a"', "'a'"),
+    ],
+)
+def test_what_does_not_act_does_not_count(tmp_path, old, new):
+    assert old in BEFORE
+    after = BEFORE.replace(old, new)
+    if "import math" in old:  # moved to the end of the imports, not away
+        after = after.replace("import decode\n", "import decode\nimport math\n")
+    assert checksum(tmp_path, after) == checksum(tmp_path, BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("of / 2", "of / 3"),
+        ("size: int = 3", "size: int = 4"),
+        ("size: int = 3", "length: int = 3"),
+        ('"a"', '"b"'),
+        ("import math", "import cmath as math"),
+        ("def half", "def third"),
+        ("return result", "return result[::-1]"),
+        ("*rest: int,", "*others: int,"),
+    ],
+)
+def test_what_acts_counts(tmp_path, old, new):
+    assert old in BEFORE
+    assert checksum(tmp_path, BEFORE.replace(old, new)) != checksum(tmp_path, BEFORE)
+
+
+def checksum(folder: Path, text: str) -> str:
+    path = folder / f"{hash(text)}.py"
+    path.write_text(text)
+    return statements_checksum(path)
+
+
+def test_code_follows_the_imports_of_a_script(repository):
+    def inputs(name):
+        return {str(Path(path).relative_to(repository / "fsar")) for path in code_inputs(SCRIPTS / name)}
+
+    assert inputs("decode_frames.py") == {"videos/decode.py", "videos/shards.py", "videos/store_write.py"}
+    assert {"model/head.py", "training/schedule.py", "videos/sampling.py", "videos/store_read.py"} <= inputs(
+        "train_model.py"
+    )
+    # Reading the store decodes nothing, a head encodes nothing, a record or a section of the config makes nothing.
+    assert "videos/store_read.py" not in inputs("decode_frames.py") | inputs("gather_index.py")
+    assert "model/head.py" not in inputs("encode_features.py")
+    for script in SCRIPTS.glob("*.py"):
+        assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p == "model/methods.py"}
+
+
+def test_a_metric_counts_where_it_is_used():
+    one, other = (code_checksum(SCRIPTS / "train_model.py", metric_file(model)) for model in ("otam", "trx"))
+    assert one != other
+    assert code_checksum(SCRIPTS / "train_model.py", metric_file("clip-fsar")) == one

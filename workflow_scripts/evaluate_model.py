@@ -1,0 +1,26 @@
+"""Run all tests of one model: every method that decides with it, every way and shot."""
+
+from pathlib import Path
+
+from fsar.config import HeadConfig, load
+from fsar.evaluation.evaluate import PlannedTest, evaluate_model
+from fsar.gpus import own_gpus
+from fsar.job import logged
+from fsar.model.head import load_head
+from fsar.model.methods import Components
+
+with logged(snakemake.log[0]):
+    params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
+    config = load(snakemake.config)
+    pairs = zip(params.tests, files.episodes, strict=True)
+    features = Path(files.features)
+    trained = Path(files.trained[0]) if files.trained else None
+    with own_gpus(1, config.device):
+        evaluate_model(
+            load_head(Components(**params.components), HeadConfig(**params.head), features, trained),
+            [PlannedTest(**test, episodes=Path(episodes)) for test, episodes in pairs],
+            features,
+            Path(snakemake.output.predictions),
+            config.device,
+            config.settings(names.benchmark, "training", names.backbone).threads,
+        )
