@@ -153,6 +153,8 @@ rule unpack_ssv2:
 
 
 rule list_folder:
+    input:
+        made=asked(PLAN.made_files),
     output:
         inventory=paths.FOLDER_INVENTORY,
     log:
@@ -166,7 +168,7 @@ rule list_folder:
         mem_mb=growing(1000),
         runtime=growing(1, "h"),
     params:
-        folder=lambda wildcards: getattr(CONFIG.sources, wildcards.dataset).folder,
+        folder=asked(PLAN.videos_folder),
         contents=asked(PLAN.videos.folder_contents),
     script:
         "../workflow_scripts/list_folder.py"
@@ -175,7 +177,7 @@ rule list_folder:
 rule list_videos:
     input:
         lists=asked(PLAN.split_lists),
-        inventories=asked(PLAN.inventories),
+        inventory=asked(PLAN.inventory),
         annotations=asked(PLAN.annotations),
     output:
         listing=paths.PUBLISHED_LISTING,

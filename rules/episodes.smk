@@ -19,10 +19,7 @@ rule draw_episodes:
         runtime=growing(10, "m"),
     params:
         code=code("draw_episodes.py"),
-        queries=lambda wildcards: CONFIG.settings(wildcards.benchmark, "episodes").queries,
-        episodes=lambda wildcards: getattr(
-            CONFIG.settings(wildcards.benchmark, "episodes"), wildcards.split
-        ),
-        seed=CONFIG.seed,
+        # Snakemake compares the values of parameters without their names, so numbers go together.
+        drawn=asked(PLAN.episodes),
     script:
         "../workflow_scripts/draw_episodes.py"

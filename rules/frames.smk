@@ -3,8 +3,11 @@
 
 rule decode_frames:
     input:
-        # A manifest made anew does not say which shards it concerns; the parameters `videos` and `made_by` do.
-        videos=ancient(paths.MANIFEST),
+        # Not the manifest: made anew, it would not say which shards it concerns. The parameter `videos` does.
+        made=asked(PLAN.makers_of_videos),
+        listed=lambda wildcards: [
+            ancient(path) for path in PLAN.lists_of_videos(wildcards.benchmark)
+        ],
     output:
         multiext(paths.SHARD, arrow=".arrow", index=".parquet", checksums=".sha256"),
     log:
@@ -22,7 +25,6 @@ rule decode_frames:
         shard=lambda wildcards: int(wildcards.shard),  # a cache knows parameters, but no wildcards
         frames=asked(PLAN.decisive("frames", "decode_frames")),
         videos=lambda wildcards: PLAN.videos.of_shard(wildcards.benchmark, int(wildcards.shard)),
-        made_by=asked(PLAN.made_by),
     script:
         "../workflow_scripts/decode_frames.py"
 

@@ -73,7 +73,6 @@ rule write_model_card:
         settings=asked(PLAN.settings_of_a_model),
         title=asked(PLAN.title),
         citation=asked(PLAN.citation),
-        data_licence=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].licence,
-        weights_licence=lambda wildcards: CONFIG.backbones[wildcards.backbone].licence,
+        licences=asked(PLAN.licences),
     script:
         "../workflow_scripts/write_model_card.py"

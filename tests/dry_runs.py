@@ -30,12 +30,12 @@ def planned(output: str) -> dict[str, set[str]]:
     A rule that runs only because another one does has none.
     """
     found: dict[str, set[str]] = {}
-    for block in re.split(r"\n\s*\n", output):
-        if rule := re.search(r"^ *(?:local)?rule (\w+):", block, re.MULTILINE):
-            reasons = re.search(r"^ *reason: (.*)$", block, re.MULTILINE)
-            own = [] if reasons is None else re.split(r"; (?=[A-Z])", reasons[1])
-            later = ("Input files updated by another job", "Rules with neither input nor output")
-            found.setdefault(rule[1], set()).update(reason for reason in own if not reason.startswith(later))
+    _, *parts = re.split(r"^ *(?:local)?rule (\w+):$", output, flags=re.MULTILINE)
+    for rule, text in zip(parts[::2], parts[1::2], strict=True):
+        reasons = re.search(r"^ *reason: (.*)$", text, re.MULTILINE)
+        own = [] if reasons is None else re.split(r"; (?=[A-Z])", reasons[1])
+        later = ("Input files updated by another job", "Rules with neither input nor output")
+        found.setdefault(rule, set()).update(reason for reason in own if not reason.startswith(later))
     return found
 
 

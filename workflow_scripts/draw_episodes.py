@@ -12,8 +12,8 @@ with logged(snakemake.log[0]):
         snakemake.wildcards.split,
         int(snakemake.wildcards.way),
         int(snakemake.wildcards.shot),
-        snakemake.params.queries,
-        snakemake.params.episodes,
-        snakemake.params.seed,
+        snakemake.params.drawn["queries"],
+        snakemake.params.drawn["episodes"],
+        snakemake.params.drawn["seed"],
         Path(snakemake.output.episodes),
     )

@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
     list_videos(
         snakemake.params.kind,
         read_split_lists([Path(path) for path in snakemake.input.lists]),
-        [Path(path) for path in snakemake.input.inventories],
+        Path(snakemake.input.inventory),
         templates(Path(path) for path in snakemake.input.annotations),
         snakemake.params.prompts,
         snakemake.params.needed,

@@ -12,6 +12,6 @@ with logged(snakemake.log[0]):
         params.settings,
         params.title,
         params.citation,
-        {"videos": params.data_licence, "weights": params.weights_licence},
+        params.licences,
         Path(snakemake.output.card),
     )

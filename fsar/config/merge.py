@@ -35,7 +35,7 @@ class Config(Section):
 
     seed: int = key(
         "Seed of the data: rendered videos, stored episodes, frames sampled at test time.",
-        ("render_videos", "decode_frames", "draw_episodes", *MODEL, "report_data"),
+        ("render_videos", "draw_episodes", *MODEL, "report_data"),
         default=0,
         ge=0,
     )

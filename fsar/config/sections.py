@@ -31,7 +31,7 @@ TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
 # Other videos altogether.
 SOURCE = ("render_videos", "list_videos", "write_manifest", "decode_frames")
 # Where the videos of a data set are.
-FOLDER = ("list_videos", "decode_frames")
+FOLDER = ("list_folder", "decode_frames")
 
 
 class RunConfig(Section):
@@ -77,9 +77,9 @@ class RunConfig(Section):
 class Counts(Section):
     """A number for each split."""
 
-    train: int = key("For the training classes.", ("render_videos", "decode_frames"), ge=1)
-    val: int = key("For the validation classes.", ("render_videos", "decode_frames"), ge=1)
-    test: int = key("For the test classes.", ("render_videos", "decode_frames"), ge=1)
+    train: int = key("For the training classes.", ("render_videos",), ge=1)
+    val: int = key("For the validation classes.", ("render_videos",), ge=1)
+    test: int = key("For the test classes.", ("render_videos",), ge=1)
 
 
 class DemoSource(Section):
@@ -88,19 +88,19 @@ class DemoSource(Section):
     kind: Literal["demo"] = key("The demo benchmark.", SOURCE)
     classes: Counts = key(
         "Classes in each split.",
-        ("render_videos", "decode_frames"),
+        ("render_videos",),
         unit="classes",
         default=Counts(train=40, val=8, test=16),
     )
     videos_per_class: Counts = key(
         "Videos of each class.",
-        ("render_videos", "decode_frames"),
+        ("render_videos",),
         unit="videos",
         default=Counts(train=18, val=12, test=16),
     )
     parts: int = key(
         "Jobs that share the rendering.",
-        ("render_videos", "decode_frames", "write_manifest"),
+        ("render_videos", "write_manifest"),
         unit="jobs",
         default=2,
         ge=1,
@@ -433,7 +433,9 @@ class BackboneConfig(Section):
         "A pretrained tag of open_clip (such as openai), or a local .safetensors or .pt file.", MODEL, min_length=1
     )
     prompt: str = key("How a class name becomes text.", MODEL, default="a photo of {class_name}")
-    published_as: str = key("The backbone's name in the published results; empty if it has none.", ROWS, default="")
+    published_as: str = key(
+        "The backbone's name in the published results; empty if it has none.", (*ROWS, "write_model_card"), default=""
+    )
     licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
 
 SPLIT_LIST = "data/sources/split_lists/{published}-{any_split}.txt"
 ARCHIVE = "data/sources/{rar}/{rar}.rar"
+UNPACKED_VIDEOS = "data/sources/{dataset}/videos"
 UNPACKED = "data/sources/{dataset}/unpacked.parquet"
 FOLDER_INVENTORY = "data/sources/{dataset}/folder.parquet"
 KINETICS_LIST = "data/sources/kinetics/{kinetics_split}.txt"

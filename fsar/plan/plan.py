@@ -70,9 +70,37 @@ class Plan:
         """Return the split lists of a published benchmark."""
         return sources.split_lists(self._published(benchmark))
 
-    def inventories(self, benchmark: str) -> list[str]:
-        """Return the tables of the files that a published benchmark's data set has."""
-        return sources.inventories(self.config, self._published(benchmark))
+    def inventory(self, benchmark: str) -> str:
+        """Return the table of the files that a published benchmark's data set has."""
+        return paths.FOLDER_INVENTORY.format(dataset=DATASETS[self._published(benchmark)])
+
+    def made_files(self, dataset: str) -> list[str]:
+        """Return what is there when the workflow has put a data set's videos into their folder."""
+        return sources.made_files(self.config, dataset)
+
+    def videos_folder(self, dataset: str) -> str:
+        """Return the folder that a data set's videos lie in."""
+        return sources.videos_folder(self.config, dataset)
+
+    def makers_of_videos(self, benchmark: str) -> list[str]:
+        """Return the files after which a benchmark's videos are there, and after which all are decoded again."""
+        source = self.config.benchmarks[benchmark].source
+        if isinstance(source, DemoSource):
+            return self.listings(benchmark)
+        if isinstance(source, PublishedSource) and source.kind != "kinetics100":
+            return sources.made_files(self.config, DATASETS[source.kind])
+        return []
+
+    def lists_of_videos(self, benchmark: str) -> list[str]:
+        """Return the files that a benchmark's videos are listed by, whose changes concern some shards only.
+
+        The archives of Kinetics are among them: fetching them anew leaves the videos that are there as they are.
+        """
+        source = self.config.benchmarks[benchmark].source
+        if isinstance(source, PublishedSource):
+            kinetics = self.made_files("kinetics") if source.kind == "kinetics100" else []
+            return self.split_lists(benchmark) + kinetics
+        return [] if isinstance(source, DemoSource) else self.listings(benchmark)
 
     def annotations(self, benchmark: str) -> list[str]:
         """Return the annotations that name a published benchmark's classes, where its lists do not."""
@@ -88,15 +116,10 @@ class Plan:
         published = isinstance(self.config.benchmarks[benchmark].source, PublishedSource)
         return [paths.MISSING.format(benchmark=benchmark)] if published else []
 
-    def made_by(self, benchmark: str) -> dict[str, Any]:
-        """Return what makes a benchmark's videos, where the workflow itself does: another maker makes other videos."""
-        source = self.config.benchmarks[benchmark].source
-        if isinstance(source, DemoSource):
-            return {"seed": self.config.seed, "source": self.rendered(benchmark), "code": code("render_videos.py")}
-        if isinstance(source, PublishedSource) and not sources.folder_of(self.config, DATASETS[source.kind]):
-            script = {"kinetics": "fetch_kinetics_part.py", "ssv2": "unpack_ssv2.py"}.get(DATASETS[source.kind])
-            return {"code": code(script or "unpack_rar.py")}
-        return {}
+    def episodes(self, benchmark: str, split: str) -> dict[str, int]:
+        """Return what the stored episodes of a split are drawn by, beside their way and shot."""
+        drawn = self.config.settings(benchmark, "episodes")
+        return {"queries": drawn.queries, "episodes": getattr(drawn, split), "seed": self.config.seed}
 
     def data_files(self, benchmark: str) -> list[str]:
         """Return everything that is made before a model is looked at: frames, stored episodes, the data's report."""
@@ -162,6 +185,11 @@ class Plan:
     def citation(self, model: str) -> str:
         """Return where that method is from."""
         return next(method.citation for method in METHODS.values() if method.model == model)
+
+    def licences(self, benchmark: str, backbone: str) -> dict[str, str]:
+        """Return whose the videos and the pretrained weights of a model are."""
+        config = self.config
+        return {"videos": config.benchmarks[benchmark].licence, "weights": config.backbones[backbone].licence}
 
     # Parameters of rules: what decides them, without a trace of what is default.
 

@@ -36,11 +36,15 @@ def split_list_fact(published: str, split: str, fact: str) -> str:
     return str(table.loc[(published, split), fact])
 
 
-def inventories(config: Config, published: str) -> list[str]:
-    """Return the tables of what files a published benchmark's data set has: those of a folder, or what was fetched."""
-    dataset = DATASETS[published]
+def videos_folder(config: Config, dataset: str) -> str:
+    """Return the folder that a data set's videos lie in: the user's, or the one they are unpacked to."""
+    return folder_of(config, dataset) or paths.UNPACKED_VIDEOS.format(dataset=dataset)
+
+
+def made_files(config: Config, dataset: str) -> list[str]:
+    """Return what is written when the workflow has put a data set's videos into their folder; nothing for a user's."""
     if folder_of(config, dataset):
-        return [paths.FOLDER_INVENTORY.format(dataset=dataset)]
+        return []
     if dataset == "kinetics":
         return [paths.KINETICS_PART.format(part=part) for part in range(config.sources.kinetics.parts)]
     return [paths.UNPACKED.format(dataset=dataset)]

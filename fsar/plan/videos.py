@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fsar.config import Config, CsvSource, PublishedSource
-from fsar.plan.sources import folder_of, inventories, split_lists
+from fsar.config import Config, PublishedSource
+from fsar.plan.sources import listings, made_files, split_lists, videos_folder
 from fsar.sources.facts import DATASETS
 from fsar.sources.inventory import videos_of_folder
 from fsar.sources.manifest import read_listings
@@ -14,7 +14,7 @@ from fsar.videos.shards import shard_of
 
 
 class PresentVideos:
-    """The videos of the benchmarks of a config, looked at once while a run is planned.
+    """The videos of the benchmarks of a config, looked at once, and again when what makes them has run.
 
     Args:
         config: the config.
@@ -22,49 +22,42 @@ class PresentVideos:
 
     def __init__(self, config: Config):
         self.config = config
-        self._folders: dict[str, pd.DataFrame] = {}
+        self._folders: dict[str, tuple[list[tuple[int, int]], pd.DataFrame]] = {}
         self._lists: dict[str, pd.DataFrame] = {}
-        self._shards: dict[str, dict[int, str]] = {}
+        self._shards: dict[str, tuple[list[tuple[int, int]], dict[int, str]]] = {}
 
-    def folder_contents(self, dataset: str) -> str:
-        """Return the fingerprint of a data set's folder: its videos with their sizes and times."""
-        return fingerprint(self._folder(dataset))
+    def folder_contents(self, dataset: str) -> str | None:
+        """Return the fingerprint of a data set's folder: its videos with their sizes and times; None if still empty."""
+        return fingerprint(self._folder(dataset)) if self._is_there(dataset) else None
 
     def of_shard(self, benchmark: str, shard: int) -> str | None:
         """Return the fingerprint of a shard's videos: their ids, sizes and times of modification.
 
-        A path does not count, so a data set that is moved is not decoded again. None where the files are made in this
-        run, or have still to be fetched; then what makes them decides (`Plan.made_by`).
+        A path does not count, so a data set that is moved is not decoded again. None where this run makes the videos.
         """
-        if benchmark not in self._shards:
-            videos = self._listed(benchmark)
+        videos = None
+        made = state_of(self._made_files(benchmark))
+        if self._shards.get(benchmark, (None,))[0] != made:
+            videos = self.listed(benchmark)
             if videos is None:
                 return None
-            self._shards[benchmark] = self._fingerprints(benchmark, videos)
-        return self._shards[benchmark].get(shard, "")
+            self._shards[benchmark] = (made, self._fingerprints(benchmark, videos))
+        return self._shards[benchmark][1].get(shard, "")
 
-    def _fingerprints(self, benchmark: str, videos: pd.DataFrame) -> dict[int, str]:
-        shards = self.config.settings(benchmark, "frames").shards
-        state = pd.DataFrame(state_of(videos["path"]), columns=["bytes", "mtime_ns"])
-        table = state.assign(path=videos["video_id"].to_numpy())
-        numbers = table["path"].map(lambda video_id: shard_of(video_id, shards))
-        return {int(number): fingerprint(own) for number, own in table.groupby(numbers)}
+    def listed(self, benchmark: str) -> pd.DataFrame | None:
+        """Return video_id and path of a benchmark's videos as its manifest has them; None while they are not known.
 
-    def _listed(self, benchmark: str) -> pd.DataFrame | None:
-        """Return video_id and path of a benchmark's videos, or None while they cannot be known."""
+        Raises:
+            UserError: a list cannot be used, or there is no such folder.
+        """
         source = self.config.benchmarks[benchmark].source
-        if isinstance(source, CsvSource):
-            return self.own_list(source.file)
         if not isinstance(source, PublishedSource):
+            files = [Path(path) for path in listings(self.config, benchmark)]
+            return read_listings(files) if source is not None and all(path.is_file() for path in files) else None
+        lists = [Path(path) for path in split_lists(source.kind)]
+        if not self._is_there(DATASETS[source.kind]) or not all(path.is_file() for path in lists):
             return None
-        needed = [Path(path) for path in split_lists(source.kind)]
-        inventories_there = [Path(path) for path in inventories(self.config, source.kind)]
-        from_folder = bool(folder_of(self.config, DATASETS[source.kind]))
-        if not all(path.is_file() for path in needed + ([] if from_folder else inventories_there)):
-            return None
-        if from_folder:
-            return listed_videos(source.kind, needed, self._folder(DATASETS[source.kind]))
-        return listed_videos(source.kind, needed, inventories_there)
+        return listed_videos(source.kind, lists, self._folder(DATASETS[source.kind]))
 
     def own_list(self, file: str) -> pd.DataFrame:
         """Read a user's list once.
@@ -76,7 +69,24 @@ class PresentVideos:
             self._lists[file] = read_listings([Path(file)])
         return self._lists[file]
 
+    def _made_files(self, benchmark: str) -> list[str]:
+        source = self.config.benchmarks[benchmark].source
+        if isinstance(source, PublishedSource):
+            return made_files(self.config, DATASETS[source.kind])
+        return listings(self.config, benchmark)
+
+    def _fingerprints(self, benchmark: str, videos: pd.DataFrame) -> dict[int, str]:
+        shards = self.config.settings(benchmark, "frames").shards
+        states = pd.DataFrame(state_of(videos["path"]), columns=["bytes", "mtime_ns"])
+        table = states.assign(path=videos["video_id"].to_numpy())
+        numbers = table["path"].map(lambda video_id: shard_of(video_id, shards))
+        return {int(number): fingerprint(own) for number, own in table.groupby(numbers)}
+
+    def _is_there(self, dataset: str) -> bool:
+        return all(Path(path).is_file() for path in made_files(self.config, dataset))
+
     def _folder(self, dataset: str) -> pd.DataFrame:
-        if dataset not in self._folders:
-            self._folders[dataset] = videos_of_folder(Path(folder_of(self.config, dataset)))
-        return self._folders[dataset]
+        made = state_of(made_files(self.config, dataset))
+        if self._folders.get(dataset, (None,))[0] != made:
+            self._folders[dataset] = (made, videos_of_folder(Path(videos_folder(self.config, dataset))))
+        return self._folders[dataset][1]

@@ -23,7 +23,7 @@ MAX_SHOWN = 10
 def list_videos(
     benchmark: str,
     entries: Sequence[Entry],
-    inventories: Sequence[Path],
+    inventory: Path,
     templates: Mapping[str, str],
     prompts: Prompts,
     needed: Mapping[str, int],
@@ -35,7 +35,7 @@ def list_videos(
     Args:
         benchmark: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
         entries: of its split lists.
-        inventories: of the files there are.
+        inventory: of the files there are.
         templates: the class of each video, for Something-Something.
         prompts: how class names are written.
         needed: by split, how many videos every class must have for the configured episodes.
@@ -46,7 +46,7 @@ def list_videos(
         UserError: the lists are not the published ones, a class is too small, or a class has no name.
     """
     _check_counts(benchmark, entries)
-    files = pd.concat([pd.read_parquet(path) for path in inventories], ignore_index=True)
+    files = pd.read_parquet(inventory)
     names = _class_names(entries, templates, prompts)
     rows, absent = [], []
     for entry, path in present_videos(benchmark, entries, files):

@@ -31,16 +31,14 @@ def fingerprint(rows: pd.DataFrame) -> str:
     return hashlib.sha256(repr([(path, int(size), int(time)) for path, size, time in lines]).encode()).hexdigest()[:16]
 
 
-def listed_videos(kind: str, lists: Sequence[Path], inventory: pd.DataFrame | Sequence[Path]) -> pd.DataFrame:
+def listed_videos(kind: str, lists: Sequence[Path], inventory: pd.DataFrame) -> pd.DataFrame:
     """Return video_id and path of a published benchmark's videos that are there, as its manifest has them.
 
     Args:
         kind: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
         lists: its split lists, train, val and test.
-        inventory: the files of its data set, or the Parquet files that list them.
+        inventory: the files of its data set, with the columns folder, file and path.
     """
-    if not isinstance(inventory, pd.DataFrame):
-        inventory = pd.concat([pd.read_parquet(path) for path in inventory], ignore_index=True)
     found = present_videos(kind, read_split_lists(list(lists)), inventory)
     rows = [(entry.video, path) for entry, path in found if path is not None]
     return pd.DataFrame(rows, columns=["video_id", "path"])
