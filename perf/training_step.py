@@ -48,8 +48,8 @@ class Step:
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.model.module.set_training_classes([f"class {number}" for number in range(CLASSES)])
         self.job = TrainingJob(
-            "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(), HeadConfig(),
-            self.config, seed=0, data_seed=0,
+            "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(),
+            HeadConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, FRAMES, size, size, 3), dtype=torch.uint8)

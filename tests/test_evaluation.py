@@ -7,10 +7,11 @@ import torch
 
 from fsar.config import HeadConfig
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
-from fsar.evaluation.evaluate import correct, evaluate_setting, predict
+from fsar.errors import UserError
+from fsar.evaluation.evaluate import PlannedTest, correct, evaluate_model, predict
 from fsar.evaluation.feature_file import read_features, write_features
-from fsar.evaluation.predictions import episode_accuracies
-from fsar.evaluation.statistics import mean_and_interval
+from fsar.evaluation.predictions import read_predictions, right_by_episode
+from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
 from fsar.model.head import Head, combined_logits, load_head
 from fsar.model.methods import FROZEN, METHODS
@@ -69,7 +70,7 @@ def test_correct_counts_the_diagonal():
     assert correct(predicted).tolist() == [[[True, False], [True, True]], [[False, False], [False, False]]]
 
 
-def test_a_setting_from_files_to_accuracies(features, tmp_path):
+def test_a_model_from_files_to_accuracies(features, tmp_path):
     frames, text = features
     episodes = episodes_of(1, queries=1)
     rows = [
@@ -82,16 +83,20 @@ def test_a_setting_from_files_to_accuracies(features, tmp_path):
     names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
     write_features(tmp_path / "features.safetensors", names[0], frames, names[1], text)
     head = load_head(FROZEN, HeadConfig(), tmp_path / "features.safetensors", None)
-    evaluate_setting(
-        head, "few-shot", tmp_path / "features.safetensors", tmp_path / "episodes.parquet", tmp_path / "out.parquet"
-    )
+    tests = [PlannedTest(m, "few-shot", 5, 1, tmp_path / "episodes.parquet") for m in ("clip-freeze", "again")]
+    evaluate_model(head, tests, tmp_path / "features.safetensors", tmp_path / "out.parquet", "cpu", 1)
 
-    table = pd.read_parquet(tmp_path / "out.parquet")
+    table = read_predictions(tmp_path / "out.parquet", "clip-freeze", 5, 1)
     assert len(table) == 150 and list(table["label"][:5]) == [0, 1, 2, 3, 4]
     assert list(table["class_name"][:5]) == [f"c{c}" for c in episodes.classes[0]]
+    assert list(table["video_id"][:5]) == [f"v{v}" for v in episodes.queries[0, :, 0]]
     video_rows, stored, class_rows, stored_text = read_features(tmp_path / "features.safetensors")
     expected = correct(predict(head, episodes, video_rows, stored, class_rows, stored_text))
-    np.testing.assert_allclose(episode_accuracies(tmp_path / "out.parquet"), expected.mean(axis=(1, 2)))
+    np.testing.assert_allclose(right_by_episode(table), expected.mean(axis=(1, 2)))
+    logits = np.stack(table["logits"])
+    assert logits.shape == (150, 5) and (logits.argmax(axis=1) == table["predicted"]).all()
+    with pytest.raises(UserError, match="no test of otam, 5-way 1-shot"):
+        read_predictions(tmp_path / "out.parquet", "otam", 5, 1)
 
 
 def test_names_of_any_kind_survive_in_feature_files(tmp_path):
@@ -108,3 +113,21 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
         mean, half = mean_and_interval(rng.normal(3.0, 2.0, 25))
         covered += abs(mean - 3.0) <= half
     assert 930 <= covered <= 970
+
+
+def test_the_interval_over_videos_is_that_of_independent_videos():
+    """Each of 200 videos is asked 20 times, and always with the same answer: as sure as 200 answers, not 4,000."""
+    right = np.random.default_rng(0).random(200) < 0.6
+    half = interval_over_videos(np.full(200, 20), 20 * right)
+    share = right.mean()
+    assert half == pytest.approx(100 * 1.96 * np.sqrt(share * (1 - share) / 200), rel=0.06)
+    assert half == interval_over_videos(np.full(200, 20), 20 * right)
+    assert np.isnan(interval_over_videos(np.array([5]), np.array([3])))
+
+
+def test_equal_features_are_equal_bytes(tmp_path):
+    """safetensors writes several entries of metadata in an order that is another one each time."""
+    paths = [tmp_path / str(number) for number in range(12)]
+    for path in paths:
+        write_features(path, ["b", "a"], torch.ones(2, 8, 4), ["y", "x"], torch.ones(2, 4))
+    assert len({path.read_bytes() for path in paths}) == 1

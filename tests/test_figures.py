@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fsar.config import Config, load
+from fsar.config import load
+from fsar.plan.figures import planned_figures
+from fsar.plan.plan import Plan
+from fsar.results.accuracies import episode_accuracies
 from fsar.results.figures import accuracy, class_gain, confusion, cost, curves, published_bars, sweep
 from fsar.results.figures.drawing import draw
 from fsar.results.figures.episode import hard_alignment
-from fsar.results.plan import Places, planned_figures
 from tests.test_results import predictions, setting
 
 
@@ -22,8 +24,9 @@ def settings_of(tmp_path):
         rows = []
         for number, (method, way, shot) in enumerate(product(methods, ways, shots)):
             right = np.random.default_rng(number).integers(1 + (shot > 1) + methods.index(method), 6, 40).clip(0, 5)
-            files = [predictions(tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet", right)]
-            rows.append(setting(files, key=method, method=method.upper(), way=way, shot=shot, **changes))
+            path = tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet"
+            files = [predictions(path, right, method=method, way=way, shot=shot)]
+            rows.append(setting(files, method=method, title=method.upper(), way=way, shot=shot, **changes))
         return rows
 
     return make
@@ -43,7 +46,9 @@ def drawn(kind, data, tmp_path):
 def test_accuracy_over_shots(settings_of, tmp_path):
     rows = settings_of()
     data = accuracy.collect(rows)
-    assert data["accuracy"].tolist() == [row.accuracies().mean() for row in rows] and (data["interval"] > 0).all()
+    assert (
+        data["accuracy"].tolist() == [episode_accuracies(row).mean() for row in rows] and (data["interval"] > 0).all()
+    )
     text = drawn("accuracy", data, tmp_path)
     assert all(word in text for word in ("OTAM", "CLIP-FSAR", "chance", "shots", "accuracy (%)", "hmdb51, RN50, 5-way"))
 
@@ -77,7 +82,9 @@ def test_published_bars_with_what_was_measured(settings_of, tmp_path):
 def test_gain_and_confusion(settings_of, tmp_path):
     rows = settings_of(shots=(1,))
     data = class_gain.collect(rows[::-1])
-    assert data["gain"].tolist() == [pytest.approx(rows[1].accuracies().mean() - rows[0].accuracies().mean())]
+    assert data["gain"].tolist() == [
+        pytest.approx(episode_accuracies(rows[1]).mean() - episode_accuracies(rows[0]).mean())
+    ]
     assert "accuracy of CLIP-FSAR − OTAM" in drawn("class_gain", data, tmp_path)
     assert "taken for" in drawn("confusion", confusion.collect(rows[:1]), tmp_path)
 
@@ -96,12 +103,12 @@ def test_curves_are_smoothed_and_keep_every_validation(tmp_path):
 
 
 def test_cost_of_stages(tmp_path):
-    for name, seconds in (("train_model/a", 10), ("train_model/b", 20), ("write_tables", 1)):
+    for name, seconds in (("train_model/a", 10), ("train_model/b", 20), ("evaluate_model/c", 1)):
         path = tmp_path / "logs" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:10\t{seconds * 10}\n")
-    data = cost.collect(str(tmp_path / "logs"))
-    assert data.groupby("stage")["seconds"].sum().to_dict() == {"train_model": 30, "write_tables": 1}
+    data = cost.collect([str(path) for path in (tmp_path / "logs").rglob("*.tsv")] + ["logs/from/a/cache.tsv"])
+    assert data.groupby("stage")["seconds"].sum().to_dict() == {"train_model": 30, "evaluate_model": 1}
     assert "train_model (2)" in drawn("cost", data, tmp_path)
 
 
@@ -130,20 +137,16 @@ def test_figures_follow_the_config():
             "benchmarks": {"demo": {"source": {"kind": "demo"}, "training": {"workers": 0, "threads": 1}}},
             "backbones": {"small": {"model": "RN50", "weights": "openai"}},
         }
-        config: Config = load(values)
-        rows = [
-            {"benchmark": "demo", "base": "demo", "backbone": "small", "key": key, "way": way, "shot": shot,
-             "frames": 8, "depth": 1, "selection": "not trained" if key == "clip-freeze" else "val",
-             "predictions": [f"{key}-{way}-{shot}"]}
-            for key in config.run.methods for way in config.run.ways for shot in config.run.shots
-        ]  # fmt: skip
-        places = Places(*(lambda *names, kind=kind: "/".join([kind, *map(str, names)]) for kind in ("w", "m", "f")))
-        return planned_figures(config, rows, places)
+        return planned_figures(Plan(load(values)))
 
     figures = plan(methods=["clip-freeze", "otam", "clip-fsar"])
     own = {f"{kind}-demo-small" for kind in ("confusion", "class-gain", "embedding", "episode")}
     assert set(figures) == own | {"published", "accuracy", "curves", "cost"}
-    assert figures["embedding-demo-small"].inputs[0] == "f/demo/small/clip-fsar/1"
+    features, weights, manifest = figures["embedding-demo-small"].inputs
+    assert features == "results/features/demo/small/clip-fsar/seed1/test.safetensors"
+    assert weights == "results/models/demo/small/clip-fsar/shot1-seed1/model.safetensors"
+    assert manifest == "data/demo/manifest.parquet"
+    assert "logs/train_model/demo-small-otam-shot1-seed1.tsv" in figures["cost"].arguments["logs"]
     assert "over-way" in plan(ways=[5, 6]) and "ablation" in plan(methods=["otam", "otam-video-text", "clip-fsar"])
     assert "curves" not in plan(methods=["clip-freeze"]) and "embedding-demo-small" not in plan(methods=["otam"])
     assert "episode-demo-small" not in plan(methods=["clip-fsar"], shots=[5])

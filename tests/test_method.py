@@ -13,7 +13,7 @@ from fsar.model.head import Head, combined_logits
 from fsar.model.matching import trx
 from fsar.model.matching.metric import load_metric
 from fsar.model.matching.otam import otam
-from fsar.model.methods import CLIP_FSAR, METHODS, PLAIN, Components, Method, model_of
+from fsar.model.methods import CLIP_FSAR, METHODS, MODELS, PLAIN, Components
 from tests import plain
 
 METRICS = ["otam", "otam_one_way", "bi_mhm", "mean_cosine", "trx"]
@@ -212,12 +212,14 @@ def test_text_modulates_prototypes_and_not_queries():
 def test_methods_are_sound(repository):
     for name, method in METHODS.items():
         assert (repository / f"fsar/model/matching/{method.components.metric}.py").is_file(), name
-        assert method.title and method.citation and model_of(name) in METHODS
+        assert method.title and method.citation and method.model in MODELS
     assert len({method.title for method in METHODS.values()}) == len(METHODS)
-    assert model_of("clip-fsar-text") == model_of("clip-fsar-zero-shot") == "clip-fsar"
-    assert model_of("clip-zero-shot") == "clip-freeze"
+    assert {name for name, method in METHODS.items() if method.model == "clip-fsar"} == {
+        "clip-fsar", "clip-fsar-text", "clip-fsar-zero-shot",
+    }  # fmt: skip
+    assert METHODS["clip-zero-shot"].model == METHODS["clip-freeze"].model == "frozen"
     assert METHODS["clip-fsar-zero-shot"].shots([1, 5]) == [0] and METHODS["clip-fsar-text"].shots([1, 5]) == [1, 5]
     with pytest.raises(ValueError, match="needs the temporal transformer"):
         Components(text_token=True)
     with pytest.raises(ValueError, match="not trained"):
-        Method("x", "x", "", Components(fine_tuned=False, video_text_loss=True))
+        Components(fine_tuned=False, video_text_loss=True)

@@ -11,30 +11,42 @@ from scipy import stats
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.model.methods import METHODS
+from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
 from fsar.results.layout_tables import write_layout
 from fsar.results.layouts import layouts
 from fsar.results.model_card import write_model_card
 from fsar.results.published import published_result, published_results
-from fsar.results.table import COLUMNS, Setting, write_tables
+from fsar.results.table import COLUMNS, write_tables
 
 
-def predictions(path, right):
+def write_rows(path, rows, method="clip-fsar", way=5, shot=1):
+    """Write predictions of one test, or of several after each other: (episode, label, class, video, predicted) rows."""
+    frame = pd.DataFrame(rows, columns=["episode", "label", "class_name", "video_id", "predicted"])
+    logits = list(np.eye(max(way, 5), dtype=np.float32)[frame["predicted"]])
+    frame = frame.assign(method=method, way=way, shot=shot, logits=logits)
+    write_parquet(path, frame[PREDICTIONS_SCHEMA.names], PREDICTIONS_SCHEMA)
+
+
+def predictions(path, right, **test):
     """Write predictions of episodes with five queries, `right` of which are correct in each."""
-    rows = [(e, label, "a", label if label < n else (label + 1) % 5) for e, n in enumerate(right) for label in range(5)]
-    frame = pd.DataFrame(rows, columns=PREDICTIONS_SCHEMA.names)
-    write_parquet(path, frame, PREDICTIONS_SCHEMA)
+    rows = [
+        (e, label, "a", f"v{(5 * e + label) % 37}", label if label < n else (label + 1) % 5)
+        for e, n in enumerate(right)
+        for label in range(5)
+    ]
+    write_rows(path, rows, **test)
     write_json(path.with_name("counts.json"), {"listed": 1300, "missing": 4, "failed": 2, "used": 1294})
     return str(path)
 
 
 def setting(files, **changes):
     values = {
-        "benchmark": "hmdb51", "backbone": "RN50", "key": "clip-fsar", "method": "CLIP-FSAR", "way": 5, "shot": 1,
-        "seeds": [1], "selection": "val", "predictions": files, "counts": str(Path(files[0]).with_name("counts.json")),
-        "base": "hmdb51", "frames": 8, "depth": 1,
-        "published_as": {"method": "CLIP-FSAR", "backbone": "CLIP-RN50"},
+        "benchmark": "hmdb51", "backbone": "RN50", "method": "clip-fsar", "title": "CLIP-FSAR", "way": 5, "shot": 1,
+        "seeds": (1,), "selection": "val", "predictions": tuple(files), "base": "hmdb51", "frames": 8, "depth": 1,
+        "counts": str(Path(files[0]).with_name("counts.json")),
+        "published_method": "CLIP-FSAR", "published_backbone": "CLIP-RN50",
     }  # fmt: skip
     return Setting(**(values | changes))
 
@@ -48,6 +60,7 @@ def test_a_row_has_mean_interval_and_the_published_figure(tmp_path):
     accuracies = 20 * np.array(right)
     assert row["accuracy"] == accuracies.mean() and row["episodes"] == 100
     assert row["interval"] == pytest.approx(1.984 * accuracies.std(ddof=1) / 10, abs=0.01)
+    assert 0 < row["over_videos"] < 100
     published = published_results().query("method == 'CLIP-FSAR' and backbone == 'CLIP-RN50' and benchmark == 'hmdb51'")
     assert row["published"] == published.query("way == 5 and shot == 1")["accuracy"].item()
     assert row["videos"] == "1294 of 1300"
@@ -56,7 +69,7 @@ def test_a_row_has_mean_interval_and_the_published_figure(tmp_path):
 
 def test_seeds_are_averaged_before_episodes(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3] * 20), predictions(tmp_path / "2.parquet", [3, 5] * 20)]
-    write_tables([setting(files, seeds=[1, 2])], tmp_path / "table.csv", tmp_path / "table.md")
+    write_tables([setting(files, seeds=(1, 2))], tmp_path / "table.csv", tmp_path / "table.md")
     row = pd.read_csv(tmp_path / "table.csv").iloc[0]
     assert (row["accuracy"], row["interval"], row["over_seeds"], row["seeds"]) == (80.0, 0.0, 0.0, "1 2")
 
@@ -67,9 +80,9 @@ def test_differences_are_paired(tmp_path):
     base = rng.integers(0, 5, 400)
     better = np.minimum(base + (rng.random(400) < 0.1), 5)
     rows = [
-        setting([predictions(tmp_path / "a.parquet", base)], method="A"),
-        setting([predictions(tmp_path / "b.parquet", better)], method="B"),
-        setting([predictions(tmp_path / "b.parquet", better)], method="C"),
+        setting([predictions(tmp_path / "a.parquet", base)], title="A"),
+        setting([predictions(tmp_path / "b.parquet", better)], title="B"),
+        setting([predictions(tmp_path / "b.parquet", better)], title="C"),
     ]
     table = compare(rows).set_index(["method", "baseline"])
     first = table.loc["B", "A"]
@@ -85,12 +98,13 @@ def test_differences_are_paired(tmp_path):
 
 def test_classes_and_what_they_are_taken_for(tmp_path):
     """Two episodes over the classes a, b and c: one query each, with a known confusion."""
-    rows = [(0, 0, "a", 0), (0, 1, "b", 0), (1, 0, "b", 0), (1, 1, "c", 0)]
-    frame = pd.DataFrame(rows, columns=PREDICTIONS_SCHEMA.names)
-    write_parquet(tmp_path / "p.parquet", frame, PREDICTIONS_SCHEMA)
+    rows = [(0, 0, "a", "a1", 0), (0, 1, "b", "b1", 0), (1, 0, "b", "b2", 0), (1, 1, "c", "c1", 0)]
+    write_rows(tmp_path / "p.parquet", rows)
     one = setting([str(tmp_path / "p.parquet")])
     classes = class_accuracies(one).set_index("class_name")
-    assert classes["accuracy"].to_dict() == {"a": 100, "b": 50, "c": 0} and classes["queries"].to_dict()["b"] == 2
+    assert classes["accuracy"].to_dict() == {"a": 100, "b": 50, "c": 0}
+    assert classes.loc["b", ["queries", "videos"]].tolist() == [2, 2] and classes.loc["b", "interval"] == 50
+    assert np.isnan(classes.loc["a", "interval"])  # one video says nothing of others
     rates = confusion(one).set_index(["class_name", "predicted_name"])["rate"]
     assert rates["b", "a"] == 100 and rates["c", "b"] == 100 and rates["a", "b"] == 0 and rates["b", "b"] == 50
     assert ("a", "c") not in rates.index  # they never met
@@ -98,10 +112,9 @@ def test_classes_and_what_they_are_taken_for(tmp_path):
 
 def test_tables_as_the_paper_lays_them_out(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)]
-    worse = [predictions(tmp_path / "2.parquet", [3, 4, 3, 4] * 25)]
-    otam = {"method": "OTAM", "key": "otam", "published_as": {"method": "OTAM", "backbone": "CLIP-RN50"}}
-    rows = [setting(files), setting(worse, **otam)]
-    layout = next(layout for layout in layouts([vars(row) for row in rows]) if layout.name == "table2")
+    worse = [predictions(tmp_path / "2.parquet", [3, 4, 3, 4] * 25, method="otam")]
+    rows = [setting(files), setting(worse, title="OTAM", method="otam", published_method="OTAM")]
+    layout = next(layout for layout in layouts(rows) if layout.name == "table2")
     paths = [tmp_path / f"table2.{suffix}" for suffix in ("csv", "md", "tex")]
     write_layout(layout, rows, *paths)
     table = pd.read_csv(paths[0], dtype=str).set_index(["backbone", "method", "figures"])
@@ -118,16 +131,16 @@ def test_tables_as_the_paper_lays_them_out(tmp_path):
 
 def test_tables_of_other_benchmarks_hold_what_was_run():
     keys = ("clip-freeze", "otam", "clip-fsar", "clip-fsar-zero-shot")
-    rows = [{"benchmark": "mine", "key": key, "way": 5, "shot": 0 if "zero" in key else 1} for key in keys]
+    rows = [setting(["p"], benchmark="mine", method=key, shot=0 if "zero" in key else 1) for key in keys]
     assert [layout.name for layout in layouts(rows)][5:] == ["main-5way", "zero-shot-5way"]
-    rows += [{"benchmark": "mine", "key": "otam-modulation", "way": 5, "shot": 1}]
+    rows += [setting(["p"], benchmark="mine", method="otam-modulation")]
     assert "components-5way" in [layout.name for layout in layouts(rows)]
 
 
 def test_what_is_not_published_is_an_empty_cell(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3] * 20)]
     unknown = setting(
-        files, benchmark="demo", selection="not trained", published_as={"method": "CLIP-Freeze", "backbone": ""}
+        files, benchmark="demo", selection="not trained", published_method="CLIP-Freeze", published_backbone=""
     )
     write_tables([unknown], tmp_path / "table.csv", tmp_path / "table.md")
     row = pd.read_csv(tmp_path / "table.csv").iloc[0]
@@ -164,14 +177,27 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
         "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},
         "environment": {"torch": "2.15.0"},
+        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/model/head.py"]}],
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
-    files = [predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)]
-    rows = [setting(files), setting(files, shot=5)]
+    rows = [
+        setting([predictions(tmp_path / f"{shot}.parquet", [5, 4, 3, 4] * 25, shot=shot)], shot=shot) for shot in (1, 5)
+    ]
     licences = {"videos": "CC BY 4.0", "weights": "MIT"}
     write_model_card(tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", licences, tmp_path / "README.md")
     card = ModelCard.load(tmp_path / "README.md")
     found = [(result.metric_value, result.dataset_config) for result in card.data.eval_results]
     assert found == [(80.0, "5-way 1-shot, CLIP-FSAR"), (80.0, "5-way 5-shot, CLIP-FSAR")]
-    for expected in ("80.00", "69.2", "300 of 5000", "70.10 %", "4280", "1e-05", "2.15.0", "CC BY 4.0", "MIT", "seed"):
+    for expected in (
+        "80.00",
+        "69.2",
+        "300 of 5000",
+        "70.10 %",
+        "4280",
+        "1e-05",
+        "2.15.0",
+        "CC BY 4.0",
+        "MIT",
+        "head.py",
+    ):
         assert expected in card.text, expected

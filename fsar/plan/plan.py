@@ -92,15 +92,15 @@ class Plan:
         return []
 
     def lists_of_videos(self, benchmark: str) -> list[str]:
-        """Return the files that a benchmark's videos are listed by, whose changes concern some shards only.
+        """Return the fetched files that name a benchmark's videos, whose changes concern some shards only.
 
-        The archives of Kinetics are among them: fetching them anew leaves the videos that are there as they are.
+        The archives of Kinetics are among them: fetching them anew leaves the videos that are there as they are. A
+        user's own list is not: it is there before the run, and under another name it lists the same videos.
         """
         source = self.config.benchmarks[benchmark].source
-        if isinstance(source, PublishedSource):
-            kinetics = self.made_files("kinetics") if source.kind == "kinetics100" else []
-            return self.split_lists(benchmark) + kinetics
-        return [] if isinstance(source, DemoSource) else self.listings(benchmark)
+        if not isinstance(source, PublishedSource):
+            return []
+        return self.split_lists(benchmark) + (self.made_files("kinetics") if source.kind == "kinetics100" else [])
 
     def annotations(self, benchmark: str) -> list[str]:
         """Return the annotations that name a published benchmark's classes, where its lists do not."""
