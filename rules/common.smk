@@ -24,9 +24,9 @@ from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths, sources
 from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
+from fsar.plan.layouts import layouts
 from fsar.plan.plan import Plan, code, metric_file
-from fsar.results.layouts import layouts
-from fsar.sources.facts import DATASETS, PUBLISHED
+from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.sources.manifest import video_counts
 
 
@@ -68,8 +68,8 @@ wildcard_constraints:
     split="val|test",
     any_split="|".join(SPLITS),
     published="|".join(PUBLISHED),
-    dataset="|".join(set(DATASETS.values())),
-    rar="hmdb51|ucf101",
+    dataset="|".join(DATA_SETS),
+    rar="|".join(name for name, data_set in DATA_SETS.items() if data_set.comes == "archive"),
     kinetics_split="train|val",
     training=rf"seed\d+|{paths.UNTRAINED}|{paths.GIVEN}",
     way=r"\d+",

@@ -11,13 +11,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from fsar.config import PUBLISHED, SPLITS
+from fsar.config import SPLITS
 from fsar.errors import UserError
+from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.kinetics import archive_urls
 from fsar.sources.published import list_videos
 from fsar.sources.something import annotation_files, archive_parts, templates
 from fsar.sources.split_lists import Entry, class_name, read_split_lists, split_lists
+from fsar.videos.shards import shard_of
 from tests.archives import Served, make_rar, make_tar, serving
+from tests.dry_runs import dry_runs
 from tests.videos import make_video
 from tests.workflow import copy_project, rules_to_run, snakemake
 
@@ -46,9 +49,10 @@ def test_the_published_lists(reference, benchmark):
         assert len({e.video for e in own}) == len(own)
     published = pd.read_csv(reference / "classes.csv").query("benchmark == @benchmark").dropna(subset="prompt_name")
     if not benchmark.startswith("ssv2"):  # whose names are those of its annotations
-        names = {e.folder: class_name(e.folder, "published") for e in entries}
-        assert [(r.folder, r.prompt_name) for r in published.itertuples() if names[r.folder] != r.prompt_name] == []
-        assert all("_" not in class_name(folder, "readable") for folder in names)
+        names = {e.folder: class_name(e.folder) for e in entries}
+        prompted = {folder: PUBLISHED[benchmark].published_prompts.get(name, name) for folder, name in names.items()}
+        assert [(r.folder, r.prompt_name) for r in published.itertuples() if prompted[r.folder] != r.prompt_name] == []
+        assert not any("_" in name for name in names.values())
 
 
 def test_counts_are_the_published_ones():
@@ -103,7 +107,7 @@ def test_a_class_with_too_few_videos_stops_with_its_name(tmp_path, monkeypatch):
 
     def listed(needed):
         output = tmp_path / "published.csv", tmp_path / "missing.csv"
-        list_videos("hmdb51", entries, [inventory], {}, "readable", dict.fromkeys(SPLITS, needed), *output)
+        list_videos("hmdb51", entries, inventory, [], "readable", dict.fromkeys(SPLITS, needed), *output)
         return [len(pd.read_csv(path)) for path in output]
 
     assert listed(3) == [11, 4]
@@ -287,6 +291,45 @@ def test_the_report_of_the_data(prepared):
 
 def test_nothing_is_done_twice(prepared):
     assert "Nothing to be done" in snakemake(prepared, "data", *MINIATURE)  # the server is gone by now
+
+
+def test_no_edit_of_the_config_makes_a_finished_download_again(prepared):
+    """Other places, no patience: what was fetched is there. The server is gone, so a download would fail, too."""
+    values = yaml.safe_load((prepared / "miniature.yaml").read_text())
+    gone = "http://127.0.0.1:9/"
+    mirrors = {
+        "split_lists": gone,
+        "hmdb51": {"url": gone + "x.rar"},
+        "ucf101": {"url": gone + "y.rar"},
+        "kinetics": {"train": gone + "a.txt", "val": gone + "b.txt", "parts": 2},
+    }
+    patience = {"rate_limit": 1.0, "retries": 2, "pause": 0.5, "timeout": 1.0}
+    runs = []
+    for number, changes in enumerate(({}, mirrors, patience)):
+        path = prepared / f"other {number}.yaml"
+        path.write_text(yaml.safe_dump(values | {"sources": values["sources"] | changes}))
+        runs.append(["data", "--configfile", path.name])
+    assert all("Nothing to be done" in output for output in dry_runs(prepared, runs))
+
+
+def test_a_video_that_is_found_later_decodes_its_shard_alone(prepared):
+    missing = pd.read_csv(prepared / "data/kinetics100/missing.csv")["id"].item()
+    old = next((prepared / "data/sources/kinetics/videos").rglob("*.mp4"))
+    shards = {path: path.stat().st_mtime_ns for path in prepared.glob("data/*/frames/shard-*.arrow")}
+    new = old.with_name(Path(missing).name)
+    shutil.copy(old, new)
+    plan = snakemake(prepared, "--dry-run", "data", *MINIATURE)
+    assert len(re.findall(r"^rule decode_frames:", plan, re.MULTILINE)) == 1
+    snakemake(prepared, "data", *MINIATURE)
+    decoded = [path for path, time in shards.items() if path.stat().st_mtime_ns != time]
+    number = shard_of(missing, 2)
+    assert decoded == [prepared / f"data/kinetics100/frames/shard-{number:03d}.arrow"]
+    index = pd.read_parquet(prepared / "data/kinetics100/frames/index.parquet")
+    assert len(index) == 28 and missing in set(index["video_id"])
+    assert "Nothing to be done" in snakemake(prepared, "data", *MINIATURE)
+    new.unlink()
+    snakemake(prepared, "data", *MINIATURE)
+    assert len(pd.read_parquet(prepared / "data/kinetics100/frames/index.parquet")) == 27
 
 
 def test_one_benchmark_alone_is_a_target(prepared):

@@ -8,6 +8,7 @@ import pytest
 
 from fsar.config import load
 from fsar.plan.figures import planned_figures
+from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan
 from fsar.results.accuracies import episode_accuracies
 from fsar.results.figures import accuracy, class_gain, confusion, cost, curves, published_bars, sweep
@@ -66,7 +67,7 @@ def test_sweeps_take_what_differs_in_one_number(settings_of, tmp_path):
 
 def test_published_bars_with_what_was_measured(settings_of, tmp_path):
     rows = settings_of(methods=("clip-fsar",), shots=(1,))
-    data = published_bars.collect(rows)
+    data = published_bars.collect(rows, PAPER_BENCHMARKS)
     measured = data.query("figures == 'measured'")
     assert measured["bar"].tolist() == ["CLIP-FSAR, CLIP RN50"] and measured["benchmark"].tolist() == ["hmdb51"]
     assert data.query("figures == 'published' and benchmark == 'hmdb51'")["accuracy"].tolist() == [
@@ -76,7 +77,7 @@ def test_published_bars_with_what_was_measured(settings_of, tmp_path):
         54.5,
     ]
     assert "measured here" in drawn("published_bars", data, tmp_path)
-    assert "measured" not in drawn("published_bars", published_bars.collect([]), tmp_path)
+    assert "measured" not in drawn("published_bars", published_bars.collect([], PAPER_BENCHMARKS), tmp_path)
 
 
 def test_gain_and_confusion(settings_of, tmp_path):

@@ -11,11 +11,11 @@ from scipy import stats
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.model.methods import METHODS
+from fsar.plan.layouts import layouts
 from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
 from fsar.results.layout_tables import write_layout
-from fsar.results.layouts import layouts
 from fsar.results.model_card import write_model_card
 from fsar.results.published import published_result, published_results
 from fsar.results.table import COLUMNS, write_tables

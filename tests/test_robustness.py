@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from fsar.videos.shards import shard_of
 from tests.videos import make_broken_videos, make_video
 from tests.workflow import TABLE, TINY, copy_project, overlay, rules_to_run, snakemake, start_snakemake, write_listing
 
@@ -85,6 +86,62 @@ def test_own_videos_with_awkward_names_and_broken_ones(prepared, tmp_path):
     assert (index["status"] == "failed").sum() == len(broken)
 
 
+def clips_for_a_test(folder: Path) -> list[tuple[str, str, str]]:
+    """Write test videos alone, 5 of each of 4 classes, and return their rows of a list."""
+    video = make_video(folder / "video.mp4", 9)
+    rows = [(f"{label} {number}.mp4", f"class {label}", "test") for label in range(4) for number in range(5)]
+    for name, _, _ in rows:
+        shutil.copy(video, folder / name)
+    return rows
+
+
+def test_a_mended_video_decodes_its_shard_and_nothing_else(prepared, tmp_path):
+    rows = clips_for_a_test(tmp_path)
+    listing = write_listing(tmp_path / "videos.csv", rows)
+    settings = {"methods": ["clip-freeze"], "frames": {"size": 72, "shards": 4}}
+    arguments = own_videos(prepared, listing, run={"methods": ["clip-freeze"]}, **settings)
+    broken = tmp_path / rows[0][0]
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:100])
+    refused = snakemake(prepared, TABLE, *arguments, ok=False)
+    assert "1 of 20 videos cannot be decoded" in refused and rows[0][0] in refused
+    shards = {path: path.stat().st_mtime_ns for path in prepared.glob("data/own/frames/shard-*.arrow")}
+    assert len(shards) == 4
+    broken.write_bytes(whole)
+    snakemake(prepared, TABLE, *arguments)
+    changed = [path for path, time in shards.items() if path.stat().st_mtime_ns != time]
+    assert changed == [prepared / f"data/own/frames/shard-{shard_of(rows[0][0], 4):03d}.arrow"]
+    assert set(pd.read_parquet(prepared / "data/own/frames/index.parquet")["status"]) == {"ok"}
+    assert "Nothing to be done" in snakemake(prepared, TABLE, *arguments)
+
+    # Another video under the name of one that was fine.
+    make_video(broken, 15)
+    assert rules_to_run(prepared, "data/own/frames/index.parquet", *arguments) == {"decode_frames", "gather_index"}
+
+
+def test_with_keep_going_the_table_has_what_could_be_made(prepared, tmp_path):
+    rows = clips_for_a_test(tmp_path)
+    listing = write_listing(tmp_path / "videos.csv", rows)
+    whole = (tmp_path / rows[0][0]).read_bytes()
+    (tmp_path / rows[0][0]).write_bytes(b"no video")
+    own_videos(prepared, listing)
+    values = yaml.safe_load((prepared / "own.yaml").read_text())
+    values["benchmarks"]["tiny"] = yaml.safe_load((prepared / "configs/tiny.yaml").read_text())["benchmarks"]["tiny"]
+    values["run"] |= {"benchmarks": ["own", "tiny"], "methods": ["clip-freeze"], "shots": [1]}
+    (prepared / "two.yaml").write_text(yaml.safe_dump(values))
+    arguments = [TABLE, "--keep-going", "--configfile", "two.yaml"]
+    (prepared / TABLE).unlink(missing_ok=True)
+    output = snakemake(prepared, *arguments, ok=False)
+    assert "Missing: rows of own with small-clip" in output and "1 of 20 videos cannot be decoded" in output
+    assert list(pd.read_csv(prepared / TABLE)["benchmark"]) == ["tiny"]
+    page = (prepared / "results/table.md").read_text()
+    assert "This table is not complete" in page and "- own, small-clip, CLIP-Freeze, 3-way 1-shot" in page
+    (tmp_path / rows[0][0]).write_bytes(whole)
+    snakemake(prepared, *arguments)
+    assert list(pd.read_csv(prepared / TABLE)["benchmark"]) == ["own", "tiny"]
+    assert "not complete" not in (prepared / "results/table.md").read_text()
+
+
 def test_real_videos_of_something_something(prepared, real_clips):
     listing = real_clips / "ssv2_sample" / "videos.csv"
     snakemake(prepared, TABLE, *own_videos(prepared, listing))
@@ -128,7 +185,7 @@ def test_nested_values_on_the_command_line_are_refused(prepared):
 
 
 def test_openai_weights_without_a_network(prepared):
-    target = "results/features/tiny/RN50/clip-freeze/seed1/test.safetensors"
+    target = "results/features/tiny/RN50/frozen/untrained/test.safetensors"
     arguments = overlay(prepared, "rn50.yaml", run={"backbones": ["RN50"]})
     output = snakemake(prepared, target, *arguments, ok=False, HF_HUB_OFFLINE="1", HF_HOME=str(prepared / "no cache"))
     assert "could not be downloaded" in output and "backbones.….weights" in output

@@ -10,7 +10,7 @@ from tests.workflow import TINY, copy_project, snakemake
 
 def test_two_checkouts_share_frames_and_features(repository, tmp_path):
     """The second run takes them from the cache: same bytes, nothing decoded or encoded."""
-    features = "results/features/tiny/small-clip/clip-freeze/seed1/test.safetensors"
+    features = "results/features/tiny/small-clip/frozen/untrained/test.safetensors"
     cache = tmp_path / "cache"
     cache.mkdir()
     found = {}

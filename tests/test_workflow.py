@@ -6,13 +6,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
-from fsar.code_inputs import code_inputs
 
+from fsar.evaluation.predictions import read_predictions
 from tests.workflow import TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
 
@@ -49,13 +48,11 @@ def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_pa
         for method in main + (ablated if benchmark in ("kinetics100", "ssv2_small") else [])
     }
     assert len(trained) == len(expected) == 44 and set(trained) == expected
-    tested = set(
-        re.findall(r"^ +output: results/predictions/ssv2_full/RN50/clip-fsar/\S+?-(\d)shot", plan, re.MULTILINE)
-    )
-    assert tested == {"1", "2", "3", "4", "5"}
-    assert "results/predictions/hmdb51/RN50/clip-fsar/seed1/5way-3shot.parquet" in plan
-    assert "results/predictions/hmdb51/RN50/clip-fsar/seed1/5way-2shot.parquet" not in plan
-    assert "results/predictions/hmdb51/RN50/clip-fsar-zero-shot/seed1/5way-0shot.parquet" in plan
+    tests = dict(re.findall(r"rule evaluate_model:.*?input: (.*?)\n.*?output: results/predictions/(\S+)\n", plan, re.S))
+    tests = {output: set(re.findall(r"test-5way-(\d)shot", inputs)) for inputs, output in tests.items()}
+    assert tests["ssv2_full/RN50/clip-fsar/seed1.parquet"] == {"0", "1", "2", "3", "4", "5"}
+    assert tests["hmdb51/RN50/clip-fsar/seed1.parquet"] == {"0", "1", "3", "5"}
+    assert len(tests) == 44 + 10  # and the frozen models
 
 
 def test_the_table(finished):
@@ -85,10 +82,10 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
     methods = finished / "fsar/model/methods.py"
     before = methods.read_text()
     try:
-        methods.write_text(before + '\nMETHODS["mine"] = Method("Mine", "nobody", "", PLAIN, "both")\n')
+        methods.write_text(before + '\nMETHODS["mine"] = Method("Mine", "nobody", "", "otam", "both")\n')
         assert "Nothing to be done" in snakemake(finished, *TINY)
         metric = finished / "fsar/model/matching/bi_mhm.py"
-        metric.write_text(metric.read_text() + "\n# changed\n")
+        metric.write_text(metric.read_text() + "\nchanged = True\n")
         assert "Nothing to be done" in snakemake(finished, *TINY)  # no method of the config uses it
     finally:
         methods.write_text(before)
@@ -101,7 +98,7 @@ def test_how_a_training_is_run_trains_nothing_again(finished):
     values["head"] = {"text_weight": 0.5}
     (finished / "workers.yaml").write_text(yaml.safe_dump(values))
     rules = rules_to_run(finished, *arguments)
-    assert "train_model" not in rules and "encode_features" not in rules and "evaluate" in rules
+    assert "train_model" not in rules and "encode_features" not in rules and "evaluate_model" in rules
 
 
 def test_tables_and_figures(finished):
@@ -138,10 +135,11 @@ def test_the_archive_is_enough_for_a_reviewer(finished, tmp_path):
     assert not list(tmp_path.rglob("*.mp4")) and not list(tmp_path.rglob("*.arrow"))
     for line in (tmp_path / "checksums.sha256").read_text().splitlines():
         assert hashlib.sha256((tmp_path / line[66:]).read_bytes()).hexdigest() == line[:64]
-    predictions = pd.read_parquet(tmp_path / "results/predictions/tiny/small-clip/otam/seed1/3way-1shot.parquet")
+    predictions = read_predictions(tmp_path / "results/predictions/tiny/small-clip/otam/seed1.parquet", "otam", 3, 1)
     table = pd.read_csv(tmp_path / "results/table.csv").query("method == 'OTAM' and shot == 1")
     assert table["accuracy"].item() == round(100 * (predictions["label"] == predictions["predicted"]).mean(), 2)
-    assert yaml.safe_load((tmp_path / "results/config.yaml").read_text())["episodes"]["test"] == 10000
+    resolved = yaml.safe_load((tmp_path / "results/config.yaml").read_text())
+    assert resolved["episodes"]["test"] == 10000 and resolved["benchmarks"]["tiny"]["episodes"]["test"] == 60
     for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/run.html"):
         assert (tmp_path / name).exists()
     before = archive.read_bytes()
@@ -191,7 +189,7 @@ def test_every_rule_logs_and_is_timed(finished):
     times = {
         path.relative_to(finished / "logs").parts[0].removesuffix(".tsv") for path in finished.glob("logs/**/*.tsv")
     }
-    assert logs == times and {"decode_frames", "train_model", "evaluate", "write_tables"} <= logs
+    assert logs == times and {"decode_frames", "train_model", "evaluate_model", "write_tables"} <= logs
     assert not list(finished.glob("results/checkpoints/**/*.pt"))
 
 
@@ -208,36 +206,25 @@ def test_touching_files_reruns_nothing(finished):
 def test_another_shot_costs_only_evaluations(finished):
     arguments = overlay(finished, "more shots.yaml", run={"shots": [1, 2, 3]})
     assert rules_to_run(finished, *arguments) == {
-        "draw_episodes", "evaluate", "write_tables", "write_layouts", "write_statistics", "draw_figure",
+        "draw_episodes", "evaluate_model", "write_tables", "write_layouts", "write_statistics", "draw_figure",
         "write_model_card", "describe_run", "all",
     }  # fmt: skip
-    assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate:") == 4  # the new shot, each method
+    assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate_model:") == 3  # each model
 
 
 def test_a_change_of_the_matching_retrains_and_does_not_decode(finished):
     matching = finished / "fsar/model/matching/otam.py"
     before = matching.read_text()
     try:
-        matching.write_text(before + "\n# changed\n")
+        matching.write_text(f'"""Another sentence."""\n\n# and a comment\n{before}')
+        assert "Nothing to be done" in snakemake(finished, *TINY)
+        matching.write_text(f"{before}\nchanged = True\n")
         rules = rules_to_run(finished, *TINY)
     finally:
         matching.write_text(before)
-    assert {"train_model", "evaluate", "write_tables"} <= rules
+    assert {"train_model", "evaluate_model", "write_tables"} <= rules
     assert rules.isdisjoint({"render_videos", "train_small_clip", "write_manifest", "decode_frames", "draw_episodes"})
     assert "Nothing to be done" in snakemake(finished, *TINY)  # the change is taken back
-
-
-def test_code_inputs_follow_imports(repository):
-    scripts = repository / "workflow_scripts"
-    decode, train = (
-        {str(Path(path).relative_to(repository)) for path in code_inputs(scripts / name)}
-        for name in ("decode_frames.py", "train_model.py")
-    )
-    assert decode == {
-        "fsar/sources/manifest.py", "fsar/files.py", "fsar/videos/decode.py", "fsar/videos/frame_store.py",
-        "fsar/videos/shards.py",
-    }  # fmt: skip
-    assert {"fsar/model/head.py", "fsar/training/schedule.py", "fsar/videos/sampling.py"} <= train
 
 
 def test_twice_from_scratch_gives_the_same_bytes(finished, repository, tmp_path):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from fsar.job import logged
 from fsar.sources.published import list_videos
-from fsar.sources.something import templates
 from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):
@@ -12,7 +11,7 @@ with logged(snakemake.log[0]):
         snakemake.params.kind,
         read_split_lists([Path(path) for path in snakemake.input.lists]),
         Path(snakemake.input.inventory),
-        templates(Path(path) for path in snakemake.input.annotations),
+        [Path(path) for path in snakemake.input.annotations],
         snakemake.params.prompts,
         snakemake.params.needed,
         Path(snakemake.output.listing),

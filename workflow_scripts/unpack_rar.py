@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fsar.job import logged
-from fsar.sources.rar_datasets import unpack
+from fsar.sources.rar import unpack
 from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fsar.job import logged
+from fsar.plan.layouts import Layout
 from fsar.results.layout_tables import write_layout
-from fsar.results.layouts import Layout
 
 with logged(snakemake.log[0]):
     settings = snakemake.params.settings

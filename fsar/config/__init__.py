@@ -3,7 +3,6 @@
 from fsar.config.load import load
 from fsar.config.merge import Config
 from fsar.config.sections import (
-    SPLITS,
     BackboneConfig,
     BenchmarkConfig,
     Counts,
@@ -19,6 +18,7 @@ from fsar.config.sections import (
     TrainingConfig,
     is_weights_file,
 )
+from fsar.sources.split_lists import SPLITS
 
 __all__ = [
     "SPLITS",

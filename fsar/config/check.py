@@ -1,14 +1,14 @@
 """What does not fit together in a config, found before any job starts."""
 
-import csv
 from collections.abc import Iterable
 
 from fsar.config.merge import Config
 from fsar.config.messages import message, nearest
-from fsar.config.sections import DEMO_CLASSES, SPLITS, DemoSource, PublishedSource
+from fsar.config.sections import DEMO_CLASSES, DemoSource, PublishedSource
 from fsar.errors import UserError
 from fsar.model.methods import METHODS, MODELS
-from fsar.sources.facts import DATASETS, SPLIT_LISTS
+from fsar.sources.data_sets import PUBLISHED
+from fsar.sources.split_lists import SPLITS, split_lists
 
 
 def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
@@ -113,11 +113,9 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
         }
         yield from _wrong_counts(config, benchmark, counts)
     if isinstance(source, PublishedSource):
-        with SPLIT_LISTS.open(newline="", encoding="utf-8") as file:
-            lists = [row for row in csv.DictReader(file) if row["benchmark"] == source.kind]
         counts = {
-            row["split"]: {f"class {i}": int(row["smallest_class"]) for i in range(int(row["classes"]))}
-            for row in lists
+            row.split: {f"class {i}": row.smallest_class for i in range(row.classes)}
+            for row in split_lists().query("benchmark == @source.kind").itertuples()
         }
         yield from _wrong_counts(config, benchmark, counts)
         yield from _missing_source(config, benchmark, source.kind)
@@ -125,11 +123,10 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
 
 def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:
     """Say what is not known of where a published benchmark's files are."""
-    dataset = DATASETS[kind]
-    place = getattr(config.sources, dataset)
-    keys = {"kinetics": ("train", "val"), "ssv2": ()}.get(dataset, ("url",))
+    data_set = PUBLISHED[kind]
+    place = getattr(config.sources, data_set.name)
     if not config.sources.split_lists:
         yield f"benchmark {benchmark!r} needs sources.split_lists, the URL of the split lists"
-    if not place.folder and not (keys and all(getattr(place, name) for name in keys)):
-        named = " or ".join(f"sources.{dataset}.{name}" for name in ("folder", *keys))
+    if not place.folder and not (data_set.urls and all(getattr(place, name) for name in data_set.urls)):
+        named = " or ".join(f"sources.{data_set.name}.{name}" for name in ("folder", *data_set.urls))
         yield f"benchmark {benchmark!r} needs {named}: where its videos are (docs/data.md)"

@@ -11,7 +11,6 @@ from typing import Any, Literal, overload
 
 from fsar.config.declare import MODEL, NOTHING, Section, decided_by, key, section
 from fsar.config.sections import (
-    SPLITS,
     BackboneConfig,
     BenchmarkConfig,
     EpisodesConfig,
@@ -25,6 +24,7 @@ from fsar.config.sections import (
     TrainingConfig,
 )
 from fsar.model.methods import METHODS, MODELS, Components
+from fsar.sources.split_lists import SPLITS
 
 # The sections that a benchmark may overlay.
 MERGED = ("frames", "sampling", "episodes", "head", "training")

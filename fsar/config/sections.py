@@ -10,9 +10,8 @@ from pydantic import Field, model_validator
 
 from fsar.config.declare import MODEL, NOTHING, ROWS, Section, key, section
 from fsar.model.methods import METHODS, MODELS
-from fsar.sources.facts import PUBLISHED
+from fsar.sources.data_sets import PUBLISHED
 
-SPLITS = ("train", "val", "test")
 # Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
 DEMO_CLASSES = 100
 

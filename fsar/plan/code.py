@@ -21,7 +21,6 @@ NOT_DECISIVE = (
     "fsar.job",
     "fsar.model.methods",
     "fsar.plan",
-    "fsar.sources.facts",
 )
 
 

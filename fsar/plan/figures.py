@@ -10,6 +10,7 @@ from typing import Any
 from fsar.config.merge import components_record
 from fsar.model.methods import METHODS
 from fsar.plan import paths
+from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan
 from fsar.plan.setting import Setting
 
@@ -59,7 +60,7 @@ def _main(plan: Plan) -> list[Setting]:
 
 def _published(plan: Plan) -> Iterator[PlannedFigure]:
     caption = "Published 5-way 1-shot accuracies; diamonds: measured here."
-    yield _of_settings("published", "published_bars", caption, plan.settings)
+    yield _of_settings("published", "published_bars", caption, plan.settings, benchmarks=PAPER_BENCHMARKS)
 
 
 def _accuracy(plan: Plan) -> Iterator[PlannedFigure]:

@@ -12,7 +12,7 @@ from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE, code_checksum
 from fsar.plan.setting import Setting
 from fsar.plan.videos import PresentVideos
-from fsar.sources.facts import DATASETS
+from fsar.sources.data_sets import PUBLISHED
 
 SCRIPTS = PACKAGE.parent / "workflow_scripts"
 
@@ -72,7 +72,7 @@ class Plan:
 
     def inventory(self, benchmark: str) -> str:
         """Return the table of the files that a published benchmark's data set has."""
-        return paths.FOLDER_INVENTORY.format(dataset=DATASETS[self._published(benchmark)])
+        return paths.FOLDER_INVENTORY.format(dataset=PUBLISHED[self._published(benchmark)].name)
 
     def made_files(self, dataset: str) -> list[str]:
         """Return what is there when the workflow has put a data set's videos into their folder."""
@@ -87,24 +87,28 @@ class Plan:
         source = self.config.benchmarks[benchmark].source
         if isinstance(source, DemoSource):
             return self.listings(benchmark)
-        if isinstance(source, PublishedSource) and source.kind != "kinetics100":
-            return sources.made_files(self.config, DATASETS[source.kind])
+        if isinstance(source, PublishedSource) and not self._comes_in_parts(source):
+            return self.made_files(PUBLISHED[source.kind].name)
         return []
 
     def lists_of_videos(self, benchmark: str) -> list[str]:
         """Return the fetched files that name a benchmark's videos, whose changes concern some shards only.
 
-        The archives of Kinetics are among them: fetching them anew leaves the videos that are there as they are. A
-        user's own list is not: it is there before the run, and under another name it lists the same videos.
+        What comes in parts is among them: fetching a part anew leaves the videos that are there as they are. A user's
+        own list is not: it is there before the run, and under another name it lists the same videos.
         """
         source = self.config.benchmarks[benchmark].source
         if not isinstance(source, PublishedSource):
             return []
-        return self.split_lists(benchmark) + (self.made_files("kinetics") if source.kind == "kinetics100" else [])
+        parts = self.made_files(PUBLISHED[source.kind].name) if self._comes_in_parts(source) else []
+        return self.split_lists(benchmark) + parts
 
     def annotations(self, benchmark: str) -> list[str]:
         """Return the annotations that name a published benchmark's classes, where its lists do not."""
         return sources.annotations(self.config, self._published(benchmark))
+
+    def _comes_in_parts(self, source: PublishedSource) -> bool:
+        return PUBLISHED[source.kind].comes == "parts"
 
     def _published(self, benchmark: str) -> str:
         source = self.config.benchmarks[benchmark].source

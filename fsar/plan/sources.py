@@ -4,15 +4,15 @@ from pathlib import Path
 
 from fsar.config import SPLITS, Config, CsvSource, DemoSource, PublishedSource
 from fsar.plan import paths
-from fsar.sources.facts import DATASETS
-from fsar.sources.something import annotation_files, archive_parts
+from fsar.sources.data_sets import DATA_SETS, PUBLISHED
+from fsar.sources.something import archive_parts
 from fsar.sources.split_lists import split_lists as known_split_lists
 
 
 def folder_of(config: Config, dataset: str) -> str:
     """Return the folder whose videos are used as they lie there; empty where they are fetched or unpacked."""
     folder = str(getattr(config.sources, dataset).folder)
-    return "" if dataset == "ssv2" and archive_parts(Path(folder)) else folder
+    return "" if DATA_SETS[dataset].comes == "by hand" and archive_parts(Path(folder)) else folder
 
 
 def listings(config: Config, benchmark: str) -> list[str]:
@@ -45,26 +45,25 @@ def made_files(config: Config, dataset: str) -> list[str]:
     """Return what is written when the workflow has put a data set's videos into their folder; nothing for a user's."""
     if folder_of(config, dataset):
         return []
-    if dataset == "kinetics":
+    if DATA_SETS[dataset].comes == "parts":
         return [paths.KINETICS_PART.format(part=part) for part in range(config.sources.kinetics.parts)]
     return [paths.UNPACKED.format(dataset=dataset)]
 
 
 def annotations(config: Config, published: str) -> list[str]:
-    """Return the annotations that name the classes of Something-Something; other lists name them themselves."""
-    if DATASETS[published] != "ssv2":
-        return []
-    return [str(path) for path in annotation_files(Path(config.sources.ssv2.folder))]
+    """Return the annotations that name a benchmark's classes; none where its lists name them themselves."""
+    data_set = PUBLISHED[published]
+    return [str(path) for path in data_set.annotations(Path(getattr(config.sources, data_set.name).folder))]
 
 
 def check_sources(config: Config) -> None:
     """Check the files that a user brings, before any job.
 
     Raises:
-        UserError: those of Something-Something are not there, with what to put where.
+        UserError: those of a data set that comes by hand are not there, with what to put where.
     """
     for benchmark in config.run.benchmarks:
         source = config.benchmarks[config.base(benchmark)].source
-        if isinstance(source, PublishedSource) and DATASETS[source.kind] == "ssv2":
+        if isinstance(source, PublishedSource):
             annotations(config, source.kind)
-            folder_of(config, "ssv2")
+            folder_of(config, PUBLISHED[source.kind].name)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from fsar.config import Config, PublishedSource
 from fsar.plan.sources import listings, made_files, split_lists, videos_folder
-from fsar.sources.facts import DATASETS
+from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.inventory import videos_of_folder
 from fsar.sources.manifest import read_listings
 from fsar.sources.there import fingerprint, listed_videos, state_of
@@ -55,9 +55,9 @@ class PresentVideos:
             files = [Path(path) for path in listings(self.config, benchmark)]
             return read_listings(files) if source is not None and all(path.is_file() for path in files) else None
         lists = [Path(path) for path in split_lists(source.kind)]
-        if not self._is_there(DATASETS[source.kind]) or not all(path.is_file() for path in lists):
+        if not self._is_there(PUBLISHED[source.kind].name) or not all(path.is_file() for path in lists):
             return None
-        return listed_videos(source.kind, lists, self._folder(DATASETS[source.kind]))
+        return listed_videos(source.kind, lists, self._folder(PUBLISHED[source.kind].name))
 
     def own_list(self, file: str) -> pd.DataFrame:
         """Read a user's list once.
@@ -72,7 +72,7 @@ class PresentVideos:
     def _made_files(self, benchmark: str) -> list[str]:
         source = self.config.benchmarks[benchmark].source
         if isinstance(source, PublishedSource):
-            return made_files(self.config, DATASETS[source.kind])
+            return made_files(self.config, PUBLISHED[source.kind].name)
         return listings(self.config, benchmark)
 
     def _fingerprints(self, benchmark: str, videos: pd.DataFrame) -> dict[int, str]:

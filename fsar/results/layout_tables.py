@@ -8,9 +8,9 @@ import pandas as pd
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
 from fsar.model.methods import METHODS
+from fsar.plan.layouts import Layout
 from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies
-from fsar.results.layouts import TITLES, Layout
 from fsar.results.published import published_results
 
 OURS, PUBLISHED, DIFFERENCE = "ours", "published", "difference"
@@ -66,7 +66,7 @@ def _wide(layout: Layout, table: pd.DataFrame, latex: bool) -> pd.DataFrame:
     places = sorted(rows, key=lambda row: (row[0], order.get(row[1], -1), row[1], figures.index(row[2])))
     columns = [(benchmark, shot) for benchmark in layout.benchmarks for shot in layout.shots]
     content = [[*place, *(rows[place].get(column, "") for column in columns)] for place in places]
-    names = [(TITLES.get(benchmark, benchmark), f"{shot}-shot") for benchmark, shot in columns]
+    names = [(layout.benchmarks[benchmark], f"{shot}-shot") for benchmark, shot in columns]
     header = pd.MultiIndex.from_tuples([("", "backbone"), ("", "method"), ("", "figures"), *names])
     return pd.DataFrame(content, columns=header)
 

@@ -8,15 +8,17 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from tqdm import tqdm
 
-from fsar.config import SourcesConfig
 from fsar.errors import UserError
 from fsar.files import sha256_of, write_json
 from fsar.job import progress
+
+if TYPE_CHECKING:  # the config names the data sets, which are fetched from here
+    from fsar.config import SourcesConfig
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class Patience:
     rate_limit: float = 0.0
 
     @classmethod
-    def of(cls, sources: SourcesConfig) -> "Patience":
+    def of(cls, sources: "SourcesConfig") -> "Patience":
         """Return what the config's section `sources` says."""
         return cls(
             retries=sources.retries,

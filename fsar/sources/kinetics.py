@@ -10,6 +10,7 @@ import pandas as pd
 
 from fsar.errors import UserError
 from fsar.sources.archives import extract_tar
+from fsar.sources.data_set import DataSet, Find
 from fsar.sources.download import Patience, download
 from fsar.sources.inventory import write_inventory
 from fsar.sources.split_lists import Entry
@@ -22,6 +23,17 @@ ID_LENGTH = 11  # of a YouTube id
 def video_id(file: str) -> str:
     """Return the YouTube id that a file name begins with, with a time range after it or without."""
     return file[:ID_LENGTH]
+
+
+def by_id(inventory: pd.DataFrame) -> Find:
+    """Find a file by its YouTube id, with or without a time range, whatever its format."""
+    paths = {video_id(file): path for file, path in zip(inventory["file"], inventory["path"], strict=True)}
+    return lambda entry: paths.get(video_id(entry.file))
+
+
+KINETICS = DataSet(
+    name="kinetics", benchmarks={"kinetics100": "Kinetics"}, comes="parts", urls=("train", "val"), find=by_id
+)
 
 
 def archive_urls(lists: Iterable[Path]) -> list[str]:

@@ -4,16 +4,16 @@ import csv
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
-from fsar.config import SPLITS
 from fsar.errors import UserError
 from fsar.files import atomic
-from fsar.sources import kinetics
-from fsar.sources.split_lists import Entry, Prompts, class_name, split_lists
+from fsar.sources.data_sets import PUBLISHED
+from fsar.sources.split_lists import SPLITS, Entry, class_name, split_lists
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ def list_videos(
     benchmark: str,
     entries: Sequence[Entry],
     inventory: Path,
-    templates: Mapping[str, str],
-    prompts: Prompts,
+    annotations: Sequence[Path],
+    prompts: Literal["readable", "published"],
     needed: Mapping[str, int],
     listing: Path,
     missing: Path,
@@ -36,7 +36,7 @@ def list_videos(
         benchmark: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
         entries: of its split lists.
         inventory: of the files there are.
-        templates: the class of each video, for Something-Something.
+        annotations: files that name the class of each video, where the lists do not.
         prompts: how class names are written.
         needed: by split, how many videos every class must have for the configured episodes.
         listing: CSV to write, with the columns of a user's own list and `id`, the name in the split list.
@@ -47,7 +47,7 @@ def list_videos(
     """
     _check_counts(benchmark, entries)
     files = pd.read_parquet(inventory)
-    names = _class_names(entries, templates, prompts)
+    names = _class_names(benchmark, entries, annotations, prompts)
     rows, absent = [], []
     for entry, path in present_videos(benchmark, entries, files):
         name = names[entry.split, entry.class_number]
@@ -64,7 +64,7 @@ def list_videos(
 
 def present_videos(benchmark: str, entries: Sequence[Entry], files: pd.DataFrame) -> list[tuple[Entry, str | None]]:
     """Return the file of each entry of a benchmark's split lists, or None where there is none."""
-    find = _finder(benchmark, files)
+    find = PUBLISHED[benchmark].find(files)
     return [(entry, find(entry)) for entry in entries]
 
 
@@ -77,26 +77,17 @@ def _check_counts(benchmark: str, entries: Sequence[Entry]) -> None:
             raise UserError(f"The {split} list of {benchmark} has (videos, classes) {found}, published are {published}")
 
 
-def _finder(benchmark: str, files: pd.DataFrame) -> Callable[[Entry], str | None]:
-    """Return what finds the file of an entry."""
-    if benchmark == "kinetics100":  # with or without a time range, whatever the format
-        by_id = {kinetics.video_id(file): path for file, path in zip(files["file"], files["path"], strict=True)}
-        return lambda entry: by_id.get(kinetics.video_id(entry.file))
-    if benchmark.startswith("ssv2"):
-        by_stem = {Path(file).stem: path for file, path in zip(files["file"], files["path"], strict=True)}
-        return lambda entry: by_stem.get(entry.file)
-    by_name = dict(zip(zip(files["folder"], files["file"], strict=True), files["path"], strict=True))
-    return lambda entry: by_name.get((entry.folder, entry.file))
-
-
 def _class_names(
-    entries: Sequence[Entry], templates: Mapping[str, str], prompts: Prompts
+    benchmark: str, entries: Sequence[Entry], annotations: Sequence[Path], prompts: str
 ) -> dict[tuple[str, int], str]:
     """Return the name of each class: of its folder, or the template that its videos are annotated with."""
+    data_set = PUBLISHED[benchmark]
+    templates = data_set.templates(annotations)
+    prompted = data_set.published_prompts if prompts == "published" else {}
     found: dict[tuple[str, int], Counter[str]] = {}
     for entry in entries:
-        name = class_name(entry.folder, prompts) if entry.folder else templates.get(entry.file, "")
-        found.setdefault((entry.split, entry.class_number), Counter())[name] += 1
+        name = class_name(entry.folder) if entry.folder else templates.get(entry.file, "")
+        found.setdefault((entry.split, entry.class_number), Counter())[prompted.get(name, name)] += 1
     for (split, number), names in found.items():
         if len(names) > 1 or "" in names:
             raise UserError(

@@ -5,8 +5,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from fsar.errors import UserError
 from fsar.sources.archives import Joined, extract_tar
+from fsar.sources.data_set import DataSet, Find
 from fsar.sources.inventory import write_inventory
 from fsar.sources.split_lists import Entry
 
@@ -92,3 +95,20 @@ def templates(annotations: Iterable[Path]) -> dict[str, str]:
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is not an annotation file of Something-Something V2: {error!r}") from None
     return classes
+
+
+def by_number(inventory: pd.DataFrame) -> Find:
+    """Find a file by its number, which is all that the split lists give."""
+    paths = {Path(file).stem: path for file, path in zip(inventory["file"], inventory["path"], strict=True)}
+    return lambda entry: paths.get(entry.file)
+
+
+SOMETHING = DataSet(
+    name="ssv2",
+    benchmarks={"ssv2_full": "SSv2-Full", "ssv2_small": "SSv2-Small"},
+    comes="by hand",
+    urls=(),
+    find=by_number,
+    annotations=annotation_files,
+    templates=templates,
+)

@@ -4,26 +4,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from fsar.config import SPLITS
 from fsar.errors import UserError
-from fsar.sources.facts import SPLIT_LISTS
 
-Prompts = Literal["readable", "published"]
-
-# Class names as the public implementation prompts them, where they differ from the readable ones.
-PUBLISHED_PROMPTS = {
-    "draw sword": "draw_sword",
-    "ride bike": "ride_bike",
-    "shake hands": "shake_hands",
-    "shoot bow": "shoot_bow",
-    "Blow Dry Hair": "Blow DryHair",
-    "Walking With Dog": "Walking WithDog",
-    "Cutting In Kitchen": "Cutting in Kitchen",
-}
+SPLITS = ("train", "val", "test")
+SPLIT_LISTS = Path(__file__).with_name("split_lists.csv")
 
 
 @cache
@@ -73,7 +60,6 @@ def read_split_lists(paths: list[Path]) -> list[Entry]:
     return entries
 
 
-def class_name(folder: str, prompts: Prompts) -> str:
+def class_name(folder: str) -> str:
     """Return a class's name in words: `brush_hair` → brush hair, `ApplyEyeMakeup` → Apply Eye Makeup."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder).replace("_", " ")
-    return PUBLISHED_PROMPTS.get(words, words) if prompts == "published" else words
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder).replace("_", " ")

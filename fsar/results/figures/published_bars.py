@@ -1,6 +1,6 @@
 """What CLIP brings and what CLIP-FSAR adds, as published: OTAM on ImageNet and on CLIP features, and CLIP-FSAR."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from fsar.plan.setting import Setting
 from fsar.results.figures import style
 from fsar.results.figures.summary import summarise
-from fsar.results.layouts import TITLES
 from fsar.results.published import published_results
 
 BARS = {
@@ -19,8 +18,13 @@ BARS = {
 }
 
 
-def collect(settings: Sequence[Setting]) -> pd.DataFrame:
-    """Return the published 5-way 1-shot accuracies, and those measured for the same methods and benchmarks."""
+def collect(settings: Sequence[Setting], benchmarks: Mapping[str, str]) -> pd.DataFrame:
+    """Return the published 5-way 1-shot accuracies, and those measured for the same methods and benchmarks.
+
+    Args:
+        settings: what was measured.
+        benchmarks: the published ones with their titles, in the order of the figure.
+    """
     table = published_results().query("way == 5 and shot == 1")
     rows = [
         {
@@ -30,14 +34,16 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
             "accuracy": row.accuracy,
         }
         for row in table.itertuples()
-        if (row.method, row.backbone) in BARS and row.benchmark in TITLES
+        if (row.method, row.backbone) in BARS and row.benchmark in benchmarks
     ]
-    own = [s for s in settings if s.way == 5 and s.shot == 1 and s.benchmark in TITLES]
+    own = [s for s in settings if s.way == 5 and s.shot == 1 and s.benchmark in benchmarks]
     own = [s for s in own if (s.published_method, s.published_backbone) in BARS]
     for setting, row in zip(own, summarise(own).itertuples(), strict=True):
         bar = BARS[setting.published_method, setting.published_backbone]
         rows.append({"benchmark": row.benchmark, "bar": bar, "figures": "measured", "accuracy": row.accuracy})
-    return pd.DataFrame(rows).drop_duplicates(["benchmark", "bar", "figures"])
+    table = pd.DataFrame(rows).drop_duplicates(["benchmark", "bar", "figures"])
+    table = table.assign(title=table["benchmark"].map(benchmarks))
+    return table.sort_values("benchmark", key=lambda names: names.map(list(benchmarks).index), kind="stable")
 
 
 def draw(data: pd.DataFrame) -> Figure:
@@ -45,11 +51,12 @@ def draw(data: pd.DataFrame) -> Figure:
     figure, (axis,) = style.panels(1, width=2 * style.COLUMN)
     colours = style.colours(list(BARS.values()))
     width = 0.8 / len(BARS)
+    titles = list(dict.fromkeys(data["title"]))
     for number, bar in enumerate(BARS.values()):
         for figures in ("published", "measured"):
-            own = data[(data["bar"] == bar) & (data["figures"] == figures)].set_index("benchmark")["accuracy"]
-            places = [i + (number - (len(BARS) - 1) / 2) * width for i, name in enumerate(TITLES) if name in own]
-            heights = [own[name] for name in TITLES if name in own]
+            own = data[(data["bar"] == bar) & (data["figures"] == figures)].set_index("title")["accuracy"]
+            places = [titles.index(title) + (number - (len(BARS) - 1) / 2) * width for title in own.index]
+            heights = own.to_list()
             if figures == "measured":
                 label = "measured here" if bar == data[data["figures"] == "measured"]["bar"].min() else None
                 axis.plot(places, heights, "D", color="black", markersize=3.5, label=label)
@@ -57,7 +64,7 @@ def draw(data: pd.DataFrame) -> Figure:
             hatch = style.HATCHES[number % len(style.HATCHES)]
             bars = axis.bar(places, heights, width, label=bar, color=colours[bar], hatch=hatch, edgecolor="white")
             axis.bar_label(bars, fmt="%.1f", fontsize=6, padding=1)
-    axis.set_xticks(range(len(TITLES)), list(TITLES.values()))
+    axis.set_xticks(range(len(titles)), titles)
     axis.set_ylabel("accuracy (%), 5-way 1-shot")
     axis.set_ylim(0, 105)
     axis.grid(axis="x", visible=False)

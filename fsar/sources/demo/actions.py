@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fsar.config.sections import DEMO_CLASSES, SPLITS, Counts
+from fsar.config import SPLITS, Counts
+from fsar.config.sections import DEMO_CLASSES
 from fsar.sources.demo.shapes import SHAPES, Pose
 
 # An action changes a resting pose, given the progress from 0 to 1.

@@ -5,14 +5,8 @@ from dataclasses import dataclass, replace
 
 from fsar.model.methods import CLIP_FSAR, METHODS, PLAIN
 from fsar.plan.setting import Setting
+from fsar.sources.data_sets import TITLES
 
-TITLES = {
-    "ssv2_full": "SSv2-Full",
-    "kinetics100": "Kinetics",
-    "ucf101": "UCF101",
-    "ssv2_small": "SSv2-Small",
-    "hmdb51": "HMDB51",
-}
 # The methods of the comparison of metrics: those that differ from OTAM or CLIP-FSAR in nothing but the metric.
 METRICS = tuple(
     name
@@ -30,28 +24,35 @@ class Layout:
     Attributes:
         name: of its files.
         caption: what it shows, and which table of the paper it is.
-        benchmarks, shots: the columns.
+        benchmarks, shots: the columns; benchmarks by name, with their titles.
         methods: the rows; None for every method that is measured or published for these columns.
         way: classes of an episode.
     """
 
     name: str
     caption: str
-    benchmarks: tuple[str, ...]
+    benchmarks: dict[str, str]
     shots: tuple[int, ...]
     methods: tuple[str, ...] | None = None
     way: int = 5
 
 
+def _paper(
+    name: str, what: str, benchmarks: tuple[str, ...], shots: tuple[int, ...], methods: tuple[str, ...] | None = None
+) -> Layout:
+    caption = f"{what} (Table {name.removeprefix('table')} of the paper)"
+    return Layout(name, caption, {benchmark: TITLES[benchmark] for benchmark in benchmarks}, shots, methods)
+
+
 PAPER = (
-    Layout("table1", "SSv2-Full and Kinetics (Table 1 of the paper)", ("ssv2_full", "kinetics100"), (1, 2, 3, 4, 5)),
-    Layout(
-        "table2", "UCF101, SSv2-Small and HMDB51 (Table 2 of the paper)", ("ucf101", "ssv2_small", "hmdb51"), (1, 3, 5)
-    ),
-    Layout("table3", "Matching metrics (Table 3 of the paper)", ("ssv2_small", "kinetics100"), (1, 5), METRICS),
-    Layout("table4", "Components (Table 4 of the paper)", ("ssv2_small", "kinetics100"), (1, 5), COMPONENTS),
-    Layout("table10", "Zero-shot (Table 10 of the paper)", ("ssv2_small", "kinetics100", "hmdb51"), (0,), ZERO_SHOT),
+    _paper("table1", "SSv2-Full and Kinetics", ("ssv2_full", "kinetics100"), (1, 2, 3, 4, 5)),
+    _paper("table2", "UCF101, SSv2-Small and HMDB51", ("ucf101", "ssv2_small", "hmdb51"), (1, 3, 5)),
+    _paper("table3", "Matching metrics", ("ssv2_small", "kinetics100"), (1, 5), METRICS),
+    _paper("table4", "Components", ("ssv2_small", "kinetics100"), (1, 5), COMPONENTS),
+    _paper("table10", "Zero-shot", ("ssv2_small", "kinetics100", "hmdb51"), (0,), ZERO_SHOT),
 )
+# The benchmarks of the paper in the order of its tables, with their titles.
+PAPER_BENCHMARKS = PAPER[0].benchmarks | PAPER[1].benchmarks
 
 
 def layouts(settings: Sequence[Setting]) -> list[Layout]:
@@ -65,8 +66,8 @@ def layouts(settings: Sequence[Setting]) -> list[Layout]:
     ran = {setting.method for setting in settings}
     found = [replace(layout, methods=_shown(layout.methods, ran)) for layout in PAPER]
     for way in dict.fromkeys(setting.way for setting in settings):
-        others = [setting for setting in settings if setting.way == way and setting.benchmark not in TITLES]
-        benchmarks = tuple(dict.fromkeys(setting.benchmark for setting in others))
+        others = [setting for setting in settings if setting.way == way and setting.benchmark not in PAPER_BENCHMARKS]
+        benchmarks = {setting.benchmark: setting.benchmark for setting in others}
         shots = tuple(sorted({setting.shot for setting in others} - {0}))
         keys = {setting.method for setting in others}
         kinds = (

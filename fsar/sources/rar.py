@@ -1,4 +1,4 @@
-"""UCF101 and HMDB51: videos in one RAR archive, or in a RAR archive of RAR archives, one per class."""
+"""Data sets in one RAR archive, or in a RAR archive of RAR archives."""
 
 import tempfile
 from collections.abc import Iterable

@@ -1,0 +1,52 @@
+"""What is special about a published data set: a record, filled in by the module of each."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from fsar.sources.split_lists import Entry
+
+# The path of an entry's file, or None where there is none.
+Find = Callable[[Entry], str | None]
+
+
+def _no_annotations(folder: Path) -> list[Path]:
+    return []
+
+
+def _no_templates(annotations: Iterable[Path]) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A published data set, of which there are one or more benchmarks.
+
+    Attributes:
+        name: of its section of `sources` in the config, and of its folder in data/sources/.
+        benchmarks: title by name of the benchmarks that are made from it.
+        comes: as one RAR archive; as many tar archives, which are fetched in parts; or by hand, after a registration.
+        urls: keys of its section that say where it is fetched from; none if it is not fetched.
+        find: takes its inventory (`fsar.sources.inventory`), returns what finds the file of an entry of a split list.
+        published_prompts: readable class name → as the public implementation prompts it, where that differs.
+        annotations: the files below its folder that name its classes, where split lists do not.
+        templates: class of each video id, read from those.
+    """
+
+    name: str
+    benchmarks: Mapping[str, str]
+    comes: Literal["archive", "parts", "by hand"]
+    urls: tuple[str, ...]
+    find: Callable[[pd.DataFrame], Find]
+    published_prompts: Mapping[str, str] = field(default_factory=dict)
+    annotations: Callable[[Path], list[Path]] = _no_annotations
+    templates: Callable[[Iterable[Path]], dict[str, str]] = _no_templates
+
+
+def by_folder_and_file(inventory: pd.DataFrame) -> Find:
+    """Find a file by the folder of its class and its own name, as the split list gives them."""
+    paths = dict(zip(zip(inventory["folder"], inventory["file"], strict=True), inventory["path"], strict=True))
+    return lambda entry: paths.get((entry.folder, entry.file))
