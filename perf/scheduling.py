@@ -14,7 +14,7 @@ import pandas as pd
 
 # The stages that wait for one another, from videos to the report's last page.
 CHAIN = (
-    "render_stills", "train_small_clip", "train_model", "encode_features", "evaluate", "write_statistics",
+    "render_stills", "train_small_clip", "train_model", "encode_features", "evaluate_model", "write_statistics",
 )  # fmt: skip
 
 

@@ -1,12 +1,16 @@
 """What several tests share: the golden tensors and where the optional material lies."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.workflow import VARIABLES
+
 torch.set_num_threads(1)  # test files run beside one another
+os.environ |= VARIABLES  # in this process, too, and in every program that a test starts
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / "golden"

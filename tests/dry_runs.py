@@ -2,7 +2,8 @@
 
     python -m tests.dry_runs FOLDER < arguments.json
 
-reads a list of lists of arguments and prints, for each, what Snakemake printed, as a JSON list.
+reads a list of lists of arguments and prints, for each, what Snakemake printed, as a JSON list. Variables of the
+environment may stand before the arguments.
 """
 
 import json
@@ -53,7 +54,9 @@ def main() -> None:
             if (child := os.fork()) == 0:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
-                snakemake(["--cores", "2", "--dry-run", "--nolock", *arguments])
+                variables = dict(word.split("=", 1) for word in arguments if re.match(r"[A-Z_]+=", word))
+                os.environ.update(variables)
+                snakemake(["--cores", "2", "--dry-run", "--nolock", *arguments[len(variables) :]])
                 os._exit(0)
             os.waitpid(child, 0)
             file.seek(0)

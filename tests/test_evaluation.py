@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from fsar.config import HeadConfig
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
@@ -106,13 +107,15 @@ def test_names_of_any_kind_survive_in_feature_files(tmp_path):
     assert list(videos) == names == list(classes)
 
 
-def test_the_interval_covers_the_mean_as_often_as_it_says():
+def test_the_interval_is_that_of_the_t_test():
+    """Those means that a t-test of the same values does not reject at 5 %."""
     rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(1000):
-        mean, half = mean_and_interval(rng.normal(3.0, 2.0, 25))
-        covered += abs(mean - 3.0) <= half
-    assert 930 <= covered <= 970
+    for count in (2, 25, 1000):
+        values = rng.normal(3.0, 2.0, count)
+        mean, half = mean_and_interval(values)
+        assert mean == pytest.approx(values.mean())
+        for end in (mean - half, mean + half):
+            assert stats.ttest_1samp(values, end).pvalue == pytest.approx(0.05)
 
 
 def test_the_interval_over_videos_is_that_of_independent_videos():

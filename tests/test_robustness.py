@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 from fsar.videos.shards import shard_of
+from tests.hold import PATIENCE, STEP, plant, wait_until
 from tests.videos import make_broken_videos, make_video
 from tests.workflow import TABLE, TINY, copy_project, overlay, rules_to_run, snakemake, start_snakemake, write_listing
 
@@ -36,20 +36,17 @@ def test_an_interrupted_run_goes_on(prepared, repository, tmp_path, how):
     (folder / "longer.yaml").write_text(yaml.safe_dump(values))
     assert "decode_frames" not in rules_to_run(folder, *longer)
 
+    plant(folder)
     process = start_snakemake(folder, TABLE, *longer)
-    deadline = time.monotonic() + 120
-    while not list(folder.glob("results/checkpoints/**/*.pt")) and process.poll() is None:
-        assert time.monotonic() < deadline, "no checkpoint within two minutes"
-        time.sleep(0.05)
+    wait_until((folder / "held").exists, process)
     os.killpg(process.pid, how)
-    process.wait(60)
-    assert not (folder / "results/table.csv").exists(), "it ended before it was interrupted"
-    assert list(folder.glob("results/checkpoints/**/*.pt"))
+    process.wait(PATIENCE)
+    assert not (folder / "results/table.csv").exists() and list(folder.glob("results/checkpoints/**/*.pt"))
 
     if how == signal.SIGKILL:
         snakemake(folder, "--unlock", *longer)  # as Snakemake itself advises
     snakemake(folder, TABLE, *longer)
-    assert "going on from step" in next(folder.glob("logs/train_model/*.log")).read_text()
+    assert f"going on from step {STEP} " in next(folder.glob("logs/train_model/*.log")).read_text()
     assert (folder / "results/table.csv").exists() and not list(folder.glob("results/checkpoints/**/*.pt"))
 
 

@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.slurm_cluster import cluster, jobs, why_not
+from tests.hold import PATIENCE, STEP, plant, wait_until
+from tests.slurm_cluster import ask, cluster, jobs, why_not
 from tests.workflow import TABLE, copy_project, snakemake, start_snakemake, write_listing
 
 pytestmark = pytest.mark.slurm
+
+MODEL = "results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def site(project: Path, name: str = "site", **train) -> list[str]:
     profile = yaml.safe_load((project / "profiles/slurm/config.yaml").read_text())
     profile |= {"latency-wait": 3, "slurm-init-seconds-before-status-checks": 1}
     profile["slurm-status-command"] = "squeue"  # there is no accounting database here
-    for rule in ("train_model", "encode_features", "evaluate"):
+    for rule in ("train_model", "encode_features", "evaluate_model"):
         profile["set-resources"].setdefault(rule, {})["mem_mb"] = 1500
     profile["set-resources"]["train_model"] |= train
     (project / f"profiles/{name}").mkdir(exist_ok=True)
@@ -57,30 +60,53 @@ def run_of(job: dict[str, str]) -> str:
     return re.sub(r"^(rule|group)_", "", job.get("Comment", "")).split("_wildcards")[0]
 
 
+def trainings(apart_from: set[str]) -> list[dict[str, str]]:
+    """Return the jobs that train, but for earlier ones."""
+    return [job for job in jobs() if run_of(job) == "train_model" and job["JobId"] not in apart_from]
+
+
 def test_a_broken_benchmark_leaves_the_other_whole_and_every_job_is_where_it_belongs(project):
     output = snakemake(project, TABLE, *site(project), "--configfile", "two.yaml", "--retries", "0", ok=False)
     assert "36 of 36 videos cannot be decoded" in output
-    predictions = project / "results/predictions/tiny/small-clip/otam/seed1/3way-1shot.parquet"
+    predictions = project / "results/predictions/tiny/small-clip/otam/seed1.parquet"
     assert len(pd.read_parquet(predictions)) == 60 * 3  # --keep-going
     by_rule = {}
     for job in jobs():
         by_rule.setdefault(run_of(job), []).append(job)
     trained, decoded = by_rule["train_model"], by_rule["decode_frames"]
     assert [job["Partition"] for job in trained] == ["gpu"] and {job["Partition"] for job in decoded} == {"cpu"}
-    # Features and the tests on them are one job.
-    tested = by_rule["evaluation-tiny-small-clip-otam-1_encode_features_evaluate"]
+    # Features and all tests on them are one job.
+    tested = by_rule["evaluation-tiny-small-clip-otam-seed1_encode_features_evaluate_model"]
     assert [job["Partition"] for job in tested] == ["gpu"] and "gpu" in tested[0]["TresPerJob"]
-    assert "evaluate" not in by_rule and "encode_features" not in by_rule
+    assert "evaluate_model" not in by_rule and "encode_features" not in by_rule
     assert all("gpu" in job.get("TresPerJob", "") for job in trained) and "TresPerJob" not in decoded[0]
     assert {job["MinMemoryNode"] for job in decoded} == {"1000M"} and trained[0]["MinMemoryNode"] == "1500M"
     assert decoded[0]["TimeLimit"] == "08:00:00" and trained[0]["TimeLimit"] == "1-00:00:00"
     assert "write_tables" not in by_rule and "gather_index" not in by_rule  # seconds: beside Snakemake
 
-    started = time.monotonic()
-    snakemake(project, TABLE, *site(project), "--configfile", "one.yaml")
+    before = {job["JobId"] for job in jobs()}
+    output = snakemake(project, TABLE, *site(project), "--configfile", "one.yaml")
     assert list(pd.read_csv(project / TABLE)["benchmark"]) == ["tiny"]
-    assert time.monotonic() - started < 60  # only what was left
+    assert [run_of(job) for job in jobs() if job["JobId"] not in before] == [], output  # only the table was left
     assert "Nothing to be done" in snakemake(project, TABLE, "--configfile", "one.yaml")  # here, without a cluster
+
+
+@pytest.fixture
+def script(project):
+    """The script that trains, which a test may change."""
+    path = project / "workflow_scripts/train_model.py"
+    whole = path.read_text()
+    yield path
+    path.write_text(whole)
+
+
+@pytest.fixture
+def held(project, script):
+    """The first job that trains is held after a few steps."""
+    plant(project)
+    yield project / "held"
+    for name in ("held", "first-training"):
+        (project / name).unlink(missing_ok=True)
 
 
 def longer(project: Path, iterations: int, name: str) -> list[str]:
@@ -90,53 +116,46 @@ def longer(project: Path, iterations: int, name: str) -> list[str]:
     return ["--configfile", name]
 
 
-def test_a_job_killed_by_time_goes_on_with_more_time(project):
-    """One minute is not enough; the second attempt has two, and trains what is left."""
-    config = longer(project, 1200, "longer.yaml")
+def test_a_job_killed_by_time_goes_on_with_more_time(project, held):
+    """The limit strikes when the test says so; the second attempt has more time, and trains what is left."""
     before = {job["JobId"] for job in jobs()}
-    minutes = site(project, "minutes", runtime="attempt")
-    target = "results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors"
-    snakemake(project, target, *minutes, *config)
-    attempts = [job for job in jobs() if run_of(job) == "train_model" and job["JobId"] not in before]
-    assert [(job["JobState"], job["TimeLimit"]) for job in attempts] == [
-        ("TIMEOUT", "00:01:00"),
-        ("COMPLETED", "00:02:00"),
-    ]
+    minutes = site(project, "minutes", runtime="20 * attempt")
+    process = start_snakemake(project, MODEL, *minutes, *longer(project, 40, "longer.yaml"))
+    wait_until(held.exists, process)
+    [job] = trainings(before)
+    ask("scontrol", "update", f"JobId={job['JobId']}", "TimeLimit=1")  # minutes, of which it has used some seconds
+    assert process.wait(PATIENCE) == 0
+    attempts = [(job["JobState"], job["TimeLimit"]) for job in trainings(before)]
+    assert attempts == [("TIMEOUT", "00:01:00"), ("COMPLETED", "00:40:00")]
     log = next(project.glob("logs/train_model/tiny-*.log")).read_text()
-    step = re.search(r"going on from step (\d+)", log)
-    assert step and int(step[1]) > 20, log
-    metrics = pd.read_parquet(project / Path(target).with_name("metrics.parquet"))
-    assert list(metrics["iteration"]) == list(range(2, 1201, 2))
+    assert f"going on from step {STEP} " in log
+    metrics = pd.read_parquet(project / Path(MODEL).with_name("metrics.parquet"))
+    assert list(metrics["iteration"]) == list(range(2, 41, 2))
 
 
-def test_a_job_killed_by_memory_is_given_more(project):
-    config = longer(project, 14, "memory.yaml")
+def test_a_job_killed_by_memory_is_given_more(project, script):
+    """The first attempt takes more than it was given, and waits until that is noticed."""
+    greedy = (
+        "import time\nif snakemake.resources.mem_mb == 150:\n    taken = b'x' * 500_000_000\n    time.sleep(36000)\n"
+    )
+    script.write_text(greedy + script.read_text())
     before = {job["JobId"] for job in jobs()}
     memory = site(project, "memory", mem_mb="150 if attempt == 1 else 3000")
-    target = "results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors"
-    snakemake(project, target, *memory, *config)
-    attempts = [job for job in jobs() if run_of(job) == "train_model" and job["JobId"] not in before]
+    snakemake(project, MODEL, *memory, *longer(project, 14, "memory.yaml"))
+    attempts = trainings(before)
     assert [job["MinMemoryNode"] for job in attempts] == ["150M", "3000M"]
-    assert (
-        attempts[0]["JobState"] in ("OUT_OF_MEMORY", "FAILED", "CANCELLED") and attempts[1]["JobState"] == "COMPLETED"
-    )
+    assert attempts[0]["JobState"] in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
+    assert attempts[1]["JobState"] == "COMPLETED"
 
 
-def test_ctrl_c_cancels_the_jobs(project):
-    config = longer(project, 5000, "endless.yaml")
-    target = "results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors"
-    process = start_snakemake(project, target, *site(project), *config)
-
-    def active():
-        return [job for job in jobs() if job["JobState"] in ("RUNNING", "PENDING") and run_of(job) == "train_model"]
-
-    deadline = time.monotonic() + 90
-    while not any(job["JobState"] == "RUNNING" for job in active()):
-        assert time.monotonic() < deadline and process.poll() is None, "the training never ran"
-        time.sleep(0.5)
+def test_ctrl_c_cancels_the_jobs(project, held):
+    before = {job["JobId"] for job in jobs()}
+    process = start_snakemake(project, MODEL, *site(project), *longer(project, 50, "held.yaml"))
+    wait_until(held.exists, process)
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(60)
-    deadline = time.monotonic() + 30
-    while active() and time.monotonic() < deadline:
+    process.wait(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while any(job["JobState"] not in ("CANCELLED", "FAILED") for job in trainings(before)):
+        assert time.monotonic() < deadline, "the job runs on"
         time.sleep(0.5)
-    assert active() == []
+    assert [job["JobState"] for job in trainings(before)] == ["CANCELLED"]

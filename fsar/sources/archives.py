@@ -10,6 +10,7 @@ import logging
 import re
 import subprocess
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -94,18 +95,22 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
     listing = archive.with_name(archive.name + ".wanted.txt")
     listing.write_bytes("\n".join(member.name for member in chosen).encode())
     arguments = [seven_zip(), "x", "-so", "-bd", "-spd", "-scsUTF-8", f"-i@{listing}", "--", str(archive)]
-    with subprocess.Popen(
-        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        try:
-            for member in progress(chosen, "unpacking", "file"):
-                copy(process.stdout, wanted[member.name], member.size, f"{member.name} in {archive}")
-            rest = process.stdout.read(1)
-            complaint = process.stderr.read().decode(errors="replace")
-        except BaseException:
-            process.kill()
-            raise
+    with (
+        tempfile.TemporaryFile() as complaints
+    ):  # a pipe that nobody reads would stop a program with much to complain of
+        with subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for member in progress(chosen, "unpacking", "file"):
+                    copy(process.stdout, wanted[member.name], member.size, f"{member.name} in {archive}")
+                rest = process.stdout.read(1)
+            except BaseException:
+                process.kill()
+                raise
+        complaints.seek(0)
+        complaint = complaints.read(2000).decode(errors="replace")
     listing.unlink()
     if process.returncode or rest:
         for path in wanted.values():

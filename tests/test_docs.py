@@ -1,0 +1,134 @@
+"""Every command in the README, docs/ and the comments of configs is run as it is written, or as far as takes seconds.
+
+`snakemake` as a dry run in a copy of the project, `make` as one here; benchmarks are imported, and their arguments
+compared with what they say of themselves. A command that is none of these must be given a test here.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from tests.commands import commands, fits_usage, of_markdown, words
+from tests.dry_runs import dry_runs
+from tests.test_exchange import THEIRS
+from tests.workflow import copy_project, prepare_inputs
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# What stands in documents for something of the reader's.
+PLACEHOLDERS = {
+    "configs/….yaml": "configs/tiny.yaml",
+    "SNAKEMAKE_OUTPUT_CACHE=/shared/cache": "SNAKEMAKE_OUTPUT_CACHE=.",
+}
+COMMANDS = {
+    tuple(PLACEHOLDERS.get(word, word) for word in command): files for command, files in commands(REPOSITORY).items()
+}
+
+
+def program(command: tuple[str, ...]) -> str:
+    """Return the program of a command, or the module of Python that it runs."""
+    words = [word for word in command if word not in ("/usr/bin/time", "-v") and not re.match(r"[A-Z_]+=", word)]
+    return words[2] if words[:2] == ["python", "-m"] else words[0]
+
+
+def of(pattern: str) -> list[tuple[str, ...]]:
+    return [command for command in COMMANDS if re.fullmatch(pattern, program(command))]
+
+
+def test_every_command_has_its_test():
+    tested = r"snakemake|make|perf\.\w+|fsar\.model\.exchange|fsar\.results\.figures\.drawing"
+    unknown = {" ".join(command): files for command, files in COMMANDS.items() if command not in of(tested)}
+    assert not unknown, "tests/test_docs.py does not run these"
+    assert len(of("snakemake")) > 15 and len(of("make")) > 2 and len(of(r"perf\.\w+")) > 8
+
+
+def test_snakemake(tmp_path):
+    folder = copy_project(REPOSITORY, tmp_path / "project")
+    prepare_inputs(folder)
+    (folder / "seeds.yaml").write_text("run: {seeds: [1, 2, 3, 4, 5]}\n")  # docs/scaling.md
+    text = (REPOSITORY / "docs/clusters.md").read_text()
+    profiles = re.findall(r"^```yaml\n(executor: .*?)^```", text, re.MULTILINE | re.DOTALL)
+    for name, profile in zip(("mine", "gpus-only"), profiles, strict=True):
+        (folder / "profiles" / name).mkdir()
+        (folder / "profiles" / name / "config.yaml").write_text(profile)
+    runs = [[w for w in command if w not in ("/usr/bin/time", "-v", "snakemake")] for command in of("snakemake")]
+    runs.append(["--workflow-profile", "profiles/gpus-only"])
+    for arguments, output in zip(runs, dry_runs(folder, runs), strict=True):
+        assert ("Unlock" if "--unlock" in arguments else "This was a dry-run") in output, (arguments, output[-2000:])
+        assert names_cores(arguments, folder), f"{arguments} needs --cores"
+
+
+def names_cores(arguments: list[str], folder: Path) -> bool:
+    """Tell whether Snakemake would start without a dry run: it wants a number of cores, or of jobs."""
+    if {"-n", "--unlock", "--cores"} & set(arguments):
+        return True
+    named = [Path(arguments[i + 1]) for i, word in enumerate(arguments) if word == "--workflow-profile"]
+    return any("jobs" in yaml.safe_load((folder / profile / "config.yaml").read_text()) for profile in named)
+
+
+@pytest.mark.parametrize("command", of("make"), ids=" ".join)
+def test_make(command):
+    run = subprocess.run([*command, "--dry-run"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_benchmarks():
+    """One process imports all, and says how each is used."""
+    commands = of(r"perf\.\w+")
+    script = (
+        "import importlib, json, sys; print(json.dumps([importlib.import_module(m).__doc__ for m in sys.argv[1:]]))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, *map(program, commands)], cwd=REPOSITORY, stdout=subprocess.PIPE
+    )
+    for command, documented in zip(commands, json.loads(run.stdout), strict=True):
+        usage = re.search(rf"^ +python -m {re.escape(program(command))}\b(.*)$", documented, re.MULTILINE)
+        assert usage and fits_usage(list(command[3:]), usage[1]), f"{' '.join(command)}: {documented}"
+
+
+def in_python(command: tuple[str, ...], folder: Path) -> None:
+    """Run a command of Python in a folder."""
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([sys.executable, *command[1:]], cwd=folder, env=variables, check=True)
+
+
+def test_exchange(tmp_path):
+    torch.save({"model_state": {name: torch.zeros(shape) for name, shape in THEIRS.items()}}, tmp_path / "their.pth")
+    made = [command[-1] for command in of(r"fsar\.model\.exchange")]
+    for command in of(r"fsar\.model\.exchange"):
+        in_python(command, tmp_path)
+    assert len(made) == 2 and all((tmp_path / name).is_file() for name in made)
+
+
+def test_drawing_a_figure_again(tmp_path):
+    [command] = of(r"fsar\.results\.figures\.drawing")
+    row = {"benchmark": "hmdb51", "backbone": "RN50", "method": "OTAM", "way": 5, "shot": 1, "accuracy": 50.0}
+    (tmp_path / command[-2]).parent.mkdir(parents=True)
+    pd.DataFrame([row | {"interval": 1.0}]).to_parquet(tmp_path / command[-2])
+    in_python(command, tmp_path)
+    assert (tmp_path / command[-1]).read_bytes().startswith(b"%PDF")
+
+
+def test_how_commands_are_found():
+    text = "`make table`, not `table`, `key: value`,\n`python -m\nperf.x A`\n```bash\nls -l  # dry\n\nls\n```\n"
+    found = [words(line) for line in of_markdown(text + "```yaml\nls: x\n```\n")]
+    assert found == [("ls", "-l"), ("ls",), ("make", "table"), ("python", "-m", "perf.x", "A")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "fits"),
+    [
+        ("", "", True), ("x", "", False), ("", "FOLDER", False), ("x", "FOLDER", True), ("x", "[a folder]", True),
+        ("x y", "FOLDER", False), ("x y", "FOLDER [FOLDER …]", True), ("--model m", "[--model M] [--rounds 5]", True),
+        ("--modal m", "[--model M]", False), ("--model", "[--model M]", False), ("m", "[--model M]", False),
+    ],
+)  # fmt: skip
+def test_how_arguments_are_compared(arguments, usage, fits):
+    assert fits_usage(arguments.split(), usage) is fits
