@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.jobs import Job
 from snakemake.logging import logger
 from snakemake.utils import validate
 
@@ -27,21 +26,11 @@ from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import layouts
 from fsar.plan.plan import Plan, code, metric_file
+from fsar.plan.recorded import record_as_run
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.sources.manifest import video_counts
 
-
-def look_again(job, reset=Job.reset_params_and_resources):
-    """Forget a job's parameters before it runs, those that are recorded, too.
-
-    Snakemake (9.27) forgets those that the job is given. It would record what was so when the run was planned where the
-    job runs on a cluster, and decode videos that the run itself has made or fetched once more in the next run.
-    """
-    reset(job)
-    job._non_derived_params = None
-
-
-Job.reset_params_and_resources = look_again
+record_as_run()
 
 
 def planned(config):

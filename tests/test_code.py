@@ -1,11 +1,14 @@
-"""Which code decides a result: statements along the imports of a script, and nothing else."""
+"""Which code decides a result, statements along the imports of a script and nothing else; what is recorded of a job."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from snakemake.jobs import Job
 
 from fsar.plan.code import code_checksum, code_inputs, statements_checksum
 from fsar.plan.plan import SCRIPTS, metric_file
+from fsar.plan.recorded import record_as_run
 
 BEFORE = '''"""What it is for."""
 
@@ -99,3 +102,17 @@ def test_a_metric_counts_where_it_is_used():
     one, other = (code_checksum(SCRIPTS / "train_model.py", metric_file(model)) for model in ("otam", "trx"))
     assert one != other
     assert code_checksum(SCRIPTS / "train_model.py", metric_file("clip-fsar")) == one
+
+
+def test_what_is_recorded_of_a_job_is_found_when_it_runs(monkeypatch):
+    """Snakemake's own job, without a workflow: both the parameters it is given and those that are recorded."""
+    found = iter(["planned", "made by then"])
+    rule = SimpleNamespace(expand_params=lambda *_: (value := [next(found)], value))
+    job = object.__new__(Job)
+    job.rule, job.input, job.output, job.wildcards_dict = rule, [], [], {}
+    job._params, job._non_derived_params, job._params_and_resources_resetted = None, None, False
+    monkeypatch.setattr(Job, "reset_params_and_resources", Job.reset_params_and_resources)
+    record_as_run()
+    assert job.non_derived_params == job.params == ["planned"]
+    job.reset_params_and_resources()
+    assert job.non_derived_params == job.params == ["made by then"]
