@@ -30,7 +30,7 @@ rule tables:
 
 rule figures:
     input:
-        expand(paths.FIGURE + ".{suffix}", figure=FIGURES, suffix=("pdf", "svg", "png")),
+        expand(f"{paths.FIGURE}.{{suffix}}", figure=FIGURES, suffix=("pdf", "svg", "png")),
 
 
 rule all:

@@ -20,12 +20,11 @@ from fsar.config.check import check_source_counts
 from fsar.config.merge import effective, without_effect
 from fsar.errors import UserError
 from fsar.files import from_working_directory
-from fsar.model.methods import METHODS, MODELS
+from fsar.model.methods import MODELS
 from fsar.plan import paths, sources
-from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import layouts
-from fsar.plan.plan import Plan, code, metric_file
+from fsar.plan.plan import Plan, code, megabytes_of_tests, metric_file
 from fsar.plan.recorded import record_as_run
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.sources.manifest import video_counts
@@ -112,9 +111,9 @@ def with_metric(script):
     return lambda wildcards: code(script, metric_file(wildcards.model))
 
 
-def with_suffixes(path, suffixes, **names):
-    """Paths for each suffix, with wildcards filled in from lists."""
-    return expand(path + "{suffix}", suffix=suffixes, **names)
+def unmade_files():
+    """The outputs of jobs that should have run and did not."""
+    return {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
 
 
 def threads_of_a_model(wildcards):
@@ -130,13 +129,9 @@ def training_gpus(wildcards):
     return devices * gpus(wildcards)
 
 
-# Of a model's tests, as measured with 2,400 videos of RN50's width (docs/performance.md).
-METRICS_MB = {"trx": 12000, "others": 4000}
-
-
 def memory_of_tests(wildcards, attempt):
-    """Megabytes: what the metric of the model keeps of every video (docs/performance.md)."""
-    return attempt * METRICS_MB.get(MODELS[wildcards.model].metric, METRICS_MB["others"])
+    """Megabytes: what the metric of the model keeps of every video."""
+    return attempt * megabytes_of_tests(wildcards.model)
 
 
 def evaluation_of_a_model(wildcards):

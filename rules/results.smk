@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from fsar.config.merge import decisive_record
+from fsar.results.partial_table import write_partial_table
 
 
 rule write_tables:
@@ -103,37 +104,13 @@ rule write_statistics:
         "../workflow_scripts/write_statistics.py"
 
 
-def table_of_what_is_there():
-    """After a failure: the table with the rows of what was made, if its own job is among those that could not run."""
-    from fsar.results.table import write_tables  # takes a second to import, and is rarely wanted
-
-    dag = workflow.dag
-    unmade = {
-        str(path)
-        for job in dag.jobs
-        if dag.needrun(job) and not dag.finished(job)
-        for path in job.output
-    }
-    csv, markdown = (Path(f"{paths.TABLE}.{suffix}") for suffix in ("csv", "md"))
-    if not workflow.is_main_process or str(csv) not in unmade:
-        return
-    missing = [s for s in PLAN.settings if not unmade.isdisjoint({*s.predictions, s.counts})]
-    there = [setting for setting in PLAN.settings if setting not in missing]
-    if there:
-        write_tables(there, csv, markdown, missing)
-        names = ", ".join(dict.fromkeys(f"{s.benchmark} with {s.backbone}" for s in missing))
-        logger.error(
-            f"{csv} has the rows of what was made. Missing: rows of {names}. The log above says what failed."
-        )
-
-
 onerror:
-    table_of_what_is_there()
-
-
-def drawing(figure):
-    """The file that collects and draws a figure, which is imported by its name."""
-    return ROOT / f"fsar/results/figures/{FIGURES[figure].kind}.py"
+    if workflow.is_main_process:
+        table, unmade = paths.TABLE, unmade_files()
+        if told := write_partial_table(
+            PLAN.settings, unmade, Path(f"{table}.csv"), Path(f"{table}.md")
+        ):
+            logger.error(told)
 
 
 # A figure, with the data it is drawn from beside it.
@@ -161,7 +138,7 @@ rule draw_figure:
         mem_mb=growing(4000),
         runtime=growing(30, "m"),
     params:
-        code=lambda wildcards: code("draw_figure.py", drawing(wildcards.figure)),
+        code=lambda wildcards: code("draw_figure.py", FIGURES[wildcards.figure].file),
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
         arguments=lambda wildcards: FIGURES[wildcards.figure].arguments,

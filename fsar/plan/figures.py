@@ -5,11 +5,13 @@ A figure is one file in fsar/results/figures/ and one function here, which yield
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fsar.config.merge import components_record
 from fsar.model.methods import METHODS
 from fsar.plan import paths
+from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan
 from fsar.plan.setting import Setting
@@ -35,6 +37,11 @@ class PlannedFigure:
     caption: str
     inputs: list[str]
     arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """The file that collects and draws it, which is imported by its name."""
+        return PACKAGE / "results" / "figures" / f"{self.kind}.py"
 
 
 def planned_figures(plan: Plan) -> dict[str, PlannedFigure]:

@@ -27,6 +27,16 @@ def metric_file(model: str) -> Path:
     return PACKAGE / "model" / "matching" / f"{MODELS[model].metric}.py"
 
 
+# Memory of a model's tests by metric, as measured with 2,400 videos of RN50's width (docs/performance.md).
+TESTS_MB = {"trx": 12000}
+OTHER_TESTS_MB = 4000
+
+
+def megabytes_of_tests(model: str) -> int:
+    """Return the memory that a model's tests need: what its metric keeps of every video."""
+    return TESTS_MB.get(MODELS[model].metric, OTHER_TESTS_MB)
+
+
 class Plan:
     """What a config asks for.
 
