@@ -199,6 +199,12 @@ class FramesConfig(Section):
         ge=16,
         le=1024,
     )
+    antialias: bool = key(
+        "Average over pixels where frames become smaller; false is the published way, which looks at four pixels for "
+        "each (docs/fidelity.md).",
+        ("decode_frames",),
+        default=True,
+    )
     quality: int = key("JPEG quality of stored frames.", ("decode_frames",), unit="1–100", default=90, ge=1, le=100)
     keep: int = key(
         "Frames stored per video, evenly spread; 0 stores all. Temporal sampling is exact only with all.",
