@@ -28,6 +28,7 @@ from perf.worlds import clips_in
 SIZE, EVERY = 256, 10
 WAYS = {
     "as by default": FramesConfig(size=SIZE, shards=1),
+    "quality: 100": FramesConfig(size=SIZE, shards=1, quality=100),
     "antialias: false": FramesConfig(size=SIZE, shards=1, antialias=False),
     "antialias: false, quality: 100": FramesConfig(size=SIZE, shards=1, antialias=False, quality=100),
 }

@@ -5,30 +5,29 @@ FFmpeg's scaler averages over all pixels that a smaller picture's pixel stands f
 
 from typing import cast
 
-import av
 import numpy as np
-from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 
-def without_antialias(frame: av.VideoFrame, size: int) -> av.VideoFrame:
-    """Return a frame in RGB, resized to `size` × `size`.
-
-    Colours are converted before, at full size and in FFmpeg's usual, less exact way: so decord does, to the last bit.
-    """
-    full = frame.reformat(format="rgb24", interpolation=Interpolation.BILINEAR, threads=1).to_ndarray()
-    return av.VideoFrame.from_ndarray(interpolate(cast("NDArray[np.uint8]", full), size), format="rgb24")
-
-
-def interpolate(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize (H, W, 3) bytes to (size, size, 3), as torch's `interpolate(mode="bilinear")`, rounded to bytes."""
-    top, bottom, down = _neighbours(picture.shape[0], size)
-    left, right, across = _neighbours(picture.shape[1], size)
+def interpolate(plane: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize (H, W) bytes to (size, size), as torch's `interpolate(mode="bilinear")`, rounded to bytes."""
+    top, bottom, down = _neighbours(plane.shape[0], size)
+    left, right, across = _neighbours(plane.shape[1], size)
     # Only the rows that are looked at become floats.
-    upper, lower = picture[top].astype(np.float32), picture[bottom].astype(np.float32)  # (size, W, 3)
-    rows = upper + (lower - upper) * down[:, None, None]
-    pixels = rows[:, left] + (rows[:, right] - rows[:, left]) * across[:, None]
-    return cast("NDArray[np.uint8]", np.rint(pixels).astype(np.uint8))
+    upper, lower = plane[top].astype(np.float32), plane[bottom].astype(np.float32)  # (size, W)
+    rows = _between(upper, lower, down[:, None])
+    pixels = _between(rows.take(left, axis=1), rows.take(right, axis=1), across)
+    return cast("NDArray[np.uint8]", np.rint(pixels, out=pixels).astype(np.uint8))
+
+
+def _between(
+    first: NDArray[np.float32], second: NDArray[np.float32], share: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return what lies between two arrays, in the memory of the second."""
+    second -= first
+    second *= share
+    second += first
+    return second
 
 
 def _neighbours(length: int, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
