@@ -271,6 +271,17 @@ def test_span_as_published():
     assert list(positions) == [int(2.5 + i * (296 - 35) / 7) for i in range(8)]
 
 
+@pytest.mark.parametrize("fps", [23.976, 25, 29.97, 30, 60])
+def test_span_in_the_arithmetic_of_the_public_code(fps):
+    """In single precision, clamped before it is cut to integers; shorter videos differ (docs/fidelity.md)."""
+    for length in range(40, 700):
+        span = min(8 * 35 * fps / 12, length // 8 * 8)
+        start = (length - span + 1) / 2
+        expected = torch.linspace(start, start + span - 35, 8).clamp(0, length - 1).long()
+        ours = sample_positions(length, fps, SamplingConfig(strategy="span"), np.random.default_rng(0), training=False)
+        assert list(ours) == expected.tolist(), length
+
+
 def test_test_positions_depend_on_the_video_and_the_seed_alone():
     draws = {(v, s): tuple(positions_at_test(v, 400, 30, SamplingConfig(), s)) for v in "ab" for s in (0, 1)}
     assert len(set(draws.values())) == 4
