@@ -45,7 +45,8 @@ def part(tensors: dict[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
 
 def visual_encoder(state: dict[str, Tensor], meta: dict) -> nn.Module:
     """Build CLIP's visual encoder with the sizes of its weights."""
-    stated = re.search(r"(\d+) heads", json.dumps(meta))
+    about = json.dumps(meta)
+    stated = re.search(r"pool (\d+) heads", about) or re.search(r"(\d+) heads", about)
     if "visual.attnpool.c_proj.weight" in state:
         layers = [len({n.split(".")[2] for n in state if n.startswith(f"visual.layer{i}.")}) for i in range(1, 5)]
         width, output = state["visual.conv3.weight"].shape[0], state["visual.attnpool.c_proj.weight"].shape[0]
@@ -98,7 +99,7 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
     model.load_trained_state(weights | buffers)
     model.training_text = tensors["text_train"]
 
-    order = tensors["in_support_classes"].reshape(way, shot)[:, 0]
+    order = tensors["in_support_classes"].unique()
     sets = [by_class(tensors[f"in_{s}_frames"], tensors[f"in_{s}_classes"], order) for s in ("support", "query")]
     training = TrainingConfig(
         way=way, shot=shot, queries=len(sets[1]) // way, tasks_per_step=1, video_text_weight=float(tensors["lambda"]),
