@@ -64,6 +64,9 @@ def test_facts_and_odd_sizes(tmp_path):
         assert (facts.fps, facts.width, facts.height) == (15.0, 61, 47)
         assert [plane.shape for plane in planes] == [(size, size), (half, half), (half, half)]
         assert_same_frames(frames_of(path, size), ffmpeg_frames(path, size))
+        _, aliased = next(decode(path, size, timeout=60, antialias=False))
+        assert [plane.shape for plane in aliased] == [plane.shape for plane in planes]
+        assert max(np.abs(a.astype(int) - p).mean() for a, p in zip(aliased, planes, strict=True)) < 2
 
 
 @pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020nc", "full"])
