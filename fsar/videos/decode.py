@@ -16,6 +16,8 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from fsar.videos.resize import interpolate
+
 # A picture as JPEG has it: brightness in full resolution, two colour planes in half of it, each from 0 to 255.
 Planes = list[NDArray[np.uint8]]
 
@@ -33,7 +35,7 @@ class VideoFacts:
     height: int
 
 
-def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoFacts, Planes]]:
+def decode(path: str | Path, size: int, timeout: float, antialias: bool = True) -> Iterator[tuple[VideoFacts, Planes]]:
     """Yield every frame, resized to `size` × `size` by bilinear interpolation without regard to the aspect ratio.
 
     One frame is held at a time, so memory does not grow with the video. Frames stay in the colours of video, which are
@@ -43,6 +45,7 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
         path: any file FFmpeg's libraries can read; its name may hold any character.
         size: height and width of the frames, in pixels.
         timeout: give up after so many seconds.
+        antialias: average over pixels where the frame becomes smaller; without it each pixel comes from four.
 
     Yields:
         The video's facts and the planes Y (size, size), U and V (size / 2, size / 2, rounded up), BT.601, full range.
@@ -74,10 +77,15 @@ def decode(path: str | Path, size: int, timeout: float) -> Iterator[tuple[VideoF
                 width, height = (frame.height, frame.width) if quarter_turns % 2 else (frame.width, frame.height)
                 facts = VideoFacts(rate, width, height)
                 scaled = scaler.reformat(
-                    frame, size, size, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
+                    frame, *((size, size) if antialias else (frame.width, frame.height)), "yuvj420p",
+                    interpolation=Interpolation.BILINEAR, threads=1,
                     dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
                 )  # fmt: skip
-                yield facts, [_turned(plane, quarter_turns) for plane in scaled.planes]
+                planes = [_turned(plane, quarter_turns) for plane in scaled.planes]
+                if not antialias:
+                    sides = (size, -(-size // 2), -(-size // 2))
+                    planes = [interpolate(plane, side) for plane, side in zip(planes, sides, strict=True)]
+                yield facts, planes
                 frames += 1
     except av.FFmpegError as error:
         reason = error.strerror or type(error).__name__

@@ -29,7 +29,7 @@ def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[byt
     """Decode a video and return its facts and one JPEG per frame."""
     frames = [
         (facts, simplejpeg.encode_jpeg_yuv_planes(*planes, quality=config.quality))
-        for facts, planes in decode(path, config.size, config.timeout)
+        for facts, planes in decode(path, config.size, config.timeout, config.antialias)
     ]
     return frames[0][0], [jpeg for _, jpeg in frames]  # decode() raises if there is no frame
 
