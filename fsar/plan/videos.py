@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fsar.config import Config, PublishedSource
+from fsar.config import Config, CsvSource, PublishedSource
 from fsar.plan.sources import listings, made_files, split_lists, videos_folder
 from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.inventory import videos_of_folder
@@ -33,15 +33,16 @@ class PresentVideos:
     def of_shard(self, benchmark: str, shard: int) -> str | None:
         """Return the fingerprint of a shard's videos: their ids, sizes and times of modification.
 
-        A path does not count, so a data set that is moved is not decoded again. None where this run makes the videos.
+        A path does not count, so a data set that is moved is not decoded again. Nor does the time of a video that lies
+        as the workflow has made it: two checkouts that render or unpack the same videos can share their frames. None
+        while the videos are still to be made.
         """
-        videos = None
         made = state_of(self._made_files(benchmark))
         if self._shards.get(benchmark, (None,))[0] != made:
             videos = self.listed(benchmark)
             if videos is None:
                 return None
-            self._shards[benchmark] = (made, self._fingerprints(benchmark, videos))
+            self._shards[benchmark] = (made, self._fingerprints(benchmark, videos, made))
         return self._shards[benchmark][1].get(shard, "")
 
     def listed(self, benchmark: str) -> pd.DataFrame | None:
@@ -75,10 +76,13 @@ class PresentVideos:
             return made_files(self.config, PUBLISHED[source.kind].name)
         return listings(self.config, benchmark)
 
-    def _fingerprints(self, benchmark: str, videos: pd.DataFrame) -> dict[int, str]:
+    def _fingerprints(self, benchmark: str, videos: pd.DataFrame, made: list[tuple[int, int]]) -> dict[int, str]:
         shards = self.config.settings(benchmark, "frames").shards
-        states = pd.DataFrame(state_of(videos["path"]), columns=["bytes", "mtime_ns"])
-        table = states.assign(path=videos["video_id"].to_numpy())
+        table = pd.DataFrame(state_of(videos["path"]), columns=["bytes", "mtime_ns"])
+        if made and not isinstance(self.config.benchmarks[benchmark].source, CsvSource):
+            finished = max(mtime for _, mtime in made)  # what is older was not touched since
+            table["mtime_ns"] = table["mtime_ns"].where(table["mtime_ns"] > finished, 0)
+        table = table.assign(path=videos["video_id"].to_numpy())
         numbers = table["path"].map(lambda video_id: shard_of(video_id, shards))
         return {int(number): fingerprint(own) for number, own in table.groupby(numbers)}
 

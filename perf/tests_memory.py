@@ -1,0 +1,75 @@
+"""Memory of the tests of one model, with 2,400 videos of RN50's width, against what the rule states.
+
+    python -m perf.tests_memory [model …]
+
+Each model is tested in a process of its own, with one and with five shots, in two threads. Features are random. What a
+metric keeps of every video decides; of the episodes there are 1,000, since more are not held at a time.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from fsar.config import HeadConfig
+from fsar.episodes.stored import draw_episodes
+from fsar.evaluation.evaluate import PlannedTest, evaluate_model
+from fsar.evaluation.feature_file import write_features
+from fsar.files import write_parquet
+from fsar.model.head import load_head
+from fsar.model.methods import MODELS
+from fsar.plan.plan import megabytes_of_tests
+from fsar.sources.manifest import SCHEMA
+
+CLASSES, VIDEOS, FRAMES, WIDTH, EPISODES = 24, 2400, 8, 1024, 1000
+SHOTS = (1, 5)
+
+
+def make_files(folder: Path) -> None:
+    """Write features and stored episodes."""
+    ids, labels = [f"v{number}" for number in range(VIDEOS)], [f"c{number % CLASSES}" for number in range(VIDEOS)]
+    names = sorted(set(labels))
+    torch.manual_seed(0)
+    frames, text = torch.randn(VIDEOS, FRAMES, WIDTH), torch.randn(CLASSES, WIDTH)
+    write_features(folder / "features.safetensors", ids, frames, names, text)
+    manifest = pd.DataFrame({"video_id": ids, "path": ids, "class_name": labels, "split": "test", "source": "random"})
+    write_parquet(folder / "manifest.parquet", manifest, SCHEMA)
+    manifest.assign(status="ok")[["video_id", "status"]].to_parquet(folder / "index.parquet")
+    for shot in SHOTS:
+        draw_episodes(
+            folder / "manifest.parquet", folder / "index.parquet", "test", 5, shot, 1, EPISODES, 0,
+            folder / f"{shot}.parquet",
+        )  # fmt: skip
+
+
+def test(model: str, folder: Path) -> None:
+    """Run all tests of a model and print the most memory that this process had, in megabytes."""
+    features = folder / "features.safetensors"
+    head = load_head(MODELS[model], HeadConfig(), features, None)
+    tests = [PlannedTest(model, "few-shot", 5, shot, folder / f"{shot}.parquet") for shot in SHOTS]
+    evaluate_model(head, tests, features, folder / f"{model}.parquet", "cpu", 2)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def main() -> None:
+    """Print a row per model."""
+    if "PERF_FOLDER" in os.environ:
+        test(sys.argv[1], Path(os.environ["PERF_FOLDER"]))
+        return
+    print("| model | MB | MB stated |")
+    print("|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        make_files(Path(folder))
+        for model in sys.argv[1:] or ("otam", "clip-fsar", "trx", "clip-fsar-trx"):
+            command = [sys.executable, "-m", "perf.tests_memory", model]
+            run = subprocess.run(command, env=os.environ | {"PERF_FOLDER": folder}, stdout=subprocess.PIPE, check=True)
+            print(f"| {model} | {int(run.stdout):,} | {megabytes_of_tests(model):,} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
