@@ -107,6 +107,7 @@ def test_support_and_queries_meet_batch_norm_apart(weights, apart):
     """Losses, gradients and running statistics are those of two plain calls, the support's first, or of one."""
     torch.manual_seed(2)
     model = FewShotModel(load_backbone("small-clip", weights), PLAIN, HeadConfig()).train()
+    model.set_training_classes(["a star", "a heart"])
     visual = copy.deepcopy(model.backbone.clip.visual)
     videos = torch.randint(0, 256, (2 * 1 + 2 * 3, 2, 64, 64, 3), dtype=torch.uint8)
     losses = model(videos, torch.arange(2), shot=1, video_text_weight=0.0, apart=apart)
@@ -128,6 +129,7 @@ def test_support_and_queries_meet_batch_norm_apart(weights, apart):
 
 def test_without_batch_norm_an_episode_is_one_call(weights, monkeypatch):
     model = FewShotModel(load_backbone("small-clip", weights), PLAIN, HeadConfig())
+    model.set_training_classes(["a star", "a heart"])
     encode, seen = model.backbone.forward, []
     monkeypatch.setattr(model.backbone, "forward", lambda videos: (seen.append(len(videos)), encode(videos))[1])
     videos = torch.randint(0, 256, (6, 2, 64, 64, 3), dtype=torch.uint8)
