@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fsar.config import FramesConfig
 from fsar.plan.code import code_checksum, code_inputs, statements_checksum
-from fsar.plan.plan import SCRIPTS, metric_file
+from fsar.plan.plan import SCRIPTS, decoder_file, metric_file
 
 BEFORE = '''"""What it is for."""
 
@@ -84,7 +85,9 @@ def test_code_follows_the_imports_of_a_script(repository):
     def inputs(name):
         return {str(Path(path).relative_to(repository / "fsar")) for path in code_inputs(SCRIPTS / name)}
 
-    assert inputs("decode_frames.py") == {"videos/decode.py", "videos/shards.py", "videos/store_write.py"}
+    assert inputs("decode_frames.py") == {
+        *("videos/decode.py", "videos/frame.py", "videos/shards.py", "videos/store_write.py")
+    }
     assert {"model/head.py", "training/schedule.py", "videos/sampling.py", "videos/store_read.py"} <= inputs(
         "train_model.py"
     )
@@ -93,6 +96,13 @@ def test_code_follows_the_imports_of_a_script(repository):
     assert "model/head.py" not in inputs("encode_features.py")
     for script in SCRIPTS.glob("*.py"):
         assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p == "model/methods.py"}
+
+
+def test_a_decoder_counts_where_it_is_used():
+    chosen = {name: decoder_file(FramesConfig(decoder=name)) for name in ("pyav", "decord", "ffmpeg")}
+    assert len({code_checksum(SCRIPTS / "decode_frames.py", file) for file in chosen.values()}) == 3
+    names = {Path(path).name for path in code_inputs(chosen["decord"])}
+    assert {"losses.py", "program.py", "pyav.py", "scale.py"} <= names and "ffmpeg.py" not in names
 
 
 def test_a_metric_counts_where_it_is_used():

@@ -17,7 +17,8 @@ from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.sources.manifest import SCHEMA
 from fsar.videos.augmentation import colour_jitter, crop, flip
-from fsar.videos.decode import VideoError, decode
+from fsar.videos.decode import decode
+from fsar.videos.frame import Frame, VideoError, VideoFacts
 from fsar.videos.sampling import positions_at_test, sample_positions
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
@@ -26,9 +27,10 @@ from fsar.videos.store_write import stored_positions, write_shard
 from tests.videos import FFMPEG, ffmpeg_frames, make_broken_videos, make_video
 
 
-def frames_of(path, size=48):
+def frames_of(path, size=48, decoder="pyav"):
     """Every frame as a row of bytes: the planes Y, U and V."""
-    return np.stack([np.concatenate([p.ravel() for p in planes]) for _, planes in decode(path, size, timeout=60)])
+    parts = decode(path, size, 60, decoder)
+    return np.stack([np.concatenate([p.ravel() for p in part.planes]) for part in parts if isinstance(part, Frame)])
 
 
 def assert_same_frames(ours, theirs, mean=1.0):
@@ -57,9 +59,9 @@ def test_every_frame_once_in_order(tmp_path, name, options):
 def test_facts_and_odd_sizes(tmp_path):
     path = make_video(tmp_path / "odd.mp4", 5, fps=15, size="61x47", pixels="yuv444p")
     for size, half in ((32, 16), (31, 16)):
-        facts, planes = next(decode(path, size, timeout=60))
-        assert (facts.fps, facts.width, facts.height) == (15.0, 61, 47)
-        assert [plane.shape for plane in planes] == [(size, size), (half, half), (half, half)]
+        first = next(decode(path, size, timeout=60))
+        assert first.facts == VideoFacts(15.0, 61, 47) and first.position == 0
+        assert [plane.shape for plane in first.planes] == [(size, size), (half, half), (half, half)]
         assert_same_frames(frames_of(path, size), ffmpeg_frames(path, size))
 
 
@@ -101,7 +103,7 @@ def test_rotation_in_the_metadata(tmp_path, degrees):
         str(turned),
     ]
     subprocess.run(command, check=True)
-    facts, _ = next(decode(turned, 48, timeout=60))
+    facts = next(decode(turned, 48, timeout=60)).facts
     assert (facts.width, facts.height) == ((80, 48) if degrees == 180 else (48, 80))
     assert_same_frames(frames_of(turned), ffmpeg_frames(turned, 48), mean=2.0)  # it turns before it scales
 
@@ -164,8 +166,8 @@ def test_store_gives_back_the_frames(tmp_path):
         assert store.length(number) == len(original) and store.video_id(number) == name
         stored = store.frames(number, np.arange(len(original)))
         assert np.abs(stored.astype(int) - original.astype(int)).mean() < 4
-        *_, (_, planes) = decode(tmp_path / name, 48, timeout=60)
-        expected = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg_yuv_planes(*planes, quality=95))
+        *_, last = decode(tmp_path / name, 48, timeout=60)
+        expected = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg_yuv_planes(*last.planes, quality=95))
         np.testing.assert_array_equal(stored[-1], expected)
 
 

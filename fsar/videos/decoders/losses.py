@@ -1,0 +1,85 @@
+"""How many frames a damaged video has lost, as well as can be known from its packets and their times."""
+
+import re
+from dataclasses import dataclass, field
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from fsar.videos.frame import Flaws
+
+# Where packets are missing for longer, something is lost; a shorter pause can be a variable frame rate.
+PAUSE = 1.0  # seconds
+# Ends that containers declare are right to a frame or two.
+SLACK = 2.5  # frames
+
+
+@dataclass
+class Losses:
+    """What happens while a video is decoded: packets refused, frames given as damaged, and when packets were."""
+
+    packets: int = 0
+    refusals: int = 0
+    damaged: int = 0
+    decoded: int = 0
+    reason: str = ""
+    times: list[float] = field(default_factory=list)  # seconds
+
+    def seen(self, packet: "av.Packet[VideoStream] | None", pictures: list[av.VideoFrame]) -> None:
+        """Note a packet and the frames that the decoder gave for it."""
+        if packet is not None and packet.size:
+            self.packets += not packet.is_discard  # one that only later frames are made of
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if stamp is not None:
+                self.times.append(float(stamp * packet.time_base))
+        for picture in pictures:
+            self.decoded += 1
+            if picture.is_corrupt:
+                self.damaged += 1
+                self.reason = self.reason or f"damaged at frame {self.decoded - 1}"
+
+    def refused(self, reason: str) -> None:
+        """Note a packet that cannot be read or decoded."""
+        self.refusals += 1
+        self.reason = self.reason or f"{reason}, after {self.decoded} frames"
+
+    def flaws(self, container: InputContainer) -> Flaws | None:
+        """Return what is lost after the last packet; None if nothing is known to be."""
+        lost = self.damaged
+        if self.refusals:
+            lost += max(self.packets - self.decoded, self.refusals)
+        if missing := self._missing(container):
+            lost += missing
+            self.reason = self.reason or f"packets are missing for {missing} frames"
+        return Flaws(lost=lost, reason=self.reason) if lost else None
+
+    def _missing(self, container: InputContainer) -> int:
+        """Return for how many frames there is time without packets: between two of them, and before the end."""
+        if len(self.times) < 2:
+            return 0
+        times = np.sort(self.times)
+        steps = np.diff(times)
+        usual = float(np.median(steps)) or PAUSE
+        pauses = steps[steps > max(PAUSE, SLACK * usual)]
+        missing = int(np.round(pauses / usual - 1).sum())
+        end, slack = _declared_end(container)
+        unseen = end - (float(times[-1]) + usual)
+        return missing + (round(unseen / usual) if unseen > max(slack, SLACK * usual) else 0)
+
+
+def _declared_end(container: InputContainer) -> tuple[float, float]:
+    """Return when a video should end, in seconds, 0 if unknown, and how far that may be off."""
+    stream: VideoStream = container.streams.video[0]
+    if container.format.name == "avi" and stream.average_rate:
+        # Counted in the header; FFmpeg's duration is guessed from the size of the file.
+        return float(stream.frames / stream.average_rate), 0.0
+    if stream.duration and stream.time_base:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base), 0.0
+    if tag := re.match(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):  # of Matroska and WebM
+        hours, minutes, seconds = map(float, tag.groups())
+        return 3600 * hours + 60 * minutes + seconds, PAUSE
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base, PAUSE
+    return 0.0, PAUSE
