@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore, nearest
 from fsar.videos.store_write import stored_positions, write_shard
-from tests.videos import FFMPEG, ffmpeg_frames, make_broken_videos, make_video
+from tests.videos import ffmpeg_frames, make_broken_videos, make_video, turn
 
 
 def frames_of(path, size=48, decoder="pyav"):
@@ -89,20 +88,7 @@ def test_variable_frame_rate(tmp_path):
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotation_in_the_metadata(tmp_path, degrees):
     plain = make_video(tmp_path / "plain.mp4", 6, size="80x48")
-    turned = tmp_path / "turned.mp4"
-    command = [
-        FFMPEG,
-        "-v",
-        "error",
-        "-display_rotation:v:0",
-        str(degrees),
-        "-i",
-        str(plain),
-        "-c",
-        "copy",
-        str(turned),
-    ]
-    subprocess.run(command, check=True)
+    turned = turn(plain, degrees)
     facts = next(decode(turned, 48, timeout=60)).facts
     assert (facts.width, facts.height) == ((80, 48) if degrees == 180 else (48, 80))
     assert_same_frames(frames_of(turned), ffmpeg_frames(turned, 48), mean=2.0)  # it turns before it scales

@@ -1,9 +1,10 @@
 """decord, by random access: the frames that the public implementation sees, its wrong ones included.
 
 That implementation asks for eight frames at increasing positions, anew for each clip. To get to one, decord jumps to
-the last key frame before it and decodes on from there. Here each group of pictures is entered by such a jump and read
-to its end, which gives for every position the frame that random access gives there, in the time of two passes. One
-more pass, by PyAV and in order, shows which of them are wrong.
+the last key frame before it and decodes on from there; it is that jump which goes wrong. Here each group of pictures is
+entered by a jump and read to its end, which gives for every position what random access gives there, in the time of two
+passes. (One thing is left out: after the last frame of a group decord reads on into the next without a jump.) One more
+pass, by PyAV and in order, shows which frames are wrong.
 
 decord runs in a process of its own (`python -m fsar.videos.decoders.decord VIDEO SIZE`): nothing else ends it where it
 hangs. That process writes the video's facts as a line of JSON and then the planes of all frames to its standard output,
@@ -39,12 +40,11 @@ DIFFERENT = 0.05
 def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
     """Yield the frames and then the flaws, see `fsar.videos.decode.decode`.
 
-    There are as many frames as decord says, which can be one more than there are, and they are not turned as the
-    file's metadata ask.
+    There are as many frames as decord says, which can be one more than there are.
 
     Raises:
-        VideoError: also if the video is damaged anywhere. How far decord gets then depends on its threads, and differs
-            from run to run.
+        VideoError: also if the video is damaged anywhere (how far decord gets then depends on its threads, and differs
+            from run to run), and if its metadata turn it by 90 degrees, which decord cannot do.
     """
     command = [sys.executable, "-m", __name__, str(path), str(size)]
     search = os.pathsep.join(filter(None, [str(CHECKOUT), os.getenv("PYTHONPATH")]))
@@ -106,9 +106,13 @@ def wrong_frames(seen: list[NDArray[np.int16]], path: str) -> int:
     """
     small = Scaler(SIDE)
     with av.open(f"file:{path}", metadata_errors="ignore") as container:
-        passes = (picture for pictures in sequential(container, Losses()) for picture in pictures)
-        # By way of RGB as decord's, so that the same frame gives the same pixels.
-        truth = np.stack([small.planes(picture.reformat(format="rgb24"))[0] for picture in passes]).astype(np.int16)
+        pictures = [
+            # By way of RGB as decord's, so that the same frame gives the same pixels.
+            small.planes(picture.reformat(format="rgb24"), round(picture.rotation / 90) % 4)[0].astype(np.int16)
+            for decoded in sequential(container, Losses())
+            for picture in decoded
+        ]
+    truth = np.stack(pictures)  # (frames, SIDE, SIDE)
     wrong = 0
     for position, frame in enumerate(seen):
         if position < len(truth) and np.abs(truth[position] - frame).mean() <= DIFFERENT:

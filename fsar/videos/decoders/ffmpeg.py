@@ -49,7 +49,7 @@ def _facts(program: Program) -> VideoFacts:
             rate = re.search(r", ([\d.]+k?) fps", line) or re.search(r", ([\d.]+k?) tbr", line)
             width, height = map(int, size.groups()) if size else (0, 0)
             fps = float(rate[1].replace("k", "e3")) if rate else 0.0
-        if found := re.match(r"\[info\]\s+displaymatrix: rotation of (-?[\d.]+) degrees", line):
+        if found := re.match(r"\[info\]\s+display ?matrix: rotation of (-?[\d.]+) degrees", line, re.I):
             turned = round(float(found[1]) / 90) % 2 == 1
     return VideoFacts(fps, *((height, width) if turned else (width, height)))
 
