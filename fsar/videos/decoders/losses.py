@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -25,7 +25,7 @@ class Losses:
     damaged: int = 0
     decoded: int = 0
     reason: str = ""
-    times: list[float] = field(default_factory=list)  # seconds
+    stamps: list[int] = field(default_factory=list)  # in the stream's unit of time
 
     def seen(self, packet: "av.Packet[VideoStream] | None", pictures: list[av.VideoFrame]) -> None:
         """Note a packet and the frames that the decoder gave for it."""
@@ -33,7 +33,7 @@ class Losses:
             self.packets += not packet.is_discard  # one that only later frames are made of
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is not None:
-                self.times.append(float(stamp * packet.time_base))
+                self.stamps.append(stamp)
         for picture in pictures:
             self.decoded += 1
             if picture.is_corrupt:
@@ -57,15 +57,19 @@ class Losses:
 
     def _missing(self, container: InputContainer) -> int:
         """Return for how many frames there is time without packets: between two of them, and before the end."""
-        if len(self.times) < 2:
+        unit = float(container.streams.video[0].time_base or 0)
+        stamps = sorted(self.stamps)
+        steps = sorted(after - before for before, after in pairwise(stamps))
+        usual = steps[len(steps) // 2] * unit if steps else 0.0  # seconds between two frames
+        if usual <= 0:
             return 0
-        times = np.sort(self.times)
-        steps = np.diff(times)
-        usual = float(np.median(steps)) or PAUSE
-        pauses = steps[steps > max(PAUSE, SLACK * usual)]
-        missing = int(np.round(pauses / usual - 1).sum())
+        missing = 0
+        for step in reversed(steps):
+            if step * unit <= max(PAUSE, SLACK * usual):
+                break
+            missing += round(step * unit / usual) - 1
         end, slack = _declared_end(container)
-        unseen = end - (float(times[-1]) + usual)
+        unseen = end - (stamps[-1] * unit + usual)
         return missing + (round(unseen / usual) if unseen > max(slack, SLACK * usual) else 0)
 
 
