@@ -57,11 +57,13 @@ class Losses:
 
     def _missing(self, container: InputContainer) -> int:
         """Return for how many frames there is time without packets: between two of them, and before the end."""
-        unit = float(container.streams.video[0].time_base or 0)
+        stream = container.streams.video[0]
+        unit = float(stream.time_base or 0)
         stamps = sorted(self.stamps)
         steps = sorted(after - before for before, after in pairwise(stamps))
-        usual = steps[len(steps) // 2] * unit if steps else 0.0  # seconds between two frames
-        if usual <= 0:
+        # Seconds between two frames.
+        usual = steps[len(steps) // 2] * unit if steps else float(1 / (stream.average_rate or 1))
+        if not stamps or usual <= 0:
             return 0
         missing = 0
         for step in reversed(steps):
