@@ -8,7 +8,7 @@ pass, by PyAV and in order, shows which frames are wrong.
 
 decord runs in a process of its own (`python -m fsar.videos.decoders.decord VIDEO SIZE`): nothing else ends it where it
 hangs. That process writes the video's facts as a line of JSON and then the planes of all frames to its standard output,
-and to its standard error at last a line of JSON, with the number of wrong frames or with an error.
+and to its standard error at last the number of wrong frames, or an error.
 """
 
 import json
@@ -31,6 +31,7 @@ from fsar.videos.frame import Flaws, Frame, VideoError, VideoFacts
 from fsar.videos.scale import Scaler
 
 CHECKOUT = Path(__file__).parents[3]
+VERDICT = "verdict: "  # begins the line that the other process writes at last
 # Frames are told apart by their brightness at this size, in pixels, …
 SIDE = 32
 # … and are not the same if it differs by more than this on average, in levels of 256; the same frame differs by 0.
@@ -46,7 +47,8 @@ def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
         VideoError: also if the video is damaged anywhere (how far decord gets then depends on its threads, and differs
             from run to run), and if its metadata turn it by 90 degrees, which decord cannot do.
     """
-    command = [sys.executable, "-m", __name__, str(path), str(size)]
+    # A relative name with a colon would be an address to decord.
+    command = [sys.executable, "-m", __name__, str(path.absolute()), str(size)]
     search = os.pathsep.join(filter(None, [str(CHECKOUT), os.getenv("PYTHONPATH")]))
     with running(command, timeout, {**os.environ, "PYTHONPATH": search}) as program:
         if header := program.line():
@@ -54,10 +56,10 @@ def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
             for position, planes in enumerate(program.pictures(size)):
                 yield Frame(facts, position, planes)
         status = program.ended()
-        last = "".join(deque(program.said(), maxlen=1))
         if status:
-            raise VideoError(f"decord was ended by signal {-status}" if status < 0 else f"decord failed: {last}")
-        verdict = json.loads(last)
+            how = f"was ended by signal {-status}" if status < 0 else f"failed: {''.join(deque(program.said(), 1))}"
+            raise VideoError(f"decord {how}")
+        verdict = json.loads(next(line for line in program.said() if line.startswith(VERDICT)).removeprefix(VERDICT))
         if verdict["error"]:
             raise VideoError(verdict["error"])
         if verdict["wrong"]:
@@ -82,7 +84,8 @@ def main(path: str, size: int) -> None:
     except RuntimeError:
         verdict = {"wrong": 0, "error": "decord cannot open it"}
     sys.stdout.flush()
-    print("\n" + json.dumps(verdict), file=sys.stderr)
+    print(f"\n{VERDICT}{json.dumps(verdict)}", file=sys.stderr, flush=True)
+    os._exit(0)  # without waiting for decord's threads, which may still wait for each other
 
 
 def random_access(path: str) -> Iterator[tuple[float, av.VideoFrame]]:

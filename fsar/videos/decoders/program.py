@@ -10,7 +10,7 @@ from threading import Timer
 
 import numpy as np
 
-from fsar.videos.frame import Planes, VideoError, too_slow
+from fsar.videos.frame import Planes, too_slow
 
 
 class Program:
@@ -71,17 +71,11 @@ def running(command: Sequence[str], timeout: float, variables: Mapping[str, str]
         command: the program and its arguments; no shell reads them.
         timeout: in seconds.
         variables: its environment, if not that of this process.
-
-    Raises:
-        VideoError: its name or an argument cannot be given to a program.
     """
     with tempfile.NamedTemporaryFile(prefix="decoder-") as said:  # a pipe that nobody reads would fill up
-        try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=variables
-            )
-        except ValueError as error:  # a null byte
-            raise VideoError(str(error)) from None
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=variables
+        )
         timer = Timer(timeout, process.kill)
         timer.start()
         try:
