@@ -1,15 +1,18 @@
 """One training step of CLIP-FSAR (30 clips × 8 frames), against the backbone's forward and backward pass alone.
 
-    python -m perf.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5]
+    python -m perf.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5] [--frames 8]
 
-The step is that of the training loop: one call of the backbone, the head, both objectives, the norm of the gradients
-and the optimizer. The usual way beside it: a call for the support and one for the queries, OTAM walked cell by cell.
+The step is that of the training loop: the backbone, the head, both objectives, the norm of the gradients and the
+optimizer. The usual way beside it: OTAM walked cell by cell, and always a call for the support and one for the queries.
+On a CPU that others use too, --processor-time measures that instead of the time that passes.
+With a ResNet the training step too encodes support and queries apart, and a further row has them together, in one call.
 Weights and pixels are random. On a GPU further rows take one thing away or add one: channels_last, torch.compile.
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -21,20 +24,20 @@ from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.model.backbone import Backbone
-from fsar.model.few_shot import FewShotModel
+from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.methods import METHODS
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import TrainingJob, parameter_groups, train_step
 from perf.usual_way import both_directions
 
-WAY, SHOT, QUERIES, FRAMES, CLASSES = 5, 1, 5, 8, 64
+WAY, SHOT, QUERIES, CLASSES = 5, 1, 5, 64
 
 
 class Step:
     """A model on a device, and the ways to run a step of it."""
 
-    def __init__(self, name: str, precision: str, device: str):
+    def __init__(self, name: str, precision: str, device: str, frames: int):
         torch.manual_seed(0)
         clip = open_clip.create_model(name, load_weights=False)
         self.config = TrainingConfig(tasks_per_step=1, precision=precision)  # type: ignore[arg-type]
@@ -48,11 +51,11 @@ class Step:
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         self.model.module.set_training_classes([f"class {number}" for number in range(CLASSES)])
         self.job = TrainingJob(
-            "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(), HeadConfig(),
-            self.config, seed=0, data_seed=0,
+            "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(),
+            HeadConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
-        pixels = torch.randint(256, (clips, FRAMES, size, size, 3), dtype=torch.uint8)
+        pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
         self.batch = TrainingBatch(0, pixels, torch.arange(WAY))
         self.pixels = pixels.to(self.fabric.device)
 
@@ -65,7 +68,14 @@ class Step:
 
     def whole(self) -> None:
         """The step of the training loop."""
-        _, _, statistics = train_step(self.fabric, self.model, self.optimizer, iter([self.batch]), self.job)
+        self._step(self.job)
+
+    def together(self) -> None:
+        """The same, with BatchNorm over support and queries at once."""
+        self._step(replace(self.job, training=self.config.model_copy(update={"batch_norm": "together"})))
+
+    def _step(self, job: TrainingJob) -> None:
+        _, _, statistics = train_step(self.fabric, self.model, self.optimizer, iter([self.batch]), job)
         statistics.finish(self.fabric, 1)
         self.optimizer.step()
 
@@ -91,13 +101,13 @@ class Step:
         return few_shot + F.cross_entropy(logits, torch.cat([classes.repeat_interleave(SHOT), labels]))
 
 
-def seconds(run: Callable[[], None], device: torch.device) -> float:
+def seconds(run: Callable[[], None], device: torch.device, clock: Callable[[], float]) -> float:
     """Return the seconds of one call, with what it leaves to the GPU."""
-    started = time.perf_counter()
+    started = clock()
     run()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def main() -> None:
@@ -107,29 +117,35 @@ def main() -> None:
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
-    step = Step(options.model, options.precision, options.device)
+    step = Step(options.model, options.precision, options.device, options.frames)
     device = step.fabric.device
     runs: dict[str, Callable[[], None]] = {
         "backbone alone": step.backbone,
         "training step": step.whole,
         "the usual way": step.usual,
     }
+    if batch_norms(step.model.train()):
+        runs["training step, together"] = step.together
     if device.type == "cuda":
-        contiguous = Step(options.model, options.precision, options.device)
+        contiguous = Step(options.model, options.precision, options.device, options.frames)
         contiguous.model.module.backbone.clip.to(memory_format=torch.contiguous_format)
         runs["training step, not channels_last"] = contiguous.whole
-        compiled = Step(options.model, options.precision, options.device)
+        compiled = Step(options.model, options.precision, options.device, options.frames)
         compiled.model.module.backbone.clip.visual.compile()
         runs["training step, torch.compile"] = compiled.whole
     for run in runs.values():
         for _ in range(1 if device.type == "cpu" else 5):
             run()  # warm
+    clock = time.process_time if options.processor_time else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(options.rounds):
         for name, run in runs.items():
-            times[name].append(seconds(run, device))
-    print(f"{options.model}, {options.precision}, {device.type}, {torch.get_num_threads()} threads")
+            times[name].append(seconds(run, device, clock))
+    threads = torch.get_num_threads()
+    print(f"{options.model}, {options.frames} frames, {options.precision}, {device.type}, {threads} threads")
     print("| | s (least to most) | episodes/s | over the backbone alone |")
     print("|---|---|---|---|")
     for name, taken in times.items():
@@ -138,6 +154,9 @@ def main() -> None:
             f"| {name} | {median(taken):.3f} ({min(taken):.3f}–{max(taken):.3f}) | {1 / median(taken):.2f} "
             f"| {ratio:.3f}× |"
         )
+    if together := times.get("training step, together"):
+        ratios = [apart / both for apart, both in zip(times["training step"], together, strict=True)]
+        print(f"apart over together: {median(ratios):.3f} ({min(ratios):.3f}–{max(ratios):.3f})")
     if device.type == "cuda":
         print(f"most GPU memory: {torch.cuda.max_memory_allocated() / 1e9:.1f} GB")
 

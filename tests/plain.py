@@ -80,7 +80,7 @@ def positions(frames, width):
 
 def trx(query, shots, parameters):
     """Query and several support videos of one class, against one another (cardinalities 2 and 3)."""
-    squares = 0.0
+    of_each = []
     for number, cardinality in enumerate((2, 3)):
         p = {k.removeprefix(f"relations.{number}."): v for k, v in parameters.items()}
 
@@ -106,8 +106,8 @@ def trx(query, shots, parameters):
             weights = softmax([dot(key(t), k) / math.sqrt(len(k)) for k in keys])
             found = [sum(w * v[i] for w, v in zip(weights, values, strict=True)) for i in range(len(values[0]))]
             total += sum((a - b) ** 2 for a, b in zip(value(t), found, strict=True))
-        squares += (total / len(asked)) ** 2
-    return math.sqrt(squares)
+        of_each.append(total / len(asked))
+    return sum(of_each) / len(of_each)
 
 
 def distance(metric, query, prototype, smoothing=0.5):

@@ -186,6 +186,7 @@ def test_published_values_are_the_defaults():
     assert (config.head.attention_dropout, config.head.feed_forward_dropout, config.head.smoothing) == (0.2, 0.05, 0.5)
     assert (config.head.text_weight, config.head.merge) == (0.9, "before")
     assert (config.training.tasks_per_step, config.training.weight_decay, config.training.queries) == (4, 1e-3, 5)
+    assert config.training.batch_norm == "apart"
 
 
 @pytest.mark.parametrize(

@@ -263,6 +263,21 @@ def report(folder):
     return places["page"].read_text(), json.loads(places["counts"].read_text())
 
 
+def test_decord_without_antialiasing(tmp_path):
+    """Sharper where frames become smaller, as PyAV's are."""
+    pytest.importorskip("decord")
+    noise = ("-vf", "noise=c0s=30:c0_seed=1", "-c:v", "libx264", "-crf", "10")
+    path = make_video(tmp_path / "noise.mp4", 3, size="320x240", options=noise)
+    by = {
+        (decoder, antialias): next(decode(path, 48, 60, decoder, antialias)).planes[0].astype(int)
+        for decoder in ("pyav", "decord")
+        for antialias in (True, False)
+    }
+    assert by["decord", False].std() > 1.2 * by["decord", True].std()
+    for antialias in (True, False):
+        assert np.abs(by["decord", antialias] - by["pyav", antialias]).mean() < BY_RGB
+
+
 def test_decord_that_is_not_installed_is_told_before_any_job(monkeypatch):
     benchmarks = {"own": {"source": {"kind": "csv", "file": "own.csv"}, "frames": {"decoder": "decord"}}}
     values = {"run": {"benchmarks": ["own"], "backbones": ["b"]}, "benchmarks": benchmarks}

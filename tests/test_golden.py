@@ -1,4 +1,6 @@
-"""Number for number: our method against tensors computed by the public implementation of CLIP-FSAR."""
+"""Number for number: our methods against tensors computed by their public implementations, from frame features on."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,8 +9,9 @@ import torch.nn.functional as F
 from fsar.config import HeadConfig
 from fsar.model.exchange import from_reference, our_name
 from fsar.model.head import Head
+from fsar.model.matching import trx
 from fsar.model.matching.otam import otam
-from fsar.model.methods import CLIP_FSAR
+from fsar.model.methods import CLIP_FSAR, PLAIN
 from fsar.model.similarity import cosine_similarity
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
@@ -103,3 +106,47 @@ def test_evaluation_with_five_shots_merged_before(golden):
         class_logits = head.class_logits(torch.cat([support, queries]), tensors["text_train"])
     torch.testing.assert_close(logits, tensors["out_logits"], **TOLERANCE)
     torch.testing.assert_close(class_logits, tensors["out_class_logits"], **TOLERANCE)
+
+
+def trx_name(name: str) -> str:
+    """Translate a name of TRX's public code: transformers.0.k_linear.weight → metric.relations.0.key.weight."""
+    for theirs, ours in (
+        ("transformers", "metric.relations"),
+        ("k_linear", "key"),
+        ("v_linear", "value"),
+        ("norm_k", "norm"),
+    ):
+        name = name.replace(theirs, ours)
+    return name
+
+
+def test_trx_with_all_gradients(golden, monkeypatch):
+    """Logits within 2e-5, loss and gradients within 1e-4 of each tensor's largest entry."""
+    tensors = golden("trx_train_5way1shot")
+    way, shot, frames = (int(tensors[name]) for name in ("way", "shot", "frames"))
+    parameters = {trx_name(n.removeprefix("param_")): t for n, t in tensors.items() if n.startswith("param_")}
+    parameters = {name: tensor for name, tensor in parameters.items() if "norm_v" not in name}  # never used
+    monkeypatch.setattr(trx, "TUPLE_WIDTH", len(parameters["metric.relations.0.key.bias"]))
+    monkeypatch.setattr(trx, "POSITION_DROPOUT", 0.0)
+    assert tensors["cardinalities"].tolist() == list(trx.CARDINALITIES)
+    inputs = {name: tensors[name].requires_grad_() for name in ("in_support_set", "in_target_set")}
+    head = Head(replace(PLAIN, metric="trx"), inputs["in_support_set"].shape[1], HeadConfig()).train()
+    head.load_state_dict(parameters)
+
+    support, queries = (features.unflatten(0, (-1, frames)) for features in inputs.values())
+    labels = tensors["in_target_labels"].long()
+    by_class = support[tensors["in_support_labels"].argsort(stable=True)].unflatten(0, (way, shot))
+    logits = head.few_shot_logits(by_class, queries, torch.zeros(way, support.shape[-1]))
+    loss = F.cross_entropy(logits, labels, reduction="sum") / tensors["loss_divisor"]
+    torch.testing.assert_close(logits, tensors["out_logits"], rtol=0, atol=2e-5)
+    torch.testing.assert_close(loss, tensors["loss_total"], rtol=1e-4, atol=0)
+    loss.backward()
+    ours = {name: parameter.grad for name, parameter in head.named_parameters()}
+    ours |= {name: features.grad for name, features in inputs.items()}
+    gradients = {trx_name(n.removeprefix("grad_")): t for n, t in tensors.items() if n.startswith("grad_")}
+    assert set(gradients) == set(ours)
+    for name, gradient in gradients.items():
+        tolerance = 1e-4 * gradient.abs().max() + 1e-7  # those of value.bias are 0 in exact arithmetic
+        torch.testing.assert_close(
+            ours[name], gradient, rtol=0, atol=tolerance.item(), msg=lambda m, n=name: f"{n}: {m}"
+        )

@@ -1,5 +1,7 @@
 """The backbone, with whatever weights, and the whole model's."""
 
+import copy
+
 import open_clip
 import pytest
 import torch
@@ -101,6 +103,41 @@ def test_trained_weights_round_trip_and_misfit(weights, tmp_path):
         load_weights(FewShotModel(load_backbone("small-clip", weights), PLAIN, config), tmp_path / "model.safetensors")
     with pytest.raises(UserError, match=r"head\.heads is 7, which does not divide"):
         FewShotModel(load_backbone("small-clip", weights), CLIP_FSAR, HeadConfig(heads=7))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_support_and_queries_meet_batch_norm_apart(weights, apart):
+    """Losses, gradients and running statistics are those of two plain calls, the support's first, or of one."""
+    torch.manual_seed(2)
+    model = FewShotModel(load_backbone("small-clip", weights), PLAIN, HeadConfig()).train()
+    visual = copy.deepcopy(model.backbone.clip.visual)
+    videos = torch.randint(0, 256, (2 * 1 + 2 * 3, 2, 64, 64, 3), dtype=torch.uint8)
+    losses = model(videos, torch.arange(2), shot=1, video_text_weight=0.0, apart=apart)
+    losses.total.backward()
+
+    pixels = model.backbone.normalise(videos)
+    calls = [visual(part) for part in (pixels.split([4, 12]) if apart else [pixels])]
+    features = torch.cat(calls).unflatten(0, (8, 2))
+    logits = model.head.few_shot_logits(features[:2].unsqueeze(1), features[2:], torch.zeros(2, model.backbone.width))
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 0, 0, 1, 1, 1]))
+    expected.backward()
+    torch.testing.assert_close(losses.total, expected)
+    for (name, ours), plain in zip(model.backbone.clip.visual.named_parameters(), visual.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, plain.grad, msg=lambda m, name=name: f"{name}: {m}")
+    for name, buffer in visual.named_buffers():
+        torch.testing.assert_close(model.backbone.clip.visual.get_buffer(name), buffer)
+    assert model.backbone.clip.visual.bn1.num_batches_tracked == (2 if apart else 1)
+
+
+def test_without_batch_norm_an_episode_is_one_call(weights, monkeypatch):
+    model = FewShotModel(load_backbone("small-clip", weights), PLAIN, HeadConfig())
+    encode, seen = model.backbone.forward, []
+    monkeypatch.setattr(model.backbone, "forward", lambda videos: (seen.append(len(videos)), encode(videos))[1])
+    videos = torch.randint(0, 256, (6, 2, 64, 64, 3), dtype=torch.uint8)
+    for training in (True, False):  # in evaluation mode BatchNorm normalises by no batch, like other layers
+        model.train(training)
+        model(videos, torch.arange(2), shot=1, video_text_weight=0.0)
+    assert seen == [2, 4, 6]
 
 
 def test_activations_computed_again_change_nothing(weights):

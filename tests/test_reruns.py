@@ -40,6 +40,7 @@ CHANGES = {
     "Counts.test": ("benchmarks.tiny.source.videos_per_class.test", 5),
     "CsvSource.file": ("benchmarks.own.source.file", "same.csv"),
     "FramesConfig.size": ("benchmarks.tiny.frames.size", 80),
+    "FramesConfig.antialias": ("benchmarks.tiny.frames.antialias", False),
     "FramesConfig.quality": ("benchmarks.tiny.frames.quality", 80),
     "FramesConfig.keep": ("benchmarks.tiny.frames.keep", 8),
     "FramesConfig.shards": ("benchmarks.tiny.frames.shards", 3),

@@ -1,8 +1,10 @@
 """Decoding, the frame store and sampling."""
 
+import colorsys
 import itertools
 import re
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +17,10 @@ from fsar.config import FramesConfig, SamplingConfig
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.sources.manifest import SCHEMA
-from fsar.videos.augmentation import colour_jitter, crop, flip
+from fsar.videos.augmentation import colour_jitter, crop, draw_colour_jitter, flip
 from fsar.videos.decode import decode
 from fsar.videos.frame import Frame, VideoError, VideoFacts
+from fsar.videos.resize import interpolate
 from fsar.videos.sampling import positions_at_test, sample_positions
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
@@ -62,6 +65,9 @@ def test_facts_and_odd_sizes(tmp_path):
         assert first.facts == VideoFacts(15.0, 61, 47) and first.position == 0
         assert [plane.shape for plane in first.planes] == [(size, size), (half, half), (half, half)]
         assert_same_frames(frames_of(path, size), ffmpeg_frames(path, size))
+        aliased = next(decode(path, size, timeout=60, antialias=False)).planes
+        assert [plane.shape for plane in aliased] == [plane.shape for plane in first.planes]
+        assert max(np.abs(a.astype(int) - p).mean() for a, p in zip(aliased, first.planes, strict=True)) < 2
 
 
 @pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020nc", "full"])
@@ -83,6 +89,33 @@ def test_variable_frame_rate(tmp_path):
     ours = frames_of(path)
     assert len(ours) == 24
     assert_same_frames(ours, ffmpeg_frames(path, 48))
+
+
+@pytest.mark.parametrize("shape", [(240, 320), (72, 96), (90, 61), (31, 200)])
+def test_without_antialiasing_pixels_are_those_of_the_public_code(shape):
+    plane = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    pixels = torch.from_numpy(plane).double().unsqueeze(0).unsqueeze(0)
+    expected = torch.nn.functional.interpolate(pixels, size=(72, 72), mode="bilinear", align_corners=False)
+    difference = interpolate(plane, 72) - expected[0, 0].numpy()
+    assert np.abs(difference).max() < 0.501  # rounding to bytes
+
+
+def test_a_store_without_antialiasing(tmp_path):
+    """Stored like any other; sharper than with it where frames become smaller."""
+    noise = ("-vf", "noise=c0s=30:c0_seed=1", "-c:v", "libx264", "-crf", "10")
+    stored = {}
+    for antialias in (True, False):
+        folder = tmp_path / str(antialias)
+        folder.mkdir()
+        video = make_video(folder / "noise.mp4", 3, size="320x240", options=noise)
+        config = FramesConfig(size=48, shards=1, quality=98, antialias=antialias)
+        stored[antialias] = build_store(folder, [video.name], config).frames(0, np.arange(3))
+    with av.open(str(video)) as container:
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+    expected = torch.nn.functional.interpolate(pixels, size=(48, 48), mode="bilinear").permute(0, 2, 3, 1).numpy()
+    assert np.abs(stored[False].mean(axis=3) - expected.mean(axis=3)).mean() < 2.5
+    assert stored[False].std(axis=(1, 2)).mean() > 1.3 * stored[True].std(axis=(1, 2)).mean()
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -229,6 +262,17 @@ def test_span_as_published():
     assert list(positions) == [int(2.5 + i * (296 - 35) / 7) for i in range(8)]
 
 
+@pytest.mark.parametrize("fps", [23.976, 25, 29.97, 30, 60])
+def test_span_in_the_arithmetic_of_the_public_code(fps):
+    """In single precision, clamped before it is cut to integers; shorter videos differ (docs/fidelity.md)."""
+    for length in range(40, 700):
+        span = min(8 * 35 * fps / 12, length // 8 * 8)
+        start = (length - span + 1) / 2
+        expected = torch.linspace(start, start + span - 35, 8).clamp(0, length - 1).long()
+        ours = sample_positions(length, fps, SamplingConfig(strategy="span"), np.random.default_rng(0), training=False)
+        assert list(ours) == expected.tolist(), length
+
+
 def test_test_positions_depend_on_the_video_and_the_seed_alone():
     draws = {(v, s): tuple(positions_at_test(v, 400, 30, SamplingConfig(), s)) for v in "ab" for s in (0, 1)}
     assert len(set(draws.values())) == 4
@@ -260,8 +304,51 @@ def test_reading_a_window_of_some_frames(tmp_path):
     assert store.size == 32
 
 
-def test_colour_jitter_is_the_same_for_all_frames():
-    frame = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8))
-    jittered = colour_jitter(frame.expand(4, -1, -1, -1), np.random.default_rng(1))
-    assert jittered.shape == (4, 8, 8, 3) and not torch.equal(jittered[0], frame[0])
-    assert all(torch.equal(jittered[0], other) for other in jittered[1:])
+def plain_jitter(frame, jitter):
+    """Colour jitter of one frame, a list of (red, green, blue) from 0 to 1, pixel by pixel."""
+
+    def grey(pixel):
+        return sum(weight * value for weight, value in zip((0.299, 0.587, 0.114), pixel, strict=True))
+
+    def blend(pixel, other, factor):
+        return [min(max(factor * value + (1 - factor) * other, 0), 1) for value in pixel]
+
+    if jitter.grey:
+        frame = [[grey(pixel)] * 3 for pixel in frame]
+    for name, amount in jitter.steps:
+        average = sum(map(grey, frame)) / len(frame)
+        if name == "hue":
+            turned = [colorsys.rgb_to_hsv(*pixel) for pixel in frame]
+            frame = [colorsys.hsv_to_rgb((hue + amount) % 1, saturation, value) for hue, saturation, value in turned]
+        else:
+            other = {"brightness": lambda _: 0, "contrast": lambda _, a=average: a, "saturation": grey}[name]
+            frame = [blend(pixel, other(pixel), amount) for pixel in frame]
+    return frame
+
+
+def test_colour_jitter_equals_the_plain_one():
+    """Each frame alone, to less than the half level of rounding to bytes and the fourth digit of a grey weight."""
+    clip = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), dtype=np.uint8))
+    greyed = 0
+    for seed in range(12):
+        jitter = draw_colour_jitter(np.random.default_rng(seed))
+        greyed += jitter.grey
+        for ours, frame in zip(colour_jitter(clip, jitter), clip, strict=True):
+            expected = plain_jitter((frame.flatten(0, 1) / 255).tolist(), jitter)
+            assert np.abs(ours.flatten(0, 1).numpy() - 255 * np.array(expected)).max() < 0.6
+    assert 0 < greyed < 12
+
+
+def test_colour_jitter_is_drawn_as_published():
+    drawn = [draw_colour_jitter(np.random.default_rng(seed)) for seed in range(400)]
+    for name, low, high in (
+        ("brightness", 0.5, 1.5),
+        ("contrast", 0.5, 1.5),
+        ("saturation", 0.5, 1.5),
+        ("hue", -0.25, 0.25),
+    ):
+        amounts = [dict(jitter.steps)[name] for jitter in drawn]
+        width = high - low
+        assert low <= min(amounts) < low + width / 20 and high - width / 20 < max(amounts) <= high
+    assert len({tuple(name for name, _ in jitter.steps) for jitter in drawn}) == 24  # in every order
+    assert 0.22 < sum(jitter.grey for jitter in drawn) / len(drawn) < 0.38

@@ -112,6 +112,9 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
         training = config.settings(benchmark, "training", backbone)
         for problem in training.problems():
             yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"
+    stored = config.settings(benchmark, "frames")
+    if stored.decoder == "ffmpeg" and not stored.antialias:
+        yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"
     frames = config.settings(benchmark, "sampling").frames
     for method in config.methods(benchmark):
         if METHODS[method].components.metric == "trx" and frames < 3:

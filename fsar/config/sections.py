@@ -199,6 +199,12 @@ class FramesConfig(Section):
         ge=16,
         le=1024,
     )
+    antialias: bool = key(
+        "Average over pixels where frames become smaller; false is the published way, which looks at four pixels for "
+        "each (docs/fidelity.md).",
+        ("decode_frames",),
+        default=True,
+    )
     quality: int = key("JPEG quality of stored frames.", ("decode_frames",), unit="1–100", default=90, ge=1, le=100)
     keep: int = key(
         "Frames stored per video, evenly spread; 0 stores all. Temporal sampling is exact only with all.",
@@ -334,11 +340,12 @@ class TrainingConfig(Section):
     colour_jitter: bool = key(
         "Jitter the colours of training queries (Kinetics only).", ("train_model",), default=False
     )
-    batch_norm: Literal["batch", "running"] = key(
-        "Statistics that normalise a ResNet's activations in training: those of the episode (which the running ones "
-        "then follow), or the running ones of the pretrained model, unchanged.",
+    batch_norm: Literal["apart", "together", "running"] = key(
+        "Statistics by which BatchNorm normalises in training: those of an episode's support and those of its queries "
+        "apart, as published; those of the whole episode together (the running ones follow either); or the running "
+        "ones of the pretrained model, unchanged. No difference for a backbone without BatchNorm.",
         ("train_model",),
-        default="batch",
+        default="apart",
     )
     validate_every: int = key("Distance between validations.", ("train_model",), unit="episodes", default=100, ge=1)
     checkpoint_every: int = key(

@@ -59,7 +59,9 @@ class FewShotModel(nn.Module):
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
         self.training_text = self.backbone.encode_text(prompts)  # (C, D)
 
-    def forward(self, videos: Tensor, classes: Tensor, shot: int, video_text_weight: float) -> Losses:
+    def forward(
+        self, videos: Tensor, classes: Tensor, shot: int, video_text_weight: float, apart: bool = True
+    ) -> Losses:
         """Return the losses of one training episode (CLIP-FSAR, Eq. 8).
 
         Args:
@@ -67,9 +69,10 @@ class FewShotModel(nn.Module):
             classes: (N,) numbers of the episode's classes among all training classes.
             shot: K.
             video_text_weight: λ_vt.
+            apart: BatchNorm sees support and queries apart, as published, or the whole episode at once.
         """
         way, text = len(classes), self.training_text
-        features = self.backbone(videos)  # one call: support and queries together, (V, T, D)
+        features = self._encode(videos, way * shot, apart)  # (V, T, D)
         with torch.autocast(features.device.type, enabled=False):  # distances need more digits than bf16 has
             support, queries = features[: way * shot], features[way * shot :]
             per_class = len(queries) // way
@@ -82,6 +85,16 @@ class FewShotModel(nn.Module):
                 video_text = F.cross_entropy(self.head.class_logits(features, text), targets)
         accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
         return Losses(few_shot + video_text_weight * video_text, few_shot, video_text, accuracy)
+
+    def _encode(self, videos: Tensor, support: int, apart: bool) -> Tensor:
+        """Encode the frames of an episode, whose first `support` videos are the support: → (V, T, D).
+
+        Where BatchNorm normalises by what it sees, support and queries are two calls, in this order: so each has
+        statistics of its own, and both update the running ones. Any other backbone encodes all of them in one call.
+        """
+        if apart and batch_norms(self.backbone):
+            return torch.cat([self.backbone(part) for part in (videos[:support], videos[support:])])
+        return self.backbone(videos)
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return what training changes: the visual encoder and the head, without the frozen text encoder."""
@@ -100,6 +113,11 @@ class FewShotModel(nn.Module):
         except RuntimeError as error:
             first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
             raise UserError(f"These weights are of another backbone or method. First difference: {first}") from None
+
+
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Return the BatchNorm layers that are in training mode, that is, which normalise by the batch they see."""
+    return [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> None:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import Episode, EpisodeSampler, training_episode
-from fsar.videos.augmentation import colour_jitter, crop, flip
+from fsar.videos.augmentation import colour_jitter, crop, draw_colour_jitter, flip
 from fsar.videos.sampling import sample_positions
 from fsar.videos.store_read import FrameStore
 
@@ -107,7 +107,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         if is_query and self.config.flip:
             clip.copy_(flip(clip, rng))
         if is_query and self.config.colour_jitter:
-            clip.copy_(colour_jitter(clip, rng))
+            clip.copy_(colour_jitter(clip, draw_colour_jitter(rng)))
 
     def _memory(self, *shape: int) -> Tensor:
         """Return memory for the clips of an episode.

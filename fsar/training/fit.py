@@ -21,7 +21,7 @@ from fsar.errors import UserError
 from fsar.files import write_json
 from fsar.job import progress
 from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import FewShotModel, save_weights
+from fsar.model.few_shot import FewShotModel, batch_norms, save_weights
 from fsar.model.methods import Components
 from fsar.model.text import class_texts
 from fsar.training.batch_norm import RunningStatistics
@@ -248,6 +248,7 @@ def train_step(
                 batch.classes.to(fabric.device),
                 config.shot,
                 config.video_text_weight,
+                config.batch_norm == "apart",
             )
             statistics.after_task(place, tasks)
             fabric.backward(losses.total / len(own))  # processes are averaged
@@ -303,9 +304,8 @@ def _due(iteration: int, every: int, tasks: int) -> bool:
 def _training_mode(model: FewShotModel, config: TrainingConfig) -> None:
     model.train()
     if config.batch_norm == "running":
-        for module in model.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        for layer in batch_norms(model.backbone):
+            layer.eval()
 
 
 def _chance(seed: int, episode: int) -> int:

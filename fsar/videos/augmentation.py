@@ -1,5 +1,7 @@
 """Spatial augmentation of a clip: the same for all its frames."""
 
+from typing import NamedTuple
+
 import numpy as np
 from torch import Tensor
 
@@ -27,19 +29,32 @@ def flip(frames: Tensor, rng: np.random.Generator) -> Tensor:
     return frames.flip(2) if rng.random() < 0.5 else frames
 
 
-def colour_jitter(frames: Tensor, rng: np.random.Generator) -> Tensor:
-    """Change brightness, contrast, saturation (each by up to 0.5), hue (0.25) and, in 3 of 10 cases, drop colour."""
+class ColourJitter(NamedTuple):
+    """What colour jitter does to a clip.
+
+    Attributes:
+        grey: whether colour is dropped, before anything else.
+        steps: (brightness, contrast or saturation, factor) and (hue, shift in turns), in their order.
+    """
+
+    grey: bool
+    steps: list[tuple[str, float]]
+
+
+def draw_colour_jitter(rng: np.random.Generator) -> ColourJitter:
+    """Draw a change of brightness, contrast, saturation (by up to 0.5) and hue (0.25), and greyness (3 of 10 cases)."""
+    factors = {name: rng.uniform(0.5, 1.5) for name in ("brightness", "contrast", "saturation")}
+    steps = [*factors.items(), ("hue", rng.uniform(-0.25, 0.25))]
+    return ColourJitter(bool(rng.random() < 0.3), [steps[place] for place in rng.permutation(len(steps))])
+
+
+def colour_jitter(frames: Tensor, jitter: ColourJitter) -> Tensor:
+    """Change the colours of (T, H, W, 3) bytes, as published: grey first, then the steps, in floats, rounded once."""
     import torchvision.transforms.v2.functional as transforms  # takes a second to import, and is rarely wanted
 
-    clip = frames.permute(0, 3, 1, 2).contiguous()  # (T, 3, H, W)
-    steps = [
-        lambda c: transforms.adjust_brightness(c, rng.uniform(0.5, 1.5)),
-        lambda c: transforms.adjust_contrast(c, rng.uniform(0.5, 1.5)),
-        lambda c: transforms.adjust_saturation(c, rng.uniform(0.5, 1.5)),
-        lambda c: transforms.adjust_hue(c, rng.uniform(-0.25, 0.25)),
-    ]
-    for step in rng.permutation(len(steps)):
-        clip = steps[step](clip)
-    if rng.random() < 0.3:
+    clip = frames.permute(0, 3, 1, 2) / 255  # (T, 3, H, W)
+    if jitter.grey:
         clip = transforms.rgb_to_grayscale(clip, num_output_channels=3)
-    return clip.permute(0, 2, 3, 1)
+    for name, amount in jitter.steps:
+        clip = getattr(transforms, f"adjust_{name}")(clip, amount)
+    return clip.mul(255).round_().to(frames.dtype).permute(0, 2, 3, 1)

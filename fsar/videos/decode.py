@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from fsar.videos.frame import Flaws, Frame, VideoError
+from fsar.videos.scale import Scaler
 
 
 class Decoder(Protocol):
     """Yields the frames of a video and then its flaws, if it has any; see `decode`."""
 
-    def __call__(self, path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]: ...
+    def __call__(self, path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]: ...
 
 
-def decode(path: str | Path, size: int, timeout: float, decoder: str = "pyav") -> Iterator[Frame | Flaws]:
+def decode(
+    path: str | Path, size: int, timeout: float, decoder: str = "pyav", antialias: bool = True
+) -> Iterator[Frame | Flaws]:
     """Yield every frame in order, resized to `size` × `size` without regard to the aspect ratio, and then the flaws.
 
     One frame is held at a time, so memory does not grow with the video. Frames stay in the colours of video, which are
@@ -25,6 +28,7 @@ def decode(path: str | Path, size: int, timeout: float, decoder: str = "pyav") -
         size: height and width of the frames, in pixels.
         timeout: give up after so many seconds.
         decoder: pyav, decord or ffmpeg.
+        antialias: average over pixels where the frame becomes smaller; without it each pixel comes from four.
 
     Raises:
         VideoError: missing, empty, not a video, without a video stream, without a frame that can be decoded, or too
@@ -37,7 +41,7 @@ def decode(path: str | Path, size: int, timeout: float, decoder: str = "pyav") -
         raise VideoError("the file is empty")
     frames = cast(Decoder, import_module(f"fsar.videos.decoders.{decoder}").frames)
     decoded, reason = 0, "it has no frames"
-    for part in frames(path, size, timeout):
+    for part in frames(path, Scaler(size, antialias), timeout):
         if isinstance(part, Frame):
             decoded += 1
         elif not decoded:

@@ -7,6 +7,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from fsar.videos.frame import Planes
+from fsar.videos.resize import interpolate
 
 
 class Scaler:
@@ -14,19 +15,25 @@ class Scaler:
 
     Args:
         size: height and width of the planes, in pixels.
+        antialias: average over pixels where a picture becomes smaller; without it each pixel comes from four.
     """
 
-    def __init__(self, size: int):
-        self.size = size
+    def __init__(self, size: int, antialias: bool = True):
+        self.size, self.antialias = size, antialias
         self._scaler = VideoReformatter()  # one for the video: every frame's own would be set up anew
 
     def planes(self, picture: av.VideoFrame, quarter_turns: int = 0) -> Planes:
         """Return the planes Y, U and V of a picture (see `Frame`), turned anticlockwise so many times."""
+        width, height = (self.size, self.size) if self.antialias else (picture.width, picture.height)
         scaled = self._scaler.reformat(
-            picture, self.size, self.size, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
+            picture, width, height, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
             dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
         )  # fmt: skip
-        return [_turned(plane, quarter_turns) for plane in scaled.planes]
+        planes = [_turned(plane, quarter_turns) for plane in scaled.planes]
+        if self.antialias:
+            return planes
+        sides = (self.size, -(-self.size // 2), -(-self.size // 2))
+        return [interpolate(plane, side) for plane, side in zip(planes, sides, strict=True)]
 
 
 def _turned(plane: VideoPlane, quarter_turns: int) -> NDArray[np.uint8]:

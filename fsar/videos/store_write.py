@@ -35,7 +35,7 @@ def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[byt
     """
     facts, flaws = VideoFacts(0.0, 0, 0), Flaws()
     jpegs: list[bytes] = []
-    for part in decode(path, config.size, config.timeout, config.decoder):
+    for part in decode(path, config.size, config.timeout, config.decoder, config.antialias):
         if isinstance(part, Flaws):
             flaws = part
             continue

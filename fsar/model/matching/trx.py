@@ -52,7 +52,7 @@ class CrossTransformer(nn.Module):
 
 
 class Matching(Metric):
-    """The length of the vector of the cardinalities' distances, as in the public code."""
+    """The mean of the cardinalities' distances, as in the public code."""
 
     keeps_shots = True
     episodes_at_once = 20
@@ -69,7 +69,7 @@ class Matching(Metric):
         """Compare the tuples of every query with those of every class's shots: → (..., Q, N) distances."""
         sizes = tuple_counts(queries.shape[-2])
         parts = zip(self.relations, queries.split(sizes, dim=-2), prototypes.split(sizes, dim=-2), strict=True)
-        return torch.stack([relation(q, s) for relation, q, s in parts], dim=-1).norm(dim=-1)
+        return torch.stack([relation(q, s) for relation, q, s in parts], dim=-1).mean(dim=-1)
 
 
 def tuple_counts(total: int) -> list[int]:

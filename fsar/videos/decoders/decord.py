@@ -6,9 +6,9 @@ entered by a jump and read to its end, which gives for every position what rando
 passes. (One thing is left out: after the last frame of a group decord reads on into the next without a jump.) One more
 pass, by PyAV and in order, shows which frames are wrong.
 
-decord runs in a process of its own (`python -m fsar.videos.decoders.decord VIDEO SIZE`): nothing else ends it where it
-hangs. That process writes the video's facts as a line of JSON and then the planes of all frames to its standard output,
-and to its standard error at last the number of wrong frames, or an error.
+decord runs in a process of its own, which starts at `main`: nothing else ends it where it hangs. That process writes
+the video's facts as a line of JSON and then the planes of all frames to its standard output, and to its standard error
+at last the number of wrong frames, or an error.
 """
 
 import json
@@ -38,7 +38,7 @@ SIDE = 32
 DIFFERENT = 0.05
 
 
-def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
+def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]:
     """Yield the frames and then the flaws, see `fsar.videos.decode.decode`.
 
     There are as many frames as decord says, which can be one more than there are.
@@ -48,12 +48,12 @@ def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
             from run to run), and if its metadata turn it by 90 degrees, which decord cannot do.
     """
     # A relative name with a colon would be an address to decord.
-    command = [sys.executable, "-m", __name__, str(path.absolute()), str(size)]
+    command = [sys.executable, "-m", __name__, str(path.absolute()), str(scaler.size), str(scaler.antialias)]
     search = os.pathsep.join(filter(None, [str(CHECKOUT), os.getenv("PYTHONPATH")]))
     with running(command, timeout, {**os.environ, "PYTHONPATH": search}) as program:
         if header := program.line():
             facts = VideoFacts(**json.loads(header))
-            for position, planes in enumerate(program.pictures(size)):
+            for position, planes in enumerate(program.pictures(scaler.size)):
                 yield Frame(facts, position, planes)
         status = program.ended()
         if status:
@@ -66,9 +66,9 @@ def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
             yield Flaws(wrong=verdict["wrong"])
 
 
-def main(path: str, size: int) -> None:
+def main(path: str, scaler: Scaler) -> None:
     """Write what `frames` reads."""
-    scaler, small = Scaler(size), Scaler(SIDE)
+    small = Scaler(SIDE)
     seen: list[NDArray[np.int16]] = []  # (SIDE, SIDE) each
     try:
         for fps, picture in random_access(path):
@@ -127,4 +127,4 @@ def wrong_frames(seen: list[NDArray[np.int16]], path: str) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], Scaler(int(sys.argv[2]), antialias=sys.argv[3] == "True"))

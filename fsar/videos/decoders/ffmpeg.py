@@ -13,14 +13,18 @@ import imageio_ffmpeg
 
 from fsar.videos.decoders.program import Program, running
 from fsar.videos.frame import Flaws, Frame, VideoError, VideoFacts
+from fsar.videos.scale import Scaler
 
 
-def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
-    """Yield the frames and then the flaws, see `fsar.videos.decode.decode`."""
-    with running(_command(path, size), timeout) as program:
+def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]:
+    """Yield the frames and then the flaws, see `fsar.videos.decode.decode`.
+
+    The program scales, and always antialiases.
+    """
+    with running(_command(path, scaler.size), timeout) as program:
         facts = None
         position = -1
-        for position, planes in enumerate(program.pictures(size)):
+        for position, planes in enumerate(program.pictures(scaler.size)):
             facts = facts or _facts(program)
             yield Frame(facts, position, planes)
         status = program.ended()

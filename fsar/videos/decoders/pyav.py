@@ -22,7 +22,7 @@ from fsar.videos.scale import Scaler
 OURS = (errno.ENOMEM, errno.EIO)
 
 
-def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
+def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]:
     """Yield the frames and then the flaws, see `fsar.videos.decode.decode`.
 
     What the decoder refuses is passed over and counted, and so is what is missing in time (`Losses`).
@@ -36,7 +36,6 @@ def frames(path: Path, size: int, timeout: float) -> Iterator[Frame | Flaws]:
                 raise VideoError("it has no video stream")
             stream = container.streams.video[0]
             rate = float(stream.average_rate or stream.guessed_rate or 0)
-            scaler = Scaler(size)
             losses = Losses()
             for pictures in sequential(container, losses):
                 if time.monotonic() > deadline:
