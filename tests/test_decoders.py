@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import json
 import resource
+import subprocess
 import sys
 
 import numpy as np
@@ -18,7 +19,7 @@ from fsar.videos.decode import decode
 from fsar.videos.decoders.program import running
 from fsar.videos.frame import Flaws, Frame, VideoError
 from tests.test_videos import assert_same_frames, build_store, frames_of
-from tests.videos import make_broken_videos, make_video, turn
+from tests.videos import FFMPEG, make_broken_videos, make_video, turn
 
 needs_decord = pytest.mark.skipif(importlib.util.find_spec("decord") is None, reason="decord is not installed")
 OTHERS = ["ffmpeg", pytest.param("decord", marks=needs_decord)]
@@ -123,6 +124,16 @@ def test_what_metadata_turn(tmp_path, degrees):
     else:
         assert decoded(turned, "decord")[1] == Flaws()
         assert_same_frames(frames_of(turned, 48, "decord"), frames_of(turned, 48), mean=BY_RGB)
+
+
+@pytest.mark.parametrize("decoder", ["pyav", *OTHERS])
+def test_what_an_edit_list_cuts_away(tmp_path, decoder):
+    """Frames that a cut without encoding leaves in the file, to decode others from, are shown by decord alone."""
+    cut = tmp_path / "cut.mp4"
+    source = make_video(tmp_path / "whole.mp4", 30, options=("-c:v", "libx264", "-g", "30"))
+    subprocess.run([FFMPEG, "-v", "error", "-ss", "1", "-i", source, "-c", "copy", cut], check=True)
+    frames, flaws = decoded(cut, decoder)
+    assert len(frames) == (30 if decoder == "decord" else 20) and flaws.lost == 0
 
 
 @needs_decord
