@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,6 +195,29 @@ def test_an_end_that_is_missing_is_told(tmp_path, kind):
     bad = damage(make_video(tmp_path / kind, 60, size="96x64", options=KINDS[kind]), "cut")
     row = rows(tmp_path, [bad], FramesConfig(size=32, shards=1)).iloc[0]
     assert 10 < row["stored_frames"] < 50 and abs(row["stored_frames"] + row["lost_frames"] - 60) <= 2
+
+
+def test_a_last_frame_that_stays_is_no_loss(tmp_path):
+    plain, held = make_video(tmp_path / "a.mp4", 20, options=("-c:v", "libx264", "-bf", "0")), tmp_path / "held.mp4"
+    longer = "setts=duration='if(eq(N,19),DURATION*40,DURATION)'"
+    subprocess.run([FFMPEG, "-v", "error", "-i", plain, "-c", "copy", "-bsf:v", longer, held], check=True)
+    for path in (plain, held, make_video(tmp_path / "one.mp4", 1)):
+        frames, flaws = decoded(path)
+        assert len(frames) == (1 if path.name == "one.mp4" else 20) and flaws == Flaws()
+    with av.open(str(held)) as container:
+        assert container.duration == 59 * av.time_base // 10
+
+
+def test_an_end_that_cannot_be_is_told(tmp_path):
+    """A damaged header that declares an end in years."""
+    path = make_video(tmp_path / "a.avi", 20, options=KINDS["mpeg4.avi"])
+    data = bytearray(path.read_bytes())
+    length = data.index(b"strh") + 8 + 32  # of the stream, in frames
+    assert int.from_bytes(data[length : length + 4], "little") == 20
+    data[length : length + 4] = (2**31 - 1).to_bytes(4, "little")
+    path.write_bytes(data)
+    row = rows(tmp_path, [path], FramesConfig(size=32, shards=1)).iloc[0]
+    assert row["status"] == "ok" and row["stored_frames"] == 20 and row["lost_frames"] > 10**9
 
 
 def test_nothing_left_to_decode_is_a_failure(tmp_path):

@@ -14,6 +14,8 @@ from fsar.videos.frame import Flaws
 PAUSE = 1.0  # seconds
 # Ends that containers declare are right to a frame or two.
 SLACK = 2.5  # frames
+# What an index can hold; a damaged header can declare any end.
+MOST = 2**31 - 1
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Losses:
     decoded: int = 0
     reason: str = ""
     stamps: list[int] = field(default_factory=list)  # in the stream's unit of time
+    end: int = 0  # of the last packet, in the same unit
 
     def seen(self, packet: "av.Packet[VideoStream] | None", pictures: list[av.VideoFrame]) -> None:
         """Note a packet and the frames that the decoder gave for it."""
@@ -34,6 +37,7 @@ class Losses:
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is not None:
                 self.stamps.append(stamp)
+                self.end = max(self.end, stamp + (packet.duration or 0))
         for picture in pictures:
             self.decoded += 1
             if picture.is_corrupt:
@@ -53,7 +57,7 @@ class Losses:
         if missing := self._missing(container):
             lost += missing
             self.reason = self.reason or f"packets are missing for {missing} frames"
-        return Flaws(lost=lost, reason=self.reason) if lost else None
+        return Flaws(lost=min(lost, MOST), reason=self.reason) if lost else None
 
     def _missing(self, container: InputContainer) -> int:
         """Return for how many frames there is time without packets: between two of them, and before the end."""
@@ -71,7 +75,7 @@ class Losses:
                 break
             missing += round(step * unit / usual) - 1
         end, slack = _declared_end(container)
-        unseen = end - (stamps[-1] * unit + usual)
+        unseen = end - max(self.end * unit, stamps[-1] * unit + usual)
         return missing + (round(unseen / usual) if unseen > max(slack, SLACK * usual) else 0)
 
 
