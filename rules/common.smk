@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import validate
 
 # Scripts import the package from this checkout, in whichever environment they run, and nothing from the user's home.
@@ -16,7 +17,7 @@ os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv(
 os.environ |= {"PYTHONNOUSERSITE": "1"}
 
 from fsar.config import SPLITS, CsvSource, load
-from fsar.config.check import check_source_counts
+from fsar.config.check import check_decoders, check_source_counts
 from fsar.config.merge import effective, without_effect
 from fsar.errors import UserError
 from fsar.files import from_working_directory
@@ -24,7 +25,7 @@ from fsar.model.methods import MODELS
 from fsar.plan import paths, sources
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import layouts
-from fsar.plan.plan import Plan, code, megabytes_of_tests, metric_file
+from fsar.plan.plan import Plan, code, decoder_file, megabytes_of_tests, metric_file
 from fsar.plan.recorded import record_as_run
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.sources.manifest import video_counts
@@ -43,6 +44,9 @@ def planned(config):
                     counts = video_counts(plan.videos.own_list(source.file))
                     check_source_counts(plan.config, base, counts)
             sources.check_sources(plan.config)
+            # In an environment of its own a job finds what envs/data.yaml names.
+            if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+                check_decoders(plan.config)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return plan
@@ -109,6 +113,13 @@ def project_file(path):
 def with_metric(script):
     """The code of a script that imports the metric of its model by name."""
     return lambda wildcards: code(script, metric_file(wildcards.model))
+
+
+def with_decoder(script):
+    """The code of a script that imports the decoder of its benchmark by name."""
+    return lambda wildcards: code(
+        script, decoder_file(CONFIG.settings(wildcards.benchmark, "frames"))
+    )
 
 
 def unmade_files():

@@ -21,7 +21,7 @@ rule decode_frames:
         mem_mb=growing(1000),
         runtime=growing(8, "h"),
     params:
-        code=code("decode_frames.py"),
+        code=with_decoder("decode_frames.py"),
         shard=lambda wildcards: int(wildcards.shard),  # a cache knows parameters, but no wildcards
         frames=asked(PLAN.decisive("frames", "decode_frames")),
         videos=lambda wildcards: PLAN.videos.of_shard(wildcards.benchmark, int(wildcards.shard)),

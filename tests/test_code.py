@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from snakemake.jobs import Job
 
+from fsar.config import FramesConfig
 from fsar.plan.code import code_checksum, code_inputs, statements_checksum
-from fsar.plan.plan import SCRIPTS, metric_file
+from fsar.plan.plan import SCRIPTS, decoder_file, metric_file
 from fsar.plan.recorded import record_as_run
 
 BEFORE = '''"""What it is for."""
@@ -87,7 +88,7 @@ def test_code_follows_the_imports_of_a_script(repository):
     def inputs(name):
         return {str(Path(path).relative_to(repository / "fsar")) for path in code_inputs(SCRIPTS / name)}
 
-    written = {"videos/decode.py", "videos/resize.py", "videos/shards.py", "videos/store_write.py"}
+    written = {f"videos/{name}.py" for name in ("decode", "frame", "resize", "scale", "shards", "store_write")}
     assert inputs("decode_frames.py") == written
     assert {"model/head.py", "training/schedule.py", "videos/sampling.py", "videos/store_read.py"} <= inputs(
         "train_model.py"
@@ -97,6 +98,13 @@ def test_code_follows_the_imports_of_a_script(repository):
     assert "model/head.py" not in inputs("encode_features.py")
     for script in SCRIPTS.glob("*.py"):
         assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p == "model/methods.py"}
+
+
+def test_a_decoder_counts_where_it_is_used():
+    chosen = {name: decoder_file(FramesConfig(decoder=name)) for name in ("pyav", "decord", "ffmpeg")}
+    assert len({code_checksum(SCRIPTS / "decode_frames.py", file) for file in chosen.values()}) == 3
+    names = {Path(path).name for path in code_inputs(chosen["decord"])}
+    assert {"losses.py", "program.py", "pyav.py", "scale.py"} <= names and "ffmpeg.py" not in names
 
 
 def test_a_metric_counts_where_it_is_used():

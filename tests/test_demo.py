@@ -72,7 +72,7 @@ def test_videos_are_what_they_say_and_the_same_each_time(tmp_path):
         assert container.streams.video[0].codec_context.name == "h264"
     decoded = list(decode(tmp_path / "one.mp4", 64, 60))
     assert len(decoded) == len(frames)
-    assert (decoded[0][0].fps, decoded[0][0].height, decoded[0][0].width) == (fps, *frames.shape[1:3])
+    assert (decoded[0].facts.fps, decoded[0].facts.height, decoded[0].facts.width) == (fps, *frames.shape[1:3])
 
 
 def test_nuisance_varies():

@@ -46,7 +46,8 @@ def in_environment(repository: Path, stage: str) -> dict[str, str]:
     """Return the packages of an environment with their versions, without extras."""
     environment = yaml.safe_load((repository / f"envs/{stage}.yaml").read_text())
     packages = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    return {re.sub(r"\[.*\]", "", name): number for name, number in (package.split("==") for package in packages)}
+    plain = (package.split(";")[0] for package in packages)  # without the condition under which it is installed
+    return {re.sub(r"\[.*\]", "", name): number for name, number in (package.split("==") for package in plain)}
 
 
 def test_every_rule_finds_its_imports_in_its_environment(repository):
@@ -77,10 +78,12 @@ def loaded_by_name(repository: Path, script: str) -> list[Path]:
     """Return the files that a script imports by a name that is a setting, or that Snakemake reads when it starts."""
     figures = list(repository.glob("fsar/results/figures/*.py"))
     metrics = list(repository.glob("fsar/model/matching/*.py"))
+    decoders = list(repository.glob("fsar/videos/decoders/*.py"))
     rules = "\n".join(path.read_text() for path in repository.glob("rules/*.smk"))
     of_rules = re.findall(r"^ *(?:from|import) (fsar[\w.]*)", rules, re.MULTILINE)
     read = [path for name in of_rules for path in module_files(repository, name)]
     named = {"draw_figure.py": figures, "train_model.py": metrics, "evaluate_model.py": metrics, "make_report.py": read}
+    named |= {"decode_frames.py": decoders, "verify.py": decoders}
     return named.get(script, [])
 
 

@@ -44,6 +44,8 @@ CHANGES = {
     "FramesConfig.quality": ("benchmarks.tiny.frames.quality", 80),
     "FramesConfig.keep": ("benchmarks.tiny.frames.keep", 8),
     "FramesConfig.shards": ("benchmarks.tiny.frames.shards", 3),
+    "FramesConfig.decoder": ("benchmarks.tiny.frames.decoder", "ffmpeg"),
+    "FramesConfig.damaged": ("benchmarks.tiny.frames.damaged", "leave-out"),
     "FramesConfig.timeout": ("benchmarks.tiny.frames.timeout", 900.0),
     "FramesConfig.max_failed": ("benchmarks.tiny.frames.max_failed", 0.5),
     "SamplingConfig.frames": ("benchmarks.tiny.sampling.frames", 4),

@@ -30,6 +30,14 @@ def make_video(
     return path
 
 
+def turn(path: Path, degrees: int) -> Path:
+    """Return a copy of a video whose metadata ask to turn it."""
+    copy = path.with_name(f"turned {degrees} {path.name}")
+    source = ["-display_rotation:v:0", str(degrees), "-i", str(path)]
+    subprocess.run([FFMPEG, "-v", "error", *source, "-c", "copy", str(copy)], check=True, stdin=subprocess.DEVNULL)
+    return copy
+
+
 def ffmpeg_frames(path: Path, size: int, pixels: str = "yuvj420p") -> NDArray[np.uint8]:
     """Decode with the ffmpeg program, every frame once: a row of bytes for each, plane after plane, or RGB (rgb24)."""
     scale = f"scale={size}:{size}:flags=bilinear"

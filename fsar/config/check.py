@@ -1,5 +1,6 @@
 """What does not fit together in a config, found before any job starts."""
 
+import importlib.util
 from collections.abc import Iterable
 
 from fsar.config.merge import Config
@@ -23,6 +24,22 @@ def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[s
         UserError: naming the split, the key to change and the nearest valid value.
     """
     problems = list(_wrong_counts(config, benchmark, counts))
+    if problems:
+        raise UserError(message(problems))
+
+
+def check_decoders(config: Config) -> None:
+    """Check that the decoders of the benchmarks are installed where jobs decode, which is here.
+
+    Raises:
+        UserError: naming the benchmark and what to do.
+    """
+    problems = [
+        f"frames.decoder of benchmark {benchmark!r} is decord, which is not installed: `pip install decord` (there are "
+        "builds for x86_64 alone), or choose pyav or ffmpeg"
+        for benchmark in dict.fromkeys(map(config.base, config.run.benchmarks))
+        if config.settings(benchmark, "frames").decoder == "decord" and importlib.util.find_spec("decord") is None
+    ]
     if problems:
         raise UserError(message(problems))
 
@@ -95,6 +112,9 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
         training = config.settings(benchmark, "training", backbone)
         for problem in training.problems():
             yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"
+    stored = config.settings(benchmark, "frames")
+    if stored.decoder == "ffmpeg" and not stored.antialias:
+        yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"
     frames = config.settings(benchmark, "sampling").frames
     for method in config.methods(benchmark):
         if METHODS[method].components.metric == "trx" and frames < 3:

@@ -220,6 +220,17 @@ class FramesConfig(Section):
         ge=1,
         le=1000,
     )
+    decoder: Literal["pyav", "decord", "ffmpeg"] = key(
+        "pyav: one sequential pass, every frame once. decord: by random access, as the public implementation, with the "
+        "wrong frames that it has on HMDB51. ffmpeg: the ffmpeg program, the independent check. See docs/data.md.",
+        ("decode_frames",),
+        default="pyav",
+    )
+    damaged: Literal["keep", "leave-out"] = key(
+        "Videos of which frames are lost: stored with the frames that can be decoded, or left out with the reason.",
+        ("decode_frames",),
+        default="keep",
+    )
     timeout: float = key("Give up on a video after this long.", NOTHING, unit="seconds", default=600.0, gt=0)
     max_failed: float = key(
         "Share of videos that may be unreadable before the run stops with their list.",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fsar.config import Config, DemoSource, PublishedSource
+from fsar.config import Config, DemoSource, FramesConfig, PublishedSource
 from fsar.config.declare import Section
 from fsar.config.merge import components_record
 from fsar.model.methods import METHODS, MODELS
@@ -25,6 +25,11 @@ def code(script: str, *further: Path) -> str:
 def metric_file(model: str) -> Path:
     """Return the file of a model's metric, which is imported by its name."""
     return PACKAGE / "model" / "matching" / f"{MODELS[model].metric}.py"
+
+
+def decoder_file(frames: FramesConfig) -> Path:
+    """Return the file of a decoder, which is imported by its name."""
+    return PACKAGE / "videos" / "decoders" / f"{frames.decoder}.py"
 
 
 # Memory of a model's tests by metric, as measured with 2,400 videos of RN50's width (docs/performance.md).

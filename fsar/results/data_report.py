@@ -28,6 +28,9 @@ VIDEOS_SCHEMA = pa.schema(
         ("source_frames", pa.int32()),
         ("stored_frames", pa.int32()),
         ("bytes", pa.int64()),  # stored
+        ("decoder", pa.string()),  # empty if missing
+        ("lost_frames", pa.int32()),
+        ("wrong_frames", pa.int32()),
     ]
 )
 # The contact sheet: a strip of frames of one random video of each class.
@@ -59,7 +62,7 @@ def write_data_report(
         page: HTML file, complete by itself.
         videos: Parquet file, a row per listed video, see `VIDEOS_SCHEMA`.
         sheet: JPEG file.
-        counts: JSON file: videos listed, missing, failed and used.
+        counts: JSON file: videos listed, missing, failed and used; those used with lost and with wrong frames.
     """
     table = _videos(manifest, index, missing)
     write_parquet(videos, table, VIDEOS_SCHEMA)
@@ -67,7 +70,8 @@ def write_data_report(
     numbers = {
         name: int(status.get(key, 0)) for name, key in (("missing", "missing"), ("failed", "failed"), ("used", "ok"))
     }
-    write_json(counts, {"listed": len(table)} | numbers)
+    flawed = {kind: int((table[f"{kind}_frames"] > 0).sum()) for kind in ("lost", "wrong")}
+    write_json(counts, {"listed": len(table)} | numbers | {f"with_{kind}_frames": n for kind, n in flawed.items()})
     _contact_sheet(table[table["status"] == "ok"], FrameStore(index.parent, index), seed, sheet)
     picture = base64.b64encode(sheet.read_bytes()).decode()
     lost = table[table["status"] != "ok"]
@@ -78,10 +82,29 @@ def write_data_report(
         "Classes": html_table(_by_class(table)),
         "Left out, by class": html_table(by_class),
         "Left out, with the reason": html_table(reasons),
+        "Decoding": _decoding(table),
         "Contact sheet": "<p>One random video of each class.</p>"
         f'<img alt="frames of one video of each class" src="data:image/jpeg;base64,{picture}">',
     }
     write_page(page, f"Data: {benchmark}", benchmark, sections)
+
+
+def _decoding(table: pd.DataFrame) -> str:
+    """Return what the decoder gave that is not in the videos, and did not give that is; a part of a page."""
+    used = table[table["status"] == "ok"]
+    damaged, wrong = used[used["lost_frames"] > 0], used[used["wrong_frames"] > 0]
+    frames, lost, off = (int(used[name].sum()) for name in ("source_frames", "lost_frames", "wrong_frames"))
+    said = [
+        f"Decoded by {', '.join(sorted(set(used['decoder'])))}. {len(damaged)} of {len(used)} videos are damaged: "
+        f"{lost} frames are lost, {frames} decoded."
+    ]
+    if "decord" in set(used["decoder"]):
+        said.append(
+            f"Random access by decord differs from one pass in order in {len(wrong)} of {len(used)} videos: "
+            f"{off} of {frames} frames are not those of their positions."
+        )
+    shown = damaged[["video_id", "split", "class_name", "source_frames", "lost_frames", "error"]]
+    return "".join(f"<p>{sentence}</p>" for sentence in said) + (html_table(shown) if len(shown) else "")
 
 
 def _videos(manifest: Path, index: Path, missing: Path | None) -> pd.DataFrame:

@@ -26,8 +26,11 @@ INDEX_SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("duration", pa.float64()),  # seconds; 0 if the rate is unknown
         ("bytes", pa.int64()),  # stored
+        ("decoder", pa.string()),
+        ("lost_frames", pa.int32()),  # that the source should have, as well as the decoder can know; 0 if it failed
+        ("wrong_frames", pa.int32()),  # that are not those of their positions; only decord has them
         ("status", pa.string()),  # ok or failed
-        ("error", pa.string()),  # why it failed, or empty
+        ("error", pa.string()),  # why it failed, or why frames are lost; else empty
     ]
 )
 

@@ -50,6 +50,10 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
         )
     if len(failed):
         log.warning("%d of %d videos cannot be decoded and are left out", len(failed), len(index))
+    damaged = index[index["lost_frames"] > 0]
+    if len(damaged):
+        lost = damaged["lost_frames"].sum()
+        log.warning("%d of %d videos are damaged, and stored without %d frames", len(damaged), len(index), lost)
     write_parquet(path, index, INDEX_SCHEMA)
     write_checksums([path], path.with_suffix(".sha256"))
     return index

@@ -1,0 +1,88 @@
+"""A program beside this one that writes pictures to its standard output, and ends when its time is over."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+
+import numpy as np
+
+from fsar.videos.frame import Planes, too_slow
+
+
+class Program:
+    """A running program; see `running`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], said: Path, timeout: float):
+        assert process.stdout is not None
+        self._process, self._output, self._said = process, process.stdout, said
+        self._timeout, self._deadline = timeout, time.monotonic() + timeout
+
+    def pictures(self, size: int) -> Iterator[Planes]:
+        """Yield the pictures (see `Frame`) that the program writes until it ends.
+
+        Raises:
+            VideoError: it takes too long.
+        """
+        half = -(-size // 2)
+        sides = (size, half, half)
+        wanted = sum(side**2 for side in sides)
+        position = 0
+        while True:
+            data = self._output.read(wanted)
+            if time.monotonic() > self._deadline:
+                raise too_slow(self._timeout, position)
+            if len(data) < wanted:
+                return
+            planes = np.split(np.frombuffer(data, np.uint8), np.cumsum([side**2 for side in sides])[:-1])
+            yield [plane.reshape(side, side) for plane, side in zip(planes, sides, strict=True)]
+            position += 1
+
+    def line(self) -> str:
+        """Return the next line of its output; empty if it has ended.
+
+        Raises:
+            VideoError: it takes too long.
+        """
+        line = self._output.readline()
+        if time.monotonic() > self._deadline:
+            raise too_slow(self._timeout, 0)
+        return line.decode(errors="replace")
+
+    def said(self) -> Iterator[str]:
+        """Yield the lines that it has written to its standard error until now."""
+        with self._said.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                yield line.rstrip()
+
+    def ended(self) -> int:
+        """Wait for its end and return its exit status, negative if a signal ended it."""
+        return self._process.wait()
+
+
+@contextmanager
+def running(command: Sequence[str], timeout: float, variables: Mapping[str, str] | None = None) -> Iterator[Program]:
+    """Run a program, which is killed after `timeout` seconds and in any case at the end of the block.
+
+    Args:
+        command: the program and its arguments; no shell reads them.
+        timeout: in seconds.
+        variables: its environment, if not that of this process.
+    """
+    with tempfile.NamedTemporaryFile(prefix="decoder-") as said:  # a pipe that nobody reads would fill up
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=variables
+        )
+        timer = Timer(timeout, process.kill)
+        timer.start()
+        try:
+            with process:
+                try:
+                    yield Program(process, Path(said.name), timeout)
+                finally:
+                    process.kill()
+        finally:
+            timer.cancel()

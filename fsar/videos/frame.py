@@ -1,0 +1,55 @@
+"""What a decoder gives: frames as they are stored, and in the end what is wrong with the video."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A picture as JPEG has it: brightness in full resolution, two colour planes in half of it, each from 0 to 255.
+Planes = list[NDArray[np.uint8]]
+
+
+class VideoError(Exception):
+    """A video that cannot be decoded; the message is the reason, without its path."""
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What the file's header says: frame rate in frames per second (0 if unknown), size in pixels as displayed."""
+
+    fps: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame: the facts of its video, its position among the decoded frames from 0, and its planes.
+
+    The planes are Y (size, size), U and V (size / 2, size / 2, rounded up), BT.601, full range.
+    """
+
+    facts: VideoFacts
+    position: int
+    planes: Planes
+
+
+@dataclass(frozen=True)
+class Flaws:
+    """What is wrong with a decoded video, told after its last frame.
+
+    Attributes:
+        lost: frames that the file should have and the decoder does not give, or gives as damaged; as far as the decoder
+            can know.
+        wrong: frames that are not those of their positions; only random access has them.
+        reason: why frames are lost; empty if none are.
+    """
+
+    lost: int = 0
+    wrong: int = 0
+    reason: str = ""
+
+
+def too_slow(timeout: float, position: int) -> VideoError:
+    """Return the error of a video that takes longer than `timeout` seconds."""
+    return VideoError(f"decoding took longer than {timeout:g} s, at frame {position}")

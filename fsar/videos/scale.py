@@ -1,0 +1,41 @@
+"""A decoded picture made what is stored: resized, in the colours of JPEG."""
+
+import av
+import numpy as np
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from fsar.videos.frame import Planes
+from fsar.videos.resize import interpolate
+
+
+class Scaler:
+    """Makes planes of pictures by bilinear interpolation, without regard to the aspect ratio; one for a video.
+
+    Args:
+        size: height and width of the planes, in pixels.
+        antialias: average over pixels where a picture becomes smaller; without it each pixel comes from four.
+    """
+
+    def __init__(self, size: int, antialias: bool = True):
+        self.size, self.antialias = size, antialias
+        self._scaler = VideoReformatter()  # one for the video: every frame's own would be set up anew
+
+    def planes(self, picture: av.VideoFrame, quarter_turns: int = 0) -> Planes:
+        """Return the planes Y, U and V of a picture (see `Frame`), turned anticlockwise so many times."""
+        width, height = (self.size, self.size) if self.antialias else (picture.width, picture.height)
+        scaled = self._scaler.reformat(
+            picture, width, height, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
+            dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
+        )  # fmt: skip
+        planes = [_turned(plane, quarter_turns) for plane in scaled.planes]
+        if self.antialias:
+            return planes
+        sides = (self.size, -(-self.size // 2), -(-self.size // 2))
+        return [interpolate(plane, side) for plane, side in zip(planes, sides, strict=True)]
+
+
+def _turned(plane: VideoPlane, quarter_turns: int) -> NDArray[np.uint8]:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+    return np.ascontiguousarray(np.rot90(rows, quarter_turns)) if quarter_turns else rows
