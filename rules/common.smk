@@ -143,9 +143,3 @@ def training_gpus(wildcards):
 def memory_of_tests(wildcards, attempt):
     """Megabytes: what the metric of the model keeps of every video."""
     return attempt * megabytes_of_tests(wildcards.model)
-
-
-def evaluation_of_a_model(wildcards):
-    """One job of a cluster: a model's features, and all tests on them."""
-    names = (wildcards.benchmark, wildcards.backbone, wildcards.model, wildcards.training)
-    return "evaluation-" + "-".join(names)

@@ -15,7 +15,7 @@ rule encode_features:
     # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
     cache: "omit-software"
     group:
-        evaluation_of_a_model
+        asked(PLAN.evaluation)
     conda:
         "../envs/train.yaml"
     threads: threads_of_a_model
@@ -44,7 +44,7 @@ rule evaluate_model:
     benchmark:
         f"{paths.TESTS_LOG}.tsv"
     group:
-        evaluation_of_a_model
+        asked(PLAN.evaluation)
     conda:
         "../envs/train.yaml"
     threads: threads_of_a_model

@@ -245,6 +245,10 @@ class Plan:
             for shot in METHODS[method].shots(self.config.shots(benchmark))
         ]
 
+    def evaluation(self, benchmark: str, backbone: str, model: str, training: str) -> str:
+        """Return the name of one job of a cluster: a model's features, and all tests on them."""
+        return "-".join(("evaluation", benchmark, backbone, model, training))
+
     def test_episodes(self, benchmark: str, model: str) -> list[str]:
         """Return the stored episodes of each test."""
         base = self.config.base(benchmark)
