@@ -9,11 +9,8 @@ less than 1e-4 of the largest.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import time
-from typing import Any
+from multiprocessing import get_context
 
 import open_clip
 import torch
@@ -29,6 +26,7 @@ from fsar.model.open_clip_backbone import random_backbone
 
 COLUMNS = ("architecture", "parameters", "picture", "width", "pictures", "text", "training step", "computed again")
 CLASSES = 2
+FORK = get_context("fork")
 
 
 def parameters(name: str) -> tuple[float, float]:
@@ -57,8 +55,8 @@ def examined(name: str, build: float, step: float) -> dict[str, str]:
     row["width"] = str(backbone.width)
     pixels = torch.randint(256, (2 * CLASSES, 1, facts.size, facts.size, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        encoded = backbone(pixels)
-    assert encoded.shape == (2 * CLASSES, 1, backbone.width) and encoded.isfinite().all()
+        encoded = backbone(pixels if visual <= step else pixels[:1])
+    assert encoded.shape[1:] == (1, backbone.width) and encoded.isfinite().all()
     row["pictures"] = "yes"
     text, row["text"] = _text(backbone)
     if visual > step:
@@ -107,6 +105,28 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:90] or type(error).__name__
 
 
+def in_a_process(name: str, build: float, step: float) -> dict[str, str]:
+    """Return the row of one architecture, examined by a fork of this process: memory comes back, crashes stay there."""
+    receiver, sender = FORK.Pipe(duplex=False)
+
+    def examine() -> None:
+        try:
+            sender.send(examined(name, build, step))
+        except Exception as error:
+            sender.send({"architecture": name, "pictures": f"fails: {_reason(error)}"})
+
+    process = FORK.Process(target=examine)
+    process.start()
+    sender.close()
+    try:
+        row = receiver.recv()
+    except EOFError:
+        process.join()
+        row = {"architecture": name, "pictures": f"the process ended with {process.exitcode}"}
+    process.join()
+    return row
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -114,23 +134,15 @@ def main() -> None:
     parser.add_argument("--build", type=float, default=1500, help="millions of parameters in all")
     parser.add_argument("--step", type=float, default=200, help="millions of parameters of the visual encoder")
     parser.add_argument("--minutes", type=float, default=60, help="for all; what is left then is not tried")
-    parser.add_argument("--one", action="store_true", help="print the row of the one name as JSON")
     options = parser.parse_args()
-    if options.one:
-        print(json.dumps(examined(options.names[0], options.build, options.step)))
-        return
+    torch.set_num_threads(1)  # forks may not share threads
     end = time.monotonic() + 60 * options.minutes
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
     for name in options.names or open_clip.list_models():
-        limits = ["--build", str(options.build), "--step", str(options.step)]
-        row: dict[str, Any] = {"architecture": name, "pictures": "not tried: no time left"}
+        row = {"architecture": name, "pictures": "not tried: no time left"}
         if time.monotonic() < end:
-            command = [sys.executable, "-m", "perf.backbones", name, "--one", *limits]
-            run = subprocess.run(command, capture_output=True, text=True)
-            lines = (run.stderr.strip().splitlines() or ["killed"])[-1:]
-            failed = {"architecture": name, "pictures": f"fails: {lines[0][:150]}"}
-            row = json.loads(run.stdout.splitlines()[-1]) if run.returncode == 0 else failed
-        print("| " + " | ".join(str(row.get(column, "–")).replace("|", "/") for column in COLUMNS) + " |", flush=True)
+            row = in_a_process(name, options.build, options.step)
+        print("| " + " | ".join(row.get(column, "–").replace("|", "/") for column in COLUMNS) + " |", flush=True)
 
 
 if __name__ == "__main__":

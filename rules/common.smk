@@ -22,6 +22,7 @@ from fsar.errors import UserError
 from fsar.files import from_working_directory
 from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths, sources
+from fsar.plan.checks import check_backbones, check_texts
 from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
 from fsar.plan.plan import Plan, code, metric_file
@@ -41,6 +42,8 @@ def planned(config):
                     counts = video_counts(plan.videos.own_list(source.file))
                     check_source_counts(plan.config, base, counts)
             sources.check_sources(plan.config)
+            check_backbones(plan)
+            check_texts(plan)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return plan

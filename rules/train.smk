@@ -9,7 +9,7 @@ rule train_model:
         shards=asked(PLAN.shards(".arrow")),
         episodes=asked(PLAN.validation_episodes),
         backbone=asked(PLAN.backbone_files),
-        descriptions=asked(PLAN.descriptions),
+        descriptions=asked(PLAN.training_descriptions),
     output:
         weights=f"{paths.MODEL}/model.safetensors",
         metrics=f"{paths.MODEL}/metrics.parquet",

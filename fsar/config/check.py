@@ -133,11 +133,12 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
         if METHODS[method].components.metric == "trx" and frames < 3:
             yield f"method {method!r} compares triples of frames, but sampling.frames is {frames}"
     reading = [method for method in methods if METHODS[method].reads_text]
-    if config.backbones[backbone].library == "timm" and reading:
+    if reading and not config.backbones[backbone].has_text:
         others = ", ".join(method for method in METHODS if not METHODS[method].reads_text)
         yield (
-            f"backbone {backbone!r} has no text encoder, which {' and '.join(reading)} need on benchmark "
-            f"{benchmark!r}; name others in backbones.{backbone}.methods: {others}"
+            f"backbone {backbone!r} has no text encoder, which {' and '.join(reading)} "
+            f"{'needs' if len(reading) == 1 else 'need'} on benchmark {benchmark!r}; "
+            f"name others in backbones.{backbone}.methods: {others}"
         )
 
 

@@ -500,6 +500,11 @@ class BackboneConfig(Section):
     licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")
 
     @property
+    def has_text(self) -> bool:
+        """Whether it has a text encoder."""
+        return self.library != "timm"
+
+    @property
     def weights_are_a_file(self) -> bool:
         return is_weights_file(self.weights)
 

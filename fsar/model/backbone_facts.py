@@ -16,8 +16,8 @@ from fsar.errors import UserError
 
 # Architectures of this project, beside those of open_clip.
 OWN_ARCHITECTURES = Path(__file__).parent / "architectures"
-# Where an option of installing the text encoders of Hugging Face's transformers is declared (pyproject.toml).
-TEXT_EXTRA = 'pip install "transformers>=4.50"'
+# What the text encoders and tokenizers of Hugging Face need; the extra "text" of pyproject.toml.
+TEXT_EXTRA = 'pip install "transformers>=5"'
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ def backbone_facts(backbone: BackboneConfig) -> BackboneFacts:
         return BackboneFacts(backbone.size or square(about.input_size[1:], backbone.model))
     described = open_clip_architecture(backbone.model)
     text = described["text_cfg"]
-    hugging_face = text.get("hf_model_name") or text.get("hf_tokenizer_name")
+    # open_clip takes SigLIP's tokenizer for what is named after it.
+    named = "siglip" in Path(backbone.model).stem.lower()
+    hugging_face = text.get("hf_model_name") or text.get("hf_tokenizer_name") or named
     size = backbone.size or square(described["vision_cfg"].get("image_size", 224), backbone.model)
     return BackboneFacts(size, "transformers" if hugging_face else "")
 

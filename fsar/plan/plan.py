@@ -142,10 +142,21 @@ class Plan:
         described = [about.model] if about.model.endswith(".json") else []
         return described + ([about.weights] if about.weights_are_a_file else [])
 
-    def descriptions(self, benchmark: str, model: str | None = None) -> list[str]:
-        """Return the file of descriptions of a benchmark's classes, if there is one; of a model, if it reads text."""
+    def training_descriptions(self, benchmark: str, model: str) -> list[str]:
+        """Return the file that describes the classes a model is trained on, if there is one and the model reads it."""
         file = self.config.settings(benchmark, "text").descriptions
-        return [file] if file and (model is None or MODELS[model].reads_text) else []
+        return [file] if file and MODELS[model].reads_text else []
+
+    def feature_descriptions(self, benchmark: str, backbone: str) -> list[str]:
+        """Return the file that describes the test classes, if there is one and the backbone encodes them."""
+        file = self.config.settings(benchmark, "text").descriptions
+        return [file] if file and self.config.backbones[backbone].has_text else []
+
+    def feature_text(self, benchmark: str, backbone: str) -> dict[str, Any]:
+        """Return how the test classes become text, where the backbone encodes them: whatever the model, as features are
+        for every method that decides with it."""
+        text = self.config.settings(benchmark, "text").decisive("encode_features")
+        return text if self.config.backbones[backbone].has_text else {}
 
     def validation_episodes(self, benchmark: str, backbone: str, shot: str) -> str:
         """Return the episodes a training is validated on: of its way and shot."""
