@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.models._registry import _model_entrypoints
 
 from fsar.config import BackboneConfig, HeadConfig, TextConfig
 from fsar.errors import UserError
@@ -52,17 +53,46 @@ OPEN_CLIP = {
     },
     "convnext": towers("test_convnext"),
     "attention-pooled": towers("test_vit2", pool="map", proj="none") | {"embed_dim": 64, "custom_text": True},
-    "eva": towers("test_vit3", pool="avg"),
+    "eva": towers("small_eva", pool="token", size=28) | {"custom_text": True},
+    "perception-encoder": towers("small_perception_encoder", pool="map", proj="none", size=32)
+    | {"embed_dim": 64, "custom_text": True},
+    "fastvit": towers("small_fastvit", pool="avg", size=64),
+    "vitamin": towers("small_vitamin", pool="avg", size=64),
+    "swin": towers("small_swin", pool="avg", size=56),
     "relative-positions": towers("test_vit_relpos", pool="avg"),
     "efficientnet": towers("test_efficientnet", pool="avg"),
     "mixed": towers("test_maxvit", pool="avg"),
 }
+# With fewer and narrower layers than timm builds them: model → base, and what is smaller.
+SMALL_TOWERS = {
+    "small_eva": ("eva02_base_patch16_clip_224", {"patch_size": 14, "img_size": 28}),
+    "small_perception_encoder": ("vit_pe_core_tiny_patch16_384", {"img_size": 32}),
+    "small_fastvit": ("fastvit_mci0", {"layers": (1, 1, 1, 1), "embed_dims": (8, 16, 32, 64)}),
+    "small_vitamin": ("vitamin_small_224", {"depth": 1, "img_size": 64}),
+    "small_swin": (
+        "swin_tiny_patch4_window7_224",
+        {"depths": (1, 2), "embed_dim": 16, "num_heads": (2, 4), "img_size": 56},
+    ),
+}
+for name in ("small_eva", "small_perception_encoder"):
+    SMALL_TOWERS[name][1].update({"embed_dim": 64, "depth": 2, "num_heads": 2})
 TIMM = ("test_resnet", "test_vit", "test_convnext2", "test_efficientnet", "test_nfnet")
 
 
+def small_tower(base, shape):
+    """What timm calls to build an architecture."""
+
+    def build(pretrained=False, pretrained_cfg=None, pretrained_cfg_overlay=None, cache_dir=None, **keys):
+        return timm.create_model(base, **shape, **keys)
+
+    return build
+
+
 @pytest.fixture(params=[*OPEN_CLIP, *TIMM])
-def about(request, tmp_path):
+def about(request, tmp_path, monkeypatch):
     """A backbone with random weights in a file."""
+    for name, (base, shape) in SMALL_TOWERS.items():
+        monkeypatch.setitem(_model_entrypoints, name, small_tower(base, shape))
     torch.manual_seed(0)
     weights, name = tmp_path / "random.safetensors", request.param
     if name in OPEN_CLIP:
