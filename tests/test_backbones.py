@@ -235,6 +235,11 @@ def test_pictures_of_another_size(tmp_path):
     assert backbone.image_size == 64
     assert backbone(torch.zeros(1, 1, 64, 64, 3, dtype=torch.uint8)).shape == (1, 1, 32)
 
+    architecture.write_text(json.dumps(OPEN_CLIP["resnet"]))
+    weights = saved(random_clip(architecture_name(str(architecture))).state_dict(), tmp_path / "resnet.safetensors")
+    with pytest.raises(UserError, match="cannot be given pictures of 128 pixels"):
+        load_backbone(BackboneConfig(model=str(architecture), weights=weights, size=128))
+
     oblong = OPEN_CLIP["vit"] | {"vision_cfg": VIT | {"image_size": [32, 64]}}
     architecture.write_text(json.dumps(oblong))
     with pytest.raises(UserError, match="32 × 64 pixels; stored frames are square"):

@@ -47,7 +47,7 @@ def load_open_clip(model: str, weights: str, size: int) -> Backbone:
     try:
         clip = open_clip.create_model(name, pretrained=weights, force_image_size=size or None)
     except Exception as error:  # open_clip raises assertions, run-time errors and the hub client's own
-        raise UserError(
+        raise _not_built(model, size, error) or UserError(
             f"The weights {weights!r} of {name} could not be downloaded: {error}\n"
             "Without a network, put them on this machine once: from one that has a network, run\n"
             f'python -c "import open_clip; open_clip.create_model({name!r}, pretrained={weights!r})"\n'
@@ -91,16 +91,19 @@ def _from_file(name: str, model: str, weights: str, size: int) -> nn.Module:
         return open_clip.create_model(
             name, pretrained=weights, force_image_size=size or None, force_preprocess_cfg=normalised
         )
-    except (ImportError, OSError) as error:  # the text encoder's description is downloaded, whatever the weights
+    except OSError as error:  # Hugging Face's description of a text encoder is downloaded, whatever the weights
         raise UserError(f"The architecture {model} cannot be built: {error}") from error
     except Exception as error:  # open_clip raises assertions and run-time errors
-        raise _not_built(model, error) or misfit(weights, model, error) from error
+        raise _not_built(model, size, error) or misfit(weights, model, error) from error
 
 
-def _not_built(model: str, error: Exception) -> UserError | None:
-    if "pip install transformers" not in str(error):
-        return None
-    return UserError(f"The text encoder of {model} needs a package that is not installed: {TEXT_EXTRA}")
+def _not_built(model: str, size: int, error: Exception) -> UserError | None:
+    """Say what is wrong if it is not the weights."""
+    if "pip install transformers" in str(error):
+        return UserError(f"The text encoder of {model} needs a package that is not installed: {TEXT_EXTRA}")
+    if size and "size mismatch" in str(error):
+        return UserError(f"{model} cannot be given pictures of {size} pixels: leave backbones.….size out")
+    return None
 
 
 def normalisation(name: str) -> dict[str, Sequence[float]] | None:
