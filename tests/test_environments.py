@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fsar.code_inputs import PACKAGE, code_inputs
 
+from fsar.code_inputs import PACKAGE, code_inputs
 from tests.workflow import copy_project, snakemake
 
 # Import names that differ from the package's.

@@ -5,12 +5,12 @@ from itertools import pairwise, product
 import numpy as np
 import pandas as pd
 import pytest
-from fsar.results.plan import Places, planned_figures
 
 from fsar.config import Config, load
 from fsar.results.figures import accuracy, class_gain, confusion, cost, curves, published_bars, sweep
 from fsar.results.figures.drawing import draw
 from fsar.results.figures.episode import hard_alignment
+from fsar.results.plan import Places, planned_figures
 from tests.test_results import predictions, setting
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from fsar.code_inputs import code_inputs
 
+from fsar.code_inputs import code_inputs
 from tests.workflow import TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
 
