@@ -1,12 +1,14 @@
 """What is known of a backbone without building it: its architecture, its pictures, what it needs to be installed.
 
-Nothing here imports PyTorch for a model of open_clip, so that a config is checked quickly; timm's are in its code.
+Nothing here imports PyTorch for a model of open_clip, so that a config is checked quickly; timm's are in its code. A run
+may be planned in an environment that has neither library.
 """
 
 import difflib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -109,7 +111,7 @@ def timm_weights(model: str, weights: str) -> tuple[str, Any]:
     Raises:
         UserError: no such architecture or tag.
     """
-    import timm  # seconds, for which only who uses it waits
+    timm: Any = import_module("timm")  # takes seconds, for which only who uses it waits
 
     architecture, _, tag = model.partition(".")
     if not timm.is_model(architecture):

@@ -16,15 +16,18 @@ from fsar.plan.plan import Plan
 
 
 def check_backbones(plan: Plan) -> None:
-    """Look up the backbones that are run, without building them.
+    """Look up the backbones that are run, without building them, as far as their libraries are installed here.
 
     Raises:
         UserError: no such architecture, a package is missing, or stored frames are too small for the pictures.
     """
     sizes = {}
     for name in plan.config.run.backbones:
+        about = plan.config.backbones[name]
+        if find_spec(about.library) is None:
+            continue  # jobs have environments of their own
         try:
-            facts = backbone_facts(plan.config.backbones[name])
+            facts = backbone_facts(about)
         except UserError as error:
             raise UserError(f"backbones.{name}: {error}") from None
         if facts.needs and find_spec(facts.needs) is None:
