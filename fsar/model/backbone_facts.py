@@ -1,7 +1,7 @@
 """What is known of a backbone without building it: its architecture, its pictures, what it needs to be installed.
 
-Nothing here imports PyTorch for a model of open_clip, so that a config is checked quickly; timm's are in its code. A run
-may be planned in an environment that has neither library.
+Nothing here imports PyTorch for a model of open_clip, so that a config is checked quickly; timm's are in its code. A
+run may be planned in an environment that has neither library.
 """
 
 import difflib
