@@ -5,19 +5,17 @@
 Counted, not measured: what autograd saves of a forward pass on fake tensors, which have shapes and no contents.
 """
 
-import open_clip
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from fsar.model.backbone import Backbone
+from fsar.model.open_clip_backbone import random_backbone
 
 VIDEOS, FRAMES, SIZE = 30, 8, 224  # 5 ways, 1 shot, 5 queries per class
 
 
 def saved_bytes(model: str, again: bool, precision: torch.dtype | None) -> int:
     """Return the bytes saved for the backward pass; parameters are not counted."""
-    clip = open_clip.create_model(model, load_weights=False)
-    backbone = Backbone(clip, open_clip.get_tokenizer(model)).train()
+    backbone = random_backbone(model).train()
     if again:
         backbone.checkpoint_activations()
     parameters = {parameter.untyped_storage()._cdata for parameter in backbone.parameters()}

@@ -15,13 +15,13 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import open_clip
 import simplejpeg
 import torch
 
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
 from fsar.model.backbone import Backbone
+from fsar.model.open_clip_backbone import random_backbone
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.videos.sampling import sample_positions
 from perf.usual_way import read_clip
@@ -78,8 +78,7 @@ def main() -> None:
         store, videos = store_of(clips, 64 * 8, folder)
         lengths = [(clip, store.length(row)) for row, clip in enumerate(sorted(clips, key=str))]
         episodes = TrainingEpisodes(store, videos, TrainingConfig(), SamplingConfig(), 224, seed=0)
-        clip = open_clip.create_model("small-clip", load_weights=False)
-        backbone = Backbone(clip, open_clip.get_tokenizer("small-clip"))  # for its normalisation
+        backbone = random_backbone("small-clip")  # for its normalisation
         rng = np.random.default_rng(0)
         rounds = []
         for number in range(ROUNDS):

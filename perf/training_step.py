@@ -16,16 +16,15 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-import open_clip
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
-from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.methods import METHODS
+from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import TrainingJob, parameter_groups, train_step
@@ -39,17 +38,16 @@ class Step:
 
     def __init__(self, name: str, precision: str, device: str, frames: int):
         torch.manual_seed(0)
-        clip = open_clip.create_model(name, load_weights=False)
         self.config = TrainingConfig(tasks_per_step=1, precision=precision)  # type: ignore[arg-type]
         components = METHODS["clip-fsar"].components
-        backbone = Backbone(clip.to(memory_format=torch.channels_last), open_clip.get_tokenizer(name))
+        backbone = random_backbone(name)
         model = FewShotModel(backbone, components, HeadConfig())
-        clip.requires_grad_(False)
-        clip.visual.requires_grad_(True)
+        backbone.freeze_text()
         self.fabric = Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
         optimizer: Any = torch.optim.Adam(parameter_groups(model, self.config), lr=1e-6, fused=True)
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
-        self.model.module.set_training_classes([f"class {number}" for number in range(CLASSES)])
+        text = backbone.encode_text([f"a photo of class {number}" for number in range(CLASSES)])
+        self.model.module.set_training_text(text)
         self.job = TrainingJob(
             "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(),
             HeadConfig(), self.config, seed=0, data_seed=0,
@@ -131,10 +129,10 @@ def main() -> None:
         runs["training step, together"] = step.together
     if device.type == "cuda":
         contiguous = Step(options.model, options.precision, options.device, options.frames)
-        contiguous.model.module.backbone.clip.to(memory_format=torch.contiguous_format)
+        contiguous.model.module.backbone.encoders.to(memory_format=torch.contiguous_format)
         runs["training step, not channels_last"] = contiguous.whole
         compiled = Step(options.model, options.precision, options.device, options.frames)
-        compiled.model.module.backbone.clip.visual.compile()
+        compiled.model.module.backbone.visual.compile()
         runs["training step, torch.compile"] = compiled.whole
     for run in runs.values():
         for _ in range(1 if device.type == "cpu" else 5):

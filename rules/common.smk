@@ -16,19 +16,18 @@ sys.path.insert(0, str(ROOT))
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}
 
-from fsar.config import SPLITS, CsvSource, load
-from fsar.config.check import check_decoders, check_source_counts
+from fsar.config import SPLITS, load
 from fsar.config.merge import effective, without_effect
 from fsar.errors import UserError
 from fsar.files import from_working_directory
 from fsar.model.methods import MODELS
 from fsar.plan import paths, sources
+from fsar.plan.checks import check_before_jobs
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import layouts
 from fsar.plan.plan import Plan, code, decoder_file, megabytes_of_tests, metric_file
 from fsar.plan.recorded import record_as_run
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
-from fsar.sources.manifest import video_counts
 
 record_as_run()
 
@@ -38,15 +37,8 @@ def planned(config):
     try:
         plan = Plan(load(config))
         if workflow.is_main_process:
-            for base in plan.bases:
-                source = plan.config.benchmarks[base].source
-                if isinstance(source, CsvSource):
-                    counts = video_counts(plan.videos.own_list(source.file))
-                    check_source_counts(plan.config, base, counts)
-            sources.check_sources(plan.config)
-            # In an environment of its own a job finds what envs/data.yaml names.
-            if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
-                check_decoders(plan.config)
+            conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+            check_before_jobs(plan, own_environments=conda)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return plan

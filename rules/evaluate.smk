@@ -7,6 +7,7 @@ rule encode_features:
         index=asked(PLAN.of_base(paths.INDEX)),
         shards=asked(PLAN.shards(".arrow")),
         backbone=asked(PLAN.backbone_files),
+        descriptions=asked(PLAN.feature_descriptions),
         trained=asked(PLAN.trained_weights),
     output:
         features=paths.FEATURES,
@@ -27,6 +28,7 @@ rule encode_features:
         code=code("encode_features.py"),
         backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
         sampling=asked(PLAN.decisive("sampling", "encode_features")),
+        text=asked(PLAN.feature_text),
         data_seed=CONFIG.seed,
     script:
         "../workflow_scripts/encode_features.py"

@@ -9,6 +9,7 @@ rule train_model:
         shards=asked(PLAN.shards(".arrow")),
         episodes=asked(PLAN.validation_episodes),
         backbone=asked(PLAN.backbone_files),
+        descriptions=asked(PLAN.training_descriptions),
     output:
         weights=f"{paths.MODEL}/model.safetensors",
         metrics=f"{paths.MODEL}/metrics.parquet",
@@ -29,6 +30,7 @@ rule train_model:
         components=asked(PLAN.components),
         backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("train_model"),
         sampling=asked(PLAN.decisive("sampling", "train_model")),
+        text=asked(PLAN.decisive("text", "train_model")),
         head=asked(PLAN.decisive("head", "train_model")),
         training=asked(PLAN.decisive("training", "train_model")),
         data_seed=CONFIG.seed,

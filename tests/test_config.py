@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from fsar.config import Config, load
-from fsar.config.check import check_source_counts
+from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
 from fsar.config.merge import decisive_record, effective, without_effect
@@ -144,7 +144,30 @@ def test_what_is_asked_for_in_this_run_comes_before_a_benchmarks_own(values):
     assert [load(values).shots(name) for name in ("hmdb51", "kinetics100")] == [[1, 3, 5], [1, 2, 3, 4, 5]]
     values = changed(changed(values, "run.shots", [1]), "run.methods", ["otam"])
     config = load(values)
-    assert [config.shots(name) + config.methods(name) for name in config.run.benchmarks] == [[1, "otam"]] * 2
+    assert [config.shots(name) + config.methods(name, "small-clip") for name in config.run.benchmarks] == [
+        [1, "otam"]
+    ] * 2
+
+
+def test_a_backbone_is_run_with_its_own_methods(values):
+    values["run"]["backbones"] = ["RN50", "INet-RN50"]
+    config = load(values)
+    assert config.methods("demo", "RN50") == ["clip-freeze", "otam", "clip-fsar"]
+    assert config.methods("demo", "INet-RN50") == ["otam", "trx"] == config.trained_here("demo", "INet-RN50")
+    config = load(changed(values, "run.methods", ["clip-fsar", "otam"]))
+    assert config.methods("demo", "RN50") == ["clip-fsar", "otam"] and config.methods("demo", "INet-RN50") == ["otam"]
+    with pytest.raises(UserError, match=r"run\.methods names none of backbones\.INet-RN50\.methods, otam, trx"):
+        load(changed(values, "run.methods", ["clip-fsar"]))
+
+
+def test_frames_smaller_than_a_backbones_pictures_are_told(values):
+    values["run"]["benchmarks"] = ["demo", "hmdb51"]
+    check_pictures(load(values), {"a": 72})
+    with pytest.raises(UserError) as error:
+        check_pictures(load(values), {"a": 72, "b": 224, "c": 336})
+    assert "frames.size of benchmark 'demo' is 72, but backbone 'b' is given pictures of 224 pixels" in str(error.value)
+    assert "frames.size of benchmark 'hmdb51' is 256, but backbone 'c'" in str(error.value)
+    assert str(error.value).count("frames.size") == 3
 
 
 def test_a_general_key_that_does_not_hold_is_named_with_what_comes_before_it(values):
@@ -211,7 +234,15 @@ def test_published_values_are_the_defaults():
         ("benchmarks.demo.source.clases", 1, "unknown key benchmarks.demo.source.clases; did you mean 'classes'?"),
         ("benchmarks.demo.source.classes", {"train": 90, "val": 8, "test": 16}, "there are 100"),
         ("benchmarks.demo.frames.size", 8, "benchmarks.demo.frames.size is 8; the nearest valid value is 16"),
-        ("backbones.RN50.prompt", "a video", "does not contain {class_name}"),
+        ("text.templates", ["a video"], "templates: 'a video' does not contain {class_name} or {description}"),
+        ("text.templates", ["a {class}"], "holds {class}; valid are {class_name} and {description}"),
+        ("text.templates", ["a {class_name"], "'a {class_name' cannot be filled: expected '}'"),
+        ("text.templates", ["{description}"], "'{description}' needs a file of descriptions (key text.descriptions)"),
+        ("benchmarks.demo.text.descriptions", "x.csv", "descriptions are given, but no template contains"),
+        ("backbones.small-clip.library", "timm", "has no text encoder, which clip-fsar needs on benchmark 'demo'"),
+        ("backbones.small-clip.library", "timm", "small-clip.methods: clip-freeze, otam, otam-one-way, bi-mhm, trx,"),
+        ("backbones.small-clip.library", "tim", "backbones.small-clip.library is 'tim'; did you mean 'timm'?"),
+        ("backbones.RN50.methods", ["otan"], "backbones.RN50.methods.0 is 'otan'; did you mean 'otam'?"),
         ("benchmarks.demo.training.devices", 2, "which does not leave one for the model on each of 2 devices"),
         ("benchmarks.demo.training", {"devices": 3, "threads": 3, "workers": 0}, "the nearest valid value is 3"),
         ("benchmarks.demo", {"source": {"kind": "demo"}, "sampling": {"frames": 2}, "methods": ["trx"]}, "of frames"),

@@ -1,8 +1,10 @@
 """What is made again: for every key of the config, every video, every kind of change of the code."""
 
+import json
 import re
 import shutil
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -53,6 +55,12 @@ CHANGES = {
     "EpisodesConfig.val": ("benchmarks.tiny.episodes.val", 21),
     "EpisodesConfig.test": ("benchmarks.tiny.episodes.test", 61),
     "EpisodesConfig.queries": ("benchmarks.tiny.episodes.queries", 2),
+    "TextConfig.templates": ("benchmarks.tiny.text.templates", ["a film of {class_name}"]),
+    "TextConfig.descriptions": (
+        "text",
+        {"templates": ["a photo of {class_name}", "{description}"], "descriptions": "described.json"},
+    ),
+    "TextConfig.average": ("text.average", "normalised"),
     "HeadConfig.depth": ("head.depth", 2),
     "HeadConfig.heads": ("head.heads", 4),
     "HeadConfig.feed_forward": ("benchmarks.tiny.head.feed_forward", 32),
@@ -85,7 +93,9 @@ CHANGES = {
     "TrainingConfig.workers": ("benchmarks.tiny.training", {"workers": 1, "threads": 2}),
     "BackboneConfig.model": ("backbones.small-clip.model", "same-clip.json"),
     "BackboneConfig.weights": ("backbones.small-clip.weights", "same.safetensors"),
-    "BackboneConfig.prompt": ("backbones.small-clip.prompt", "a film of {class_name}"),
+    "BackboneConfig.library": ("backbones.small-clip", {"library": "timm", "model": "test_vit", "size": 64}),
+    "BackboneConfig.size": ("backbones.small-clip.size", 32),
+    "BackboneConfig.methods": ("backbones.small-clip.methods", ["clip-freeze"]),
     "BackboneConfig.published_as": ("backbones.small-clip.published_as", "CLIP-RN50"),
     "BackboneConfig.licence": ("backbones.small-clip.licence", "mine"),
     "SmallClipConfig.model": ("small_clip.model", "same-clip.json"),
@@ -99,7 +109,8 @@ MISSING = "Missing output files"
 DOWNLOADS = ("Archive", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
 # What lists rows, models or tests runs for those that are new; which stages that is depends on what is there already.
 LISTS = {f"RunConfig.{name}" for name in ("benchmarks", "backbones", "methods", "ways", "shots", "seeds")}
-LISTS |= {f"BenchmarkConfig.{name}" for name in ("variant_of", "methods", "shots", "trained")} | {"DemoSource.kind"}
+LISTS |= {f"BenchmarkConfig.{name}" for name in ("variant_of", "methods", "shots", "trained")}
+LISTS |= {"DemoSource.kind", "BackboneConfig.methods"}
 
 
 def with_change(values, path, value):
@@ -147,6 +158,9 @@ def finished(repository, tmp_path_factory):
     snakemake(folder, *RUN)
     for name in ("given.safetensors", "same.safetensors"):
         shutil.copy(folder / "data/small_clip/small-clip.safetensors", folder / name)
+    manifests = (pd.read_parquet(folder / f"data/{name}/manifest.parquet") for name in ("tiny", "own"))
+    names = [name for manifest in manifests for name in manifest["class_name"].unique()]
+    (folder / "described.json").write_text(json.dumps({name: f"A film of {name}." for name in names}))
     return folder
 
 
@@ -182,6 +196,8 @@ def test_every_key_makes_again_what_it_says(finished, after):
         changed = with_change(values, path, value)
         if place == "BenchmarkConfig.variant_of":
             changed["run"]["benchmarks"] = ["tiny", "own", "variant"]
+        if place == "BackboneConfig.library":  # timm's have no text
+            changed["benchmarks"]["tiny"]["methods"] = ["clip-freeze", "otam"]
         if place == "DemoSource.kind":
             changed["benchmarks"]["own"]["source"] |= changed["benchmarks"]["tiny"]["source"] | {"kind": "demo"}
         (finished / f"{place}.yaml").write_text(yaml.safe_dump(changed))

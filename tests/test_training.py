@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import numpy as np
-import open_clip
 import pandas as pd
 import pytest
 import torch
@@ -23,6 +22,7 @@ from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import MODELS
+from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
@@ -98,7 +98,7 @@ def world(tmp_path_factory):
     gather_index(folder / "manifest.parquet", [folder / "shard.parquet"], 0.0, folder / "index.parquet")
     draw_episodes(folder / "manifest.parquet", folder / "index.parquet", "val", 3, 1, 1, 10, 0, folder / "val.parquet")
     torch.manual_seed(0)
-    save_file(open_clip.create_model("small-clip", load_weights=False).state_dict(), folder / "clip.safetensors")
+    save_file(random_clip("small-clip").state_dict(), folder / "clip.safetensors")
     return folder
 
 

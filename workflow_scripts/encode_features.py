@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, load
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, load
 from fsar.evaluation.features import encode_split
 from fsar.gpus import own_gpus
 from fsar.job import logged
@@ -11,9 +11,8 @@ from fsar.model.backbone import load_backbone
 with logged(snakemake.log[0], measured=True):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
     config = load(snakemake.config)
-    about = BackboneConfig(**params.backbone)
     with own_gpus(1, config.device):
-        backbone = load_backbone(about.model, about.weights)
+        backbone = load_backbone(BackboneConfig(**params.backbone))
         if files.trained:
             backbone.load_visual(Path(files.trained[0]))
         encode_split(
@@ -22,7 +21,7 @@ with logged(snakemake.log[0], measured=True):
             Path(files.index),
             "test",
             SamplingConfig(**params.sampling),
-            about.prompt,
+            TextConfig(**params.text),
             params.data_seed,
             config.device,
             config.settings(names.benchmark, "training", names.backbone).threads,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig, load
+from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig, load
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.methods import Components
@@ -22,6 +22,7 @@ with logged(snakemake.log[0]):
         components=Components(**params.components),
         backbone=BackboneConfig(**params.backbone),
         sampling=SamplingConfig(**params.sampling),
+        text=TextConfig(**params.text),
         head=HeadConfig(**params.head),
         training=TrainingConfig(**params.training, **execution),
         seed=int(names.seed),
@@ -36,7 +37,9 @@ with logged(snakemake.log[0]):
                 index=Path(files.index),
                 episodes=Path(files.episodes),
                 code=code_checksums(SCRIPTS / "train_model.py", metric_file(names.model)),
-                decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone)],
+                decisive=[
+                    Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)
+                ],
                 output=Path(snakemake.output.weights).parent,
                 checkpoint=Path(params.checkpoint),
                 tensorboard=Path(params.tensorboard),

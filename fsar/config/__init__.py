@@ -15,6 +15,7 @@ from fsar.config.sections import (
     SamplingConfig,
     SmallClipConfig,
     SourcesConfig,
+    TextConfig,
     TrainingConfig,
     is_weights_file,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "SamplingConfig",
     "SmallClipConfig",
     "SourcesConfig",
+    "TextConfig",
     "TrainingConfig",
     "is_weights_file",
     "load",

@@ -1,7 +1,7 @@
 """What does not fit together in a config, found before any job starts."""
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fsar.config.merge import Config
 from fsar.config.messages import message, nearest
@@ -109,16 +109,15 @@ def wrong_references(config: Config) -> Iterable[str]:
 def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
     for backbone in config.run.backbones:
+        yield from _wrong_methods(config, benchmark, backbone)
         training = config.settings(benchmark, "training", backbone)
         for problem in training.problems():
             yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"
     stored = config.settings(benchmark, "frames")
     if stored.decoder == "ffmpeg" and not stored.antialias:
         yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"
-    frames = config.settings(benchmark, "sampling").frames
-    for method in config.methods(benchmark):
-        if METHODS[method].components.metric == "trx" and frames < 3:
-            yield f"method {method!r} compares triples of frames, but sampling.frames is {frames}"
+    for problem in config.settings(benchmark, "text").problems():
+        yield f"text of benchmark {benchmark!r}: {problem}"
     source = config.benchmarks[config.base(benchmark)].source
     if isinstance(source, DemoSource):
         wanted = sum(getattr(source.classes, split) for split in SPLITS)
@@ -139,6 +138,50 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
         }
         yield from _wrong_counts(config, benchmark, counts)
         yield from _missing_source(config, benchmark, source.kind)
+
+
+def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[str]:
+    """Say which methods cannot be run with a backbone on a benchmark."""
+    methods = config.methods(benchmark, backbone)
+    if not methods:
+        own = ", ".join(config.backbones[backbone].methods or ())
+        yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
+    frames = config.settings(benchmark, "sampling").frames
+    for method in methods:
+        if METHODS[method].components.metric == "trx" and frames < 3:
+            yield f"method {method!r} compares triples of frames, but sampling.frames is {frames}"
+    reading = [method for method in methods if METHODS[method].reads_text]
+    if reading and not config.backbones[backbone].has_text:
+        others = ", ".join(method for method in METHODS if not METHODS[method].reads_text)
+        yield (
+            f"backbone {backbone!r} has no text encoder, which {' and '.join(reading)} "
+            f"{'needs' if len(reading) == 1 else 'need'} on benchmark {benchmark!r}; "
+            f"name others in backbones.{backbone}.methods: {others}"
+        )
+
+
+def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
+    """Check that stored frames are large enough for the backbones' pictures, which are cut out of them.
+
+    Args:
+        config: the whole config.
+        sizes: side of the pictures of each backbone, in pixels.
+
+    Raises:
+        UserError: naming the benchmark and both keys to change.
+    """
+    problems = []
+    for benchmark in dict.fromkeys(config.base(name) for name in config.run.benchmarks):
+        stored = config.settings(benchmark, "frames").size
+        for backbone, size in sizes.items():
+            if size > stored:
+                problems.append(
+                    f"frames.size of benchmark {benchmark!r} is {stored}, but backbone {backbone!r} is given pictures "
+                    f"of {size} pixels; the nearest valid value is {size}, or set backbones.{backbone}.size to "
+                    f"{stored} or less, where its architecture can be given smaller ones"
+                )
+    if problems:
+        raise UserError(message(problems))
 
 
 def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:

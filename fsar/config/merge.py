@@ -2,7 +2,7 @@
 
 From the weakest to the strongest: the default of a key, the general section, the section of the benchmark a variant is
 of, the benchmark's own, and for `training` that of a backbone on it. `run.methods` and `run.shots` are stronger than a
-benchmark's own, because they are what is asked for in this run.
+benchmark's own, because they are what is asked for in this run; a backbone's `methods` limits both.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,14 @@ from fsar.config.sections import (
     SamplingConfig,
     SmallClipConfig,
     SourcesConfig,
+    TextConfig,
     TrainingConfig,
 )
 from fsar.model.methods import METHODS, MODELS, Components
 from fsar.sources.split_lists import SPLITS
 
 # The sections that a benchmark may overlay.
-MERGED = ("frames", "sampling", "episodes", "head", "training")
+MERGED = ("frames", "sampling", "episodes", "text", "head", "training")
 
 
 class Config(Section):
@@ -49,6 +50,7 @@ class Config(Section):
     frames: FramesConfig = section("How videos are decoded and kept.", default=FramesConfig())
     sampling: SamplingConfig = section("Which frames the model sees.", default=SamplingConfig())
     episodes: EpisodesConfig = section("The stored episodes.", default=EpisodesConfig())
+    text: TextConfig = section("How class names become text features.", default=TextConfig())
     head: HeadConfig = section("The model after the backbone.", default=HeadConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
     small_clip: SmallClipConfig = section("The demo's own CLIP.", default=SmallClipConfig())
@@ -61,14 +63,17 @@ class Config(Section):
         """Return the test shots of a benchmark."""
         return self.run.shots or self._own(benchmark, "shots")
 
-    def methods(self, benchmark: str) -> list[str]:
-        """Return the methods to compare on a benchmark."""
-        return self.run.methods or self._own(benchmark, "methods")
+    def methods(self, benchmark: str, backbone: str) -> list[str]:
+        """Return the methods to compare on a benchmark with a backbone."""
+        own = self.backbones[backbone].methods
+        if self.run.methods is None:
+            return own or self._own(benchmark, "methods")
+        return [method for method in self.run.methods if own is None or method in own]
 
     def trained_here(self, benchmark: str, backbone: str) -> list[str]:
         """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
         given = self.benchmarks[benchmark].trained.get(backbone, {})
-        models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark))
+        models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark, backbone))
         return [model for model in models if model not in given and MODELS[model].fine_tuned]
 
     @overload
@@ -77,6 +82,8 @@ class Config(Section):
     def settings(self, benchmark: str, name: Literal["sampling"]) -> SamplingConfig: ...
     @overload
     def settings(self, benchmark: str, name: Literal["episodes"]) -> EpisodesConfig: ...
+    @overload
+    def settings(self, benchmark: str, name: Literal["text"]) -> TextConfig: ...
     @overload
     def settings(self, benchmark: str, name: Literal["head"]) -> HeadConfig: ...
     @overload
@@ -175,7 +182,7 @@ def effective(config: Config) -> list[dict[str, str]]:
                 {
                     "benchmark": benchmark,
                     "backbone": backbone,
-                    "methods": " ".join(config.methods(benchmark)),
+                    "methods": " ".join(config.methods(benchmark, backbone)),
                     "ways": " ".join(map(str, config.run.ways)),
                     "shots": " ".join(map(str, config.shots(benchmark))),
                     "settings that are no defaults": ", ".join(changed) or "none",

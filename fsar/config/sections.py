@@ -4,6 +4,7 @@ The JSON schema (configs/schema.json) and the table of keys (docs/config.md) are
 """
 
 from collections.abc import Iterable
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -401,6 +402,44 @@ class TrainingConfig(Section):
             yield f"warmup_from is {self.warmup_from}; the nearest valid value is learning_rate, {self.learning_rate}"
 
 
+class TextConfig(Section):
+    """How class names become text features (docs/backbones.md)."""
+
+    templates: list[str] = key(
+        "The texts of a class, with {class_name} in them, and {description} where there is a file of descriptions: "
+        "then a text for each description.",
+        MODEL,
+        default=["a photo of {class_name}"],
+        min_length=1,
+    )
+    descriptions: str = key(
+        "A file that describes classes: CSV with the columns class and description, or JSON.", MODEL, default=""
+    )
+    average: Literal["plain", "normalised"] = key(
+        "How several texts become one feature: the mean of their features as they are, or each of length one first.",
+        MODEL,
+        default="plain",
+    )
+
+    def problems(self) -> Iterable[str]:
+        """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
+        known = ("class_name", "description")
+        for template in self.templates:
+            try:
+                names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+            except ValueError as error:
+                yield f"templates: {template!r} cannot be filled: {error}"
+                continue
+            if unknown := [name for name in names if name not in known]:
+                yield f"templates: {template!r} holds {{{unknown[0]}}}; valid are {{class_name}} and {{description}}"
+            elif not names:
+                yield f"templates: {template!r} does not contain {{class_name}} or {{description}}"
+            elif "description" in names and not self.descriptions:
+                yield f"templates: {template!r} needs a file of descriptions (key text.descriptions)"
+        if self.descriptions and not any("{description}" in template for template in self.templates):
+            yield "descriptions are given, but no template contains {description}: add one, such as '{description}'"
+
+
 class BenchmarkConfig(Section):
     """A benchmark: where its videos come from, and where it differs from the general settings."""
 
@@ -426,6 +465,7 @@ class BenchmarkConfig(Section):
     frames: FramesConfig = section("Keys that differ from `frames`.", default=FramesConfig())
     sampling: SamplingConfig = section("Keys that differ from `sampling`.", default=SamplingConfig())
     episodes: EpisodesConfig = section("Keys that differ from `episodes`.", default=EpisodesConfig())
+    text: TextConfig = section("Keys that differ from `text`.", default=TextConfig())
     head: HeadConfig = section("Keys that differ from `head`.", default=HeadConfig())
     training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())
     training_of_backbone: dict[Name, TrainingConfig] = section(
@@ -439,27 +479,47 @@ class BenchmarkConfig(Section):
 
 
 class BackboneConfig(Section):
-    """A CLIP model, as open_clip names it."""
+    """A visual encoder with its text encoder (open_clip), or without one (timm); docs/backbones.md."""
 
+    library: Literal["open_clip", "timm"] = key(
+        "Whose architecture and weights it is: open_clip has CLIP and its successors, timm visual encoders alone.",
+        MODEL,
+        default="open_clip",
+    )
     model: str = key(
-        "An architecture of open_clip (OpenAI's weights need the quickgelu ones), or a JSON file that describes one.",
+        "An architecture of the library (OpenAI's weights need open_clip's quickgelu ones), or a JSON file that "
+        "describes one as open_clip does.",
         MODEL,
         min_length=1,
     )
     weights: str = key(
-        "A pretrained tag of open_clip (such as openai), or a local .safetensors or .pt file.", MODEL, min_length=1
+        "A pretrained tag of the library (such as openai, tv_in1k), or a local .safetensors, .pt, .pth or .bin file.",
+        MODEL,
+        min_length=1,
     )
-    prompt: str = key("How a class name becomes text.", MODEL, default="a photo of {class_name}")
+    size: int = key(
+        "Height and width of the pictures it is given, where that is not the architecture's own; 0 for its own.",
+        MODEL,
+        unit="pixels",
+        default=0,
+        ge=0,
+        le=1024,
+    )
+    methods: list[MethodName] | None = key(
+        "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all.",
+        (*TESTS, *ROWS),
+        default=None,
+        min_length=1,
+    )
     published_as: str = key(
         "The backbone's name in the published results; empty if it has none.", (*ROWS, "write_model_card"), default=""
     )
     licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")
 
-    @model_validator(mode="after")
-    def _prompt_names_the_class(self) -> "BackboneConfig":
-        if "{class_name}" not in self.prompt:
-            raise ValueError(f"prompt {self.prompt!r} does not contain {{class_name}}")
-        return self
+    @property
+    def has_text(self) -> bool:
+        """Whether it has a text encoder."""
+        return self.library != "timm"
 
     @property
     def weights_are_a_file(self) -> bool:
@@ -467,7 +527,7 @@ class BackboneConfig(Section):
 
 
 def is_weights_file(weights: str) -> bool:
-    """Tell a local weights file from a pretrained tag of open_clip, by its suffix."""
+    """Tell a local weights file from a pretrained tag, by its suffix."""
     return weights.endswith((".safetensors", ".pt", ".pth", ".bin"))
 
 

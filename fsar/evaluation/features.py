@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from fsar.config import SamplingConfig
+from fsar.config import SamplingConfig, TextConfig
 from fsar.episodes.stored import readable_videos
 from fsar.evaluation.device import evaluation_device
 from fsar.evaluation.feature_file import write_features
 from fsar.job import progress
 from fsar.model.backbone import Backbone
-from fsar.model.text import class_texts
+from fsar.model.text import encode_classes, no_text
 from fsar.videos.augmentation import crop
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore
@@ -86,7 +86,7 @@ def encode_split(
     index: Path,
     split: str,
     sampling: SamplingConfig,
-    prompt: str,
+    text: TextConfig,
     seed: int,
     device: str,
     threads: int,
@@ -98,7 +98,7 @@ def encode_split(
         backbone: the model's.
         manifest, index, split: which videos; the shards lie beside the index.
         sampling, seed: which frames of them.
-        prompt: how a class name becomes text, with {class_name} in it.
+        text: how class names become text, for a backbone that has a text encoder.
         device: auto, cpu or cuda.
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: safetensors file to write.
@@ -110,6 +110,6 @@ def encode_split(
     store = FrameStore(index.parent, index)
     workers = 0 if where.type == "cpu" else threads - 1
     frames = encode_videos(backbone, store, video_ids, sampling, seed, where, workers)
-    text = backbone.encode_text(class_texts(class_names, prompt)).cpu()
-    write_features(path, video_ids, frames, class_names, text)
+    encoded = encode_classes(backbone, class_names, text).cpu() if backbone.has_text else no_text(class_names)
+    write_features(path, video_ids, frames, class_names, encoded)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))

@@ -1,6 +1,5 @@
-"""The whole model: CLIP's frame features and the head of a method, and the losses of a training episode."""
+"""The whole model: a backbone's frame features and the head of a method, and the losses of a training episode."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +36,7 @@ class FewShotModel(nn.Module):
     """A backbone and the head of a method.
 
     Args:
-        backbone: CLIP; its visual encoder is trained, its text encoder never is.
+        backbone: its visual encoder is trained, its text encoder never is.
         components: of the method; what the head has.
         config: the head's sizes.
     """
@@ -54,10 +53,13 @@ class FewShotModel(nn.Module):
         self.head = Head(components, backbone.width, config)
         self.register_buffer("training_text", torch.empty(0, backbone.width), persistent=False)
 
-    def set_training_classes(self, prompts: Sequence[str]) -> None:
-        """Encode the texts of all training classes, which `forward` compares with."""
+    def set_training_text(self, text: Tensor) -> None:
+        """Take the text features of all training classes, (C, D), which `forward` compares with.
+
+        They have no columns, (C, 0), for components that look at no text.
+        """
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
-        self.training_text = self.backbone.encode_text(prompts)  # (C, D)
+        self.training_text = text
 
     def forward(
         self, videos: Tensor, classes: Tensor, shot: int, video_text_weight: float, apart: bool = True
@@ -98,7 +100,7 @@ class FewShotModel(nn.Module):
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return what training changes: the visual encoder and the head, without the frozen text encoder."""
-        state = {f"visual.{name}": value for name, value in self.backbone.clip.visual.state_dict().items()}
+        state = {f"visual.{name}": value for name, value in self.backbone.visual.state_dict().items()}
         return state | {f"head.{name}": value for name, value in self.head.state_dict().items()}
 
     def load_trained_state(self, state: dict[str, Tensor]) -> None:
@@ -108,7 +110,7 @@ class FewShotModel(nn.Module):
             UserError: the state is of another architecture or method.
         """
         try:
-            for part, module in (("visual.", self.backbone.clip.visual), ("head.", self.head)):
+            for part, module in (("visual.", self.backbone.visual), ("head.", self.head)):
                 module.load_state_dict({n.removeprefix(part): v for n, v in state.items() if n.startswith(part)})
         except RuntimeError as error:
             first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
@@ -146,7 +148,7 @@ def load_model(
     Raises:
         UserError: see `load_backbone`; or the trained weights are of another backbone or method.
     """
-    model = FewShotModel(load_backbone(backbone.model, backbone.weights), components, config)
+    model = FewShotModel(load_backbone(backbone), components, config)
     if trained is not None:
         load_weights(model, trained)
     return model

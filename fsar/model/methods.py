@@ -47,8 +47,15 @@ class Components:
         if not self.fine_tuned and (self.temporal_transformer or self.video_text_loss):
             raise ValueError("what is not trained can have neither a transformer nor a training objective")
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether the model looks at the text of classes; such a backbone must have a text encoder."""
+        return self.text_token or self.video_text_loss
+
     def reads(self, section: str, key: str) -> bool:
-        """Tell whether a model of these components depends on a key of the config's `head` or `training`."""
+        """Tell whether a model of these components depends on a key of the config's `head`, `text` or `training`."""
+        if section == "text":
+            return self.reads_text
         if section == "head":
             return key in METRICS[self.metric] or (self.temporal_transformer and key in TRANSFORMER_KEYS)
         return key != "video_text_weight" or self.video_text_loss
@@ -76,6 +83,11 @@ class Method:
     def components(self) -> Components:
         """What its model is made of."""
         return MODELS[self.model]
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the class names are looked at, by the model or in deciding."""
+        return self.components.reads_text or self.decides_by != "few-shot"
 
     def shots(self, shots: Sequence[int]) -> list[int]:
         """Return the shots to test with: those asked for, or none where no support is looked at."""

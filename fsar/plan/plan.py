@@ -156,10 +156,26 @@ class Plan:
     # Models.
 
     def backbone_files(self, backbone: str) -> list[str]:
-        """Return local files that a backbone is read from (a rule may make them); tags of open_clip are no files."""
+        """Return local files that a backbone is read from (a rule may make them); pretrained tags are no files."""
         about = self.config.backbones[backbone]
         described = [about.model] if about.model.endswith(".json") else []
         return described + ([about.weights] if about.weights_are_a_file else [])
+
+    def training_descriptions(self, benchmark: str, model: str) -> list[str]:
+        """Return the file that describes the classes a model is trained on, if there is one and the model reads it."""
+        file = self.config.settings(benchmark, "text").descriptions
+        return [file] if file and MODELS[model].reads_text else []
+
+    def feature_descriptions(self, benchmark: str, backbone: str) -> list[str]:
+        """Return the file that describes the test classes, if there is one and the backbone encodes them."""
+        file = self.config.settings(benchmark, "text").descriptions
+        return [file] if file and self.config.backbones[backbone].has_text else []
+
+    def feature_text(self, benchmark: str, backbone: str) -> dict[str, Any]:
+        """Return how the test classes become text, where the backbone encodes them: whatever the model, as features are
+        for every method that decides with it."""
+        text = self.config.settings(benchmark, "text").decisive("encode_features")
+        return text if self.config.backbones[backbone].has_text else {}
 
     def validation_episodes(self, benchmark: str, backbone: str, shot: str) -> str:
         """Return the episodes a training is validated on: of its way and shot."""
@@ -224,22 +240,23 @@ class Plan:
             decided = section.decisive(stage)
             if model is None:
                 return decided
-            return {key: value for key, value in decided.items() if self._reads(benchmark, model, name, key)}
+            return {key: value for key, value in decided.items() if self._reads(benchmark, backbone, model, name, key)}
 
         return values
 
-    def _reads(self, benchmark: str, model: str, name: str, key: str) -> bool:
+    def _reads(self, benchmark: str, backbone: str | None, model: str, name: str, key: str) -> bool:
         if name == "head" and key == "text_weight":
-            return any(test["decides_by"] == "both" for test in self.tests(benchmark, model))
-        return name not in ("head", "training") or MODELS[model].reads(name, key)
+            assert backbone is not None  # only tests read it, which are of a backbone
+            return any(test["decides_by"] == "both" for test in self.tests(benchmark, backbone, model))
+        return name not in ("head", "text", "training") or MODELS[model].reads(name, key)
 
     # Tests.
 
-    def tests(self, benchmark: str, model: str) -> list[dict[str, Any]]:
+    def tests(self, benchmark: str, backbone: str, model: str) -> list[dict[str, Any]]:
         """Return what a model is tested with: every method that uses it, every way and shot."""
         return [
             {"method": method, "decides_by": METHODS[method].decides_by, "way": way, "shot": shot}
-            for method in self.config.methods(benchmark)
+            for method in self.config.methods(benchmark, backbone)
             if METHODS[method].model == model
             for way in self.config.run.ways
             for shot in METHODS[method].shots(self.config.shots(benchmark))
@@ -249,12 +266,12 @@ class Plan:
         """Return the name of one job of a cluster: a model's features, and all tests on them."""
         return "-".join(("evaluation", benchmark, backbone, model, training))
 
-    def test_episodes(self, benchmark: str, model: str) -> list[str]:
+    def test_episodes(self, benchmark: str, backbone: str, model: str) -> list[str]:
         """Return the stored episodes of each test."""
         base = self.config.base(benchmark)
         return [
             paths.EPISODES.format(benchmark=base, split="test", way=test["way"], shot=test["shot"])
-            for test in self.tests(benchmark, model)
+            for test in self.tests(benchmark, backbone, model)
         ]
 
     # Rows of the tables.
@@ -289,7 +306,7 @@ class Plan:
             for backbone in config.run.backbones:
                 for way in config.run.ways:
                     for shot in sorted({0, *config.shots(benchmark)}):
-                        for method in config.methods(benchmark):
+                        for method in config.methods(benchmark, backbone):
                             if shot in METHODS[method].shots(config.shots(benchmark)):
                                 trainings = self.trainings(benchmark, backbone, METHODS[method].model)
                                 yield self.setting(benchmark, backbone, method, way, shot, trainings)
@@ -299,7 +316,7 @@ class Plan:
         training = [paths.seed_training(int(seed))]
         return [
             self.setting(benchmark, backbone, test["method"], test["way"], test["shot"], training)
-            for test in self.tests(benchmark, model)
+            for test in self.tests(benchmark, backbone, model)
         ]
 
     def predictions(self) -> list[str]:
@@ -310,7 +327,9 @@ class Plan:
         """Yield benchmark, backbone, model and training of everything that is tested."""
         for benchmark in self.config.run.benchmarks:
             for backbone in self.config.run.backbones:
-                for model in dict.fromkeys(METHODS[method].model for method in self.config.methods(benchmark)):
+                for model in dict.fromkeys(
+                    METHODS[method].model for method in self.config.methods(benchmark, backbone)
+                ):
                     for training in self.trainings(benchmark, backbone, model):
                         yield benchmark, backbone, model, training
 

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.config.merge import components_record
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
@@ -23,7 +23,7 @@ from fsar.job import progress
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, batch_norms, save_weights
 from fsar.model.methods import Components
-from fsar.model.text import class_texts
+from fsar.model.text import encode_classes, no_text
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TimedLoader, TrainingBatch, TrainingEpisodes, load_episodes
@@ -51,11 +51,13 @@ class TrainingJob:
     training: TrainingConfig
     seed: int  # of this training
     data_seed: int  # of the frames that validation looks at
+    text: TextConfig = field(default_factory=TextConfig)  # how class names become text
     device: str = "auto"
 
     def settings(self) -> dict[str, Any]:
         """Return the job as plain values, by section."""
-        sections = {name: getattr(self, name).model_dump() for name in ("backbone", "sampling", "head", "training")}
+        names = ("backbone", "text", "sampling", "head", "training")
+        sections = {name: getattr(self, name).model_dump() for name in names}
         return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
 
     def decisive(self) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class TrainingJob:
                 for key, value in getattr(self, name).decisive("train_model").items()
                 if self.components.reads(name, key)
             }
-            for name in ("head", "training")
+            for name in ("text", "head", "training")
         }
         components = components_record(self.components)
         return {
@@ -115,11 +117,10 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     fabric = start_processes(config, job.device)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(job.seed)
-    model = FewShotModel(load_backbone(job.backbone.model, job.backbone.weights), job.components, job.head)
+    model = FewShotModel(load_backbone(job.backbone), job.components, job.head)
     if config.activation_checkpointing:
         model.backbone.checkpoint_activations()
-    model.backbone.clip.requires_grad_(False)
-    model.backbone.clip.visual.requires_grad_(True)
+    model.backbone.freeze_text()
     optimizer: Any = torch.optim.Adam(parameter_groups(model, config), lr=config.learning_rate, fused=True)
 
     store = FrameStore(files.index.parent, files.index)
@@ -130,8 +131,12 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     validation = Validation(store, videos["val"], stored, job.sampling, job.data_seed, workers)
 
     wrapped, optimizer = fabric.setup(model, optimizer)
-    model.set_training_classes(class_texts(episodes.sampler.class_names, job.backbone.prompt))
-    val_text = model.backbone.encode_text(class_texts(stored.class_names, job.backbone.prompt))  # (C, D)
+    # Encoded once: the text encoder is frozen.
+    train_text, val_text = (
+        encode_classes(model.backbone, names, job.text) if job.components.reads_text else no_text(names, fabric.device)
+        for names in (list(episodes.sampler.class_names), stored.class_names)
+    )
+    model.set_training_text(train_text)
 
     checkpoint = Checkpoint(files.checkpoint, identity(job.decisive(), files.decisive), files.code)
     state = checkpoint.load() or {"step": 0, "best": None, "metrics": [], "other_code": []}
@@ -289,7 +294,7 @@ def _not_finite(
 def parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
     """Group parameters by learning rate and weight decay; as published, decay spares names with `bn` or `norm`."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for factor, module in ((1.0, model.backbone.clip.visual), (config.head_learning_rate_factor, model.head)):
+    for factor, module in ((1.0, model.backbone.visual), (config.head_learning_rate_factor, model.head)):
         for name, parameter in module.named_parameters():
             decay = 0.0 if "bn" in name or "norm" in name else config.weight_decay
             groups.setdefault((factor, decay), []).append(parameter)

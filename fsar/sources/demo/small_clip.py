@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from fsar.config import SmallClipConfig
 from fsar.files import atomic
 from fsar.job import progress
-from fsar.model.backbone import Backbone, architecture_name
+from fsar.model.open_clip_backbone import architecture_name, open_clip_backbone, random_clip
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +29,16 @@ def train_small_clip(stills: Path, config: SmallClipConfig, path: Path) -> None:
     """
     torch.manual_seed(config.seed)
     name = architecture_name(config.model)
-    clip = open_clip.create_model(name, load_weights=False)
+    clip = random_clip(name)
     for parameter_name, parameter in clip.visual.named_parameters():
         # open_clip starts residual branches closed, which suits long training; open, a few hundred steps suffice.
         if parameter_name.endswith("bn3.weight"):
             torch.nn.init.ones_(parameter)
-    tokenizer = open_clip.get_tokenizer(name)
-    backbone = Backbone(clip.to(memory_format=torch.channels_last), tokenizer).train()
+    backbone = open_clip_backbone(clip, name).train()
 
     table = pd.read_parquet(stills)
     pictures = torch.from_numpy(np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in table["jpeg"]]))  # (n, H, W, 3)
-    tokens = tokenizer(list(table["caption"]))  # (n, context)
+    tokens = backbone.tokenizer(list(table["caption"]))  # (n, context)
     order = np.random.default_rng(config.seed)
     steps_per_epoch = max(len(table) // config.batch, 1)
     steps = steps_per_epoch * config.epochs

@@ -1,0 +1,94 @@
+"""What the text encoder reads of each class: templates, filled with its name and with descriptions of it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from fsar.config import TextConfig
+from fsar.errors import UserError
+
+# How many classes a message names.
+SHOWN = 5
+
+
+def class_texts(class_names: Sequence[str], config: TextConfig) -> list[list[str]]:
+    """Return the texts of each class.
+
+    A template that holds {description} gives a text for each description of the class, any other one gives one.
+
+    Args:
+        class_names: as the manifest has them.
+        config: templates, and the file of descriptions if there is one.
+
+    Raises:
+        UserError: the file cannot be used, or lacks a class.
+    """
+    described = read_descriptions(config.descriptions) if config.descriptions else {}
+    if config.descriptions:
+        check_descriptions(config.descriptions, class_names)
+    return [
+        list(
+            dict.fromkeys(
+                template.format(class_name=name, description=sentence)
+                for template in config.templates
+                for sentence in described.get(name, [""])
+            )
+        )
+        for name in class_names
+    ]
+
+
+def check_descriptions(file: str, class_names: Iterable[str]) -> None:
+    """Check that every class is described.
+
+    Raises:
+        UserError: naming the classes that are not, and the file.
+    """
+    missing = sorted(set(class_names) - set(read_descriptions(file)))
+    if missing:
+        shown = ", ".join(map(repr, missing[:SHOWN])) + (f" and {len(missing) - SHOWN} more" if missing[SHOWN:] else "")
+        raise UserError(f"{file} (key text.descriptions) has no description of class {shown}")
+
+
+@cache
+def read_descriptions(file: str) -> dict[str, list[str]]:
+    """Read the descriptions of classes, in the order of the file.
+
+    Args:
+        file: a CSV with the columns class and description, a row per description; or JSON, an object with a sentence or
+            a list of sentences for each class.
+
+    Raises:
+        UserError: the file cannot be read, or holds something else.
+    """
+    path = Path(file)
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+        return _of_json(json.loads(content)) if path.suffix == ".json" else _of_csv(content)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The descriptions {file} (key text.descriptions) cannot be read: {error}") from None
+
+
+def _of_json(content: object) -> dict[str, list[str]]:
+    if not isinstance(content, dict):
+        raise ValueError("it is not an object with classes as keys")
+    found = {name: [own] if isinstance(own, str) else own for name, own in content.items()}
+    for name, own in found.items():
+        if not isinstance(own, list) or not own or not all(isinstance(text, str) and text.strip() for text in own):
+            raise ValueError(f"class {name!r} must have a sentence, or a list of them")
+    return found
+
+
+def _of_csv(content: str) -> dict[str, list[str]]:
+    rows = csv.DictReader(io.StringIO(content, newline=""))
+    if missing := {"class", "description"} - set(rows.fieldnames or ()):
+        raise ValueError(f"it has no column {' and '.join(sorted(missing))}")
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if not (row["description"] or "").strip():
+            raise ValueError(f"class {row['class']!r} has an empty description")
+        found.setdefault(row["class"], []).append(row["description"].strip())
+    return found

@@ -1,0 +1,88 @@
+"""Backbones of timm: visual encoders without text, such as ImageNet's ResNet-50 or DINOv2."""
+
+from typing import Any
+
+import timm
+import torch
+from torch import nn
+
+from fsar.config import is_weights_file
+from fsar.errors import UserError
+from fsar.model.backbone import Backbone
+from fsar.model.backbone_facts import square, timm_weights
+from fsar.model.weights_file import misfit, read_weights
+
+
+class VisualEncoder(nn.Module):
+    """A visual encoder alone, held as open_clip's models hold theirs."""
+
+    def __init__(self, visual: nn.Module):
+        super().__init__()
+        self.visual = visual
+
+
+def load_timm(model: str, weights: str, size: int) -> Backbone:
+    """Load a model of timm without its classifier; frame features are what the classifier would get.
+
+    Args:
+        model: an architecture of timm.
+        weights: a tag of timm, or a local weights file.
+        size: side of its pictures, where it is not that of the weights; 0 for that. Position embeddings are resampled.
+
+    Raises:
+        UserError: see `fsar.model.backbone.load_backbone`; or it gives no feature per picture.
+    """
+    name, about = timm_weights(model, weights)
+    visual = _from_file(name, about, weights) if is_weights_file(weights) else _downloaded(name)
+    return timm_backbone(visual, name, size)
+
+
+def timm_backbone(visual: nn.Module, name: str, size: int = 0) -> Backbone:
+    """Make a backbone of a model that timm has built; arguments as those of `load_timm`."""
+    model: Any = visual
+    model.reset_classifier(0)
+    about = model.pretrained_cfg
+    own = square(about["input_size"][1:], name)
+    if size and size != own:
+        if hasattr(model, "set_input_size"):
+            model.set_input_size((size, size))
+        elif about["fixed_input_size"]:
+            raise UserError(f"{name} takes pictures of {own} pixels and no others: leave backbones.….size out")
+    size = size or own
+    return Backbone(VisualEncoder(visual), _width(visual, name, size), size, about["mean"], about["std"], None, name)
+
+
+@torch.no_grad()
+def _width(visual: nn.Module, name: str, size: int) -> int:
+    """Return D: what a picture gives."""
+    training = visual.training
+    features = visual.eval()(torch.zeros(1, 3, size, size))
+    visual.train(training)
+    if not isinstance(features, torch.Tensor) or features.ndim != 2:
+        raise UserError(f"{name} does not give one feature per picture, so it cannot be a backbone")
+    return features.shape[1]
+
+
+def _downloaded(name: str) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=True)
+    except Exception as error:  # run-time errors and the hub client's own
+        raise UserError(
+            f"The weights of {name} could not be downloaded: {error}\n"
+            "Without a network, put them on this machine once: from one that has a network, run\n"
+            f'python -c "import timm; timm.create_model({name!r}, pretrained=True)"\n'
+            "and copy its cache, or save a .safetensors file and name it in backbones.….weights."
+        ) from error
+
+
+def _from_file(name: str, about: Any, weights: str) -> nn.Module:
+    """Load a local file the way timm loads its own, names of other programs included, but with every weight."""
+    state = read_weights(weights)
+    # timm is not strict where the classifier has another number of classes; so it is told the file's.
+    classifiers = [about.classifier] if isinstance(about.classifier, str) else list(about.classifier or ())
+    rows = [len(state[f"{name}.weight"]) for name in classifiers if f"{name}.weight" in state]
+    overlay = {"state_dict": state, "num_classes": rows[0] if rows else 0, "label_offset": 0}
+    try:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception as error:  # run-time errors, and others of what renames weights
+        raise misfit(weights, name, error) from error

@@ -1,0 +1,87 @@
+"""What a config says of files and packages, looked up before any job starts."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from fsar.config import SPLITS, CsvSource
+from fsar.config.check import check_decoders, check_pictures, check_source_counts
+from fsar.errors import UserError
+from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
+from fsar.model.class_texts import check_descriptions, read_descriptions
+from fsar.model.methods import MODELS
+from fsar.plan import paths
+from fsar.plan.plan import Plan
+from fsar.plan.sources import check_sources
+from fsar.sources.manifest import video_counts
+
+
+def check_before_jobs(plan: Plan, own_environments: bool) -> None:
+    """Check what a config says of a user's lists and folders, of decoders, backbones and texts.
+
+    Args:
+        plan: of the run.
+        own_environments: jobs run in conda's environments, where what they import is installed.
+
+    Raises:
+        UserError: naming the key and what to do.
+    """
+    for base in plan.bases:
+        source = plan.config.benchmarks[base].source
+        if isinstance(source, CsvSource):
+            check_source_counts(plan.config, base, video_counts(plan.videos.own_list(source.file)))
+    check_sources(plan.config)
+    if not own_environments:
+        check_decoders(plan.config)
+    check_backbones(plan)
+    check_texts(plan)
+
+
+def check_backbones(plan: Plan) -> None:
+    """Look up the backbones that are run, without building them, as far as their libraries are installed here.
+
+    Raises:
+        UserError: no such architecture, a package is missing, or stored frames are too small for the pictures.
+    """
+    sizes = {}
+    for name in plan.config.run.backbones:
+        about = plan.config.backbones[name]
+        if find_spec(about.library) is None:
+            continue  # jobs have environments of their own
+        try:
+            facts = backbone_facts(about)
+        except UserError as error:
+            raise UserError(f"backbones.{name}: {error}") from None
+        if facts.needs and find_spec(facts.needs) is None:
+            raise UserError(f"backbones.{name}: its text encoder needs a package that is not installed: {TEXT_EXTRA}")
+        sizes[name] = facts.size
+    check_pictures(plan.config, sizes)
+
+
+def check_texts(plan: Plan) -> None:
+    """Check that the classes of each benchmark are described, where they are to be and their names are known already.
+
+    Raises:
+        UserError: a file of descriptions cannot be used, or lacks a class.
+    """
+    for benchmark in plan.config.run.benchmarks:
+        file = plan.config.settings(benchmark, "text").descriptions
+        if file and any(plan.config.backbones[backbone].has_text for backbone in plan.config.run.backbones):
+            read_descriptions(file)
+            check_descriptions(file, _class_names(plan, benchmark))
+
+
+def _class_names(plan: Plan, benchmark: str) -> set[str]:
+    """Return the classes whose text is needed; none while they are not known."""
+    config, base = plan.config, plan.config.base(benchmark)
+    source, manifest = config.benchmarks[base].source, Path(paths.MANIFEST.format(benchmark=base))
+    if isinstance(source, CsvSource):
+        videos = plan.videos.own_list(source.file)
+    elif manifest.is_file():
+        videos = pd.read_parquet(manifest, columns=["class_name", "split"])
+    else:
+        return set()
+    trained = (model for backbone in config.run.backbones for model in config.trained_here(benchmark, backbone))
+    splits = SPLITS if any(MODELS[model].reads_text for model in trained) else ("test",)
+    return set(videos.loc[videos["split"].isin(splits), "class_name"])

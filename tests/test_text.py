@@ -1,0 +1,111 @@
+"""Texts of classes: from names, templates and descriptions to one feature each."""
+
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fsar.config import TextConfig, load
+from fsar.errors import UserError
+from fsar.model.class_texts import class_texts
+from fsar.model.text import encode_classes
+from fsar.plan.checks import check_texts
+from fsar.plan.plan import Plan
+from tests.workflow import write_listing
+
+
+class Letters:
+    """A text encoder that counts a and e, and how often it is asked."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def encode_text(self, texts):
+        self.calls += 1
+        return torch.tensor([[text.count("a"), text.count("e")] for text in texts], dtype=torch.float32)
+
+
+def test_one_template_is_one_text_and_its_feature_as_it_is():
+    assert class_texts(["waving", "running"], TextConfig()) == [["a photo of waving"], ["a photo of running"]]
+    encoder = Letters()
+    features = encode_classes(encoder, ["waving", "e"], TextConfig())
+    assert features.tolist() == [[2, 0], [1, 1]] and encoder.calls == 1
+
+
+def test_several_templates_are_averaged_as_they_are_or_at_length_one():
+    templates = ["{class_name}", "aaa {class_name}", "{class_name} eee"]
+    rows = torch.tensor([[1.0, 1.0], [4.0, 1.0], [1.0, 4.0]])
+    for average, expected in (("plain", rows.mean(dim=0)), ("normalised", F.normalize(rows, dim=-1).mean(dim=0))):
+        features = encode_classes(Letters(), ["ae"], TextConfig(templates=templates, average=average))
+        torch.testing.assert_close(features, expected.unsqueeze(0))
+
+
+def test_descriptions_fill_templates(tmp_path):
+    listed, written = tmp_path / "described.csv", tmp_path / "described.json"
+    listed.write_text('class,description\nwaving,"a hand, raised"\nrunning,legs\nwaving,a smile\n')
+    written.write_text(json.dumps({"waving": ["a hand, raised", "a smile"], "running": "legs"}))
+    for file in (listed, written):
+        config = TextConfig(templates=["{class_name}", "{class_name}: {description}."], descriptions=str(file))
+        assert class_texts(["running", "waving"], config) == [
+            ["running", "running: legs."],
+            ["waving", "waving: a hand, raised.", "waving: a smile."],
+        ]
+        assert list(config.problems()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "is not an object"),
+        ("{", "cannot be read"),
+        ('{"waving": []}', "class 'waving' must have a sentence"),
+        ('{"waving": " "}', "class 'waving' must have a sentence"),
+        ('{"waving": 1}', "class 'waving' must have a sentence"),
+        ('{"running": "legs"}', r"described\.json \(key text\.descriptions\) has no description of class 'waving'"),
+    ],
+)
+def test_wrong_descriptions_are_told(tmp_path, content, message):
+    file = tmp_path / "described.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        class_texts(["waving"], TextConfig(templates=["{description}"], descriptions=str(file)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name,description\na,b\n", "it has no column class"),
+        ("class,description\nwaving,\n", "class 'waving' has an empty description"),
+        (None, "cannot be read"),
+    ],
+)
+def test_wrong_lists_of_descriptions_are_told(tmp_path, content, message):
+    file = tmp_path / "described.csv"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        class_texts(["waving"], TextConfig(templates=["{description}"], descriptions=str(file)))
+
+
+def test_a_class_without_description_is_told_before_any_job_where_classes_are_known(tmp_path):
+    splits = {"train": 3, "val": 3, "test": 3}
+    rows = [(f"{s}{c}{i}.mp4", f"{s} {c}", s) for s, count in splits.items() for c in range(count) for i in range(4)]
+    listing = write_listing(tmp_path / "videos.csv", rows)
+    described = tmp_path / "described.json"
+    described.write_text(json.dumps({f"test {c}": "a film" for c in range(3)}))
+    values = {
+        "run": {"benchmarks": ["own"], "backbones": ["clip"], "methods": ["clip-freeze", "otam"], "ways": [3]},
+        "benchmarks": {"own": {"source": {"kind": "csv", "file": str(listing)}, "shots": [1]}},
+        "backbones": {"clip": {"model": "small-clip", "weights": "clip.safetensors"}},
+        "text": {"templates": ["{description}"], "descriptions": str(described)},
+        "training": {"way": 3, "queries": 1},
+    }
+    plan = Plan(load(values))
+    check_texts(plan)  # training reads no text, so that its classes need none
+    assert plan.feature_descriptions("own", "clip") == [str(described)]
+    assert plan.training_descriptions("own", "clip-fsar") == [str(described)]
+    assert plan.training_descriptions("own", "otam") == []
+    values["run"]["methods"] = ["clip-fsar"]
+    with pytest.raises(UserError, match=r"has no description of class 'train 0', 'train 1', 'train 2', 'val 0', 'val"):
+        check_texts(Plan(load(values)))
