@@ -37,8 +37,8 @@ def planned(config):
     try:
         plan = Plan(load(config))
         if workflow.is_main_process:
-            conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-            check_before_jobs(plan, own_environments=conda)
+            deployed_by = workflow.deployment_settings.deployment_method
+            check_before_jobs(plan, own_environments=DeploymentMethod.CONDA in deployed_by)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return plan
