@@ -1,6 +1,7 @@
 """One training step of CLIP-FSAR (30 clips × 8 frames), against the backbone's forward and backward pass alone.
 
     python -m perf.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5] [--frames 8]
+        [--processor-time]
 
 The step is that of the training loop: the backbone, the head, both objectives, the norm of the gradients and the
 optimizer. The usual way beside it: OTAM walked cell by cell, and always a call for the support and one for the queries.

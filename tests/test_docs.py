@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -43,7 +44,7 @@ def of(pattern: str) -> list[tuple[str, ...]]:
 
 
 def test_every_command_has_its_test():
-    tested = r"snakemake|make|perf\.\w+|fsar\.model\.exchange|fsar\.results\.figures\.drawing"
+    tested = r"snakemake|make|pip|perf\.\w+|fsar\.model\.exchange|fsar\.results\.figures\.drawing"
     unknown = {" ".join(command): files for command, files in COMMANDS.items() if command not in of(tested)}
     assert not unknown, "tests/test_docs.py does not run these"
     assert len(of("snakemake")) > 15 and len(of("make")) > 2 and len(of(r"perf\.\w+")) > 8
@@ -89,8 +90,23 @@ def test_benchmarks():
         [sys.executable, "-c", script, *map(program, commands)], cwd=REPOSITORY, stdout=subprocess.PIPE
     )
     for command, documented in zip(commands, json.loads(run.stdout), strict=True):
-        usage = re.search(rf"^ +python -m {re.escape(program(command))}\b(.*)$", documented, re.MULTILINE)
+        usage = re.search(
+            rf"^ +python -m {re.escape(program(command))}\b(.*(?:\n {{6,}}.*)*)$", documented, re.MULTILINE
+        )
         assert usage and fits_usage(list(command[3:]), usage[1]), f"{' '.join(command)}: {documented}"
+
+
+def test_what_is_installed_by_hand_is_an_extra():
+    """A package that a user may add is one that this project names."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = {
+        name: {re.match(r"[\w-]+", entry)[0] for entry in of} for name, of in project["optional-dependencies"].items()
+    }
+    for command in of("pip"):
+        assert command[:2] == ("pip", "install")
+        for word in command[2:]:
+            extra = re.fullmatch(r"\.\[(\w+)\]", word)
+            assert word in set().union(*extras.values()) or (extra and extra[1] in extras) or word == ".", command
 
 
 def in_python(command: tuple[str, ...], folder: Path) -> None:
