@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from fsar.config import HeadConfig, SamplingConfig
-from fsar.evaluation.evaluate import predict
-from fsar.evaluation.features import EvaluationClips, encode_videos
+from fsar.evaluation.encode_videos import EvaluationClips, encode_videos
+from fsar.evaluation.episode_logits import predict
 from fsar.model.head import Head
 from fsar.model.methods import METHODS
 from fsar.model.open_clip_backbone import random_backbone

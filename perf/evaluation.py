@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from fsar.config import HeadConfig
-from fsar.evaluation.evaluate import predict
+from fsar.evaluation.episode_logits import predict
 from fsar.model.head import Head
 from fsar.model.methods import METHODS
 from perf.usual_way import episode_logits

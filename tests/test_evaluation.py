@@ -9,7 +9,8 @@ from scipy import stats
 from fsar.config import HeadConfig
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.evaluate import PlannedTest, correct, evaluate_model, predict
+from fsar.evaluation.episode_logits import correct, predict
+from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import read_features, write_features
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval

@@ -21,6 +21,9 @@ NOT_DECISIVE = (
     "fsar.job",
     "fsar.model.methods",
     "fsar.plan",
+    "fsar.sources.download",  # what it brings is checked, and stays
+    "fsar.training.checkpoint",
+    "fsar.training.environment",
 )
 
 

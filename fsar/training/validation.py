@@ -6,8 +6,8 @@ from torch import Tensor
 
 from fsar.config import SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.evaluate import correct, predict
-from fsar.evaluation.features import encode_videos
+from fsar.evaluation.encode_videos import encode_videos
+from fsar.evaluation.episode_logits import correct, predict
 from fsar.model.few_shot import FewShotModel
 from fsar.training.processes import gather, share
 from fsar.videos.store_read import FrameStore

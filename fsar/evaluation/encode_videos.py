@@ -1,0 +1,72 @@
+"""Features once per video: at test time they do not depend on the episode."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from fsar.config import SamplingConfig
+from fsar.job import progress
+from fsar.model.backbone import Backbone
+from fsar.videos.augmentation import crop
+from fsar.videos.sampling import positions_at_test
+from fsar.videos.store_read import FrameStore
+
+# Videos in one call of the backbone.
+BATCH = 16
+
+
+class EvaluationClips(Dataset[Tensor]):
+    """The frames each video is tested with: (T, size, size, 3) RGB bytes."""
+
+    def __init__(self, store: FrameStore, video_ids: Sequence[str], sampling: SamplingConfig, size: int, seed: int):
+        self.store, self.sampling, self.size, self.seed = store, sampling, size, seed
+        self.numbers = store.numbers(video_ids)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> Tensor:
+        number = self.numbers[place]
+        length, fps = self.store.length(number), self.store.fps(number)
+        positions = positions_at_test(self.store.video_id(number), length, fps, self.sampling, self.seed)
+        clip = np.empty((len(positions), self.size, self.size, 3), np.uint8)
+        self.store.read(number, positions, *crop(self.store.size, self.size, None), clip)
+        return torch.from_numpy(clip)
+
+
+@torch.inference_mode()
+def encode_videos(
+    backbone: Backbone,
+    store: FrameStore,
+    video_ids: Sequence[str],
+    sampling: SamplingConfig,
+    seed: int,
+    device: torch.device,
+    workers: int = 0,
+) -> Tensor:
+    """Encode each video once.
+
+    Args:
+        backbone: in evaluation mode.
+        store, video_ids: which frames.
+        sampling, seed: which of them.
+        device: where the backbone is.
+        workers: processes that read frames; 0 reads in this one.
+
+    Returns:
+        (V, T, D) float32 frame features, on the CPU, in the order of `video_ids`.
+    """
+    clips = EvaluationClips(store, video_ids, sampling, backbone.image_size, seed)
+    loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
+    features: Tensor | None = None
+    done = 0
+    for batch in progress(loader, "encoding videos", "batch"):
+        part = backbone(batch.to(device, non_blocking=True)).float().cpu()  # (videos, T, D)
+        if features is None:
+            features = torch.empty(len(clips), *part.shape[1:])
+        features[done : done + len(part)] = part
+        done += len(part)
+    return torch.empty(0, sampling.frames, backbone.width) if features is None else features
