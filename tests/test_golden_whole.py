@@ -95,7 +95,10 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
     layers = len({n.split(".")[3] for n in weights if n.startswith("head.temporal_transformer.")})
     feed_forward = len(weights["head.temporal_transformer.layers.0.expand.bias"])
     head = HeadConfig(depth=layers, feed_forward=feed_forward, attention_dropout=0, feed_forward_dropout=0)
-    model = FewShotModel(Backbone(Clip(visual_encoder(weights, meta)), tokenizer=None), CLIP_FSAR, head)
+    visual = visual_encoder(weights, meta)
+    normalised = (visual.image_mean, visual.image_std)
+    backbone = Backbone(Clip(visual), visual.output_dim, meta["picture"], *normalised, None, meta["backbone"])
+    model = FewShotModel(backbone, CLIP_FSAR, head)
     model.load_trained_state(weights | buffers)
     model.training_text = tensors["text_train"]
 
@@ -121,7 +124,7 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
     gradients = {n: p.grad / divisor for n, p in model.named_parameters() if p.grad is not None}
     return WholeStep(
         {"loss_total": total / divisor, "loss_fewshot": few_shot, "loss_video_text": video_text, "accuracy": accuracy},
-        {name.replace("backbone.clip.", ""): gradient for name, gradient in gradients.items()},
+        {name.replace("backbone.encoders.", ""): gradient for name, gradient in gradients.items()},
         model.trained_state(),
         tensors | {"accuracy": right.float().mean()},
     )

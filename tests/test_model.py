@@ -106,9 +106,11 @@ def test_trained_weights_round_trip_and_misfit(weights, tmp_path):
 def test_support_and_queries_meet_batch_norm_apart(weights, apart):
     """Losses, gradients and running statistics are those of two plain calls, the support's first, or of one."""
     torch.manual_seed(2)
-    model = FewShotModel(load_backbone("small-clip", weights), PLAIN, HeadConfig()).train()
-    model.set_training_classes(["a star", "a heart"])
-    visual = copy.deepcopy(model.backbone.clip.visual)
+    model = FewShotModel(
+        load_backbone(BackboneConfig(model="small-clip", weights=weights)), PLAIN, HeadConfig()
+    ).train()
+    model.set_training_text(model.backbone.encode_text(["a star", "a heart"]))
+    visual = copy.deepcopy(model.backbone.visual)
     videos = torch.randint(0, 256, (2 * 1 + 2 * 3, 2, 64, 64, 3), dtype=torch.uint8)
     losses = model(videos, torch.arange(2), shot=1, video_text_weight=0.0, apart=apart)
     losses.total.backward()
@@ -120,16 +122,16 @@ def test_support_and_queries_meet_batch_norm_apart(weights, apart):
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 0, 0, 1, 1, 1]))
     expected.backward()
     torch.testing.assert_close(losses.total, expected)
-    for (name, ours), plain in zip(model.backbone.clip.visual.named_parameters(), visual.parameters(), strict=True):
+    for (name, ours), plain in zip(model.backbone.visual.named_parameters(), visual.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, plain.grad, msg=lambda m, name=name: f"{name}: {m}")
     for name, buffer in visual.named_buffers():
-        torch.testing.assert_close(model.backbone.clip.visual.get_buffer(name), buffer)
-    assert model.backbone.clip.visual.bn1.num_batches_tracked == (2 if apart else 1)
+        torch.testing.assert_close(model.backbone.visual.get_buffer(name), buffer)
+    assert model.backbone.visual.bn1.num_batches_tracked == (2 if apart else 1)
 
 
 def test_without_batch_norm_an_episode_is_one_call(weights, monkeypatch):
-    model = FewShotModel(load_backbone("small-clip", weights), PLAIN, HeadConfig())
-    model.set_training_classes(["a star", "a heart"])
+    model = FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), PLAIN, HeadConfig())
+    model.set_training_text(model.backbone.encode_text(["a star", "a heart"]))
     encode, seen = model.backbone.forward, []
     monkeypatch.setattr(model.backbone, "forward", lambda videos: (seen.append(len(videos)), encode(videos))[1])
     videos = torch.randint(0, 256, (6, 2, 64, 64, 3), dtype=torch.uint8)
