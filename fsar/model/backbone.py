@@ -209,3 +209,17 @@ def load_backbone(model: str, weights: str) -> Backbone:
     tokenizer = open_clip.get_tokenizer(name)
     log.info("loaded %s with weights %s", name, weights)
     return Backbone(clip.to(memory_format=torch.channels_last), tokenizer)
+
+
+def bare_backbone(model: str) -> Backbone:
+    """Build a CLIP model with its weights left to chance, for weights that are loaded into it afterwards.
+
+    Args:
+        model: as for `load_backbone`.
+
+    Raises:
+        UserError: unknown architecture.
+    """
+    name = architecture_name(model)
+    clip = open_clip.create_model(name, load_weights=False)
+    return Backbone(clip.to(memory_format=torch.channels_last), open_clip.get_tokenizer(name))

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.config.merge import components_record
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
@@ -52,10 +52,13 @@ class TrainingJob:
     seed: int  # of this training
     data_seed: int  # of the frames that validation looks at
     device: str = "auto"
+    frames: FramesConfig = field(default_factory=FramesConfig)  # as stored, for whoever uses the model; not decisive
 
     def settings(self) -> dict[str, Any]:
         """Return the job as plain values, by section."""
-        sections = {name: getattr(self, name).model_dump() for name in ("backbone", "sampling", "head", "training")}
+        sections = {
+            name: getattr(self, name).model_dump() for name in ("backbone", "frames", "sampling", "head", "training")
+        }
         return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
 
     def decisive(self) -> dict[str, Any]:
