@@ -22,7 +22,7 @@ def world(tmp_path_factory):
     return make_world(tmp_path_factory.mktemp("cli"))
 
 
-def test_labels_as_table_objects_and_page(world):
+def test_labels_as_table_objects_and_page(world, capsys):
     (world.folder / "new").mkdir()
     (world.folder / "new" / "broken.mp4").write_bytes(b"no video")
     clips = [world.examples, world.folder / "new"]
@@ -44,8 +44,9 @@ def test_labels_as_table_objects_and_page(world):
     assert set(objects[-1]) == {"path", "reason"}
 
     # The saved support set gives the same, in Python too.
-    again = fsar("predict", clips[0], "--support", "support.safetensors", *arguments[2:], folder=world.folder)
-    assert again.stdout.splitlines() == lines[:-1]
+    saved = ["--support", str(world.folder / "support.safetensors"), *map(str, arguments[2:])]
+    assert main(["predict", str(clips[0]), *saved]) == 0
+    assert capsys.readouterr().out.splitlines() == lines[:-1]
     page = (world.folder / "out.html").read_text()
     assert page.count("<article>") == 12 and "broken.mp4" in page
 

@@ -10,6 +10,8 @@ from fsar.errors import UserError
 if TYPE_CHECKING:
     from fsar.predict.classifier import FewShotClassifier
 
+UNREAD = 3  # exit code: done, but for what cannot be read
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a model."""

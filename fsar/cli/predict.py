@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fsar.cli.options import add_examples, add_model, classifier, say
+from fsar.cli.options import UNREAD, add_examples, add_model, classifier, say
 
 if TYPE_CHECKING:
     from fsar.predict.classifier import Prediction
-
-UNREAD = 3  # exit code
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -81,19 +81,26 @@ class Decision:
     def left_out(self, features: Tensor, labels: Tensor) -> Tensor:
         """Return the logits of each example with itself left out of its class's examples: (V, T, D), (V,) → (V, N).
 
-        An example that is the only one of its class has −∞ there: the class is not known without it.
+        Other classes leave one out as well, unless they have fewer: with one example more they would be at an
+        advantage, and two examples of each class be labelled worse than by chance. An example that is the only one of
+        its class has −∞ there: the class is not known without it.
         """
         if self.decides_by == "text":
             return self.logits(features, [])
-        few_shot = self.few_shot(features, self.prototypes(features, labels)).clone()
+        members = [torch.nonzero(labels == label).flatten().tolist() for label in range(len(self.text))]
+        whole = self.few_shot(features, self.prototypes(features, labels))  # (V, N)
+        place = {number: own.index(number) for own in members for number in own}
+        reduced = torch.full((len(labels), len(labels)), -torch.inf, device=features.device)  # without each example
+        several = [number for own in members if len(own) > 1 for number in own]
+        if several:
+            without = [[m for m in members[labels[number]] if m != number] for number in several]
+            prototypes = [self.prototype(int(labels[n]), features[o]) for n, o in zip(several, without, strict=True)]
+            reduced[:, several] = self.few_shot(features, prototypes)
+        few_shot = whole.clone()
         for number, label in enumerate(labels.tolist()):
-            others = labels == label
-            others[number] = False
-            own = torch.tensor(-torch.inf)
-            if others.any():
-                prototype = self.prototype(label, features[others])
-                own = self.few_shot(features[[number]], [prototype])[0, 0]
-            few_shot[number, label] = own
+            for other, own in enumerate(members):
+                if other == label or 1 < len(own) >= len(members[label]):
+                    few_shot[number, other] = reduced[number, own[place[number] % len(own)]]
         return self.combine(few_shot, features)
 
     def _missing_scale(self) -> float:
