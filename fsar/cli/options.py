@@ -22,10 +22,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="a trained model's folder (see `fsar models`), an architecture of open_clip, or a JSON file that "
         "describes one (default: %(default)s)",
     )
-    group.add_argument("--weights", help="of an architecture: a tag of open_clip or a local file (default: openai)")
-    group.add_argument("--method", help="how the model decides, such as clip-fsar-text (default: the model's own)")
+    add_model_choice(group)
     group.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     group.add_argument("--threads", type=int, help="processor cores to compute with (default: all)")
+
+
+def add_model_choice(parser: argparse._ActionsContainer) -> None:
+    """Add what completes the name of a model."""
+    parser.add_argument("--weights", help="of an architecture: a tag of open_clip or a local file (default: openai)")
+    parser.add_argument("--method", help="how the model decides, such as clip-fsar-text (default: the model's own)")
 
 
 def add_examples(parser: argparse.ArgumentParser) -> None:

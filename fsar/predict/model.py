@@ -215,7 +215,10 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
         )
     try:
         about = json.loads(described.read_text(encoding="utf-8"))
-        settings = ModelSettings.of_record(about if described.name == EXPORTED else _of_training(about))
+        record = about if described.name == EXPORTED else _of_training(about)
+        if (own := folder / record["backbone"]["model"]).suffix == ".json" and own.is_file():
+            record["backbone"]["model"] = str(own)  # an architecture that came with the model
+        settings = ModelSettings.of_record(record)
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise UserError(f"{described} cannot be read as the description of a model: {error!r}") from None
     if method is None:
