@@ -78,6 +78,7 @@ wildcard_constraints:
     shard=r"\d+",
     part=r"\d+",
     figure=r"[\w.-]+",
+    prediction=r"[\w.-]+",
 
 
 def asked(function):

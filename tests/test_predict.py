@@ -1,5 +1,6 @@
 """Labels of one's own clips: the same as the workflow's evaluation, whatever the examples come as."""
 
+import re
 import shutil
 
 import numpy as np
@@ -241,3 +242,12 @@ def test_a_long_clip_is_read_in_bounded_memory_and_the_same(world, monkeypatch):
     whole = frames.read_clip(*arguments)
     monkeypatch.setattr(frames, "HELD", 5)
     np.testing.assert_array_equal(frames.read_clip(*arguments), whole)
+
+
+def test_every_real_clip_gets_a_label(world, real_clips):
+    clips = sorted(path for path in real_clips.rglob("*") if path.suffix in (".avi", ".webm", ".mp4"))
+    chosen = [clip for clip in clips if re.search(r"[\[\]! ]", clip.name)] + clips[:: len(clips) // 6]
+    assert {clip.suffix for clip in chosen} == {".avi", ".webm", ".mp4"}
+    classifier = FewShotClassifier("small-clip", str(world.backbone), device="cpu").support(world.examples)
+    table = classifier.predict(chosen)
+    assert (table["reason"] == "").all() and table["label"].isin(CLASSES).all()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -193,6 +193,22 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
         if unexpected:
             raise UserError(f"{weights} is of another backbone: it has no {unexpected[0]!r}")
     return _model(settings, backbone, state, has_text, weights)
+
+
+def planned_model(planned: Mapping[str, Any], weights: Path | None) -> LabellingModel:
+    """Load the model that the workflow has planned (`fsar.plan.predict`).
+
+    Args:
+        planned: its folder and method, or its settings without what equals the default.
+        weights: of its training, if `planned` says that there are any.
+
+    Raises:
+        UserError: as `load_folder` and `load_trained`.
+    """
+    if "folder" in planned:
+        return load_folder(Path(planned["folder"]), planned["method"])
+    settings = ModelSettings.of_record({"licence": "not stated", **planned})
+    return load_trained(settings, weights) if planned["trained"] and weights else untrained(settings)
 
 
 def untrained(settings: ModelSettings) -> LabellingModel:
