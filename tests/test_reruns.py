@@ -31,7 +31,10 @@ CHANGES = {
     "RunConfig.seeds": ("run.seeds", [2]),
     "BenchmarkConfig.variant_of": ("benchmarks.variant.variant_of", "own"),
     "BenchmarkConfig.licence": ("benchmarks.tiny.licence", "mine"),
-    "BenchmarkConfig.methods": ("benchmarks.tiny.methods", ["clip-fsar", "clip-fsar-text", "clip-fsar-zero-shot"]),
+    "BenchmarkConfig.methods": (
+        "benchmarks.tiny.methods",
+        ["clip-freeze", "clip-fsar", "clip-fsar-text", "clip-fsar-zero-shot"],
+    ),
     "BenchmarkConfig.shots": ("benchmarks.tiny.shots", [2]),
     "BenchmarkConfig.trained": ("benchmarks.tiny.trained", {"small-clip": {"clip-fsar": "given.safetensors"}}),
     "DemoSource.kind": ("benchmarks.own.source", {"kind": "demo"}),
@@ -140,7 +143,7 @@ def finished(repository, tmp_path_factory):
         "source": {"kind": "csv", "file": "own.csv"},
         "methods": ["clip-freeze"],
         "shots": [1],
-        "frames": {"size": 72, "shards": 4, "max_failed": 0.5},
+        "frames": {"size": 72, "shards": 4, "max_failed": 0.5, "quality": 80},
         "episodes": {"val": 20, "test": 60},
         "training": {"threads": 1, "workers": 0},
     }

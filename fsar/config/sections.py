@@ -416,7 +416,7 @@ class BenchmarkConfig(Section):
     )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
-        ("encode_features", "evaluate_model", *ROWS),
+        ("encode_features", "evaluate_model", "predict_clips", *ROWS),
         default={},
     )
 

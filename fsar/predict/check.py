@@ -120,9 +120,7 @@ def learning_curve(decision: Decision, features: Tensor, labels: Tensor, seed: i
     rng = np.random.default_rng(seed)
     rows = []
     for shot in range(1, largest + 1):
-        # With all examples but the tested one there is one draw only, if classes are of one size.
-        draws = 1 if shot == largest and int(shots.max()) == shot + 1 else DRAWS
-        accuracy = float(np.mean([_right(decision, features, labels, shot, rng) for _ in range(draws)]))
+        accuracy = float(np.mean([_right(decision, features, labels, shot, rng) for _ in range(DRAWS)]))
         rows.append((shot, accuracy, *interval_of_share(accuracy, len(labels))))
     return pd.DataFrame(rows, columns=["shots", "accuracy", "low", "high"])
 

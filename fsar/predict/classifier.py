@@ -39,7 +39,7 @@ class Prediction:
         probabilities: (N,) of each class.
         logits: (N,) as the workflow's tests have them.
         nearest: the example it is nearest to; None without examples.
-        strip: the frames that were looked at side by side, as JPEG.
+        strip: the frames that were looked at side by side, as JPEG; empty if they were not asked for.
     """
 
     clip: Clip
@@ -242,8 +242,13 @@ class FewShotClassifier:
         assert self.support_set
         return self.decision.logits(features, self._prototypes)
 
-    def predictions(self, clips: Iterable[Clip]) -> Iterator[Prediction]:
-        """Yield what is said of each clip, one after the other: memory does not grow with their number."""
+    def predictions(self, clips: Iterable[Clip], strips: bool = True) -> Iterator[Prediction]:
+        """Yield what is said of each clip, one after the other: memory does not grow with their number.
+
+        Args:
+            clips: which clips.
+            strips: whether the frames that were looked at are wanted, too.
+        """
         names = self.class_names
         for clip in clips:
             try:
@@ -260,7 +265,7 @@ class FewShotClassifier:
                 probabilities=probabilities,
                 logits=logits[0].cpu().numpy(),
                 nearest=self._clips.nearest(features) if self._clips else None,
-                strip=strip_of(frames.numpy()),
+                strip=strip_of(frames.numpy()) if strips else b"",
             )
 
     def predict(self, clips: Source) -> pd.DataFrame:
@@ -274,7 +279,7 @@ class FewShotClassifier:
             it is nearest to, the reason if it cannot be read, and the probability of each class as `p(class)`.
         """
         listed = list_clips(clips)
-        rows = progress(self.predictions(listed), "clips", "clip", total=len(listed))
+        rows = progress(self.predictions(listed, strips=False), "clips", "clip", total=len(listed))
         return table([self.row(prediction) for prediction in rows], self.class_names)
 
     def row(self, prediction: Prediction) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def write_predictions(
     """
     shown = Page(classifier.support_set, classifier.describe()) if page else None
     rows = []
-    bar = progress(classifier.predictions(clips), "clips", "clip", total=len(clips))
+    bar = progress(classifier.predictions(clips, strips=page is not None), "clips", "clip", total=len(clips))
     for prediction in bar:
         rows.append(classifier.row(prediction))
         if shown:
