@@ -145,18 +145,15 @@ def test_examples_by_dict_folder_and_csv_are_the_same(world, trained):
         assert torch.equal(other.features, sets[0].features) and torch.equal(other.text, sets[0].text)
 
 
-def test_classes_may_have_different_numbers_of_examples(world):
+@pytest.mark.parametrize("model", ["clip-fsar", "trx"])  # one merges a class's examples, the other keeps them apart
+def test_classes_may_have_different_numbers_of_examples(world, model):
     clips = {name: sorted((world.examples / name).iterdir())[: n + 1] for n, name in enumerate(CLASSES)}
-    for model in ("clip-fsar", "trx"):  # one merges the examples of a class, the other keeps them apart
-        classifier = FewShotClassifier.load(make_model(world.folder, model), device="cpu").support(clips)
-        both = classifier.predict(sorted(world.examples.rglob("*.mp4")))
-        for number, name in enumerate(CLASSES):  # each class's logit depends on its own examples alone
-            single = classifier.support({name: clips[name]})
-            alone = [one.logits[0] for one in single.predictions(list_clips(clips[name]))]
-            classifier.support(clips)
-            together = [one.logits[number] for one in classifier.predictions(list_clips(clips[name]))]
-            np.testing.assert_allclose(alone, together, rtol=1e-5)
-        assert both["label"].isin(CLASSES).all()
+    classifier = FewShotClassifier.load(make_model(world.folder, model), device="cpu")
+    asked = [clip for own in clips.values() for clip in own]
+    together = np.stack([one.logits for one in classifier.support(clips).predictions(list_clips(asked))])
+    for number, name in enumerate(CLASSES):  # each class's logit depends on its own examples alone
+        alone = [one.logits[0] for one in classifier.support({name: clips[name]}).predictions(list_clips(asked))]
+        np.testing.assert_allclose(alone, together[:, number], rtol=1e-5)
 
 
 def test_a_saved_support_set_needs_neither_clips_nor_text_encoder(world, trained, tmp_path, monkeypatch):
@@ -246,8 +243,9 @@ def test_a_long_clip_is_read_in_bounded_memory_and_the_same(world, monkeypatch):
 
 def test_every_real_clip_gets_a_label(world, real_clips):
     clips = sorted(path for path in real_clips.rglob("*") if path.suffix in (".avi", ".webm", ".mp4"))
-    chosen = [clip for clip in clips if re.search(r"[\[\]! ]", clip.name)] + clips[:: len(clips) // 6]
-    assert {clip.suffix for clip in chosen} == {".avi", ".webm", ".mp4"}
+    chosen = [clip for clip in clips if re.search(r"[()\[\]! ]", clip.name)]
+    chosen += [next(clip for clip in clips if clip.suffix == suffix) for suffix in (".avi", ".webm", ".mp4")]
+    assert len(chosen) > 3
     classifier = FewShotClassifier("small-clip", str(world.backbone), device="cpu").support(world.examples)
     table = classifier.predict(chosen)
     assert (table["reason"] == "").all() and table["label"].isin(CLASSES).all()

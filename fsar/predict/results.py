@@ -37,8 +37,10 @@ def write_predictions(
         rows.append(classifier.row(prediction))
         if shown:
             shown.add(prediction)
-        if tell:
+        if tell and sys.stderr.isatty():  # where the bar is, which has to step aside
             bar.write(tell(prediction), file=sys.stdout)
+        elif tell:
+            print(tell(prediction), flush=True)
     if csv:
         with atomic(csv) as temporary:
             table(rows, classifier.class_names).to_csv(temporary, index=False)
