@@ -13,11 +13,10 @@ from fsar import FewShotClassifier
 from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.predict import spot
-from fsar.predict.frames import as_stored
+from fsar.predict.frames import as_stored, decoded
 from fsar.predict.spot import Spotter, Window
 from fsar.predict.threshold import NOTHING, Threshold, estimate_threshold, separate
 from fsar.predict.timeline import Curve, stretches, timestamp, write_subtitles
-from fsar.videos.decode import decode
 from tests.predicting import REPOSITORY, make_world
 from tests.videos import make_video
 
@@ -44,7 +43,7 @@ def test_windows_are_those_of_the_frames_at_even_distances(classifier, long_vide
     found = list(spotter.windows(long_video))
     assert [(one.start, one.end) for one in found] == [(0.5 * i, 0.5 * i + 2) for i in range(16)]  # 9.5 s
     settings = classifier.model.settings.frames
-    pictures = [as_stored(planes, settings, 64) for _, planes in decode(long_video, settings.size, 60)]
+    pictures = [as_stored(planes, settings, 64) for _, planes in decoded(long_video, settings, 60)]
     for one in found:
         positions = [int(10 * (one.start + (frame + 0.5) * 0.25)) for frame in range(8)]
         clip = torch.from_numpy(np.stack([pictures[position] for position in positions]))
@@ -56,7 +55,7 @@ def test_windows_are_those_of_the_frames_at_even_distances(classifier, long_vide
 def test_a_video_is_decoded_once_and_each_frame_encoded_once(classifier, long_video, monkeypatch):
     calls, encoded = [], []
     encode = classifier.model.encode
-    monkeypatch.setattr(spot, "decode", lambda *arguments: calls.append(1) or decode(*arguments))
+    monkeypatch.setattr(spot, "decoded", lambda *arguments: calls.append(1) or decoded(*arguments))
     monkeypatch.setattr(classifier.model, "encode", lambda frames: encoded.append(len(frames)) or encode(frames))
     list(Spotter(classifier, 2.0, 0.25, NO_THRESHOLD).windows(long_video))
     assert len(calls) == 1 and sum(encoded) == 38  # 9.5 s, one frame every 0.25 s, in 31 windows

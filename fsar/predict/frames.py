@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fsar.config import FramesConfig, SamplingConfig
 from fsar.videos.augmentation import crop
-from fsar.videos.decode import Planes, decode
+from fsar.videos.decode import Planes, VideoFacts, decode
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import nearest
 from fsar.videos.store_write import stored_positions
@@ -43,6 +43,15 @@ def read_clip(
     return np.stack(pictures)
 
 
+def decoded(path: str | Path, frames: FramesConfig, timeout: float) -> Iterator[tuple[VideoFacts, Planes]]:
+    """Yield every frame as the workflow decodes it, with the facts of its video.
+
+    Raises:
+        VideoError: the video cannot be decoded, or not to its end, or not within `timeout` seconds.
+    """
+    yield from decode(path, frames.size, timeout)
+
+
 def as_stored(planes: Planes, frames: FramesConfig, size: int) -> NDArray[np.uint8]:
     """Return a decoded frame as it comes out of the frame store: through JPEG, and the middle of it."""
     jpeg = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=frames.quality)
@@ -54,7 +63,7 @@ def _chosen(path: Path, frames: FramesConfig, wanted: Callable[[int, float], NDA
     """Yield the frames at the wanted positions, which depend on the number of all frames and their rate."""
     held: list[Planes] = []
     length, rate = 0, 0.0
-    for facts, planes in decode(path, frames.size, frames.timeout):
+    for facts, planes in decoded(path, frames, frames.timeout):
         length, rate = length + 1, facts.fps
         if length <= HELD:
             held.append(planes)
@@ -64,5 +73,5 @@ def _chosen(path: Path, frames: FramesConfig, wanted: Callable[[int, float], NDA
     if length <= HELD:
         yield from (held[position] for position in positions)
         return
-    for number, (_, planes) in enumerate(decode(path, frames.size, frames.timeout)):
+    for number, (_, planes) in enumerate(decoded(path, frames, frames.timeout)):
         yield from [planes] * int((positions == number).sum())

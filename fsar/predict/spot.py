@@ -16,9 +16,9 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.predict.classifier import FewShotClassifier
-from fsar.predict.frames import as_stored
+from fsar.predict.frames import as_stored, decoded
 from fsar.predict.threshold import Threshold
-from fsar.videos.decode import VideoError, decode
+from fsar.videos.decode import VideoError
 
 BATCH = 32  # frames encoded in one call
 
@@ -110,7 +110,7 @@ class Spotter:
         stored, size = model.settings.frames, model.backbone.image_size
         taken = 0
         try:
-            for number, (facts, planes) in enumerate(decode(path, stored.size, float("inf"))):
+            for number, (facts, planes) in enumerate(decoded(path, stored, float("inf"))):
                 if not facts.fps:
                     raise VideoError("it does not say how many frames a second has")
                 if number == self._position(taken, facts.fps):
