@@ -43,7 +43,7 @@ rule all:
         rules.figures.input,
         PLAN.trained_models("README.md"),
         expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
-        with_suffixes(paths.PREDICTED, (".csv", ".html"), prediction=CONFIG.predict),
+        expand(f"{paths.PREDICTED}{{suffix}}", prediction=CONFIG.predict, suffix=(".csv", ".html")),
 
 
 include: "rules/report.smk"
