@@ -185,6 +185,7 @@ def test_names_alone_decide_by_themselves(world, trained):
     classifier = FewShotClassifier("small-clip", str(world.backbone), device="cpu").support(["a door", "a hand"])
     found = list(classifier.predictions(list_clips(world.examples)))
     assert {one.label for one in found} <= {"a door", "a hand"} and all(one.nearest is None for one in found)
+    assert classifier.decides_by == "text" and classifier.support(world.examples).decides_by == "few-shot"
     # CLIP's own scale stands in for one that was not trained.
     scale = float(classifier.model.backbone.clip.logit_scale.exp())
     for one in found:

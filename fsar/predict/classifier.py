@@ -109,7 +109,8 @@ class FewShotClassifier:
     def _begin(self, model: LabellingModel, decides_by: DecidesBy | None, device: str) -> None:
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         self.model = model.to("cuda" if cuda else "cpu")
-        self.decides_by: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
+        self._asked: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
+        self.decides_by = self._asked
         self.examples: SupportSet | None = None
         self.unreadable: list[Prediction] = []
 
@@ -142,8 +143,7 @@ class FewShotClassifier:
     def _take(self, examples: dict[str, list[Clip]], by_names: bool) -> "FewShotClassifier":
         if not examples:
             raise UserError("There is no class to choose from")
-        if by_names and self.decides_by != "text":
-            self.decides_by = "text"
+        self.decides_by = "text" if by_names else self._asked
         self.unreadable = []
         features, labels, strips, clips = [], [], [], []
         listed = [(label, clip) for label, own in enumerate(examples.values()) for clip in own]
@@ -203,9 +203,8 @@ class FewShotClassifier:
                 f"The support set {path} was made with another model ({made_by['settings']['knows']}); load that one, "
                 "or make the support set again from the examples"
             )
-        if not len(support.features):
-            self.decides_by = "text"
-        elif self.decides_by != "few-shot" and not support.text.any():
+        self.decides_by = self._asked if len(support.features) else "text"
+        if self.decides_by != "few-shot" and not support.text.any():
             raise UserError(f"The support set {path} has no texts of its classes; make it again, deciding by them")
         self._use(support)
         return self
