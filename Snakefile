@@ -17,6 +17,7 @@ include: "rules/episodes.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/results.smk"
+include: "rules/predict.smk"
 
 
 report: "report/workflow.rst"
@@ -42,6 +43,7 @@ rule all:
         rules.figures.input,
         PLAN.trained_models("README.md"),
         expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
+        expand(f"{paths.PREDICTED}{{suffix}}", prediction=CONFIG.predict, suffix=(".csv", ".html")),
 
 
 include: "rules/report.smk"

@@ -1,3 +1,15 @@
 """CLIP-FSAR, from raw videos to comparison tables: every piece of logic of the workflow, usable without Snakemake."""
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+# What a user imports from here, by the module it is in: imported when it is asked for, because that takes seconds.
+_LAZY = {"FewShotClassifier": "fsar.predict.classifier"}
+__all__ = ["FewShotClassifier", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -76,6 +76,7 @@ wildcard_constraints:
     shard=r"\d+",
     part=r"\d+",
     figure=r"[\w.-]+",
+    prediction=r"[\w.-]+",
 
 
 def asked(function):

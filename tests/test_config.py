@@ -266,3 +266,30 @@ def test_all_mistakes_are_told_at_once(values):
     values = changed(changed(values, "run.shots", [0]), "seeed", 1)
     with pytest.raises(UserError, match=r"(?s)run\.shots\.0.*seeed|seeed.*run\.shots\.0"):
         load(values)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({}, "predict.mine needs a benchmark, whose model labels the clips, or the folder of a model"),
+        ({"benchmark": "demo", "method": "otam", "model": "a"}, "one of the two"),
+        ({"benchmark": "demo"}, "predict.mine needs a method; valid are clip-freeze, otam, clip-fsar"),
+        (
+            {"benchmark": "demmo", "method": "otam"},
+            "predict.mine.benchmark is 'demmo', which this run has not; did you",
+        ),
+        ({"benchmark": "demo", "method": "trx"}, "predict.mine.method is 'trx', which this run has not"),
+        ({"benchmark": "demo", "method": "otam", "backbone": "RN51"}, "did you mean 'RN50'?"),
+        ({"model": "a", "seed": 1}, "predict.mine.seed: the folder of a model has its own"),
+    ],
+)
+def test_predictions_that_name_no_model_are_told(values, asked, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        load(changed(values, "predict.mine", {"support": "a", "clips": "b", **asked}))
+
+
+def test_predictions_take_the_first_backbone_and_seed_of_the_run(values):
+    asked = {"support": "a", "clips": "b", "benchmark": "demo", "method": "otam"}
+    values = changed(changed(values, "predict.mine", asked), "run.seeds", [3, 4])
+    assert load(values).model_to_predict("mine") == ("demo", "small-clip", "otam", 3)
+    assert load(changed(values, "predict.mine.seed", 4)).model_to_predict("mine")[3] == 4

@@ -28,6 +28,7 @@ with logged(snakemake.log[0]):
         seed=int(names.seed),
         data_seed=params.data_seed,
         device=config.device,
+        frames=config.settings(names.benchmark, "frames"),
     )
     with own_gpus(job.training.devices, job.device):
         fit(

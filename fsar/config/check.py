@@ -106,6 +106,29 @@ def wrong_references(config: Config) -> Iterable[str]:
                     yield f"{where} gives weights for a model that is not trained"
 
 
+def wrong_predictions(config: Config) -> Iterable[str]:
+    """Name what does not say which model clips are labelled with."""
+    for name, asked in config.predict.items():
+        where = f"predict.{name}"
+        if (asked.benchmark is None) == (not asked.model):
+            yield f"{where} needs a benchmark, whose model labels the clips, or the folder of a model: one of the two"
+            continue
+        if asked.benchmark is None:
+            for key_name in ("backbone", "seed"):
+                if getattr(asked, key_name) is not None:
+                    yield f"{where}.{key_name}: the folder of a model has its own; leave it out"
+            continue
+        valid: dict[str, Iterable[str]] = {"benchmark": config.run.benchmarks, "backbone": config.backbones}
+        if asked.benchmark in config.run.benchmarks:
+            valid["method"] = config.methods(asked.benchmark)
+            if asked.method is None:
+                yield f"{where} needs a method; valid are {', '.join(valid['method'])}"
+        for key_name, names in valid.items():
+            value = getattr(asked, key_name)
+            if value is not None and value not in names:
+                yield f"{where}.{key_name} is {value!r}, which this run has not; {nearest(value, names)}"
+
+
 def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
     for backbone in config.run.backbones:

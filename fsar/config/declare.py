@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 NOTHING: tuple[str, ...] = ()
 # What lists the rows of the comparison. Stages are named as the rules are.
 ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "describe_run")
-# What a model computes: its training and the features of the videos it is tested on.
-MODEL = ("train_model", "encode_features")
+# What a model computes: its training, the features of the videos it is tested on, and what it says of a user's clips.
+MODEL = ("train_model", "encode_features", "predict_clips")
+# The model after the backbone, which is applied to features.
+HEAD = ("train_model", "evaluate_model", "predict_clips")
 
 
 def key(description: str, decides: Sequence[str], *, unit: str | None = None, **constraints: Any) -> Any:

@@ -1,5 +1,6 @@
 """What is generated from the declared keys: the JSON schema of config.yaml and docs/config.md."""
 
+import argparse
 import json
 from typing import Any
 
@@ -74,3 +75,11 @@ def _range(value: dict[str, Any]) -> str:
     if kind == "object" and isinstance(value.get("additionalProperties"), dict):
         return f"{_range(value['additionalProperties'])} by name"
     return f"{kind} {limits}".strip()
+
+
+def main(arguments: list[str]) -> None:
+    """Print the JSON schema of config.yaml, or docs/config.md."""
+    parser = argparse.ArgumentParser(prog="fsar config", description="Print what is generated from the keys.")
+    parser.add_argument("what", choices=["schema", "docs"], help="the JSON schema of config.yaml, or docs/config.md")
+    what = parser.parse_args(arguments).what
+    print(json.dumps(schema(), indent=2, ensure_ascii=False) if what == "schema" else documentation())

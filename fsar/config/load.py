@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fsar.config.check import wrong_references, wrong_settings
+from fsar.config.check import wrong_predictions, wrong_references, wrong_settings
 from fsar.config.merge import Config
 from fsar.config.messages import describe, message
 from fsar.errors import UserError
@@ -20,7 +20,7 @@ def load(values: dict[str, Any]) -> Config:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError(message(describe(problem) for problem in error.errors())) from None
-    problems = list(wrong_references(config))
+    problems = [*wrong_references(config), *wrong_predictions(config)]
     if not problems:
         problems = [problem for name in config.run.benchmarks for problem in wrong_settings(config, name)]
     if problems:

@@ -17,6 +17,7 @@ from fsar.config.sections import (
     FramesConfig,
     HeadConfig,
     Name,
+    PredictConfig,
     RunConfig,
     SamplingConfig,
     SmallClipConfig,
@@ -53,6 +54,7 @@ class Config(Section):
     text: TextConfig = section("How class names become text features.", default=TextConfig())
     head: HeadConfig = section("The model after the backbone.", default=HeadConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
+    predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})
     small_clip: SmallClipConfig = section("The demo's own CLIP.", default=SmallClipConfig())
 
     def base(self, benchmark: str) -> str:
@@ -113,6 +115,20 @@ class Config(Section):
                 # A checkpoint is chosen by episodes like those it trained on.
                 drawn.append(("val", training.way, training.shot, queries))
         return drawn
+
+    def model_to_predict(self, name: str) -> tuple[str, str, str, int]:
+        """Return benchmark, backbone, method and training seed of the model that clips are labelled with."""
+        asked = self.predict[name]
+        assert asked.benchmark is not None and asked.method is not None  # checked when the config is loaded
+        seed = self.run.seeds[0] if asked.seed is None else asked.seed
+        return asked.benchmark, asked.backbone or self.run.backbones[0], asked.method, seed
+
+    def threads_to_predict(self, name: str) -> int:
+        """Return the cores to label clips with: those of the model's other jobs."""
+        if self.predict[name].model:
+            return self.training.threads
+        benchmark, backbone, _, _ = self.model_to_predict(name)
+        return self.settings(benchmark, "training", backbone).threads
 
     def _own(self, benchmark: str, name: str) -> Any:
         own = self.benchmarks[benchmark]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fsar.config.declare import MODEL, NOTHING, ROWS, Section, key, section
+from fsar.config.declare import HEAD, MODEL, NOTHING, ROWS, Section, key, section
 from fsar.model.methods import METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 
@@ -32,6 +32,12 @@ TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
 SOURCE = ("render_videos", "list_videos", "write_manifest", "decode_frames")
 # Where the videos of a data set are.
 FOLDER = ("list_folder", "decode_frames")
+
+
+# What is said of a user's clips.
+PREDICT = ("predict_clips",)
+# What a stored frame looks like; a user's clips are decoded to the same.
+STORED = ("decode_frames", "predict_clips")
 
 
 class RunConfig(Section):
@@ -193,7 +199,7 @@ class FramesConfig(Section):
 
     size: int = key(
         "Height and width of stored frames; the aspect ratio is not kept, as published.",
-        ("decode_frames",),
+        STORED,
         unit="pixels",
         default=256,
         ge=16,
@@ -202,13 +208,13 @@ class FramesConfig(Section):
     antialias: bool = key(
         "Average over pixels where frames become smaller; false is the published way, which looks at four pixels for "
         "each (docs/fidelity.md).",
-        ("decode_frames",),
+        STORED,
         default=True,
     )
-    quality: int = key("JPEG quality of stored frames.", ("decode_frames",), unit="1–100", default=90, ge=1, le=100)
+    quality: int = key("JPEG quality of stored frames.", STORED, unit="1–100", default=90, ge=1, le=100)
     keep: int = key(
         "Frames stored per video, evenly spread; 0 stores all. Temporal sampling is exact only with all.",
-        ("decode_frames",),
+        STORED,
         unit="frames",
         default=0,
         ge=0,
@@ -224,12 +230,12 @@ class FramesConfig(Section):
     decoder: Literal["pyav", "decord", "ffmpeg"] = key(
         "pyav: one sequential pass, every frame once. decord: by random access, as the public implementation, with the "
         "wrong frames that it has on HMDB51. ffmpeg: the ffmpeg program, the independent check. See docs/data.md.",
-        ("decode_frames",),
+        STORED,
         default="pyav",
     )
     damaged: Literal["keep", "leave-out"] = key(
         "Videos of which frames are lost: stored with the frames that can be decoded, or left out with the reason.",
-        ("decode_frames",),
+        STORED,
         default="keep",
     )
     timeout: float = key("Give up on a video after this long.", NOTHING, unit="seconds", default=600.0, gt=0)
@@ -266,19 +272,13 @@ class EpisodesConfig(Section):
 class HeadConfig(Section):
     """The model after the backbone; defaults as published."""
 
-    depth: int = key("Layers of the temporal transformer.", ("train_model", "evaluate_model"), default=1, ge=1, le=12)
-    heads: int = key(
-        "Attention heads; must divide the backbone's width.", ("train_model", "evaluate_model"), default=8, ge=1
-    )
-    feed_forward: int = key(
-        "Hidden width of the feed-forward part.", ("train_model", "evaluate_model"), default=2048, ge=1
-    )
-    attention_dropout: float = key(
-        "Dropout after attention.", ("train_model", "evaluate_model"), unit="probability", default=0.2, ge=0, lt=1
-    )
+    depth: int = key("Layers of the temporal transformer.", HEAD, default=1, ge=1, le=12)
+    heads: int = key("Attention heads; must divide the backbone's width.", HEAD, default=8, ge=1)
+    feed_forward: int = key("Hidden width of the feed-forward part.", HEAD, default=2048, ge=1)
+    attention_dropout: float = key("Dropout after attention.", HEAD, unit="probability", default=0.2, ge=0, lt=1)
     feed_forward_dropout: float = key(
         "Dropout in the feed-forward part.",
-        ("train_model", "evaluate_model"),
+        HEAD,
         unit="probability",
         default=0.05,
         ge=0,
@@ -286,18 +286,18 @@ class HeadConfig(Section):
     )
     merge: Literal["before", "after"] = key(
         "Several support videos of a class are averaged before the temporal transformer, as published, or after it.",
-        ("train_model", "evaluate_model"),
+        HEAD,
         default="before",
     )
     smoothing: float = key(
         "λ of the softmin in the matching; 0.1 in the original OTAM.",
-        ("train_model", "evaluate_model"),
+        HEAD,
         default=0.5,
         gt=0,
     )
     text_weight: float = key(
         "β, weight of the class names where a method decides by text and videos both.",
-        ("evaluate_model",),
+        ("evaluate_model", "predict_clips"),
         default=0.9,
         ge=0,
         le=1,
@@ -473,7 +473,7 @@ class BenchmarkConfig(Section):
     )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
-        ("encode_features", "evaluate_model", *ROWS),
+        ("encode_features", "evaluate_model", "predict_clips", *ROWS),
         default={},
     )
 
@@ -541,4 +541,29 @@ class SmallClipConfig(Section):
     learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_clip",), default=2e-3, gt=0, le=1)
     seed: int = key(
         "Seed of the weights, the stills and their order.", ("render_stills", "train_small_clip"), default=0, ge=0
+    )
+
+
+class PredictConfig(Section):
+    """Clips of your own to label, by examples of their classes."""
+
+    support: str = key(
+        "The examples: a CSV with the columns path and class, or a folder with a sub-folder per class.",
+        PREDICT,
+        min_length=1,
+    )
+    clips: str = key("The clips: a CSV with the column path, or a folder.", PREDICT, min_length=1)
+    benchmark: Name | None = key("Whose model and settings to label with, by its name.", PREDICT, default=None)
+    backbone: Name | None = key(
+        "The model's backbone, by its name; without it the first of run.backbones.", PREDICT, default=None
+    )
+    method: MethodName | None = key("How to decide: one of the benchmark's methods.", PREDICT, default=None)
+    seed: int | None = key(
+        "The model's training seed, which is trained if it is not there; without it the first of run.seeds.",
+        PREDICT,
+        default=None,
+        ge=0,
+    )
+    model: str = key(
+        "Instead of a benchmark: the folder of a model, trained elsewhere or exported.", PREDICT, default=""
     )

@@ -185,3 +185,19 @@ def load_backbone(about: BackboneConfig) -> Backbone:
     backbone = load(about.model, about.weights, about.size)
     log.info("loaded %s of %s with weights %s", about.model, about.library, about.weights)
     return backbone
+
+
+def bare_backbone(about: BackboneConfig) -> Backbone:
+    """Build a backbone with its weights left to chance, for weights that are loaded into it afterwards.
+
+    Nothing is downloaded or read but a JSON file that describes the architecture. Pictures are normalised as for the
+    weights that `about` names.
+
+    Raises:
+        UserError: unknown architecture or tag, or a missing package.
+    """
+    if about.library == "timm":
+        from fsar.model.timm_backbone import bare_timm as bare
+    else:
+        from fsar.model.open_clip_backbone import bare_open_clip as bare
+    return bare(about.model, about.weights, about.size)

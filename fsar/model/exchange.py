@@ -1,7 +1,7 @@
 """Trained models in the parameter names of the public CLIP-FSAR implementation, and back.
 
-    python -m fsar.model.exchange from-reference their.pth ours.safetensors
-    python -m fsar.model.exchange to-reference ours.safetensors their.safetensors
+    fsar exchange from-reference their.pth ours.safetensors
+    fsar exchange to-reference ours.safetensors their.safetensors
 
 Theirs may be a bare state dict or a whole checkpoint, with or without the visual encoder. Nothing read is executed.
 """
@@ -99,7 +99,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 def main(arguments: list[str]) -> None:
     """Run the command described at the top of this file."""
-    parser = argparse.ArgumentParser(prog="python -m fsar.model.exchange", description="Rename a model's parameters.")
+    parser = argparse.ArgumentParser(prog="fsar exchange", description="Rename a model's parameters.")
     parser.add_argument("direction", choices=["from-reference", "to-reference"])
     parser.add_argument("source", type=Path, help=".safetensors, .pt or .pth")
     parser.add_argument("target", type=Path, help=".safetensors; to-reference also writes .pt and .pth")

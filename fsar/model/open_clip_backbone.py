@@ -69,14 +69,33 @@ def architecture_name(model: str) -> str:
     return Path(model).stem
 
 
-def random_clip(name: str, size: int = 0) -> Any:
-    """Build an architecture of open_clip with random weights, its text encoder's too."""
-    return open_clip.create_model(name, load_weights=False, pretrained_text=False, force_image_size=size or None)
+def random_clip(name: str, size: int = 0, normalised: dict[str, Sequence[float]] | None = None) -> Any:
+    """Build an architecture of open_clip with random weights, its text encoder's too; see `normalisation`."""
+    return open_clip.create_model(
+        name,
+        load_weights=False,
+        pretrained_text=False,
+        force_image_size=size or None,
+        force_preprocess_cfg=normalised,
+    )
 
 
 def random_backbone(name: str, size: int = 0) -> Backbone:
     """Build a backbone of open_clip with random weights, for measurements and tests."""
     return open_clip_backbone(random_clip(name, size), name)
+
+
+def bare_open_clip(model: str, weights: str, size: int) -> Backbone:
+    """Build a model of open_clip without its weights; see `fsar.model.backbone.bare_backbone`."""
+    name = architecture_name(model)
+    about = {} if is_weights_file(weights) else get_pretrained_cfg(name, weights) or {}
+    normalised = {key: about[key] for key in ("mean", "std")} if about else normalisation(name)
+    try:
+        return open_clip_backbone(random_clip(name, size, normalised), name)
+    except OSError as error:  # Hugging Face's description of a text encoder
+        raise UserError(f"The architecture {model} cannot be built: {error}") from error
+    except Exception as error:  # open_clip raises assertions and run-time errors
+        raise _not_built(model, size, error) or error from error
 
 
 def _from_file(name: str, model: str, weights: str, size: int) -> nn.Module:

@@ -37,6 +37,12 @@ def load_timm(model: str, weights: str, size: int) -> Backbone:
     return timm_backbone(visual, name, size)
 
 
+def bare_timm(model: str, weights: str, size: int) -> Backbone:
+    """Build a model of timm without its weights; see `fsar.model.backbone.bare_backbone`."""
+    name, _ = timm_weights(model, weights)
+    return timm_backbone(timm.create_model(name, pretrained=False), name, size)
+
+
 def timm_backbone(visual: nn.Module, name: str, size: int = 0) -> Backbone:
     """Make a backbone of a model that timm has built; arguments as those of `load_timm`."""
     model: Any = visual

@@ -23,6 +23,8 @@ TENSORBOARD = "logs/tensorboard/{benchmark}/{backbone}/{model}-shot{shot}-seed{s
 FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors"
 PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
 
+PREDICTED = "results/predict/{prediction}"  # .csv, .html
+
 DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .jpg, .json
 COUNTS = DATA_REPORT + ".json"
 TABLE = "results/table"  # .csv, .md

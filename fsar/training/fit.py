@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.config.merge import components_record
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
@@ -53,10 +53,11 @@ class TrainingJob:
     data_seed: int  # of the frames that validation looks at
     text: TextConfig = field(default_factory=TextConfig)  # how class names become text
     device: str = "auto"
+    frames: FramesConfig = field(default_factory=FramesConfig)  # as stored, for whoever uses the model; not decisive
 
     def settings(self) -> dict[str, Any]:
         """Return the job as plain values, by section."""
-        names = ("backbone", "text", "sampling", "head", "training")
+        names = ("backbone", "text", "frames", "sampling", "head", "training")
         sections = {name: getattr(self, name).model_dump() for name in names}
         return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
 

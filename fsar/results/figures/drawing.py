@@ -1,5 +1,6 @@
-"""Drawing any figure from its data: `python -m fsar.results.figures.drawing {figure} {data}.parquet {picture}.pdf`."""
+"""Drawing any figure from its data: `fsar draw {figure} {data}.parquet {picture}.pdf`."""
 
+import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -44,5 +45,15 @@ def draw(figure: str, data: Path, outputs: Iterable[Path]) -> None:
     plt.close(drawn)
 
 
+def main(arguments: list[str]) -> None:
+    """Draw a figure anew from the data beside it."""
+    parser = argparse.ArgumentParser(prog="fsar draw", description="Draw a figure of the workflow from its data.")
+    parser.add_argument("figure", help="its kind: a file's name in fsar/results/figures/")
+    parser.add_argument("data", type=Path, help=".parquet, beside the figure")
+    parser.add_argument("pictures", nargs="+", type=Path, help=".pdf, .svg or .png")
+    options = parser.parse_args(arguments)
+    draw(options.figure, options.data, options.pictures)
+
+
 if __name__ == "__main__":
-    draw(sys.argv[1], Path(sys.argv[2]), [Path(path) for path in sys.argv[3:]])
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The command `fsar`: one file for each of its sub-commands."""

@@ -1,0 +1,69 @@
+"""`fsar check`: how good a support set is."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fsar.cli.options import add_examples, add_model, classifier, say
+
+if TYPE_CHECKING:
+    from fsar.predict.check import Check
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "check",
+        help="say how good examples are",
+        description="Leave each example out in turn and label it by the others: accuracy, confused classes, clips that "
+        "look mislabelled, and what more examples would bring.",
+    )
+    add_examples(parser)
+    add_model(parser)
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the clips that look mislabelled")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check the support set and print what was found."""
+    from fsar.errors import UserError
+    from fsar.files import atomic
+    from fsar.predict.check import check_support
+
+    if options.names:
+        raise UserError("Names alone cannot be checked: give --support, examples whose class is known")
+    loaded = classifier(options)
+    found = check_support(loaded)
+    print(report(found, loaded.class_names))
+    if loaded.unreadable:
+        say(f"{len(loaded.unreadable)} examples cannot be read and are left out")
+    if options.csv:
+        with atomic(options.csv) as temporary:
+            found.suspects.to_csv(temporary, index=False)
+    return 0
+
+
+def report(found: "Check", class_names: list[str]) -> str:
+    """Say what was found, in plain text."""
+    if not found.tested:
+        return "Every class has a single example: none can be left out. Add a second one to each class."
+    low, high = found.interval
+    lines = [
+        f"Accuracy with each example left out: {100 * found.accuracy:.1f} % of {found.tested} "
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %; chance {100 / len(class_names):.1f} %)",
+        "",
+        "Confused:" if len(found.confused) else "No class is confused with another.",
+    ]
+    for true, taken_for, clips in found.confused.itertuples(index=False):
+        lines.append(f"  {true} taken for {taken_for}: {clips} {'clip' if clips == 1 else 'clips'}")
+    lines += ["", "Clips that look mislabelled:" if len(found.suspects) else "No clip looks mislabelled."]
+    for path, name, label, p_name, p_label in found.suspects.itertuples(index=False):
+        lines.append(f"  {path}: {name} {100 * p_name:.1f} %, but {label} {100 * p_label:.1f} %")
+    if len(found.curve):
+        lines += ["", "Accuracy by examples per class:"]
+        for row in found.curve.itertuples(index=False):
+            lines.append(f"  {row.shots}: {100 * row.accuracy:.1f} % ({100 * row.low:.1f} to {100 * row.high:.1f} %)")
+    if len(found.curve) > 1:
+        gain = found.curve["accuracy"].diff().iloc[-1]
+        lines.append(f"The last example added {100 * gain:+.1f} points: about the most to expect of one more.")
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""The command `fsar` itself: its sub-commands, how they end, and how mistakes are told.
+
+Exit codes: 0 done; 1 a mistake, told in a sentence; 2 wrong arguments; 3 done, but for clips that cannot be read.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from fsar import __version__
+from fsar.cli import check, export, models, predict, spot
+from fsar.errors import UserError
+
+INTERRUPTED = 130
+OWN = (predict, spot, check, models, export)
+
+
+def _exchange(arguments: list[str]) -> None:
+    from fsar.model.exchange import main
+
+    main(arguments)
+
+
+def _config(arguments: list[str]) -> None:
+    from fsar.config.document import main
+
+    main(arguments)
+
+
+def _draw(arguments: list[str]) -> None:
+    from fsar.results.figures.drawing import main
+
+    main(arguments)
+
+
+# Commands that read their own arguments.
+OTHERS: dict[str, tuple[Callable[[list[str]], None], str]] = {
+    "exchange": (_exchange, "rename a trained model's parameters: the public implementation's names, and back"),
+    "config": (_config, "print the config's JSON schema, or the table of its keys"),
+    "draw": (_draw, "draw a figure of the workflow from its data"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    _tell_warnings()
+    try:
+        if given and given[0] in OTHERS:
+            OTHERS[given[0]][0](given[1:])
+            return 0
+        options = _parser().parse_args(given)
+        return int(options.run(options))
+    except UserError as error:
+        print(f"fsar: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("fsar: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fsar", description="Few-shot action recognition: label your own clips.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in OWN:
+        module.add(commands)
+    for name, (_, text) in OTHERS.items():
+        commands.add_parser(name, help=text, add_help=False)
+    return parser
+
+
+def _tell_warnings() -> None:
+    """Show warnings of this package on the terminal, and none of libraries' notes to developers."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(logging.Filter("fsar"))
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)

@@ -1,0 +1,92 @@
+"""What the sub-commands share: which model, which examples, and what is said of them at the start."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fsar.errors import UserError
+
+if TYPE_CHECKING:
+    from fsar.predict.classifier import FewShotClassifier
+
+UNREAD = 3  # exit code: done, but for what cannot be read
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a model."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default="ViT-B-16",
+        help="a trained model's folder (see `fsar models`), an architecture of open_clip, or a JSON file that "
+        "describes one (default: %(default)s)",
+    )
+    add_model_choice(group)
+    group.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    group.add_argument("--threads", type=int, help="processor cores to compute with (default: all)")
+
+
+def add_model_choice(parser: argparse._ActionsContainer) -> None:
+    """Add what completes the name of a model."""
+    parser.add_argument("--weights", help="of an architecture: a tag of open_clip or a local file (default: openai)")
+    parser.add_argument("--method", help="how the model decides, such as clip-fsar-text (default: the model's own)")
+
+
+def add_examples(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what the classes are."""
+    group = parser.add_argument_group("classes")
+    group.add_argument(
+        "--support",
+        type=Path,
+        help="the examples: a folder with a sub-folder per class, a CSV with the columns path and class, or a support "
+        "set that was saved",
+    )
+    group.add_argument("--names", nargs="+", metavar="NAME", help="names of classes, to decide by them alone")
+    group.add_argument(
+        "--decide-by",
+        choices=["few-shot", "text", "both"],
+        help="examples, class names or both (default: as the method)",
+    )
+
+
+def classifier(options: argparse.Namespace) -> "FewShotClassifier":
+    """Load the model and the examples, and say what they are."""
+    if (options.support is None) == (options.names is None):
+        raise UserError("Give either --support, the examples of each class, or --names, the names of the classes alone")
+    from fsar.predict.clips import list_examples
+
+    if options.support is not None and options.support.suffix != ".safetensors":
+        list_examples(options.support)  # a mistake is told before anything takes time
+    loaded = model(options, "text" if options.names else options.decide_by)
+    say(f"Model: {loaded.describe()}")
+    if options.support is not None and options.support.suffix == ".safetensors":
+        loaded.load_support(options.support)
+    else:
+        loaded.support(options.names or options.support)
+    shots = loaded.support_set.shots
+    most, least = max(shots), min(shots)
+    each = "no example" if not most else f"{least} to {most} examples each" if least < most else f"{most} examples each"
+    say(f"Classes: {len(shots)}, {each}")
+    return loaded
+
+
+def model(options: argparse.Namespace, decides_by: "str | None" = None) -> "FewShotClassifier":
+    """Load the model alone."""
+    import torch
+
+    from fsar.predict.classifier import FewShotClassifier
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    by, device = decides_by, options.device
+    if Path(options.model).is_dir():
+        if options.weights:
+            raise UserError(f"{options.model} is a folder, which has its weights: leave out --weights")
+        return FewShotClassifier.load(options.model, options.method, by, device)  # type: ignore[arg-type]
+    return FewShotClassifier(options.model, options.weights, options.method, by, device)  # type: ignore[arg-type]
+
+
+def say(text: str) -> None:
+    """Tell something about the run, apart from its results."""
+    print(text, file=sys.stderr, flush=True)

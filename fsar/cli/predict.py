@@ -1,0 +1,63 @@
+"""`fsar predict`: labels of clips."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fsar.cli.options import UNREAD, add_examples, add_model, classifier, say
+
+if TYPE_CHECKING:
+    from fsar.predict.classifier import Prediction
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "predict", help="label clips by examples", description="Label clips by examples of each class."
+    )
+    parser.add_argument("clips", nargs="*", help="files, folders, or a CSV with the column path")
+    add_examples(parser)
+    add_model(parser)
+    group = parser.add_argument_group("results")
+    group.add_argument("--top", type=int, default=1, metavar="N", help="print the N most probable classes")
+    group.add_argument("--csv", type=Path, metavar="FILE", help="write a row per clip")
+    group.add_argument("--json", type=Path, metavar="FILE", help="write an object per clip")
+    group.add_argument("--html", type=Path, metavar="FILE", help="write a page with the clips' frames; opens offline")
+    group.add_argument("--save", type=Path, metavar="FILE", help="save the support set (.safetensors), to use it again")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Label the clips; the result is the exit code."""
+    from fsar.errors import UserError
+    from fsar.predict.clips import list_clips
+    from fsar.predict.results import write_predictions
+
+    if not options.clips and not options.save:
+        raise UserError("There is nothing to do: name clips to label, or a file to --save the support set to")
+    clips = list_clips(options.clips)
+    loaded = classifier(options)
+    if options.save:
+        loaded.save_support(options.save)
+        say(f"Support set: {options.save}")
+    unread = write_predictions(
+        loaded,
+        clips,
+        csv=options.csv,
+        page=options.html,
+        as_json=options.json,
+        tell=lambda prediction: _line(prediction, loaded.class_names, options.top),
+    )
+    if unread:
+        say(f"{unread} of {len(clips)} clips cannot be read")
+    return UNREAD if unread else 0
+
+
+def _line(prediction: "Prediction", class_names: list[str], top: int) -> str:
+    if prediction.probabilities is None:
+        return f"{prediction.clip.path}: cannot be read ({prediction.reason})"
+    order = np.argsort(-prediction.probabilities, kind="stable")[:top]
+    named = (f"{class_names[i]} {100 * prediction.probabilities[i]:.1f} %" for i in order)
+    return f"{prediction.clip.path}: {', '.join(named)}"

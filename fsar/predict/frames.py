@@ -1,0 +1,90 @@
+"""The frames that a clip is looked at by: those of the workflow's own tests, without a frame store in between."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from fsar.config import FramesConfig, SamplingConfig
+from fsar.videos.augmentation import crop
+from fsar.videos.decode import decode
+from fsar.videos.frame import Flaws, Frame, Planes, VideoError
+from fsar.videos.sampling import positions_at_test
+from fsar.videos.store_read import nearest
+from fsar.videos.store_write import stored_positions
+
+log = logging.getLogger(__name__)
+
+# Frames of a clip held until its length is known. A longer clip is decoded a second time, so memory stays bounded.
+HELD = 1500
+
+
+def read_clip(
+    path: Path, video_id: str, frames: FramesConfig, sampling: SamplingConfig, seed: int, size: int
+) -> NDArray[np.uint8]:
+    """Return the frames a clip is looked at by, as the model sees them: (T, size, size, 3) RGB bytes.
+
+    They are the bytes that the workflow gives for a video of this id: drawn by seed and id, stored as JPEG, cropped.
+
+    Args:
+        path, video_id: the clip.
+        frames: how the workflow stores frames.
+        sampling, seed: which frames.
+        size: of the pictures the backbone expects, in pixels.
+
+    Raises:
+        VideoError: the clip cannot be decoded, or is damaged where damaged videos are left out.
+    """
+
+    def wanted(length: int, fps: float) -> NDArray[np.int64]:
+        stored = stored_positions(length, frames.keep).astype(np.int32)
+        return stored[nearest(stored, positions_at_test(video_id, length, fps, sampling, seed))].astype(np.int64)
+
+    pictures = [as_stored(planes, frames, size) for planes in _chosen(path, frames, wanted)]
+    return np.stack(pictures)
+
+
+def decoded(path: str | Path, frames: FramesConfig, timeout: float) -> Iterator[Frame | Flaws]:
+    """Yield every frame as the workflow decodes it, and in the end what is wrong with the video.
+
+    Raises:
+        VideoError: the video cannot be decoded, or not within `timeout` seconds.
+    """
+    yield from decode(path, frames.size, timeout, frames.decoder, frames.antialias)
+
+
+def as_stored(planes: Planes, frames: FramesConfig, size: int) -> NDArray[np.uint8]:
+    """Return a decoded frame as it comes out of the frame store: through JPEG, and the middle of it."""
+    jpeg = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=frames.quality)
+    top, left = crop(frames.size, size, None)
+    return simplejpeg.decode_jpeg(jpeg)[top : top + size, left : left + size]
+
+
+def _chosen(path: Path, frames: FramesConfig, wanted: Callable[[int, float], NDArray[np.int64]]) -> Iterator[Planes]:
+    """Yield the frames at the wanted positions, which depend on the number of all frames and their rate."""
+    held: list[Planes] = []
+    length, rate, flaws = 0, 0.0, Flaws()
+    for part in decoded(path, frames, frames.timeout):
+        if isinstance(part, Flaws):
+            flaws = part
+            continue
+        rate = rate if length else part.facts.fps
+        length += 1
+        if length <= HELD:
+            held.append(part.planes)
+        else:
+            held.clear()
+    if flaws.lost and frames.damaged == "leave-out":
+        raise VideoError(f"{flaws.lost} frames are lost, {length} are not: {flaws.reason}")
+    if flaws.lost:
+        log.warning("%s: %d frames are lost: %s", path, flaws.lost, flaws.reason)
+    positions = wanted(length, rate)
+    if length <= HELD:
+        yield from (held[position] for position in positions)
+        return
+    for part in decoded(path, frames, frames.timeout):
+        if isinstance(part, Frame):
+            yield from [part.planes] * int((positions == part.position).sum())

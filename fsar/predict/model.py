@@ -1,0 +1,310 @@
+"""The model that labels: a trained one from its folder, or a CLIP as it is."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TextConfig
+from fsar.config.declare import Section
+from fsar.errors import UserError
+from fsar.model.backbone import Backbone, bare_backbone, load_backbone
+from fsar.model.class_texts import read_descriptions
+from fsar.model.head import Head
+from fsar.model.methods import METHODS, MODELS, Components
+from fsar.model.text import encode_classes
+
+WEIGHTS = "model.safetensors"
+TRAINING, EXPORTED = "training.json", "config.json"
+DEFAULT_BACKBONE = "ViT-B-16"
+# The demo's own CLIP.
+SMALL_CLIP = "small-clip"
+# What may be a file that came with the model: an architecture of one's own, and the descriptions of classes.
+FILES = (("backbone", "model"), ("text", "descriptions"))
+# The sections of the config that are part of a model.
+SECTIONS: dict[str, type[Section]] = {
+    "backbone": BackboneConfig,
+    "text": TextConfig,
+    "head": HeadConfig,
+    "sampling": SamplingConfig,
+    "frames": FramesConfig,
+}
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Everything that decides what a model says of a clip, but for its weights.
+
+    Attributes:
+        method: one of `METHODS`; how it decides.
+        components: what its model is made of.
+        backbone, text, head, sampling, frames: as in the workflow.
+        seed: of the frames that are looked at.
+        knows: what it has learnt from, for people.
+        licence: of the weights, and of the videos it was trained on.
+    """
+
+    method: str
+    components: Components
+    backbone: BackboneConfig
+    text: TextConfig
+    head: HeadConfig
+    sampling: SamplingConfig
+    frames: FramesConfig
+    seed: int
+    knows: str
+    licence: str = "not stated"
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        sections = {name: getattr(self, name).model_dump() for name in SECTIONS}
+        own = {name: getattr(self, name) for name in ("method", "seed", "knows", "licence")}
+        return sections | own | {"components": asdict(self.components)}
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> "ModelSettings":
+        """Read what `record` returned."""
+        read: dict[str, Any] = {name: kind(**record[name]) for name, kind in SECTIONS.items()}
+        own = {name: record[name] for name in ("method", "seed", "knows", "licence")}
+        return cls(components=Components(**record["components"]), **read, **own)
+
+
+class LabellingModel(nn.Module):
+    """A backbone and a head that look at single clips.
+
+    Args:
+        settings: what decides.
+        backbone: with its trained visual encoder.
+        head: with its trained weights.
+        has_text: the backbone's text encoder has its weights too; if not, they are loaded when a text is asked for.
+    """
+
+    def __init__(self, settings: ModelSettings, backbone: Backbone, head: Head, has_text: bool):
+        super().__init__()
+        self.settings, self.backbone, self.head, self.has_text = settings, backbone, head, has_text
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> Tensor:
+        """Encode the frames of one clip, on the model's device: (T, H, W, 3) RGB bytes → (T, D).
+
+        One clip at a time: the same clip then has the same features, to the last bit, whatever is looked at beside it.
+        """
+        return self.backbone(frames.unsqueeze(0).to(self.device))[0].float()
+
+    @torch.inference_mode()
+    def encode_classes(self, names: Sequence[str]) -> tuple[Tensor, float]:
+        """Encode class names: N names → (N, D) text features, and CLIP's own scale of their similarities.
+
+        Raises:
+            UserError: there is no text encoder, its weights cannot be loaded, or a class is not described.
+        """
+        if not self.backbone.has_text:
+            raise UserError(f"The backbone {self.backbone.name} has no text encoder: let examples alone decide")
+        backbone = self.backbone if self.has_text else load_backbone(self.settings.backbone).eval().to(self.device)
+        text = encode_classes(backbone, names, self.settings.text)
+        return text, float(backbone.encoders.logit_scale.exp())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.backbone.mean.device
+
+    def fingerprint(self) -> str:
+        """Return what tells this model's features from any other's: a checksum of its weights and settings."""
+        digest = hashlib.sha256()
+        shown = {
+            key: value for key, value in self.settings.record().items() if key not in ("method", "knows", "licence")
+        }
+        # Where files lie does not tell models apart; what is in them does.
+        shown["backbone"] = [self.backbone.image_size, self.backbone.mean.tolist(), self.backbone.std.tolist()]
+        described = self.settings.text.descriptions
+        shown["text"] |= {"descriptions": read_descriptions(described) if described else {}}
+        digest.update(json.dumps(shown, sort_keys=True).encode())
+        for part in (self.backbone.visual, self.head):
+            for name, value in sorted(part.state_dict().items()):
+                digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def stored_size(image_size: int) -> int:
+    """Return the side of stored frames for a backbone that looks at pictures of `image_size`: 256 for 224, as usual."""
+    return round(image_size * 8 / 7)
+
+
+def model_of_backbone(
+    backbone: str = DEFAULT_BACKBONE,
+    weights: str | None = None,
+    method: str | None = None,
+    sampling: SamplingConfig | None = None,
+    seed: int = 0,
+) -> LabellingModel:
+    """Load a CLIP as it is.
+
+    Args:
+        backbone: an architecture of open_clip or a JSON file that describes one.
+        weights: a tag of open_clip or a local file; OpenAI's without it.
+        method: one that trains nothing; clip-freeze without it.
+        sampling, seed: which frames of a clip are looked at.
+
+    Raises:
+        UserError: a method that needs training, or as `load_backbone`.
+    """
+    method = method or "clip-freeze"
+    if _method(method).components.fine_tuned:
+        plain = ", ".join(name for name, other in METHODS.items() if not other.components.fine_tuned)
+        raise UserError(f"The method {method!r} needs a trained model: name its folder. A CLIP as it is does {plain}")
+    weights = weights or "openai"
+    quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
+    model = quick if weights == "openai" and quick in open_clip.list_models() else backbone
+    about = BackboneConfig(model=model, weights=weights)
+    loaded = load_backbone(about)
+    knows = f"{backbone} with weights {weights}, as pretrained: it knows what its pictures and captions showed, "
+    settings = ModelSettings(
+        method=method,
+        components=METHODS[method].components,
+        backbone=about,
+        text=TextConfig(),
+        head=HeadConfig(),
+        sampling=sampling or SamplingConfig(),
+        frames=FramesConfig(size=stored_size(loaded.image_size)),
+        seed=seed,
+        knows=knows + "and was not trained on videos",
+    )
+    return _model(settings, loaded, {}, has_text=True)
+
+
+def load_folder(folder: Path, method: str | None = None) -> LabellingModel:
+    """Load a trained model's folder, the workflow's own or an exported one.
+
+    Args:
+        folder: with model.safetensors, and training.json or config.json.
+        method: one that decides with this model; without it the first of them.
+
+    Raises:
+        UserError: a file is missing, damaged, or the method is of another model.
+    """
+    settings = read_settings(folder, method)
+    return load_trained(settings, folder / WEIGHTS)
+
+
+def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
+    """Load a model of these settings with the weights of a training; raises UserError if they do not fit."""
+    try:
+        state = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"The trained weights {weights} cannot be read: {error}") from error
+    backbone = bare_backbone(settings.backbone)
+    has_text = any(name.startswith("text.") for name in state)
+    _fill(backbone.visual, state, "visual.", weights)
+    if has_text:
+        text = {name.removeprefix("text."): value for name, value in state.items() if name.startswith("text.")}
+        _, unexpected = backbone.encoders.load_state_dict(text, strict=False)
+        if unexpected:
+            raise UserError(f"{weights} is of another backbone: it has no {unexpected[0]!r}")
+    return _model(settings, backbone, state, has_text, weights)
+
+
+def planned_model(planned: Mapping[str, Any], weights: Path | None) -> LabellingModel:
+    """Load the model that the workflow has planned (`fsar.plan.predict`).
+
+    Args:
+        planned: its folder and method, or its settings without what equals the default.
+        weights: of its training, if `planned` says that there are any.
+
+    Raises:
+        UserError: as `load_folder` and `load_trained`.
+    """
+    if "folder" in planned:
+        return load_folder(Path(planned["folder"]), planned["method"])
+    settings = ModelSettings.of_record({"licence": "not stated", **planned})
+    return load_trained(settings, weights) if planned["trained"] and weights else untrained(settings)
+
+
+def untrained(settings: ModelSettings) -> LabellingModel:
+    """Load a model of these settings that nothing was trained for."""
+    return _model(settings, load_backbone(settings.backbone), {}, has_text=True)
+
+
+def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
+    """Read what a model's folder says of it.
+
+    Raises:
+        UserError: it is no model's folder, is damaged, or the method is of another model.
+    """
+    described = next((folder / name for name in (EXPORTED, TRAINING) if (folder / name).is_file()), None)
+    if described is None or not (folder / WEIGHTS).is_file():
+        raise UserError(
+            f"{folder} is no model's folder: it lacks {WEIGHTS if described else f'{TRAINING} or {EXPORTED}'}. "
+            "`fsar models` lists those that are there"
+        )
+    try:
+        about = json.loads(described.read_text(encoding="utf-8"))
+        record = about if described.name == EXPORTED else _of_training(about)
+        for section, key in FILES:
+            if (named := record[section][key]) and (folder / named).is_file():
+                record[section][key] = str(folder / named)
+        settings = ModelSettings.of_record(record)
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise UserError(f"{described} cannot be read as the description of a model: {error!r}") from None
+    if method is None:
+        return settings
+    if _method(method).components != settings.components:
+        fitting = ", ".join(name for name, other in METHODS.items() if other.components == settings.components)
+        raise UserError(f"The model {folder} does not decide by {method!r}; it does by {fitting}")
+    return ModelSettings.of_record(settings.record() | {"method": method})
+
+
+def _of_training(about: dict[str, Any]) -> dict[str, Any]:
+    """Turn a training.json into a record of `ModelSettings`."""
+    if about["model"] not in MODELS:
+        raise KeyError(about["model"])
+    counts, chosen = about["videos"]["train"], about["selection"]
+    knows = (
+        f"trained on {about['benchmark']} ({counts['classes']} classes, {counts['videos']} videos), "
+        f"with {100 * chosen['accuracy']:.1f} % on its validation episodes; backbone {about['backbone_name']}"
+    )
+    method = next(name for name, other in METHODS.items() if other.model == about["model"])
+    shared = {name: about[name] for name in ("components", *SECTIONS)}
+    return shared | {
+        "method": method,
+        "seed": about["data_seed"],
+        "knows": knows,
+        "licence": about["backbone"]["licence"],
+    }
+
+
+def _method(name: str) -> Any:
+    if name not in METHODS:
+        raise UserError(f"There is no method {name!r}; there are {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def _model(
+    settings: ModelSettings, backbone: Backbone, state: dict[str, Tensor], has_text: bool, weights: Path | None = None
+) -> LabellingModel:
+    if settings.frames.size < backbone.image_size:
+        raise UserError(
+            f"The model looks at {backbone.image_size} × {backbone.image_size} pixels, but its frames have "
+            f"{settings.frames.size} × {settings.frames.size}"
+        )
+    head = Head(settings.components, backbone.width, settings.head)
+    if weights is not None:
+        _fill(head, state, "head.", weights)
+    return LabellingModel(settings, backbone, head, has_text).eval().requires_grad_(False)
+
+
+def _fill(module: nn.Module, state: dict[str, Tensor], prefix: str, weights: Path) -> None:
+    try:
+        module.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
+    except RuntimeError as error:
+        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+        raise UserError(f"{weights} is of another backbone or method. First difference: {first}") from None

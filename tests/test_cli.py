@@ -1,0 +1,125 @@
+"""The command `fsar`, run as a user runs it."""
+
+import json
+import re
+import tomllib
+from html.parser import HTMLParser
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fsar.cli.main import main
+from fsar.predict.classifier import FewShotClassifier
+from fsar.predict.clips import list_clips
+from fsar.predict.page import Page
+from tests.predicting import CLASSES, fsar, make_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make_world(tmp_path_factory.mktemp("cli"))
+
+
+def test_labels_as_table_objects_and_page(world, capsys):
+    (world.folder / "new").mkdir()
+    (world.folder / "new" / "broken.mp4").write_bytes(b"no video")
+    clips = [world.examples, world.folder / "new"]
+    arguments = ["--support", world.examples, "--model", world.model, "--device", "cpu", "--top", "2"]
+    files = ["--csv", "out.csv", "--json", "out.json", "--html", "out.html", "--save", "support.safetensors"]
+    run = fsar("predict", *clips, *arguments, *files, folder=world.folder, code=3)
+    # What it is and knows is said at the start.
+    assert run.stderr.index("Model: CLIP-FSAR (clip-fsar)") < run.stderr.index("Classes: 3, 4 examples each")
+    assert "trained on tiny (4 classes, 16 videos)" in run.stderr and "1 of 13 clips cannot be read" in run.stderr
+    table = pd.read_csv(world.folder / "out.csv", keep_default_na=False)
+    lines = run.stdout.splitlines()
+    assert len(lines) == len(table) == 13
+    assert lines[-1].startswith(f"{world.folder}/new/broken.mp4: cannot be read (")
+    for line, row in zip(lines[:-1], table.to_dict("records"), strict=False):
+        assert re.fullmatch(rf"{re.escape(row['path'])}: {row['label']} [\d.]+ %, [a-z ]+ [\d.]+ %", line)
+    objects = json.loads((world.folder / "out.json").read_text())
+    assert [one["path"] for one in objects] == list(table["path"])
+    assert set(objects[0]["probabilities"]) == set(CLASSES) and objects[0]["label"] == table["label"][0]
+    assert set(objects[-1]) == {"path", "reason"}
+
+    # The saved support set gives the same, in Python too.
+    saved = ["--support", str(world.folder / "support.safetensors"), *map(str, arguments[2:])]
+    assert main(["predict", str(clips[0]), *saved]) == 0
+    assert capsys.readouterr().out.splitlines() == lines[:-1]
+    page = (world.folder / "out.html").read_text()
+    assert page.count("<article>") == 12 and "broken.mp4" in page
+
+
+def test_mistakes_are_told_in_a_sentence_and_by_the_exit_code(world, capsys):
+    model = ["--model", str(world.model)]
+    for arguments, message in (
+        (["predict", "x.mp4", *model], "either --support"),
+        (["predict", *model, "--support", "nowhere"], "nothing to do"),
+        (["predict", "x.mp4", *model, "--support", "nowhere"], "no examples at nowhere"),
+        (["predict", "x.mp4", "--model", "no-such-net", "--names", "a"], "no architecture 'no-such-net'"),
+        (["predict", "x.mp4", *model, "--names", "a", "--weights", "w.pt"], "leave out --weights"),
+    ):
+        assert main(arguments) == 1
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict", "--top", "many"])
+    assert stopped.value.code == 2
+
+
+def test_models_that_are_there_are_listed(world, capsys):
+    assert main(["models", str(world.folder)]) == 0
+    printed = capsys.readouterr()
+    assert f"{world.model}: clip-fsar, trained on tiny" in printed.out and "ViT-B-16" in printed.err
+
+
+def test_other_commands_are_reached(capsys):
+    assert main(["config", "docs"]) == 0
+    assert capsys.readouterr().out.startswith("# Configuration keys")
+    assert main(["exchange", "from-reference", "nowhere.pth", "x.safetensors"]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        main(["draw", "--help"])
+    assert "fsar draw" in capsys.readouterr().out
+
+
+def test_the_command_is_installed_with_the_package(repository):
+    entry = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["scripts"]["fsar"]
+    module, function = entry.split(":")
+    assert getattr(import_module(module), function) is main
+
+
+class References(HTMLParser):
+    """Collects what a page refers to."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.ids, self.open = [], set(), []
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href"):
+                self.found.append(value)
+            if name == "id":
+                self.ids.add(value)
+
+
+def test_the_page_is_complete_by_itself_and_begins_with_the_doubtful(world):
+    name = '<b>"x" & y</b>'
+    examples = {name: list_clips(world.examples / CLASSES[0]), "other": list_clips(world.examples / CLASSES[1])}
+    classifier = FewShotClassifier.load(world.model, device="cpu")
+    classifier.support({key: [clip.path for clip in clips] for key, clips in examples.items()})
+    page = Page(classifier.support_set, classifier.describe())
+    predictions = list(classifier.predictions(list_clips(world.examples)))
+    for prediction in predictions:
+        page.add(prediction)
+    page.write(world.folder / "page.html")
+    text = (world.folder / "page.html").read_text()
+    assert "<b>" not in text and "http" not in text
+    parser = References()
+    parser.feed(text)
+    assert all(one.startswith("data:image/jpeg;base64,") or one[1:] in parser.ids for one in parser.found)
+    assert len(parser.ids) == len(predictions) + len({one.nearest.number for one in predictions})
+    margins = [float(margin) for margin in re.findall(r"margin ([\d.]+) %", text)]
+    assert margins == sorted(margins) and len(margins) == len(predictions)
+    np.testing.assert_allclose(margins, sorted(100 * one.margin for one in predictions), atol=0.051)

@@ -1,0 +1,90 @@
+"""Models that travel: exported, loaded again where nothing else of the project's is."""
+
+import json
+import shutil
+
+import huggingface_hub
+import pandas as pd
+import pytest
+
+from fsar import FewShotClassifier
+from fsar.cli.main import main
+from fsar.model.open_clip_backbone import architecture_name
+from fsar.predict.model import read_settings
+from tests.predicting import make_world
+
+CARD = """---
+library_name: fsar
+tags: [clip]
+---
+
+# CLIP-FSAR, small-clip, tiny
+
+## Licences
+
+- code: Apache-2.0
+- videos (tiny): mine
+
+## Trained with
+
+nothing
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make_world(tmp_path_factory.mktemp("export"))
+
+
+def test_a_trained_model_goes_round(world, tmp_path, monkeypatch, capsys):
+    (world.model / "README.md").write_text(CARD)
+    assert main(["export", str(world.model), str(tmp_path / "travelling")]) == 0
+    assert sorted(path.name for path in (tmp_path / "travelling").iterdir()) == [
+        "LICENSE", "README.md", "config.json", "model.safetensors",
+    ]  # fmt: skip
+    method = "clip-fsar-text"
+    before = FewShotClassifier.load(world.model, method, device="cpu").support(world.examples)
+    expected = before.predict(world.examples)
+    before.save_support(tmp_path / "support.safetensors")
+    # Complete by itself: the text encoder too comes from the folder.
+    monkeypatch.setattr("fsar.predict.model.load_backbone", lambda *_: pytest.fail("the backbone was loaded"))
+    after = FewShotClassifier.load(tmp_path / "travelling", method, device="cpu")
+    pd.testing.assert_frame_equal(after.support(world.examples).predict(world.examples), expected)
+    pd.testing.assert_frame_equal(
+        after.load_support(tmp_path / "support.safetensors").predict(world.examples), expected
+    )
+    assert after.describe() == before.describe()
+    # Exported again it is the same.
+    assert main(["export", str(tmp_path / "travelling"), str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "README.md").read_text().count("## Use") == 1
+    for name in ("config.json", "model.safetensors", "LICENSE"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "travelling" / name).read_bytes()
+    assert main(["export", str(world.model), str(tmp_path / "again")]) == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_card_and_licence_are_what_a_hub_reads(world, tmp_path):
+    (world.model / "README.md").write_text(CARD)
+    main(["export", str(world.model), str(tmp_path / "a")])
+    card = huggingface_hub.ModelCard.load(tmp_path / "a" / "README.md")
+    assert card.data.library_name == "fsar" and card.data.license == "other" and card.data.license_link == "LICENSE"
+    assert "# CLIP-FSAR, small-clip, tiny" in card.text and 'FewShotClassifier.load("a")' in card.text
+    assert (tmp_path / "a" / "LICENSE").read_text() == "- code: Apache-2.0\n- videos (tiny): mine\n"
+    about = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert about["library_name"] == "fsar" and about["components"]["text_token"]
+
+
+def test_a_clip_as_it_is_and_an_architecture_of_ones_own(world, tmp_path, repository):
+    architecture = tmp_path / "mine.json"
+    shutil.copy(repository / "fsar/model/architectures/small-clip.json", architecture)
+    weights = ["--weights", str(world.backbone), "--licence", "CC0"]
+    assert main(["export", str(architecture), str(tmp_path / "mine"), *weights]) == 0
+    assert (tmp_path / "mine" / "LICENSE").read_text() == "CC0\n"
+    architecture.unlink()
+    model = FewShotClassifier.load(tmp_path / "mine", device="cpu")
+    assert read_settings(tmp_path / "mine").backbone.model == str(tmp_path / "mine" / "mine.json")
+    assert architecture_name(model.model.settings.backbone.model) == "mine"
+    expected = FewShotClassifier("small-clip", str(world.backbone), device="cpu").support(world.examples)
+    pd.testing.assert_frame_equal(
+        model.support(world.examples).predict(world.examples), expected.predict(world.examples)
+    )

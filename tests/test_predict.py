@@ -1,0 +1,251 @@
+"""Labels of one's own clips: the same as the workflow's evaluation, whatever the examples come as."""
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fsar import FewShotClassifier
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig
+from fsar.episodes.stored import StoredEpisodes, draw_episodes
+from fsar.errors import UserError
+from fsar.evaluation.evaluate import PlannedTest, evaluate_model
+from fsar.evaluation.features import encode_split
+from fsar.evaluation.predictions import read_predictions
+from fsar.model.backbone import load_backbone
+from fsar.model.head import load_head
+from fsar.model.methods import METHODS
+from fsar.predict import frames
+from fsar.predict.clips import list_clips
+from fsar.sources.manifest import write_manifest
+from fsar.videos.store_index import gather_index
+from fsar.videos.store_write import write_shard
+from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, make_model, make_world
+from tests.workflow import write_listing
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make_world(tmp_path_factory.mktemp("predict"))
+
+
+@pytest.fixture(scope="module")
+def trained(world):
+    return FewShotClassifier.load(world.model, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def data(world):
+    """The data of the workflow for the same clips: manifest and index; ids are paths relative to the list."""
+    rows = [(str(path.relative_to(world.folder)), path.parent.name, "test") for path in world.examples.rglob("*.mp4")]
+    manifest = world.folder / "manifest.parquet"
+    videos = write_manifest([write_listing(world.folder / "videos.csv", rows)], manifest)
+    config = FRAMES.overlaid(type(FRAMES)(shards=1))
+    shard = world.folder / "frames/shard-000"
+    write_shard(videos, 0, config, shard.with_suffix(".arrow"), shard.with_suffix(".parquet"))
+    gather_index(manifest, [shard.with_suffix(".parquet")], 0.0, world.folder / "frames/index.parquet")
+    return manifest, world.folder / "frames/index.parquet"
+
+
+def workflow_logits(world, data, method, shot):
+    """Return the logits that the workflow's own evaluation gives, (E, N·Q, N), with the episodes."""
+    manifest, index = data
+    model = METHODS[method].model
+    episodes, features = world.folder / f"{method}{shot}.parquet", world.folder / f"{model}.safetensors"
+    draw_episodes(manifest, index, "test", len(CLASSES), shot, 1, 3, 0, episodes)
+    backbone, weights = load_backbone(BackboneConfig(model="small-clip", weights=str(world.backbone))), None
+    if METHODS[method].components.fine_tuned:
+        weights = make_model(world.folder, model) / "model.safetensors"
+        backbone.load_visual(weights)
+    encode_split(backbone, manifest, index, "test", SamplingConfig(), TextConfig(), 0, "cpu", 1, features)
+    test = PlannedTest(method, METHODS[method].decides_by, len(CLASSES), shot, episodes)
+    head = load_head(METHODS[method].components, HEAD, features, weights)
+    evaluate_model(head, [test], features, world.folder / "predictions.parquet", "cpu", 1)
+    table = read_predictions(world.folder / "predictions.parquet", method, len(CLASSES), shot)
+    return np.stack(table["logits"]).reshape(3, -1, len(CLASSES)), StoredEpisodes.read(episodes)
+
+
+@pytest.mark.parametrize(
+    ("method", "shot"),
+    [("clip-freeze", 1), ("clip-zero-shot", 0), ("clip-fsar", 1), ("clip-fsar", 2), ("clip-fsar-text", 1), ("trx", 2)],
+)
+def test_logits_are_those_of_the_workflow(world, data, method, shot):
+    expected, episodes = workflow_logits(world, data, method, shot)
+    if METHODS[method].components.fine_tuned:
+        classifier = FewShotClassifier.load(make_model(world.folder, METHODS[method].model), method, device="cpu")
+    else:
+        classifier = FewShotClassifier("small-clip", str(world.backbone), method, device="cpu")
+        assert classifier.model.settings.frames.size == 73  # for pictures of 64; the workflow was told 72
+        record = classifier.model.settings.record() | {"frames": FRAMES.model_dump()}
+        classifier.model.settings = type(classifier.model.settings).of_record(record)
+    for episode in range(3):
+        names = [episodes.class_names[c] for c in episodes.classes[episode]]
+        drawn = episodes.support[episode]
+        rows = [(episodes.video_ids[v], names[n], "test") for n in range(len(names)) for v in drawn[n]]
+        asked = [(episodes.video_ids[v], "", "") for v in episodes.queries[episode].ravel()]
+        queries = write_listing(world.folder / "queries.csv", asked)
+        classifier.support(write_listing(world.folder / "support.csv", rows) if shot else sorted(names))
+        order = [classifier.class_names.index(name) for name in names]
+        found = list(classifier.predictions(list_clips(queries)))
+        logits = np.stack([one.logits for one in found])[:, order]
+        np.testing.assert_allclose(logits, expected[episode], rtol=0, atol=5e-6)
+        assert np.ptp(expected[episode]) > 0.01  # they do differ from one another
+        assert [one.label for one in found] == [names[i] for i in expected[episode].argmax(axis=1)]
+
+
+def test_the_table_has_a_row_per_clip_and_its_probabilities(world, trained):
+    trained.support(world.examples)
+    broken = world.folder / "broken.mp4"
+    broken.write_bytes(b"")
+    clips = [*sorted(world.examples.rglob("*.mp4")), broken, world.folder / "missing.mp4"]
+    table = trained.predict(clips)
+    assert list(table["path"]) == [str(path) for path in clips]
+    read = table[table["reason"] == ""]
+    columns = [f"p({name})" for name in CLASSES]
+    np.testing.assert_allclose(read[columns].sum(axis=1), 1, rtol=1e-5)
+    ordered = np.sort(read[columns].to_numpy(), axis=1)
+    np.testing.assert_allclose(read["margin"], ordered[:, -1] - ordered[:, -2], atol=1e-6)
+    assert list(read["label"]) == [CLASSES[i] for i in read[columns].to_numpy().argmax(axis=1)]
+    assert list(table["reason"][-2:]) == ["the file is empty", "there is no such file"]
+    assert table[columns].iloc[-2:].isna().all(axis=None)
+
+
+def test_the_nearest_example_is_the_one_of_the_smallest_distance(world):
+    clips = sorted(world.examples.rglob("*.mp4"))
+    classifier = FewShotClassifier("small-clip", str(world.backbone), device="cpu")
+    classifier.support({str(number): [clip] for number, clip in enumerate(clips)})  # each example a class of its own
+    for one in classifier.predictions(list_clips(clips)):
+        assert one.nearest.number == one.logits.argmax()
+        cells = one.nearest.alignment
+        assert cells == sorted(cells) and {column for _, column in cells} == set(range(8))
+        assert one.nearest.distances.shape == (8, 8)
+
+
+def test_a_clip_has_the_same_numbers_wherever_and_beside_whatever_it_is(world, trained, tmp_path):
+    trained.support(world.examples)
+    clips = sorted(world.examples.rglob("*.mp4"))
+    moved = shutil.copy(clips[5], tmp_path)
+    alone, among = trained.predict(moved), trained.predict(clips)
+    numbers = [column for column in among if column.startswith("p(")]
+    assert (among[numbers].iloc[5] == alone[numbers].iloc[0]).all()
+
+
+def test_examples_by_dict_folder_and_csv_are_the_same(world, trained):
+    clips = {name: sorted((world.examples / name).iterdir()) for name in CLASSES}
+    rows = [(str(path.relative_to(world.folder)), path.name, name) for name, paths in clips.items() for path in paths]
+    listing = world.folder / "named.csv"
+    pd.DataFrame(rows, columns=["path", "id", "class"]).to_csv(listing, index=False)
+    sets = [trained.support(examples).support_set for examples in (clips, world.examples, listing)]
+    for other in sets[1:]:
+        assert other.class_names == list(CLASSES) and other.shots == [SHOTS] * 3
+        assert torch.equal(other.features, sets[0].features) and torch.equal(other.text, sets[0].text)
+
+
+@pytest.mark.parametrize("model", ["clip-fsar", "trx"])  # one merges a class's examples, the other keeps them apart
+def test_classes_may_have_different_numbers_of_examples(world, model):
+    clips = {name: sorted((world.examples / name).iterdir())[: n + 1] for n, name in enumerate(CLASSES)}
+    classifier = FewShotClassifier.load(make_model(world.folder, model), device="cpu")
+    asked = [clip for own in clips.values() for clip in own]
+    together = np.stack([one.logits for one in classifier.support(clips).predictions(list_clips(asked))])
+    for number, name in enumerate(CLASSES):  # each class's logit depends on its own examples alone
+        alone = [one.logits[0] for one in classifier.support({name: clips[name]}).predictions(list_clips(asked))]
+        np.testing.assert_allclose(alone, together[:, number], rtol=1e-5)
+
+
+def test_a_saved_support_set_needs_neither_clips_nor_text_encoder(world, trained, tmp_path, monkeypatch):
+    trained.support(world.examples)
+    clip = sorted(world.examples.rglob("*.mp4"))[3]
+    expected = trained.predict(clip)
+    trained.save_support(tmp_path / "a.safetensors")
+    trained.support(world.examples).save_support(tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    # Neither pretrained weights nor a network are looked for again.
+    monkeypatch.setattr("fsar.predict.model.load_backbone", lambda *_: pytest.fail("the backbone was loaded"))
+    again = FewShotClassifier.load(world.model, device="cpu").load_support(tmp_path / "a.safetensors")
+    pd.testing.assert_frame_equal(again.predict(clip), expected)
+    about = again.support_set.provenance
+    assert about["settings"]["backbone"]["weights"] == str(world.backbone) and about["fsar"]
+
+
+def test_a_support_set_of_another_model_is_refused(world, trained, tmp_path):
+    trained.support(world.examples).save_support(tmp_path / "support.safetensors")
+    other = FewShotClassifier("small-clip", str(world.backbone), device="cpu")
+    with pytest.raises(UserError, match="made with another model"):
+        other.load_support(tmp_path / "support.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "support.safetensors").read_bytes()[:200])
+    with pytest.raises(UserError, match="cannot be read as a saved support set"):
+        trained.load_support(tmp_path / "cut.safetensors")
+
+
+def test_names_alone_decide_by_themselves(world, trained):
+    classifier = FewShotClassifier("small-clip", str(world.backbone), device="cpu").support(["a door", "a hand"])
+    found = list(classifier.predictions(list_clips(world.examples)))
+    assert {one.label for one in found} <= {"a door", "a hand"} and all(one.nearest is None for one in found)
+    assert classifier.decides_by == "text" and classifier.support(world.examples).decides_by == "few-shot"
+    # CLIP's own scale stands in for one that was not trained.
+    scale = float(classifier.model.backbone.encoders.logit_scale.exp())
+    for one in found:
+        expected = torch.tensor(one.logits * scale).softmax(0).numpy()
+        np.testing.assert_allclose(one.probabilities, expected, rtol=1e-4)
+
+
+def test_broken_examples_are_left_out_and_told(world, trained, tmp_path):
+    shutil.copytree(world.examples, tmp_path / "examples")
+    (tmp_path / "examples" / CLASSES[0] / "x.mp4").write_bytes(b"")
+    trained.support(tmp_path / "examples")
+    assert trained.support_set.shots == [SHOTS] * 3
+    assert [(one.clip.path.name, one.reason) for one in trained.unreadable] == [("x.mp4", "the file is empty")]
+    with pytest.raises(UserError, match="No example of the class 'waving' can be read"):
+        trained.support({"waving": [tmp_path / "examples" / CLASSES[0] / "x.mp4"]})
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        ("nowhere", "There are no examples at nowhere"),
+        ("nowhere.csv", "There is no list of clips at nowhere.csv"),
+        ({"a": []}, "The class 'a' has no example"),
+        ({}, "names no class"),
+        ([], "There is no class to choose from"),
+    ],
+)
+def test_examples_that_cannot_be_used_are_told(trained, examples, message):
+    with pytest.raises(UserError, match=message):
+        trained.support(examples)
+
+
+def test_models_that_cannot_be_used_are_told(world, tmp_path):
+    with pytest.raises(UserError, match="needs a trained model"):
+        FewShotClassifier("small-clip", str(world.backbone), "clip-fsar")
+    with pytest.raises(UserError, match=r"is no model's folder: it lacks training.json or config.json"):
+        FewShotClassifier.load(tmp_path)
+    with pytest.raises(UserError, match="does not decide by 'trx'; it does by clip-fsar"):
+        FewShotClassifier.load(world.model, "trx")
+    shutil.copytree(world.model, tmp_path / "other")
+    shutil.copy(make_model(world.folder, "trx") / "model.safetensors", tmp_path / "other")
+    with pytest.raises(UserError, match="is of another backbone or method"):
+        FewShotClassifier.load(tmp_path / "other")
+    (tmp_path / "other" / "training.json").write_text("{}")
+    with pytest.raises(UserError, match="cannot be read as the description of a model"):
+        FewShotClassifier.load(tmp_path / "other")
+
+
+def test_a_long_clip_is_read_in_bounded_memory_and_the_same(world, monkeypatch):
+    clip = sorted(world.examples.rglob("*.mp4"))[3]
+    arguments = (clip, clip.name, FRAMES, SamplingConfig(), 0, 64)
+    whole = frames.read_clip(*arguments)
+    monkeypatch.setattr(frames, "HELD", 5)
+    np.testing.assert_array_equal(frames.read_clip(*arguments), whole)
+
+
+def test_every_real_clip_gets_a_label(world, real_clips):
+    clips = sorted(path for path in real_clips.rglob("*") if path.suffix in (".avi", ".webm", ".mp4"))
+    chosen = [clip for clip in clips if re.search(r"[()\[\]! ]", clip.name)]
+    chosen += [next(clip for clip in clips if clip.suffix == suffix) for suffix in (".avi", ".webm", ".mp4")]
+    assert len(chosen) > 3
+    classifier = FewShotClassifier("small-clip", str(world.backbone), device="cpu").support(world.examples)
+    table = classifier.predict(chosen)
+    assert (table["reason"] == "").all() and table["label"].isin(CLASSES).all()
