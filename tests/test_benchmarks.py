@@ -232,7 +232,7 @@ def prepared(repository, tmp_path_factory):
         miniature.kinetics_lists(url)
         small = {"frames": {"size": 64, "shards": 2}, "shots": [1, 2]}
         settings = {
-            "run": {"benchmarks": list(PUBLISHED), "ways": [2], "backbones": ["RN50"]},
+            "run": {"benchmarks": list(PUBLISHED), "ways": [2], "backbones": ["small-clip"]},
             "benchmarks": dict.fromkeys(PUBLISHED, small),
             "training": {"way": 2, "queries": 1},
             "episodes": {"val": 10, "test": 10},

@@ -187,7 +187,11 @@ def test_nested_values_on_the_command_line_are_refused(prepared):
 
 def test_openai_weights_without_a_network(prepared):
     target = "results/features/tiny/RN50/frozen/untrained/test.safetensors"
-    arguments = overlay(prepared, "rn50.yaml", run={"backbones": ["RN50"]})
+    overlay(prepared, "rn50.yaml", run={"backbones": ["RN50"]})
+    values = yaml.safe_load((prepared / "rn50.yaml").read_text())
+    values["benchmarks"]["tiny"]["frames"]["size"] = 224
+    (prepared / "rn50.yaml").write_text(yaml.safe_dump(values))
+    arguments = ["--configfile", "rn50.yaml"]
     output = snakemake(prepared, target, *arguments, ok=False, HF_HUB_OFFLINE="1", HF_HOME=str(prepared / "no cache"))
     assert "could not be downloaded" in output and "backbones.….weights" in output
     assert (prepared / "data/tiny/frames/index.parquet").exists()
