@@ -25,11 +25,18 @@ from fsar.plan import paths, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import layouts
-from fsar.plan.plan import Plan, code, decoder_file, megabytes_of_tests, metric_file
-from fsar.plan.recorded import record_as_run
+from fsar.plan.plan import (
+    Plan,
+    architecture_files,
+    code,
+    decoder_file,
+    megabytes_of_tests,
+    model_files,
+)
+from fsar.plan.triggers import set_triggers
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 
-record_as_run()
+set_triggers()
 
 
 def planned(config):
@@ -103,9 +110,11 @@ def project_file(path):
     return from_working_directory(ROOT / path)
 
 
-def with_metric(script):
-    """The code of a script that imports the metric of its model by name."""
-    return lambda wildcards: code(script, metric_file(wildcards.model))
+def with_model(script):
+    """The code of a script that imports by name what its backbone is of and its model's metric."""
+    return lambda wildcards: code(
+        script, *model_files(CONFIG.backbones[wildcards.backbone], wildcards.model)
+    )
 
 
 def with_decoder(script):

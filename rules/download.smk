@@ -168,6 +168,7 @@ rule list_folder:
         mem_mb=growing(1000),
         runtime=growing(1, "h"),
     params:
+        code=code("list_folder.py"),
         folder=asked(PLAN.videos_folder),
         contents=asked(PLAN.videos.folder_contents),
     script:
@@ -196,6 +197,5 @@ rule list_videos:
         code=code("list_videos.py"),
         kind=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.kind,
         prompts=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.prompts,
-        needed=lambda wildcards: CONFIG.videos_needed(wildcards.benchmark),
     script:
         "../workflow_scripts/list_videos.py"

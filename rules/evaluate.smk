@@ -25,7 +25,7 @@ rule encode_features:
         runtime=growing(4, "h"),
         gpu=gpus,
     params:
-        code=code("encode_features.py"),
+        code=with_model("encode_features.py"),
         backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
         sampling=asked(PLAN.decisive("sampling", "encode_features")),
         text=asked(PLAN.feature_text),
@@ -55,7 +55,7 @@ rule evaluate_model:
         runtime=growing(4, "h"),
         gpu=gpus,
     params:
-        code=with_metric("evaluate_model.py"),
+        code=with_model("evaluate_model.py"),
         components=asked(PLAN.components),
         head=asked(PLAN.decisive("head", "evaluate_model")),
         tests=asked(PLAN.tests),

@@ -38,9 +38,13 @@ rule render_stills:
         runtime=growing(10, "m"),
     params:
         code=code("render_stills.py"),
-        stills=CONFIG.small_clip.stills,
-        size=64,  # what the small CLIP looks at
-        seed=CONFIG.small_clip.seed,
+        # Snakemake compares the values of parameters without their names, so numbers go together. 64 pixels are what
+        # the small CLIP looks at.
+        rendered={
+            "stills": CONFIG.small_clip.stills,
+            "size": 64,
+            "seed": CONFIG.small_clip.seed,
+        },
     script:
         "../workflow_scripts/render_stills.py"
 
@@ -49,7 +53,7 @@ rule render_stills:
 rule train_small_clip:
     input:
         stills="data/small_clip/stills.parquet",
-        architecture=project_file("fsar/model/architectures/small-clip.json"),
+        architecture=architecture_files(CONFIG.small_clip.model),
     output:
         weights="data/small_clip/small-clip.safetensors",
     log:

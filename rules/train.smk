@@ -26,7 +26,7 @@ rule train_model:
         runtime=growing(1, "d"),
         gpu=training_gpus,
     params:
-        code=with_metric("train_model.py"),
+        code=with_model("train_model.py"),
         components=asked(PLAN.components),
         backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("train_model"),
         sampling=asked(PLAN.decisive("sampling", "train_model")),
@@ -48,6 +48,7 @@ rule write_model_card:
             training=paths.seed_training(wildcards.seed), **wildcards
         ),
         counts=asked(PLAN.of_base(paths.COUNTS)),
+        published=project_file("fsar/results/published.csv"),
     output:
         card=report(
             f"{paths.MODEL}/README.md",

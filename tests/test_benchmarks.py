@@ -20,7 +20,7 @@ from fsar.sources.something import annotation_files, archive_parts, templates
 from fsar.sources.split_lists import Entry, class_name, read_split_lists, split_lists
 from fsar.videos.shards import shard_of
 from tests.archives import Served, make_rar, make_tar, serving
-from tests.dry_runs import dry_runs
+from tests.dry_runs import dry_runs, planned
 from tests.videos import make_video
 from tests.workflow import copy_project, rules_to_run, snakemake
 
@@ -232,7 +232,7 @@ def prepared(repository, tmp_path_factory):
         miniature.kinetics_lists(url)
         small = {"frames": {"size": 64, "shards": 2}, "shots": [1, 2]}
         settings = {
-            "run": {"benchmarks": list(PUBLISHED), "ways": [2], "backbones": ["RN50"]},
+            "run": {"benchmarks": list(PUBLISHED), "ways": [2], "backbones": ["small-clip"]},
             "benchmarks": dict.fromkeys(PUBLISHED, small),
             "training": {"way": 2, "queries": 1},
             "episodes": {"val": 10, "test": 10},
@@ -262,7 +262,14 @@ def test_every_benchmark_is_there(prepared):
         index = pd.read_parquet(prepared / f"data/{benchmark}/frames/index.parquet")
         assert (index["status"] == "ok").all() and set(index["source_frames"]) == {12}
         counts = json.loads((prepared / f"results/data/{benchmark}.json").read_text())
-        assert counts == {"listed": 28, "missing": gone, "failed": 0, "used": 28 - gone}
+        assert counts == {
+            "listed": 28,
+            "missing": gone,
+            "failed": 0,
+            "used": 28 - gone,
+            "with_lost_frames": 0,
+            "with_wrong_frames": 0,
+        }
         for name in ("val-2way-1shot", "test-2way-1shot", "test-2way-2shot"):
             assert (prepared / f"data/{benchmark}/episodes/{name}.parquet").exists()
     names = {b: set(pd.read_parquet(prepared / f"data/{b}/manifest.parquet")["class_name"]) for b in PUBLISHED}
@@ -310,6 +317,38 @@ def test_no_edit_of_the_config_makes_a_finished_download_again(prepared):
         path.write_text(yaml.safe_dump(values | {"sources": values["sources"] | changes}))
         runs.append(["data", "--configfile", path.name])
     assert all("Nothing to be done" in output for output in dry_runs(prepared, runs))
+
+
+def test_keys_of_published_benchmarks_make_again_what_they_say(prepared, tmp_path):
+    """Those that need the data sets; the others are changed in tests/test_reruns.py."""
+    values = yaml.safe_load((prepared / "miniature.yaml").read_text())
+    copied = tmp_path / "my copy"
+    shutil.copytree(prepared / "data/sources/ucf101/videos", copied)
+    changes = {
+        "PublishedSource.prompts": (["benchmarks", "hmdb51", "source"], {"kind": "hmdb51", "prompts": "published"}),
+        "KineticsArchives.parts": (["sources", "kinetics", "parts"], 1),
+        "KineticsArchives.folder": (["sources", "kinetics", "folder"], str(prepared / "data/sources/kinetics/videos")),
+        "Archive.folder": (["sources", "ucf101", "folder"], str(copied)),
+        "RunConfig.shots": (["run", "shots"], [1]),
+        "RunConfig.methods": (["run", "methods"], ["clip-freeze"]),
+        "EpisodesConfig.queries": (["episodes", "queries"], 2),
+        "TrainingConfig.queries": (["training", "queries"], 2),
+    }
+    runs = []
+    for key, (path, value) in changes.items():
+        changed = section = yaml.safe_load(yaml.safe_dump(values))
+        for name in path[:-1]:
+            section = section.setdefault(name, {})
+        section[path[-1]] = value
+        (prepared / f"{key}.yaml").write_text(yaml.safe_dump(changed))
+        runs.append(["data", "--configfile", f"{key}.yaml"])
+    found = {key: set(planned(output)) for key, output in zip(changes, dry_runs(prepared, runs), strict=True)}
+    from_folder = {"list_folder", "decode_frames"}
+    assert "list_videos" in found["PublishedSource.prompts"] and "decode_frames" not in found["PublishedSource.prompts"]
+    assert {"fetch_kinetics_part", *from_folder} <= found["KineticsArchives.parts"]
+    assert from_folder <= found["KineticsArchives.folder"] & found["Archive.folder"]
+    for key in ("RunConfig.shots", "RunConfig.methods", "EpisodesConfig.queries", "TrainingConfig.queries"):
+        assert found[key] <= {"draw_episodes", "data"}, key  # no video is listed again
 
 
 def test_a_video_that_is_found_later_decodes_its_shard_alone(prepared):

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from snakemake.jobs import Job
 
-from fsar.config import FramesConfig
+from fsar.config import BackboneConfig, FramesConfig
 from fsar.plan.code import code_checksum, code_inputs, statements_checksum
-from fsar.plan.plan import SCRIPTS, decoder_file, metric_file
-from fsar.plan.recorded import record_as_run
+from fsar.plan.plan import SCRIPTS, decoder_file, model_files
+from fsar.plan.triggers import set_triggers
 
 BEFORE = '''"""What it is for."""
 
@@ -107,10 +107,15 @@ def test_a_decoder_counts_where_it_is_used():
     assert {"losses.py", "program.py", "pyav.py", "scale.py"} <= names and "ffmpeg.py" not in names
 
 
-def test_a_metric_counts_where_it_is_used():
-    one, other = (code_checksum(SCRIPTS / "train_model.py", metric_file(model)) for model in ("otam", "trx"))
-    assert one != other
-    assert code_checksum(SCRIPTS / "train_model.py", metric_file("clip-fsar")) == one
+def test_a_metric_and_a_library_count_where_they_are_used():
+    def trained(library, model):
+        backbone = BackboneConfig(model="x", weights="y", library=library)
+        return code_checksum(SCRIPTS / "train_model.py", *model_files(backbone, model))
+
+    assert len({trained("open_clip", "otam"), trained("open_clip", "trx"), trained("timm", "otam")}) == 3
+    assert trained("open_clip", "clip-fsar") == trained("open_clip", "otam")
+    files = {Path(path).name for path in code_inputs(SCRIPTS / "train_model.py")}
+    assert "backbone.py" in files and not {"timm_backbone.py", "open_clip_backbone.py", "feature_file.py"} & files
 
 
 def test_what_is_recorded_of_a_job_is_found_when_it_runs(monkeypatch):
@@ -120,8 +125,9 @@ def test_what_is_recorded_of_a_job_is_found_when_it_runs(monkeypatch):
     job = object.__new__(Job)
     job.rule, job.input, job.output, job.wildcards_dict = rule, [], [], {}
     job._params, job._non_derived_params, job._params_and_resources_resetted = None, None, False
-    monkeypatch.setattr(Job, "reset_params_and_resources", Job.reset_params_and_resources)
-    record_as_run()
+    for name in ("reset_params_and_resources", "outputs_older_than_script_or_notebook"):
+        monkeypatch.setattr(Job, name, getattr(Job, name))
+    set_triggers()
     assert job.non_derived_params == job.params == ["planned"]
     job.reset_params_and_resources()
     assert job.non_derived_params == job.params == ["made by then"]

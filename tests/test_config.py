@@ -177,6 +177,10 @@ def test_a_general_key_that_does_not_hold_is_named_with_what_comes_before_it(val
         "training.iterations = 7 does not hold everywhere: benchmarks.hmdb51.training.iterations is 5000, "
         "which comes before it"
     ]
+    asked = load(changed(values, "run.shots", [1]))
+    assert "benchmarks.hmdb51.shots = [1, 3, 5] does not hold: run.shots is [1], which comes before it" in list(
+        without_effect(asked)
+    )
     (row,) = effective(config)
     assert "training.weight_decay=0.5" in row["settings that are no defaults"]
     assert row["shots"] == "1 3 5" and "training.iterations" not in row["settings that are no defaults"]
@@ -200,6 +204,25 @@ def test_test_classes_alone_are_enough_where_nothing_is_trained(values):
     check_source_counts(load(given), "own", counts)
     with pytest.raises(UserError, match="benchmark 'own' has no train class, which otam is trained on"):
         check_source_counts(load(changed(values, "benchmarks.own.methods", ["otam"])), "own", counts)
+
+
+def test_zero_shot_alone_needs_no_support(values):
+    own = {"source": {"kind": "csv", "file": "videos.csv"}, "methods": ["clip-zero-shot"]}
+    values = changed(changed(values, "benchmarks.own", own), "run.benchmarks", ["own"])
+    config = load(values)
+    assert config.test_shots("own") == [0] and config.videos_needed("own")["test"] == 1
+    check_source_counts(config, "own", {"test": dict.fromkeys("abcde", 1)})
+
+
+def test_a_variant_is_checked_by_its_own_settings(values):
+    own = {"source": {"kind": "csv", "file": "videos.csv"}, "licence": "mine"}
+    values = changed(changed(values, "benchmarks.own", own), "run.benchmarks", ["variant"])
+    values = changed(values, "benchmarks.variant", {"variant_of": "own", "methods": ["clip-freeze"], "shots": [3]})
+    config = load(values)
+    assert config.videos_needed("own") == {"train": 0, "val": 0, "test": 4} and config.licence("variant") == "mine"
+    check_source_counts(config, "variant", {"test": dict.fromkeys("abcde", 4)})
+    with pytest.raises(UserError, match="the largest valid shot is 2"):
+        check_source_counts(config, "variant", {"test": dict.fromkeys("abcde", 3)})
 
 
 def test_published_values_are_the_defaults():

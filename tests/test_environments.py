@@ -82,7 +82,15 @@ def loaded_by_name(repository: Path, script: str) -> list[Path]:
     rules = "\n".join(path.read_text() for path in repository.glob("rules/*.smk"))
     of_rules = re.findall(r"^ *(?:from|import) (fsar[\w.]*)", rules, re.MULTILINE)
     read = [path for name in of_rules for path in module_files(repository, name)]
-    named = {"draw_figure.py": figures, "train_model.py": metrics, "evaluate_model.py": metrics, "make_report.py": read}
+    backbones = list(repository.glob("fsar/model/*_backbone.py"))
+    metrics += backbones
+    named = {
+        "draw_figure.py": figures,
+        "encode_features.py": backbones,
+        "train_model.py": metrics,
+        "evaluate_model.py": metrics,
+        "make_report.py": read,
+    }
     named |= {"decode_frames.py": decoders, "verify.py": decoders}
     return named.get(script, [])
 

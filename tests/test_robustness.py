@@ -133,6 +133,10 @@ def test_with_keep_going_the_table_has_what_could_be_made(prepared, tmp_path):
     assert list(pd.read_csv(prepared / TABLE)["benchmark"]) == ["tiny"]
     page = (prepared / "results/table.md").read_text()
     assert "This table is not complete" in page and "- own, small-clip, CLIP-Freeze, 3-way 1-shot" in page
+    # A part is not taken for the whole, even where the rest is no longer asked for.
+    values["run"]["benchmarks"] = ["tiny"]
+    (prepared / "one.yaml").write_text(yaml.safe_dump(values))
+    assert "write_tables" in rules_to_run(prepared, TABLE, "--configfile", "one.yaml")
     (tmp_path / rows[0][0]).write_bytes(whole)
     snakemake(prepared, *arguments)
     assert list(pd.read_csv(prepared / TABLE)["benchmark"]) == ["own", "tiny"]
@@ -183,7 +187,11 @@ def test_nested_values_on_the_command_line_are_refused(prepared):
 
 def test_openai_weights_without_a_network(prepared):
     target = "results/features/tiny/RN50/frozen/untrained/test.safetensors"
-    arguments = overlay(prepared, "rn50.yaml", run={"backbones": ["RN50"]})
+    overlay(prepared, "rn50.yaml", run={"backbones": ["RN50"]})
+    values = yaml.safe_load((prepared / "rn50.yaml").read_text())
+    values["benchmarks"]["tiny"]["frames"]["size"] = 224
+    (prepared / "rn50.yaml").write_text(yaml.safe_dump(values))
+    arguments = ["--configfile", "rn50.yaml"]
     output = snakemake(prepared, target, *arguments, ok=False, HF_HUB_OFFLINE="1", HF_HOME=str(prepared / "no cache"))
     assert "could not be downloaded" in output and "backbones.….weights" in output
     assert (prepared / "data/tiny/frames/index.parquet").exists()

@@ -6,4 +6,5 @@ from fsar.job import logged
 from fsar.sources.demo.stills import render_stills
 
 with logged(snakemake.log[0]):
-    render_stills(snakemake.params.stills, snakemake.params.size, snakemake.params.seed, Path(snakemake.output.stills))
+    rendered = snakemake.params.rendered
+    render_stills(rendered["stills"], rendered["size"], rendered["seed"], Path(snakemake.output.stills))

@@ -7,7 +7,7 @@ from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.methods import Components
 from fsar.plan.code import code_checksums
-from fsar.plan.plan import SCRIPTS, metric_file
+from fsar.plan.plan import SCRIPTS, model_files
 from fsar.training.fit import TrainingFiles, TrainingJob, fit
 
 with logged(snakemake.log[0]):
@@ -15,12 +15,13 @@ with logged(snakemake.log[0]):
     # How the job is run is no parameter: another number of workers trains nothing again.
     config = load(snakemake.config)
     execution = config.settings(names.benchmark, "training", names.backbone).execution()
+    backbone = BackboneConfig(**params.backbone)
     job = TrainingJob(
         model=names.model,
         benchmark=names.benchmark,
         backbone_name=names.backbone,
         components=Components(**params.components),
-        backbone=BackboneConfig(**params.backbone),
+        backbone=backbone,
         sampling=SamplingConfig(**params.sampling),
         text=TextConfig(**params.text),
         head=HeadConfig(**params.head),
@@ -37,7 +38,7 @@ with logged(snakemake.log[0]):
                 manifest=Path(files.manifest),
                 index=Path(files.index),
                 episodes=Path(files.episodes),
-                code=code_checksums(SCRIPTS / "train_model.py", metric_file(names.model)),
+                code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, names.model)),
                 decisive=[
                     Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)
                 ],

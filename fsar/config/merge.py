@@ -65,6 +65,15 @@ class Config(Section):
         """Return the test shots of a benchmark."""
         return self.run.shots or self._own(benchmark, "shots")
 
+    def test_shots(self, benchmark: str) -> list[int]:
+        """Return the shots of a benchmark's test episodes: 0 where all its methods decide by class names alone."""
+        methods = {method for backbone in self.run.backbones for method in self.methods(benchmark, backbone)}
+        return sorted({shot for method in methods for shot in METHODS[method].shots(self.shots(benchmark))})
+
+    def licence(self, benchmark: str) -> str:
+        """Return whose the videos of a benchmark are; a variant's are those it shares."""
+        return str(self._own(benchmark, "licence"))
+
     def methods(self, benchmark: str, backbone: str) -> list[str]:
         """Return the methods to compare on a benchmark with a backbone."""
         own = self.backbones[backbone].methods
@@ -95,10 +104,12 @@ class Config(Section):
         return getattr(self, name).overlaid(*(layer for _, layer in self._layers(benchmark, name, backbone)))
 
     def videos_needed(self, benchmark: str) -> dict[str, int]:
-        """Return, by split, how many videos every class must have for the configured episodes."""
+        """Return, by split, how many videos every class must have for the episodes of all that share its data."""
+        sharing = [name for name in self.run.benchmarks if self.base(name) == benchmark] or [benchmark]
         needed = dict.fromkeys(SPLITS, 0)
-        for split, _, shot, queries in self.episodes_drawn(benchmark):
-            needed[split] = max(needed[split], shot + queries)
+        for name in sharing:
+            for split, _, shot, queries in self.episodes_drawn(name):
+                needed[split] = max(needed[split], shot + queries)
         return needed
 
     def episodes_drawn(self, benchmark: str) -> list[tuple[str, int, int, int]]:
@@ -107,7 +118,7 @@ class Config(Section):
         Training and validation classes are needed only where something is trained.
         """
         queries = self.settings(benchmark, "episodes").queries
-        drawn = [("test", max(self.run.ways), max(self.shots(benchmark)), queries)]
+        drawn = [("test", max(self.run.ways), max(self.test_shots(benchmark), default=0), queries)]
         for backbone in self.run.backbones:
             if self.trained_here(benchmark, backbone):
                 training = self.settings(benchmark, "training", backbone)
@@ -166,7 +177,13 @@ def decisive_record(section: Section) -> dict[str, Any]:
 
 
 def without_effect(config: Config) -> Iterator[str]:
-    """Name every key of a general section that some of the benchmarks to run do not follow, and why."""
+    """Name every key that some of what is run does not follow, and why."""
+    for benchmark in config.run.benchmarks:
+        for name in ("methods", "shots"):
+            asked, own = getattr(config.run, name), getattr(config.benchmarks[benchmark], name)
+            if asked is not None and name in config.benchmarks[benchmark].model_fields_set and own != asked:
+                where = f"benchmarks.{benchmark}.{name} = {own}"
+                yield f"{where} does not hold: run.{name} is {asked}, which comes before it"
     for name in MERGED:
         general = getattr(config, name)
         for key_name in sorted(general.model_fields_set):

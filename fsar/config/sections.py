@@ -160,7 +160,7 @@ class KineticsArchives(Section):
     )
     parts: int = key(
         "Jobs that share the archives; each has one archive on the disk at a time.",
-        ("fetch_kinetics_part", "list_videos"),
+        ("fetch_kinetics_part", "list_folder", "decode_frames"),
         unit="jobs",
         default=8,
         ge=1,
@@ -171,7 +171,7 @@ class KineticsArchives(Section):
 class RegisteredFiles(Section):
     """A data set behind a registration."""
 
-    folder: str = key("The folder that its files were put into.", FOLDER, default="")
+    folder: str = key("The folder that its files were put into.", ("unpack_ssv2", "list_videos", *FOLDER), default="")
 
 
 class SourcesConfig(Section):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +179,9 @@ def load_backbone(about: BackboneConfig) -> Backbone:
         UserError: unknown architecture or tag, weights of another architecture, unreadable file, missing package, or no
             network.
     """
-    if about.library == "timm":
-        from fsar.model.timm_backbone import load_timm as load
-    else:
-        from fsar.model.open_clip_backbone import load_open_clip as load
-    backbone = load(about.model, about.weights, about.size)
+    # By name, so that a trained model depends on the code of its own library and of no other.
+    library = import_module(f"{__package__}.{about.library}_backbone")
+    backbone: Backbone = library.load(about.model, about.weights, about.size)
     log.info("loaded %s of %s with weights %s", about.model, about.library, about.weights)
     return backbone
 

@@ -24,7 +24,7 @@ open_clip.add_model_config(OWN_ARCHITECTURES)
 OPENAI_SIZES = {"input_resolution", "context_length", "vocab_size"}
 
 
-def load_open_clip(model: str, weights: str, size: int) -> Backbone:
+def load(model: str, weights: str, size: int) -> Backbone:
     """Load a model of open_clip.
 
     Args:

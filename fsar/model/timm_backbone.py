@@ -21,7 +21,7 @@ class VisualEncoder(nn.Module):
         self.visual = visual
 
 
-def load_timm(model: str, weights: str, size: int) -> Backbone:
+def load(model: str, weights: str, size: int) -> Backbone:
     """Load a model of timm without its classifier; frame features are what the classifier would get.
 
     Args:
@@ -44,7 +44,7 @@ def bare_timm(model: str, weights: str, size: int) -> Backbone:
 
 
 def timm_backbone(visual: nn.Module, name: str, size: int = 0) -> Backbone:
-    """Make a backbone of a model that timm has built; arguments as those of `load_timm`."""
+    """Make a backbone of a model that timm has built; arguments as those of `load`."""
     model: Any = visual
     model.reset_classifier(0)
     about = model.pretrained_cfg

@@ -27,19 +27,23 @@ def check_before_jobs(plan: Plan, own_environments: bool) -> None:
     Raises:
         UserError: naming the key and what to do.
     """
-    for base in plan.bases:
-        source = plan.config.benchmarks[base].source
+    for benchmark in plan.config.run.benchmarks:
+        source = plan.config.benchmarks[plan.config.base(benchmark)].source
         if isinstance(source, CsvSource):
-            check_source_counts(plan.config, base, video_counts(plan.videos.own_list(source.file)))
+            check_source_counts(plan.config, benchmark, video_counts(plan.videos.own_list(source.file)))
     check_sources(plan.config)
     if not own_environments:
         check_decoders(plan.config)
-    check_backbones(plan)
+    check_backbones(plan, own_environments)
     check_texts(plan)
 
 
-def check_backbones(plan: Plan) -> None:
+def check_backbones(plan: Plan, own_environments: bool) -> None:
     """Look up the backbones that are run, without building them, as far as their libraries are installed here.
+
+    Args:
+        plan: of the run.
+        own_environments: what is installed here says nothing of the packages that jobs find.
 
     Raises:
         UserError: no such architecture, a package is missing, or stored frames are too small for the pictures.
@@ -53,7 +57,7 @@ def check_backbones(plan: Plan) -> None:
             facts = backbone_facts(about)
         except UserError as error:
             raise UserError(f"backbones.{name}: {error}") from None
-        if facts.needs and find_spec(facts.needs) is None:
+        if facts.needs and not own_environments and find_spec(facts.needs) is None:
             raise UserError(f"backbones.{name}: its text encoder needs a package that is not installed: {TEXT_EXTRA}")
         sizes[name] = facts.size
     check_pictures(plan.config, sizes)

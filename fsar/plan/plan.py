@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fsar.config import Config, DemoSource, FramesConfig, PublishedSource
+from fsar.config import BackboneConfig, Config, DemoSource, FramesConfig, PublishedSource
 from fsar.config.declare import Section
 from fsar.config.merge import components_record
+from fsar.files import from_working_directory
 from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE, code_checksum
@@ -22,9 +23,10 @@ def code(script: str, *further: Path) -> str:
     return code_checksum(SCRIPTS / script, *further)
 
 
-def metric_file(model: str) -> Path:
-    """Return the file of a model's metric, which is imported by its name."""
-    return PACKAGE / "model" / "matching" / f"{MODELS[model].metric}.py"
+def model_files(backbone: BackboneConfig, model: str) -> tuple[Path, Path]:
+    """Return the files that are imported by name: of the library a backbone is of, and of a model's metric."""
+    folder = PACKAGE / "model"
+    return folder / f"{backbone.library}_backbone.py", folder / "matching" / f"{MODELS[model].metric}.py"
 
 
 def decoder_file(frames: FramesConfig) -> Path:
@@ -40,6 +42,14 @@ OTHER_TESTS_MB = 4000
 def megabytes_of_tests(model: str) -> int:
     """Return the memory that a model's tests need: what its metric keeps of every video."""
     return TESTS_MB.get(MODELS[model].metric, OTHER_TESTS_MB)
+
+
+def architecture_files(model: str) -> list[str]:
+    """Return the file that describes an architecture, if it is the user's or this project's and not a library's."""
+    if model.endswith(".json"):
+        return [model]
+    own = PACKAGE / "model" / "architectures" / f"{model}.json"
+    return [from_working_directory(own)] if own.is_file() else []
 
 
 class Plan:
@@ -143,7 +153,7 @@ class Plan:
     def data_files(self, benchmark: str) -> list[str]:
         """Return everything that is made before a model is looked at: frames, stored episodes, the data's report."""
         config, base = self.config, self.config.base(benchmark)
-        drawn = {("test", way, shot) for way in config.run.ways for shot in config.shots(benchmark)}
+        drawn = {("test", way, shot) for way in config.run.ways for shot in config.test_shots(benchmark)}
         for backbone in config.run.backbones:
             if config.trained_here(benchmark, backbone):
                 training = config.settings(benchmark, "training", backbone)
@@ -158,8 +168,7 @@ class Plan:
     def backbone_files(self, backbone: str) -> list[str]:
         """Return local files that a backbone is read from (a rule may make them); pretrained tags are no files."""
         about = self.config.backbones[backbone]
-        described = [about.model] if about.model.endswith(".json") else []
-        return described + ([about.weights] if about.weights_are_a_file else [])
+        return architecture_files(about.model) + ([about.weights] if about.weights_are_a_file else [])
 
     def training_descriptions(self, benchmark: str, model: str) -> list[str]:
         """Return the file that describes the classes a model is trained on, if there is one and the model reads it."""
@@ -224,7 +233,7 @@ class Plan:
     def licences(self, benchmark: str, backbone: str) -> dict[str, str]:
         """Return whose the videos and the pretrained weights of a model are."""
         config = self.config
-        return {"videos": config.benchmarks[benchmark].licence, "weights": config.backbones[backbone].licence}
+        return {"videos": config.licence(benchmark), "weights": config.backbones[backbone].licence}
 
     # Parameters of rules: what decides them, without a trace of what is default.
 

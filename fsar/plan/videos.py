@@ -28,7 +28,9 @@ class PresentVideos:
 
     def folder_contents(self, dataset: str) -> str | None:
         """Return the fingerprint of a data set's folder: its videos with their sizes and times; None if still empty."""
-        return fingerprint(self._folder(dataset)) if self._is_there(dataset) else None
+        if not self._is_there(dataset):
+            return None
+        return fingerprint(_as_made(self._folder(dataset), state_of(made_files(self.config, dataset))))
 
     def of_shard(self, benchmark: str, shard: int) -> str | None:
         """Return the fingerprint of a shard's videos: their ids, sizes and times of modification.
@@ -79,10 +81,9 @@ class PresentVideos:
     def _fingerprints(self, benchmark: str, videos: pd.DataFrame, made: list[tuple[int, int]]) -> dict[int, str]:
         shards = self.config.settings(benchmark, "frames").shards
         table = pd.DataFrame(state_of(videos["path"]), columns=["bytes", "mtime_ns"])
-        if made and not isinstance(self.config.benchmarks[benchmark].source, CsvSource):
-            finished = max(mtime for _, mtime in made)  # what is older was not touched since
-            table["mtime_ns"] = table["mtime_ns"].where(table["mtime_ns"] > finished, 0)
         table = table.assign(path=videos["video_id"].to_numpy())
+        if not isinstance(self.config.benchmarks[benchmark].source, CsvSource):
+            table = _as_made(table, made)
         numbers = table["path"].map(lambda video_id: shard_of(video_id, shards))
         return {int(number): fingerprint(own) for number, own in table.groupby(numbers)}
 
@@ -94,3 +95,16 @@ class PresentVideos:
         if self._folders.get(dataset, (None,))[0] != made:
             self._folders[dataset] = (made, videos_of_folder(Path(videos_folder(self.config, dataset))))
         return self._folders[dataset][1]
+
+
+def _as_made(videos: pd.DataFrame, made: list[tuple[int, int]]) -> pd.DataFrame:
+    """Leave out the times of videos that were not touched since the workflow has made them.
+
+    Args:
+        videos: with the column mtime_ns.
+        made: size and time of the files written afterwards; none for videos that the workflow does not make.
+    """
+    if not made:
+        return videos
+    finished = max(mtime for _, mtime in made)
+    return videos.assign(mtime_ns=videos["mtime_ns"].where(videos["mtime_ns"] > finished, 0))

@@ -76,9 +76,9 @@ def fetch_part(urls: list[str], entries: Iterable[Entry], folder: Path, inventor
         name = re.sub(r"[^\w.-]+", "-", parts.path.strip("/"))  # train and val have parts of the same name
         done = folder / "done" / f"{name}.parquet"
         if done.exists():
-            found = [Path(path) for path in pd.read_parquet(done)["path"]]
-            if all(path.is_file() for path in found):
-                videos += found
+            noted = pd.read_parquet(done)
+            if all(Path(v.path).is_file() and Path(v.path).stat().st_size == v.bytes for v in noted.itertuples()):
+                videos += map(Path, noted["path"])
                 continue
         archive = folder / "archives" / name
         download(url, archive, patience=patience)

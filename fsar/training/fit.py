@@ -118,11 +118,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     fabric = start_processes(config, job.device)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(job.seed)
-    model = FewShotModel(load_backbone(job.backbone), job.components, job.head)
-    if config.activation_checkpointing:
-        model.backbone.checkpoint_activations()
-    model.backbone.freeze_text()
-    optimizer: Any = torch.optim.Adam(parameter_groups(model, config), lr=config.learning_rate, fused=True)
+    model, optimizer = _model_and_optimizer(job)
 
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
@@ -178,20 +174,8 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         iteration = step * tasks
         bar.update(tasks)
 
-        loss, few_shot, video_text, accuracy = losses.mean(dim=0).tolist()
-        row = {
-            "iteration": iteration,
-            "learning_rate": rate,
-            "loss": loss,
-            "few_shot_loss": few_shot,
-            "video_text_loss": video_text,
-            "train_accuracy": accuracy,
-            "gradient_norm": norm,
-            "val_accuracy": None,
-            "episodes_per_second": tasks / (time.monotonic() - started),
-            "loader_seconds": loader.seconds,
-            "gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if fabric.device.type == "cuda" else None,
-        }
+        seconds = time.monotonic() - started
+        row = _row(iteration, rate, losses, norm, seconds / tasks, loader.seconds, fabric.device)
         if step == steps or _due(iteration, config.validate_every, tasks):
             row["val_accuracy"] = validation.accuracy(model, val_text, fabric)
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
@@ -199,9 +183,10 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
                 best = {"val_accuracy": row["val_accuracy"], "iteration": iteration, "model": weights}
             log.info(
                 "episode %d of %d: loss %.4f, train accuracy %.3f, val accuracy %.4f, lr %.2e, %.1f episodes/s",
-                iteration, steps * tasks, loss, accuracy, row["val_accuracy"], rate, row["episodes_per_second"],
+                iteration, steps * tasks, row["loss"], row["train_accuracy"], row["val_accuracy"], rate,
+                row["episodes_per_second"],
             )  # fmt: skip
-            bar.set_postfix(loss=f"{loss:.3f}", val=f"{row['val_accuracy']:.3f}")
+            bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
         metrics.add(row)
         if step < steps and _due(iteration, config.checkpoint_every, tasks):
             save()
@@ -212,15 +197,71 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     if fabric.is_global_zero:
         save_weights(best["model"], files.output / "model.safetensors")
         metrics.write(files.output / "metrics.parquet")
-        chosen = {"split": "val", "iteration": best["iteration"], "accuracy": best["val_accuracy"]}
-        counts = {split: _counts(table) for split, table in videos.items()}
-        described: dict[str, Any] = {"selection": chosen, "videos": counts, "environment": environment(fabric.device)}
-        names = {"benchmark": job.benchmark, "backbone_name": job.backbone_name, "model": job.model}
-        resumed = [{"iteration": tasks * at["step"], "files": at["files"]} for at in other_code]
-        described |= names | {"resumed_with_other_code": resumed}
+        described = _described(job, best, videos, other_code) | {"environment": environment(fabric.device)}
         write_json(files.output / "training.json", job.settings() | described)
         checkpoint.remove()
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
+
+
+def _model_and_optimizer(job: TrainingJob) -> tuple[FewShotModel, Any]:
+    """Build what is trained, and what trains it."""
+    model = FewShotModel(load_backbone(job.backbone), job.components, job.head)
+    if job.training.activation_checkpointing:
+        model.backbone.checkpoint_activations()
+    model.backbone.freeze_text()
+    groups = parameter_groups(model, job.training)
+    return model, torch.optim.Adam(groups, lr=job.training.learning_rate, fused=True)
+
+
+def _row(
+    iteration: int,
+    rate: float,
+    losses: Tensor,
+    norm: float,
+    seconds: float,
+    waited: float,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Return a step's row of the metrics, see `fsar.training.metrics`.
+
+    Args:
+        iteration: episodes trained on by now.
+        rate: learning rate of the step.
+        losses: (tasks, 4), see `train_step`.
+        norm: of the gradients.
+        seconds: that an episode took.
+        waited: seconds waited for frames in the step.
+        device: whose memory is told.
+    """
+    loss, few_shot, video_text, accuracy = losses.mean(dim=0).tolist()
+    return {
+        "iteration": iteration,
+        "learning_rate": rate,
+        "loss": loss,
+        "few_shot_loss": few_shot,
+        "video_text_loss": video_text,
+        "train_accuracy": accuracy,
+        "gradient_norm": norm,
+        "val_accuracy": None,
+        "episodes_per_second": 1 / seconds,
+        "loader_seconds": waited,
+        "gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else None,
+    }
+
+
+def _described(
+    job: TrainingJob, best: dict[str, Any], videos: dict[str, pd.DataFrame], other_code: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what training.json says of a finished training beside its settings and where it ran."""
+    tasks = job.training.tasks_per_step
+    return {
+        "benchmark": job.benchmark,
+        "backbone_name": job.backbone_name,
+        "model": job.model,
+        "selection": {"split": "val", "iteration": best["iteration"], "accuracy": best["val_accuracy"]},
+        "videos": {split: _counts(table) for split, table in videos.items()},
+        "resumed_with_other_code": [{"iteration": tasks * at["step"], "files": at["files"]} for at in other_code],
+    }
 
 
 def train_step(

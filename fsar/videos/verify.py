@@ -52,10 +52,14 @@ def _damaged_sources(sources: Path) -> Iterator[str]:
     for inventory in sorted(sources.glob("*/*.parquet")):
         listed = pd.read_parquet(inventory, columns=["path", "bytes"])
         for path, size in progress(zip(listed["path"], listed["bytes"], strict=True), "checking videos", "video"):
-            found = Path(path).stat().st_size if Path(path).is_file() else -1
-            if found != size:
-                state = "is gone" if found < 0 else f"has {found} bytes instead of {size}"
-                yield f"{path} {state}; delete {inventory}, and it is unpacked or fetched again"
+            there = Path(path).stat() if Path(path).is_file() else None
+            if there is None:
+                yield f"{path} is gone; delete {inventory}, and it is unpacked or fetched again"
+            elif there.st_size != size and there.st_mtime_ns <= inventory.stat().st_mtime_ns:  # later it was mended
+                yield (
+                    f"{path} has {there.st_size} bytes instead of {size}; delete {inventory}, and it is unpacked or "
+                    "fetched again"
+                )
 
 
 def _damaged_frames(benchmark: Path, config: FramesConfig) -> Iterator[str]:
