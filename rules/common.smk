@@ -113,7 +113,7 @@ def project_file(path):
 def with_model(script):
     """The code of a script that imports by name what its backbone is of and its model's metric."""
     return lambda wildcards: code(
-        script, *model_files(CONFIG.backbones[wildcards.backbone], wildcards.model)
+        script, *model_files(CONFIG.backbones[wildcards.backbone], MODELS[wildcards.model])
     )
 
 

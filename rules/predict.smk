@@ -36,7 +36,7 @@ rule predict_clips:
         gpu=gpus,
     params:
         code=lambda wildcards: code(
-            "predict_clips.py", *PREDICTIONS.metric_files(wildcards.prediction)
+            "predict_clips.py", *PREDICTIONS.files_by_name(wildcards.prediction)
         ),
         videos=asked(PREDICTIONS.videos),
         support=lambda wildcards: CONFIG.predict[wildcards.prediction].support,

@@ -7,6 +7,7 @@ import pytest
 from snakemake.jobs import Job
 
 from fsar.config import BackboneConfig, FramesConfig
+from fsar.model.methods import MODELS
 from fsar.plan.code import code_checksum, code_inputs, statements_checksum
 from fsar.plan.plan import SCRIPTS, decoder_file, model_files
 from fsar.plan.triggers import set_triggers
@@ -110,7 +111,7 @@ def test_a_decoder_counts_where_it_is_used():
 def test_a_metric_and_a_library_count_where_they_are_used():
     def trained(library, model):
         backbone = BackboneConfig(model="x", weights="y", library=library)
-        return code_checksum(SCRIPTS / "train_model.py", *model_files(backbone, model))
+        return code_checksum(SCRIPTS / "train_model.py", *model_files(backbone, MODELS[model]))
 
     assert len({trained("open_clip", "otam"), trained("open_clip", "trx"), trained("timm", "otam")}) == 3
     assert trained("open_clip", "clip-fsar") == trained("open_clip", "otam")

@@ -38,7 +38,7 @@ with logged(snakemake.log[0]):
                 manifest=Path(files.manifest),
                 index=Path(files.index),
                 episodes=Path(files.episodes),
-                code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, names.model)),
+                code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, job.components)),
                 decisive=[
                     Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)
                 ],

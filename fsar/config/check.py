@@ -120,9 +120,11 @@ def wrong_predictions(config: Config) -> Iterable[str]:
             continue
         valid: dict[str, Iterable[str]] = {"benchmark": config.run.benchmarks, "backbone": config.backbones}
         if asked.benchmark in config.run.benchmarks:
-            valid["method"] = config.methods(asked.benchmark)
+            backbone = asked.backbone or config.run.backbones[0]
+            if backbone in config.backbones:
+                valid["method"] = config.methods(asked.benchmark, backbone)
             if asked.method is None:
-                yield f"{where} needs a method; valid are {', '.join(valid['method'])}"
+                yield f"{where} needs a method; valid are {', '.join(valid.get('method', METHODS))}"
         for key_name, names in valid.items():
             value = getattr(asked, key_name)
             if value is not None and value not in names:

@@ -8,7 +8,7 @@ from fsar.config import BackboneConfig, Config, DemoSource, FramesConfig, Publis
 from fsar.config.declare import Section
 from fsar.config.merge import components_record
 from fsar.files import from_working_directory
-from fsar.model.methods import METHODS, MODELS
+from fsar.model.methods import METHODS, MODELS, Components
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE, code_checksum
 from fsar.plan.setting import Setting
@@ -23,10 +23,10 @@ def code(script: str, *further: Path) -> str:
     return code_checksum(SCRIPTS / script, *further)
 
 
-def model_files(backbone: BackboneConfig, model: str) -> tuple[Path, Path]:
+def model_files(backbone: BackboneConfig, components: Components) -> tuple[Path, Path]:
     """Return the files that are imported by name: of the library a backbone is of, and of a model's metric."""
     folder = PACKAGE / "model"
-    return folder / f"{backbone.library}_backbone.py", folder / "matching" / f"{MODELS[model].metric}.py"
+    return folder / f"{backbone.library}_backbone.py", folder / "matching" / f"{components.metric}.py"
 
 
 def decoder_file(frames: FramesConfig) -> Path:

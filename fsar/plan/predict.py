@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fsar.config import BackboneConfig, FramesConfig
 from fsar.config.merge import components_record
 from fsar.errors import UserError
-from fsar.model.methods import METHODS
+from fsar.model.methods import METHODS, Components
 from fsar.plan import paths
-from fsar.plan.code import PACKAGE
-from fsar.plan.plan import Plan, metric_file
+from fsar.plan.plan import Plan, decoder_file, model_files
 from fsar.predict.clips import list_clips, list_examples
 from fsar.sources.there import state_of
 
@@ -72,7 +72,8 @@ class PlannedPredictions:
             return [weights, described[0]]
         benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
         trained = self.plan.trained_weights(benchmark, backbone, METHODS[method].model, self._training(prediction))
-        return trained + self.plan.backbone_files(backbone)
+        text = self.plan.feature_descriptions(benchmark, backbone)
+        return trained + self.plan.backbone_files(backbone) + text
 
     def model(self, prediction: str) -> dict[str, Any]:
         """Return what decides the model: a folder and a method, or its settings without a trace of what is default."""
@@ -89,6 +90,7 @@ class PlannedPredictions:
         training = self._training(prediction)
         knows = {paths.UNTRAINED: "as pretrained", paths.GIVEN: f"trained elsewhere, with settings of {benchmark}"}
         return sections | {
+            "text": self.plan.feature_text(benchmark, backbone),
             "method": method,
             "components": components_record(METHODS[method].components),
             "backbone": self.config.backbones[backbone].decisive("predict_clips"),
@@ -98,13 +100,17 @@ class PlannedPredictions:
             "knows": f"{backbone}, {knows.get(training, f'trained on {benchmark}, {training}')}",
         }
 
-    def metric_files(self, prediction: str) -> list[Path]:
-        """Return the files of metrics that the code depends on, which are imported by name."""
+    def files_by_name(self, prediction: str) -> list[Path]:
+        """Return the files that the code imports by name: of the backbone's library, of the metric and the decoder."""
         asked = self.config.predict[prediction]
         if not asked.model:
-            return [metric_file(METHODS[self.config.model_to_predict(prediction)[2]].model)]
+            benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
+            frames = self.config.settings(benchmark, "frames")
+            return [*model_files(self.config.backbones[backbone], METHODS[method].components), decoder_file(frames)]
         described = json.loads(Path(self.model_files(prediction)[1]).read_text(encoding="utf-8"))
-        return [PACKAGE / "model" / "matching" / f"{described['components']['metric']}.py"]
+        backbone_of_folder = BackboneConfig(**described["backbone"])
+        components = Components(**described["components"])
+        return [*model_files(backbone_of_folder, components), decoder_file(FramesConfig(**described["frames"]))]
 
     def _training(self, prediction: str) -> str:
         """Return the training whose weights are used."""

@@ -14,10 +14,11 @@ from torch import Tensor
 
 import fsar
 from fsar.errors import UserError
+from fsar.evaluation.episode_logits import DecidesBy
 from fsar.job import progress
 from fsar.model.methods import METHODS
 from fsar.predict.clips import Clip, Examples, Source, list_clips, list_examples
-from fsar.predict.decide import DecidesBy, Decision
+from fsar.predict.decide import Decision
 from fsar.predict.frames import read_clip
 from fsar.predict.model import DEFAULT_BACKBONE, SMALL_CLIP, LabellingModel, load_folder, model_of_backbone
 from fsar.predict.nearest import Nearest, SupportClips

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 from torch import Tensor
@@ -52,7 +53,8 @@ def export_model(model: LabellingModel, folder: Path, card: Path | None = None, 
         if file.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, folder / file.name)
-            settings = replace(settings, **{section: own.model_copy(update={key: file.name})})
+            changed: dict[str, Any] = {section: own.model_copy(update={key: file.name})}
+            settings = replace(settings, **changed)
     save_weights(complete_state(model), folder / WEIGHTS)
     about = {"library_name": "fsar", "fsar_version": fsar.__version__, "model_type": "few-shot-action-recognition"}
     written = card.read_text(encoding="utf-8") if card is not None and card.is_file() else _plain_card(model)
