@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +18,11 @@ import pytest
 import torch
 import yaml
 
+from fsar.cli.main import main, parser
 from tests.commands import commands, fits_usage, of_markdown, words
 from tests.dry_runs import dry_runs
 from tests.test_exchange import THEIRS
+from tests.test_own_clips import five_commands
 from tests.workflow import copy_project, prepare_inputs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,9 +37,11 @@ COMMANDS = {
 
 
 def program(command: tuple[str, ...]) -> str:
-    """Return the program of a command, or the module of Python that it runs."""
+    """Return the program of a command, with its sub-command for `fsar`, or the module of Python that it runs."""
     words = [word for word in command if word not in ("/usr/bin/time", "-v") and not re.match(r"[A-Z_]+=", word)]
-    return words[2] if words[:2] == ["python", "-m"] else words[0]
+    if words[:2] == ["python", "-m"]:
+        return words[2]
+    return " ".join(words[:2]) if words[0] == "fsar" else words[0]
 
 
 def of(pattern: str) -> list[tuple[str, ...]]:
@@ -44,7 +49,7 @@ def of(pattern: str) -> list[tuple[str, ...]]:
 
 
 def test_every_command_has_its_test():
-    tested = r"snakemake|make|pip|perf\.\w+|fsar\.model\.exchange|fsar\.results\.figures\.drawing"
+    tested = r"snakemake|make|pip|perf\.\w+|fsar|fsar --help|fsar \w+"
     unknown = {" ".join(command): files for command, files in COMMANDS.items() if command not in of(tested)}
     assert not unknown, "tests/test_docs.py does not run these"
     assert len(of("snakemake")) > 15 and len(of("make")) > 2 and len(of(r"perf\.\w+")) > 8
@@ -93,7 +98,7 @@ def test_benchmarks():
         usage = re.search(
             rf"^ +python -m {re.escape(program(command))}\b(.*(?:\n {{6,}}.*)*)$", documented, re.MULTILINE
         )
-        assert usage and fits_usage(list(command[3:]), usage[1]), f"{' '.join(command)}: {documented}"
+        assert usage and fits_usage(list(command[3:]), usage[1].split(" > ")[0]), f"{' '.join(command)}: {documented}"
 
 
 def test_what_is_installed_by_hand_is_an_extra():
@@ -106,29 +111,50 @@ def test_what_is_installed_by_hand_is_an_extra():
         assert command[:2] == ("pip", "install")
         for word in command[2:]:
             extra = re.fullmatch(r"\.\[(\w+)\]", word)
+            word = re.split(r"[<>=]", word)[0]
             assert word in set().union(*extras.values()) or (extra and extra[1] in extras) or word == ".", command
 
 
-def in_python(command: tuple[str, ...], folder: Path) -> None:
-    """Run a command of Python in a folder."""
+def test_commands_of_own_clips():
+    """Their arguments are read, but for a sub-command that is only named; those of the page's first block are run."""
+    commands = of("fsar (predict|check|spot|models|export)")
+    assert len(commands) > 8
+    for command in commands:
+        given = command[1:] if len(command) > 2 else [command[1], "--help"]  # only named
+        with nullcontext() if len(command) > 2 else pytest.raises(SystemExit, match="0"):
+            assert parser().parse_args(given).run.__module__ == f"fsar.cli.{command[1]}"
+    run = [words(line) for line in five_commands(REPOSITORY)]
+    assert [command for command in commands if "--weights" in command and command not in run] == []
+
+
+def test_help(capsys):
+    [command] = of("fsar --help")
+    with pytest.raises(SystemExit, match="0"):
+        main(command[1:])
+    assert "label clips by examples" in capsys.readouterr().out
+    assert of("fsar") == [("python", "-m", "fsar")]  # as tests/test_cli.py runs it
+
+
+def in_folder(command: tuple[str, ...], folder: Path) -> None:
+    """Run a command `fsar` in a folder."""
     variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    subprocess.run([sys.executable, *command[1:]], cwd=folder, env=variables, check=True)
+    subprocess.run([sys.executable, "-m", *command], cwd=folder, env=variables, check=True)
 
 
 def test_exchange(tmp_path):
     torch.save({"model_state": {name: torch.zeros(shape) for name, shape in THEIRS.items()}}, tmp_path / "their.pth")
-    made = [command[-1] for command in of(r"fsar\.model\.exchange")]
-    for command in of(r"fsar\.model\.exchange"):
-        in_python(command, tmp_path)
+    made = [command[-1] for command in of("fsar exchange")]
+    for command in of("fsar exchange"):
+        in_folder(command, tmp_path)
     assert len(made) == 2 and all((tmp_path / name).is_file() for name in made)
 
 
 def test_drawing_a_figure_again(tmp_path):
-    [command] = of(r"fsar\.results\.figures\.drawing")
+    [command] = of("fsar draw")
     row = {"benchmark": "hmdb51", "backbone": "RN50", "method": "OTAM", "way": 5, "shot": 1, "accuracy": 50.0}
     (tmp_path / command[-2]).parent.mkdir(parents=True)
     pd.DataFrame([row | {"interval": 1.0}]).to_parquet(tmp_path / command[-2])
-    in_python(command, tmp_path)
+    in_folder(command, tmp_path)
     assert (tmp_path / command[-1]).read_bytes().startswith(b"%PDF")
 
 

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -34,10 +35,15 @@ def user(repository, tmp_path_factory):
     return folder, {**os.environ, **VARIABLES, "PATH": paths, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
 
 
+def five_commands(repository: Path) -> list[str]:
+    """Return the lines of the page's first block of commands."""
+    text = (repository / "docs/own_clips.md").read_text()
+    return re.search(r"```bash\n(.*?)```", text, re.DOTALL)[1].splitlines()
+
+
 def test_five_commands_lead_to_labels(repository, user):
     folder, variables = user
-    text = (repository / "docs/own_clips.md").read_text()
-    commands = re.search(r"```bash\n(.*?)```", text, re.DOTALL)[1].splitlines()
+    commands = five_commands(repository)
     assert len(commands) == 5
     printed = []
     for command in commands:

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given and given[0] in OTHERS:
             OTHERS[given[0]][0](given[1:])
             return 0
-        options = _parser().parse_args(given)
+        options = parser().parse_args(given)
         return int(options.run(options))
     except UserError as error:
         print(f"fsar: {error}", file=sys.stderr)
@@ -63,15 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fsar", description="Few-shot action recognition: label your own clips.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments of this package's own sub-commands."""
+    whole = argparse.ArgumentParser(prog="fsar", description="Few-shot action recognition: label your own clips.")
+    whole.add_argument("--version", action="version", version=__version__)
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in OWN:
         module.add(commands)
     for name, (_, text) in OTHERS.items():
         commands.add_parser(name, help=text, add_help=False)
-    return parser
+    return whole
 
 
 def _tell_warnings() -> None:
