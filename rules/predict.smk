@@ -3,11 +3,6 @@
 from fsar.plan.predict import PlannedPredictions
 
 PREDICTIONS = PlannedPredictions(PLAN)
-if workflow.is_main_process:
-    try:
-        PREDICTIONS.check()
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
 
 
 rule predict_clips:

@@ -91,7 +91,7 @@ def loaded_by_name(repository: Path, script: str) -> list[Path]:
         "evaluate_model.py": metrics,
         "make_report.py": read,
     }
-    named |= {"decode_frames.py": decoders, "verify.py": decoders}
+    named |= {"decode_frames.py": decoders, "verify.py": decoders, "predict_clips.py": [*decoders, *metrics]}
     return named.get(script, [])
 
 

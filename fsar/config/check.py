@@ -48,7 +48,9 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
     for split, way, shot, queries in config.episodes_drawn(benchmark):
         classes = counts.get(split, {})
         if not classes:
-            trained = dict.fromkeys(m for b in config.run.backbones for m in config.trained_here(benchmark, b))
+            trained = dict.fromkeys(
+                m for b in config.backbones_used(benchmark) for m in config.trained_here(benchmark, b)
+            )
             why = f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
             yield f"benchmark {benchmark!r} has no {split} class" + (why if split != "test" else "")
             continue
@@ -122,7 +124,9 @@ def wrong_predictions(config: Config) -> Iterable[str]:
         if asked.benchmark in config.run.benchmarks:
             backbone = asked.backbone or config.run.backbones[0]
             if backbone in config.backbones:
-                valid["method"] = config.methods(asked.benchmark, backbone)
+                has_text = config.backbones[backbone].has_text
+                methods = config.methods(asked.benchmark, backbone)
+                valid["method"] = [method for method in methods if has_text or not METHODS[method].reads_text]
             if asked.method is None:
                 yield f"{where} needs a method; valid are {', '.join(valid.get('method', METHODS))}"
         for key_name, names in valid.items():
@@ -135,6 +139,7 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
     for backbone in config.run.backbones:
         yield from _wrong_methods(config, benchmark, backbone)
+    for backbone in config.backbones_used(benchmark):
         training = config.settings(benchmark, "training", backbone)
         for problem in training.problems():
             yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"

@@ -119,7 +119,7 @@ class Config(Section):
         """
         queries = self.settings(benchmark, "episodes").queries
         drawn = [("test", max(self.run.ways), max(self.test_shots(benchmark), default=0), queries)]
-        for backbone in self.run.backbones:
+        for backbone in self.backbones_used(benchmark):
             if self.trained_here(benchmark, backbone):
                 training = self.settings(benchmark, "training", backbone)
                 drawn.append(("train", training.way, training.shot, training.queries))
@@ -133,6 +133,12 @@ class Config(Section):
         assert asked.benchmark is not None and asked.method is not None  # checked when the config is loaded
         seed = self.run.seeds[0] if asked.seed is None else asked.seed
         return asked.benchmark, asked.backbone or self.run.backbones[0], asked.method, seed
+
+    def backbones_used(self, benchmark: str) -> list[str]:
+        """Return the backbones that are used on a benchmark: those of the run, and others to label clips with."""
+        asked = [self.model_to_predict(name)[:2] for name, own in self.predict.items() if own.benchmark is not None]
+        others = (backbone for place, backbone in asked if place == benchmark)
+        return list(dict.fromkeys([*self.run.backbones, *others]))
 
     def threads_to_predict(self, name: str) -> int:
         """Return the cores to label clips with: those of the model's other jobs."""

@@ -195,8 +195,6 @@ def bare_backbone(about: BackboneConfig) -> Backbone:
     Raises:
         UserError: unknown architecture or tag, or a missing package.
     """
-    if about.library == "timm":
-        from fsar.model.timm_backbone import bare_timm as bare
-    else:
-        from fsar.model.open_clip_backbone import bare_open_clip as bare
-    return bare(about.model, about.weights, about.size)
+    library = import_module(f"{__package__}.{about.library}_backbone")
+    backbone: Backbone = library.bare(about.model, about.weights, about.size)
+    return backbone

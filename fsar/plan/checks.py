@@ -13,12 +13,13 @@ from fsar.model.class_texts import check_descriptions, read_descriptions
 from fsar.model.methods import MODELS
 from fsar.plan import paths
 from fsar.plan.plan import Plan
+from fsar.plan.predict import PlannedPredictions
 from fsar.plan.sources import check_sources
 from fsar.sources.manifest import video_counts
 
 
 def check_before_jobs(plan: Plan, own_environments: bool) -> None:
-    """Check what a config says of a user's lists and folders, of decoders, backbones and texts.
+    """Check what a config says of a user's lists and folders, of decoders, backbones, texts and clips.
 
     Args:
         plan: of the run.
@@ -36,6 +37,7 @@ def check_before_jobs(plan: Plan, own_environments: bool) -> None:
         check_decoders(plan.config)
     check_backbones(plan, own_environments)
     check_texts(plan)
+    PlannedPredictions(plan).check()
 
 
 def check_backbones(plan: Plan, own_environments: bool) -> None:
@@ -49,7 +51,8 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
         UserError: no such architecture, a package is missing, or stored frames are too small for the pictures.
     """
     sizes = {}
-    for name in plan.config.run.backbones:
+    used = (name for benchmark in plan.config.run.benchmarks for name in plan.config.backbones_used(benchmark))
+    for name in dict.fromkeys(used):
         about = plan.config.backbones[name]
         if find_spec(about.library) is None:
             continue  # jobs have environments of their own
