@@ -311,6 +311,17 @@ def test_predictions_that_name_no_model_are_told(values, asked, message):
         load(changed(values, "predict.mine", {"support": "a", "clips": "b", **asked}))
 
 
+def test_a_backbone_that_only_labels_clips_is_checked_too(values):
+    asked = {"support": "a", "clips": "b", "benchmark": "demo", "method": "clip-fsar", "backbone": "other"}
+    values = changed(changed(values, "predict.mine", asked), "backbones.other", {"model": "x", "weights": "y.pt"})
+    assert load(values).backbones_used("demo") == ["small-clip", "other"]
+    wrong = changed(values, "benchmarks.demo.training_of_backbone", {"other": {"milestones": [2, 1]}})
+    with pytest.raises(UserError, match=r"training of other on benchmark 'demo': milestones \[2, 1\] must increase"):
+        load(wrong)
+    with pytest.raises(UserError, match=r"predict.mine.method is 'clip-fsar', which this run has not"):
+        load(changed(values, "backbones.other", {"library": "timm", "model": "x", "weights": "y.pt"}))
+
+
 def test_predictions_take_the_first_backbone_and_seed_of_the_run(values):
     asked = {"support": "a", "clips": "b", "benchmark": "demo", "method": "otam"}
     values = changed(changed(values, "predict.mine", asked), "run.seeds", [3, 4])

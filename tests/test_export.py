@@ -6,12 +6,14 @@ import shutil
 import huggingface_hub
 import pandas as pd
 import pytest
+import torch
 
 from fsar import FewShotClassifier
 from fsar.cli.main import main
+from fsar.errors import UserError
 from fsar.model.open_clip_backbone import architecture_name
 from fsar.predict.model import read_settings
-from tests.predicting import make_world
+from tests.predicting import CLASSES, make_world
 
 CARD = """---
 library_name: fsar
@@ -72,6 +74,23 @@ def test_card_and_licence_are_what_a_hub_reads(world, tmp_path):
     assert (tmp_path / "a" / "LICENSE").read_text() == "- code: Apache-2.0\n- videos (tiny): mine\n"
     about = json.loads((tmp_path / "a" / "config.json").read_text())
     assert about["library_name"] == "fsar" and about["components"]["text_token"]
+
+
+def test_descriptions_of_classes_travel_too(world, tmp_path):
+    shutil.copytree(world.model, tmp_path / "model")
+    described = {name: f"a film of someone {name}" for name in CLASSES}
+    (tmp_path / "words.json").write_text(json.dumps(described))
+    about = json.loads((tmp_path / "model" / "training.json").read_text())
+    about["text"] |= {"templates": ["{description}"], "descriptions": str(tmp_path / "words.json")}
+    (tmp_path / "model" / "training.json").write_text(json.dumps(about))
+    before = FewShotClassifier.load(tmp_path / "model", device="cpu").support(world.examples)
+    before.save_support(tmp_path / "support.safetensors")
+    assert main(["export", str(tmp_path / "model"), str(tmp_path / "travelling")]) == 0
+    (tmp_path / "words.json").unlink()
+    after = FewShotClassifier.load(tmp_path / "travelling", device="cpu").load_support(tmp_path / "support.safetensors")
+    assert torch.equal(after.support(world.examples).support_set.text, before.support_set.text)
+    with pytest.raises(UserError, match=r"words.json .* has no description of class 'dancing'"):
+        after.support({"dancing": world.examples / CLASSES[0]})
 
 
 def test_a_clip_as_it_is_and_an_architecture_of_ones_own(world, tmp_path, repository):

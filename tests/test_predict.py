@@ -1,5 +1,6 @@
 """Labels of one's own clips: the same as the workflow's evaluation, whatever the examples come as."""
 
+import json
 import re
 import shutil
 
@@ -9,21 +10,26 @@ import pytest
 import torch
 
 from fsar import FewShotClassifier
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes
 from fsar.errors import UserError
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.features import encode_split
 from fsar.evaluation.predictions import read_predictions
-from fsar.model.backbone import load_backbone
+from fsar.files import write_json
+from fsar.model.backbone import bare_backbone, load_backbone
+from fsar.model.few_shot import FewShotModel, save_weights
 from fsar.model.head import load_head
-from fsar.model.methods import METHODS
+from fsar.model.methods import METHODS, MODELS
 from fsar.predict import frames
-from fsar.predict.clips import list_clips
+from fsar.predict.clips import Clip, list_clips
+from fsar.predict.export import export_model
 from fsar.sources.manifest import write_manifest
+from fsar.videos.frame import VideoError
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
 from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, make_model, make_world
+from tests.videos import make_video
 from tests.workflow import write_listing
 
 
@@ -231,6 +237,46 @@ def test_models_that_cannot_be_used_are_told(world, tmp_path):
     (tmp_path / "other" / "training.json").write_text("{}")
     with pytest.raises(UserError, match="cannot be read as the description of a model"):
         FewShotClassifier.load(tmp_path / "other")
+
+
+def test_a_backbone_without_weights_sees_pictures_as_with_them(world, monkeypatch):
+    about = BackboneConfig(model="small-clip", weights="mine")
+    values = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.1)}
+    monkeypatch.setattr("fsar.model.open_clip_backbone.get_pretrained_cfg", lambda *_: values)
+    bare = bare_backbone(about)
+    assert (bare.mean / 255).tolist() == pytest.approx(values["mean"])
+    assert (bare.std / 255).tolist() == pytest.approx(values["std"])
+    monkeypatch.undo()
+    about = BackboneConfig(model="small-clip", weights=str(world.backbone))
+    assert torch.equal(bare_backbone(about).mean, load_backbone(about).mean)
+
+
+def test_a_model_without_text_decides_by_examples_alone(world, tmp_path):
+    backbone = BackboneConfig(library="timm", model="test_vit", weights="nowhere.safetensors", size=64)
+    torch.manual_seed(0)
+    model = FewShotModel(bare_backbone(backbone), MODELS["otam"], HEAD)
+    save_weights(model.trained_state(), tmp_path / "model.safetensors")
+    about = json.loads((make_model(world.folder, "otam") / "training.json").read_text())
+    write_json(tmp_path / "training.json", about | {"backbone": backbone.model_dump()})
+    classifier = FewShotClassifier.load(tmp_path, device="cpu")
+    table = classifier.support(world.examples).predict(world.examples)
+    assert (table["reason"] == "").all()
+    with pytest.raises(UserError, match="test_vit has no text encoder: let examples alone decide"):
+        classifier.support(["a", "b"])
+    export_model(classifier.model, tmp_path / "travelling")
+    again = FewShotClassifier.load(tmp_path / "travelling", device="cpu").support(world.examples)
+    pd.testing.assert_frame_equal(again.predict(world.examples), table)
+
+
+def test_a_damaged_clip_is_labelled_or_left_out_as_the_workflow_would(world, trained, tmp_path, caplog):
+    clip = make_video(tmp_path / "whole.avi", 40)
+    damaged = tmp_path / "damaged.avi"
+    damaged.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    [found] = trained.support(world.examples).predictions([Clip(damaged, "a")])
+    assert found.label and "damaged.avi: " in caplog.text and "frames are lost" in caplog.text
+    left_out = FRAMES.overlaid(FramesConfig(damaged="leave-out"))
+    with pytest.raises(VideoError, match=r"^\d+ frames are lost, \d+ are not: "):
+        frames.read_clip(damaged, "a", left_out, SamplingConfig(), 0, 64)
 
 
 def test_a_long_clip_is_read_in_bounded_memory_and_the_same(world, monkeypatch):
