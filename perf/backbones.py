@@ -1,6 +1,6 @@
 """Every architecture that open_clip can build, taken through what this project asks of a backbone, as a table.
 
-    python -m perf.backbones [--step 200] [--build 1500] [--minutes 60] [name …] > table.md
+    python -m perf.backbones [--step 200] [--build 1500] [--minutes 60] [name …]
 
 Weights are random. Each architecture has a process of its own, and is left out where it has more parameters than
 --build says (millions); a training step and one with activations computed again are taken where its visual encoder has

@@ -46,6 +46,7 @@ def main() -> None:
     os.environ.update(VARIABLES)
     sys.path.insert(0, str(folder))
     os.chdir(folder)
+    import timm  # noqa: F401 (seconds, which each run with a backbone of timm would take anew)
     from snakemake.cli import main as snakemake
 
     outputs = []

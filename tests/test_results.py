@@ -172,7 +172,8 @@ def test_every_published_name_is_published():
 
 def test_a_model_card_has_what_a_reader_asks(tmp_path):
     about = {
-        "components": {"metric": "otam"}, "backbone": {"weights": "openai"}, "sampling": {"frames": 8}, "head": {},
+        "components": {"metric": "otam"}, "backbone": {"weights": "openai"}, "text": {}, "sampling": {"frames": 8},
+        "head": {},
         "training": {"iterations": 5000, "learning_rate": 1e-5}, "seed": 1, "data_seed": 0,
         "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
         "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},

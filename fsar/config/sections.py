@@ -160,7 +160,7 @@ class KineticsArchives(Section):
     )
     parts: int = key(
         "Jobs that share the archives; each has one archive on the disk at a time.",
-        ("fetch_kinetics_part", "list_folder", "decode_frames"),
+        ("fetch_kinetics_part", "list_folder"),
         unit="jobs",
         default=8,
         ge=1,
