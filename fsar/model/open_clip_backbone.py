@@ -85,7 +85,7 @@ def random_backbone(name: str, size: int = 0) -> Backbone:
     return open_clip_backbone(random_clip(name, size), name)
 
 
-def bare_open_clip(model: str, weights: str, size: int) -> Backbone:
+def bare(model: str, weights: str, size: int) -> Backbone:
     """Build a model of open_clip without its weights; see `fsar.model.backbone.bare_backbone`."""
     name = architecture_name(model)
     about = {} if is_weights_file(weights) else get_pretrained_cfg(name, weights) or {}

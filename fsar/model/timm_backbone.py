@@ -37,7 +37,7 @@ def load(model: str, weights: str, size: int) -> Backbone:
     return timm_backbone(visual, name, size)
 
 
-def bare_timm(model: str, weights: str, size: int) -> Backbone:
+def bare(model: str, weights: str, size: int) -> Backbone:
     """Build a model of timm without its weights; see `fsar.model.backbone.bare_backbone`."""
     name, _ = timm_weights(model, weights)
     return timm_backbone(timm.create_model(name, pretrained=False), name, size)
