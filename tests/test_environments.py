@@ -89,9 +89,10 @@ def loaded_by_name(repository: Path, script: str) -> list[Path]:
         "encode_features.py": backbones,
         "train_model.py": metrics,
         "evaluate_model.py": metrics,
+        "predict_clips.py": metrics + decoders,
         "make_report.py": read,
     }
-    named |= {"decode_frames.py": decoders, "verify.py": decoders, "predict_clips.py": [*decoders, *metrics]}
+    named |= {"decode_frames.py": decoders, "verify.py": decoders}
     return named.get(script, [])
 
 

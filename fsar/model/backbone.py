@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -179,9 +180,7 @@ def load_backbone(about: BackboneConfig) -> Backbone:
         UserError: unknown architecture or tag, weights of another architecture, unreadable file, missing package, or no
             network.
     """
-    # By name, so that a trained model depends on the code of its own library and of no other.
-    library = import_module(f"{__package__}.{about.library}_backbone")
-    backbone: Backbone = library.load(about.model, about.weights, about.size)
+    backbone: Backbone = _library(about).load(about.model, about.weights, about.size)
     log.info("loaded %s of %s with weights %s", about.model, about.library, about.weights)
     return backbone
 
@@ -195,6 +194,10 @@ def bare_backbone(about: BackboneConfig) -> Backbone:
     Raises:
         UserError: unknown architecture or tag, or a missing package.
     """
-    library = import_module(f"{__package__}.{about.library}_backbone")
-    backbone: Backbone = library.bare(about.model, about.weights, about.size)
-    return backbone
+    bare: Backbone = _library(about).bare(about.model, about.weights, about.size)
+    return bare
+
+
+def _library(about: BackboneConfig) -> ModuleType:
+    """Import the module of a library by its name: a trained model depends on the code of its own, and of no other."""
+    return import_module(f"{__package__}.{about.library}_backbone")
