@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: table test test-slurm check docs requirements clean
+.PHONY: table test test-slow test-slurm check docs requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -12,6 +12,10 @@ table: .venv/ready
 # Two test files at a time, each from its first to its last test: some share a finished run of the workflow.
 test: .venv/ready check
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
+
+# An hour of video, and real clips through training to the table where they lie beside the checkout.
+test-slow: .venv/ready
+	$(BIN)/python -m pytest -m slow
 
 # A real SLURM on this machine, installed from Debian's packages if it is not there (as root).
 test-slurm: .venv/ready

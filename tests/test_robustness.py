@@ -143,6 +143,7 @@ def test_with_keep_going_the_table_has_what_could_be_made(prepared, tmp_path):
     assert "not complete" not in (prepared / "results/table.md").read_text()
 
 
+@pytest.mark.slow
 def test_real_videos_of_something_something(prepared, real_clips):
     listing = real_clips / "ssv2_sample" / "videos.csv"
     snakemake(prepared, TABLE, *own_videos(prepared, listing))

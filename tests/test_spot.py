@@ -164,6 +164,7 @@ for video in sys.argv[3:]:
 """
 
 
+@pytest.mark.slow
 def test_an_hour_takes_no_more_memory_than_minutes(world):
     minutes = make_video(world.folder / "minutes.mp4", 4 * 240, fps=4, size="32x32")
     hour = make_video(world.folder / "hour.mp4", 4 * 3600, fps=4, size="32x32", options=("-preset", "ultrafast"))
