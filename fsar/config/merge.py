@@ -2,7 +2,8 @@
 
 From the weakest to the strongest: the default of a key, the general section, the section of the benchmark a variant is
 of, the benchmark's own, and for `training` that of a backbone on it. `run.methods` and `run.shots` are stronger than a
-benchmark's own, because they are what is asked for in this run; a backbone's `methods` limits both.
+benchmark's own, because they are what is asked for in this run; a backbone's `methods` takes the place of a benchmark's
+own, and limits those of the run.
 """
 
 from collections.abc import Iterator

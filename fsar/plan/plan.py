@@ -8,6 +8,7 @@ from fsar.config import BackboneConfig, Config, DemoSource, FramesConfig, Publis
 from fsar.config.declare import Section
 from fsar.config.merge import components_record
 from fsar.files import from_working_directory
+from fsar.model.backbone_facts import OWN_ARCHITECTURES
 from fsar.model.methods import METHODS, MODELS, Components
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE, code_checksum
@@ -48,7 +49,7 @@ def architecture_files(model: str) -> list[str]:
     """Return the file that describes an architecture, if it is the user's or this project's and not a library's."""
     if model.endswith(".json"):
         return [model]
-    own = PACKAGE / "model" / "architectures" / f"{model}.json"
+    own = OWN_ARCHITECTURES / f"{model}.json"
     return [from_working_directory(own)] if own.is_file() else []
 
 

@@ -12,10 +12,8 @@ from fsar.model.methods import METHODS, Components
 from fsar.plan import paths
 from fsar.plan.plan import Plan, decoder_file, model_files
 from fsar.predict.clips import list_clips, list_examples
+from fsar.predict.folder import WEIGHTS, describing_file
 from fsar.sources.there import state_of
-
-# The files of a model's folder, as fsar/predict/model.py reads them; it takes seconds to import.
-WEIGHTS, DESCRIPTIONS = "model.safetensors", ("config.json", "training.json")
 
 
 class PlannedPredictions:
@@ -62,14 +60,10 @@ class PlannedPredictions:
         """Return the files of the model: its weights first, where it is trained, and what it is read from."""
         folder = self.config.predict[prediction].model
         if folder:
-            described = [str(Path(folder) / name) for name in DESCRIPTIONS if (Path(folder) / name).is_file()]
-            weights = str(Path(folder) / WEIGHTS)
-            if not described or not Path(weights).is_file():
-                raise UserError(
-                    f"{folder} is no model's folder: it lacks {WEIGHTS} or {DESCRIPTIONS[0]} "
-                    f"(key predict.{prediction}.model)"
-                )
-            return [weights, described[0]]
+            try:
+                return [str(Path(folder) / WEIGHTS), str(describing_file(Path(folder)))]
+            except UserError as error:
+                raise UserError(f"{error} (key predict.{prediction}.model)") from None
         benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
         trained = self.plan.trained_weights(benchmark, backbone, METHODS[method].model, self._training(prediction))
         text = self.plan.feature_descriptions(benchmark, backbone)

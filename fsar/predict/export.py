@@ -15,7 +15,8 @@ from fsar.files import atomic, write_json
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import save_weights
 from fsar.model.methods import METHODS
-from fsar.predict.model import EXPORTED, FILES, WEIGHTS, LabellingModel
+from fsar.predict.folder import EXPORTED, WEIGHTS
+from fsar.predict.model import FILES, LabellingModel
 
 CARD, LICENCE = "README.md", "LICENSE"
 LICENCES = "## Licences"  # the section of a trained model's card

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fsar.config import FramesConfig, SamplingConfig
 from fsar.videos.augmentation import crop
 from fsar.videos.decode import decode
-from fsar.videos.frame import Flaws, Frame, Planes, VideoError
+from fsar.videos.frame import Flaws, Frame, Planes
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import nearest
 from fsar.videos.store_write import stored_positions
@@ -77,8 +77,7 @@ def _chosen(path: Path, frames: FramesConfig, wanted: Callable[[int, float], NDA
             held.append(part.planes)
         else:
             held.clear()
-    if flaws.lost and frames.damaged == "leave-out":
-        raise VideoError(f"{flaws.lost} frames are lost, {length} are not: {flaws.reason}")
+    flaws.check(length, frames.damaged)
     if flaws.lost:
         log.warning("%s: %d frames are lost: %s", path, flaws.lost, flaws.reason)
     positions = wanted(length, rate)

@@ -22,9 +22,8 @@ from fsar.model.class_texts import read_descriptions
 from fsar.model.head import Head
 from fsar.model.methods import METHODS, MODELS, Components
 from fsar.model.text import encode_classes
+from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
 
-WEIGHTS = "model.safetensors"
-TRAINING, EXPORTED = "training.json", "config.json"
 DEFAULT_BACKBONE = "ViT-B-16"
 # The demo's own CLIP.
 SMALL_CLIP = "small-clip"
@@ -240,12 +239,7 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
     Raises:
         UserError: it is no model's folder, is damaged, or the method is of another model.
     """
-    described = next((folder / name for name in (EXPORTED, TRAINING) if (folder / name).is_file()), None)
-    if described is None or not (folder / WEIGHTS).is_file():
-        raise UserError(
-            f"{folder} is no model's folder: it lacks {WEIGHTS if described else f'{TRAINING} or {EXPORTED}'}. "
-            "`fsar models` lists those that are there"
-        )
+    described = describing_file(folder)
     try:
         about = json.loads(described.read_text(encoding="utf-8"))
         record = about if described.name == EXPORTED else _of_training(about)

@@ -49,6 +49,19 @@ class Flaws:
     wrong: int = 0
     reason: str = ""
 
+    def check(self, decoded: int, damaged: str) -> None:
+        """Refuse a video that lost frames where such videos are left out.
+
+        Args:
+            decoded: how many frames there are.
+            damaged: the config's `frames.damaged`.
+
+        Raises:
+            VideoError: saying how many frames are lost, and why.
+        """
+        if self.lost and damaged == "leave-out":
+            raise VideoError(f"{self.lost} frames are lost, {decoded} are not: {self.reason}")
+
 
 def too_slow(timeout: float, position: int) -> VideoError:
     """Return the error of a video that takes longer than `timeout` seconds."""

@@ -41,8 +41,7 @@ def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[byt
             continue
         facts = facts if jpegs else part.facts
         jpegs.append(simplejpeg.encode_jpeg_yuv_planes(*part.planes, quality=config.quality))
-    if flaws.lost and config.damaged == "leave-out":
-        raise VideoError(f"{flaws.lost} frames are lost, {len(jpegs)} are not: {flaws.reason}")
+    flaws.check(len(jpegs), config.damaged)
     return facts, jpegs, flaws
 
 
