@@ -5,6 +5,8 @@ from pathlib import Path
 from fsar.config import SPLITS, Config, CsvSource, DemoSource, PublishedSource
 from fsar.plan import paths
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
+from fsar.sources.kinetics import list_path
+from fsar.sources.places import SPLIT_LISTS, Place, places_of
 from fsar.sources.something import archive_parts
 from fsar.sources.split_lists import split_lists as known_split_lists
 
@@ -48,6 +50,31 @@ def made_files(config: Config, dataset: str) -> list[str]:
     if DATA_SETS[dataset].comes == "parts":
         return [paths.KINETICS_PART.format(part=part) for part in range(config.sources.kinetics.parts)]
     return [paths.UNPACKED.format(dataset=dataset)]
+
+
+def files_to_fetch(config: Config) -> dict[str, list[Place]]:
+    """Return the files that a run begins with and fetches, each with its places in order.
+
+    Of Kinetics these are the lists of its archives. An archive that was unpacked, and removed since, is not among them.
+    """
+    found: dict[str, list[Place]] = {}
+    for benchmark in config.run.benchmarks:
+        source = config.benchmarks[config.base(benchmark)].source
+        if not isinstance(source, PublishedSource):
+            continue
+        for split, path in zip(SPLITS, split_lists(source.kind), strict=True):
+            below, sha256 = (split_list_fact(source.kind, split, fact) for fact in ("path", "sha256"))
+            found[path] = places_of(config.sources, SPLIT_LISTS, below, sha256)
+        data_set = PUBLISHED[source.kind]
+        if data_set.comes == "by hand" or getattr(config.sources, data_set.name).folder:
+            continue
+        if data_set.comes == "parts":
+            for split in ("train", "val"):
+                path = paths.KINETICS_LIST.format(kinetics_split=split)
+                found[path] = places_of(config.sources, data_set.name, list_path(split))
+        elif not Path(paths.UNPACKED.format(dataset=data_set.name)).exists():
+            found[paths.ARCHIVE.format(archived=data_set.name)] = places_of(config.sources, data_set.name)
+    return found
 
 
 def annotations(config: Config, published: str) -> list[str]:
