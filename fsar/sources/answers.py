@@ -115,8 +115,11 @@ def _recorded_place(path: str) -> str:
 
 def show(table: pd.DataFrame) -> None:
     """Print what places answer, and write it to the log."""
-    shown = table.assign(bytes=[f"{size:,}" if pd.notna(size) else "" for size in table["bytes"]])
-    text = shown.to_string(index=False, max_colwidth=None) if len(table) else "This run fetches no file."
+    sizes = [f"{size:,}" if pd.notna(size) else "" for size in table["bytes"]]
+    rows = [list(table), *table.assign(bytes=sizes).itertuples(index=False)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    text = "\n".join(lines) if len(table) else "This run fetches no file."
     print(text, flush=True)
     log.info("places:\n%s", text)
 
