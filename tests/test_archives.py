@@ -86,7 +86,7 @@ def test_damaged_zip(tmp_path):
     flipped = whole[:300] + bytes([whole[300] ^ 255]) + whole[301:]
     for content in (whole[:-30], whole[: len(whole) // 2], flipped, b"PK\x03\x04 and nothing else"):
         (tmp_path / "a.zip").write_bytes(content)
-        with pytest.raises(UserError, match=r"a\.zip (is damaged|cannot be read as an archive)"):
+        with pytest.raises(UserError, match=r"a\.zip cannot be (unpacked|read as an archive)"):
             extract_zip(
                 tmp_path / "a.zip",
                 {n: tmp_path / "out" / n for n in ("a.avi", "b.avi")},

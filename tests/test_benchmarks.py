@@ -304,7 +304,8 @@ def test_ids_are_those_of_the_lists_and_files_are_where_they_should_be(prepared)
 
 def test_places_are_asked_before_they_are_used(prepared):
     """Each place of each file with its size, before any download; afterwards it is recorded which one was used."""
-    rows = [line.split(maxsplit=3) for line in (prepared / "asked.txt").read_text().splitlines()]
+    asked = (prepared / "asked.txt").read_text()
+    rows = [line.split(maxsplit=3) for line in asked.splitlines()]
     used = {row[0]: row[2:] for row in rows if row[1:2] == ["yes"]}
     assert len(used) == 15 + 2 + 2  # split lists, archives, lists of archives
     for path, (size, answer) in used.items():
@@ -314,7 +315,8 @@ def test_places_are_asked_before_they_are_used(prepared):
     assert records == ["hmdb51_org.rar", "UCF101_videos.zip"]
     refused = [row[0] for row in rows if "is refused by its server: 404 Not Found" in " ".join(row)]
     lists = ["data/sources/kinetics/train.txt", "data/sources/kinetics/val.txt"]
-    assert sorted(refused) == ["data/sources/hmdb51/archive", *lists, "data/sources/ucf101/archive"]
+    assert sorted(refused) == ["all", "data/sources/hmdb51/archive", *lists, "data/sources/ucf101/archive"]
+    assert re.search(r"^all 3 archives +yes +[\d,]+ +answers +http://\S+/k400$", asked, re.MULTILINE)
 
 
 def test_a_file_that_no_place_gives_is_told(prepared, tmp_path):

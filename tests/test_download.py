@@ -10,7 +10,7 @@ import pytest
 
 from fsar.config import SourcesConfig
 from fsar.errors import UserError
-from fsar.sources.answers import answers, ask, check_answers, show
+from fsar.sources.answers import answers, answers_of_archives, ask, check_answers, show
 from fsar.sources.data_sets import DATA_SETS
 from fsar.sources.download import Patience, fetch
 from fsar.sources.places import PLACES, Place, known_places, places_of
@@ -297,3 +297,23 @@ def test_which_place_would_be_used(tmp_path, monkeypatch, capsys):
     check_answers(table.query("file != 'lost'"))
     show(answers({}, 5))
     assert "This run fetches no file" in capsys.readouterr().out
+
+
+def test_each_listed_archive_is_asked_for(tmp_path):
+    """One mirror has all archives but one, another is down; the list says where the rest is."""
+    files = {f"{folder}/train/part_{i}.tar.gz": Served(b"12345") for folder in ("mine", "listed") for i in range(3)}
+    del files["mine/train/part_2.tar.gz"]
+    with serving(files) as url:
+        names = [f"{url}listed/train/part_{i}.tar.gz" for i in range(3)]
+        files["mine/train/list.txt"] = Served("\n".join(names).encode())
+        lists = {str(tmp_path / "train.txt"): [Place(url + "mine/train/list.txt")]}
+        folders = [Place(DEAD + "k400/"), Place(url + "mine/")]
+        table = answers_of_archives(lists, folders, QUICK)
+        check_answers(table)
+        assert table["place"].tolist() == [DEAD + "k400", url + "mine", url + "listed"]
+        assert table["used"].tolist() == ["", "yes", "yes"] and table["bytes"].tolist() == [0, 10, 15]
+        assert table["answer"].str.startswith(("3 of 3 are not there", "1 of 3 are not there: is", "answers")).all()
+        del files["listed/train/part_2.tar.gz"]
+        with pytest.raises(UserError, match="No place gives all 3 archives"):
+            check_answers(answers_of_archives(lists, folders, QUICK))
+    assert not list(tmp_path.iterdir())

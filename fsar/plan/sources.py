@@ -69,12 +69,24 @@ def files_to_fetch(config: Config) -> dict[str, list[Place]]:
         if data_set.comes == "by hand" or getattr(config.sources, data_set.name).folder:
             continue
         if data_set.comes == "parts":
-            for split in ("train", "val"):
-                path = paths.KINETICS_LIST.format(kinetics_split=split)
-                found[path] = places_of(config.sources, data_set.name, list_path(split))
+            found |= _lists_of_archives(config)
         elif not Path(paths.UNPACKED.format(dataset=data_set.name)).exists():
             found[paths.ARCHIVE.format(archived=data_set.name)] = places_of(config.sources, data_set.name)
     return found
+
+
+def _lists_of_archives(config: Config) -> dict[str, list[Place]]:
+    return {
+        paths.KINETICS_LIST.format(kinetics_split=split): places_of(config.sources, "kinetics", list_path(split))
+        for split in ("train", "val")
+    }
+
+
+def lists_of_archives(config: Config) -> dict[str, list[Place]]:
+    """Return the lists whose archives a run fetches, with their places; none once every part has been fetched."""
+    lists = _lists_of_archives(config)
+    wanted = lists.keys() <= files_to_fetch(config).keys()
+    return lists if wanted and not all(Path(part).exists() for part in made_files(config, "kinetics")) else {}
 
 
 def annotations(config: Config, published: str) -> list[str]:

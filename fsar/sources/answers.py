@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import requests
 
 from fsar.errors import UserError
-from fsar.sources.download import AS_IT_IS, OTHER_WAYS, RefusedError, check_way, explained
+from fsar.job import progress
+from fsar.sources.download import AS_IT_IS, OTHER_WAYS, Patience, RefusedError, check_way, explained, fetch
+from fsar.sources.kinetics import archive_places, archive_urls
 from fsar.sources.places import Place
 
 log = logging.getLogger(__name__)
 
 AT_A_TIME = 8  # places
+COLUMNS = ["file", "used", "bytes", "answer", "place"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,60 @@ def answers(files: Mapping[str, Sequence[Place]], timeout: float) -> pd.DataFram
         for place, answer in zip(places, told[path], strict=True):
             used = "yes" if place is first else ""
             rows.append((path, used, answer.bytes, answer.problem or "answers", place.url))
-    return pd.DataFrame(rows, columns=["file", "used", "bytes", "answer", "place"]).astype({"bytes": "Int64"})
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"bytes": "Int64"})
+
+
+def answers_of_archives(
+    lists: Mapping[str, Sequence[Place]], folders: Sequence[Place], patience: Patience
+) -> pd.DataFrame:
+    """Ask for each of the archives that lists name, all of which are needed.
+
+    A folder without the first archive is not asked for the others.
+
+    Args:
+        lists: path → places in order; one that is not there yet is read from those.
+        folders: the places of the data set.
+        patience: of reading the lists; each archive is asked for once.
+
+    Returns:
+        What `answers` returns, with a row for each folder: bytes of all its archives together, used where there is a
+        place for every archive and this folder would give some.
+
+    Raises:
+        UserError: a list cannot be had.
+    """
+    archives = [archive_places(url, folders) for url in _listed(lists, patience)]
+    dead = {place.folder: answer for place in archives[0] if (answer := ask(place, patience.timeout)).problem}
+
+    def ask_all(places: list[Place]) -> list[Answer]:
+        return [dead.get(place.folder) or ask(place, patience.timeout) for place in places]
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        told = list(progress(pool.map(ask_all, archives), "asking", "archive", total=len(archives)))
+    lost = any(all(answer.problem for answer in own) for own in told)
+    found: dict[str, list[tuple[Answer, bool]]] = {}
+    for places, own in zip(archives, told, strict=True):
+        first = next((place for place, answer in zip(places, own, strict=True) if not answer.problem), None)
+        for place, answer in zip(places, own, strict=True):
+            found.setdefault(place.folder, []).append((answer, place is first))
+    rows = []
+    for folder, given in found.items():
+        problems = [answer.problem for answer, _ in given if answer.problem]
+        used = "yes" if not lost and any(first for _, first in given) else ""
+        size = sum(answer.bytes or 0 for answer, _ in given if not answer.problem)
+        said = f"{len(problems)} of {len(given)} are not there: {problems[0]}" if problems else "answers"
+        rows.append((f"all {len(archives)} archives", used, size, said, folder))
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"bytes": "Int64"})
+
+
+def _listed(lists: Mapping[str, Sequence[Place]], patience: Patience) -> list[str]:
+    with TemporaryDirectory() as temporary:
+        read = []
+        for path, places in lists.items():
+            read.append(Path(path) if Path(path).exists() else Path(temporary) / Path(path).name)
+            if not read[-1].exists():
+                fetch(places, read[-1], patience)
+        return archive_urls(read)
 
 
 def _recorded_place(path: str) -> str:

@@ -111,8 +111,16 @@ def extract_zip(archive: Path, wanted: Mapping[str, Path], members: list[Member]
             for entry in progress(chosen, "unpacking", "file"):
                 with opened.open(entry) as file:
                     copy(file, wanted[entry.filename], entry.file_size, f"{entry.filename} in {archive}")
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as error:
-        raise UserError(f"{archive} is damaged: {error}") from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
+        raise UserError(f"{archive} cannot be unpacked: {error}") from error
 
 
 def _chosen(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> list[Member]:

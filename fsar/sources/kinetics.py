@@ -44,9 +44,9 @@ def archive_urls(lists: Iterable[Path]) -> list[str]:
     """Read the lists of archives: one URL per line.
 
     Raises:
-        UserError: a line is no URL of an archive.
+        UserError: a line is no URL of an archive, or there is none.
     """
-    urls = []
+    lists, urls = list(lists), []
     for path in lists:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if not line.strip():
@@ -55,6 +55,8 @@ def archive_urls(lists: Iterable[Path]) -> list[str]:
             if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.-]+\.tar(\.gz)?", Path(parts.path).name):
                 raise UserError(f"{path}, line {number}: {line!r} is not the URL of a tar archive")
             urls.append(line.strip())
+    if not urls:
+        raise UserError(f"{' and '.join(map(str, lists))} list no archive")
     return urls
 
 

@@ -37,6 +37,11 @@ class Place:
         """The last part of the URL."""
         return self.url.split("?", 1)[0].rsplit("/", 1)[-1]
 
+    @property
+    def folder(self) -> str:
+        """What stands before the last two parts of the URL."""
+        return self.url.rsplit("/", 2)[0]
+
     def below(self, path: str) -> "Place":
         """Return where a file of this folder is."""
         return replace(self, url=f"{self.url.rstrip('/')}/{path}")
