@@ -95,7 +95,7 @@ def annotations(config: Config, published: str) -> list[str]:
     return [str(path) for path in data_set.annotations(Path(getattr(config.sources, data_set.name).folder))]
 
 
-def check_sources(config: Config) -> None:
+def check_registered_files(config: Config) -> None:
     """Check the files that a user brings, before any job.
 
     Raises:
