@@ -58,13 +58,14 @@ def files_to_fetch(config: Config) -> dict[str, list[Place]]:
     Of Kinetics these are the lists of its archives. An archive that was unpacked, and removed since, is not among them.
     """
     found: dict[str, list[Place]] = {}
+    lists: dict[str, list[Place]] = {}
     for benchmark in config.run.benchmarks:
         source = config.benchmarks[config.base(benchmark)].source
         if not isinstance(source, PublishedSource):
             continue
         for split, path in zip(SPLITS, split_lists(source.kind), strict=True):
             below, sha256 = (split_list_fact(source.kind, split, fact) for fact in ("path", "sha256"))
-            found[path] = places_of(config.sources, SPLIT_LISTS, below, sha256)
+            lists[path] = places_of(config.sources, SPLIT_LISTS, below, sha256)
         data_set = PUBLISHED[source.kind]
         if data_set.comes == "by hand" or getattr(config.sources, data_set.name).folder:
             continue
@@ -72,7 +73,7 @@ def files_to_fetch(config: Config) -> dict[str, list[Place]]:
             found |= _lists_of_archives(config)
         elif not Path(paths.UNPACKED.format(dataset=data_set.name)).exists():
             found[paths.ARCHIVE.format(archived=data_set.name)] = places_of(config.sources, data_set.name)
-    return found
+    return found | lists
 
 
 def _lists_of_archives(config: Config) -> dict[str, list[Place]]:
