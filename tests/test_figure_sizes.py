@@ -16,8 +16,11 @@ from fsar.model.methods import METHODS
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.predict.timeline import Curve, Stretch
 from fsar.predict.timeline_figure import timeline_figure
-from fsar.results.figures import style
+from fsar.results.figures import labels, style
+from fsar.results.figures.drawing import draw
 from fsar.results.figures.published_bars import BARS
+from fsar.results.figures.summary import summarise
+from tests.test_results import predictions, setting
 
 # As Something-Something has them; cut or repeated to the length asked for.
 NAMES = (
@@ -246,3 +249,29 @@ def test_long_names_and_many_methods_have_their_place(figure, make):
 @pytest.mark.parametrize(("figure", "make", "size"), GRID, ids=lambda part: getattr(part, "__name__", str(part)))
 def test_every_size_has_its_place(figure, make, size):
     check(figure, make, size)
+
+
+def test_labels_are_told_apart_and_as_long_as_their_place():
+    alike = [f"Moving [something] {way} without letting [something] fall" for way in ("up", "down")]
+    first, second, short = labels.shorten_all([*alike, "Pushing"], 1.5, 8)
+    assert first.startswith("Moving [") and first.endswith(" fall (1)") and short == "Pushing"
+    assert second == first.replace("(1)", "(2)") and labels.width(first.removesuffix(" (1)"), 8) <= 1.5
+    lines = labels.wrap(NAMES[0], 1.5, 8).split("\n")
+    assert len(lines) == 2 and labels.widest(lines, 8) <= 1.5
+    assert lines[0].startswith("Putting") and lines[1].endswith("side") and "…" in lines[1]
+    assert labels.wrap("of one word", 1.5, 8) == "of one word"
+
+
+def test_a_name_with_dollars_is_drawn_as_it_is(tmp_path):
+    data = class_gain(3, 90, 1).assign(class_name=["paying $1 for $_$", "a", "b"])
+    data.to_parquet(tmp_path / "gain.parquet")
+    draw("class_gain", tmp_path / "gain.parquet", [tmp_path / "gain.svg"])
+    assert "paying $1 for $_$" in (tmp_path / "gain.svg").read_text()
+
+
+def test_five_seeds_give_one_point_as_one_seed_does(tmp_path):
+    right = np.random.default_rng(0).integers(2, 6, 40).clip(0, 5)
+    for seeds in (1, 5):
+        files = [predictions(tmp_path / f"{seed}.parquet", np.roll(right, seed)) for seed in range(seeds)]
+        data = summarise([setting(files, seeds=tuple(range(1, seeds + 1)))])
+        assert len(data) == 1 and data["interval"].item() > 0
