@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy import array_split
 
 from fsar.results.figures import labels
 
@@ -14,6 +15,7 @@ matplotlib.use("Agg")
 
 COLUMN = 3.4  # inches, the width of a column of a two-column page
 FONT = 8  # points
+MARK = 0.55  # inches, of an entry's mark in a legend and the space around it
 # Okabe and Ito's colours as seaborn has them; markers and hatches differ too, for print without colour.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo", "--"]
@@ -56,12 +58,16 @@ def legend_below(figure: Figure, axis: Axes, columns: int | None = None) -> None
     """Put one legend for all panels below them, where it covers no data."""
     handles, names = axis.get_legend_handles_labels()
     width, height = figure.get_size_inches()
-    mark = 0.55  # inches, of an entry's mark and the space around it
-    names = labels.shorten_all(names, width - mark - 0.1, FONT)
-    fits = max(int(width / (labels.widest(names, FONT) + mark)), 1)
-    columns = min(columns or len(names), fits)
+    names = labels.shorten_all(names, width - MARK - 0.1, FONT)
+    most = min(columns or len(names), len(names))
+    columns = next(count for count in range(most, 0, -1) if _fits(names, count, width))
     figure.set_size_inches(width, height + 0.16 * -(-len(names) // columns))  # the panels keep their height
     figure.legend(handles, names, loc="outside lower center", ncols=columns)
+
+
+def _fits(names: Sequence[str], columns: int, width: float) -> bool:
+    """Tell whether a legend has room in so many columns, each as wide as its widest entry; one must do."""
+    return columns == 1 or sum(labels.widest(list(part), FONT) + MARK for part in array_split(names, columns)) <= width
 
 
 def panel_title(axis: Axes, *parts: str, inches: float = COLUMN - 0.6) -> None:
