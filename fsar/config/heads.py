@@ -1,0 +1,4 @@
+"""The settings of the heads other than CLIP-FSAR's: a section for each, `heads.<name>` in the config."""
+
+from fsar.config.declare import HEAD, Section, key
+
