@@ -1,6 +1,6 @@
-"""Features once per video: at test time they do not depend on the episode."""
+"""What is kept of each test video, once: at test time it does not depend on the episode."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
 from fsar.job import progress
-from fsar.model.backbone import Backbone
+from fsar.model.heads.head import Tensors
 from fsar.videos.augmentation import crop
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore
@@ -39,34 +39,40 @@ class EvaluationClips(Dataset[Tensor]):
 
 @torch.inference_mode()
 def encode_videos(
-    backbone: Backbone,
+    encode: Callable[[Tensor], Tensors],
+    image_size: int,
     store: FrameStore,
     video_ids: Sequence[str],
     sampling: SamplingConfig,
     seed: int,
     device: torch.device,
     workers: int = 0,
-) -> Tensor:
+) -> Tensors:
     """Encode each video once.
 
     Args:
-        backbone: in evaluation mode.
+        encode: turns (V, T, H, W, 3) RGB bytes into what is kept of each video, by a model in evaluation mode.
+        image_size: side of its pictures, in pixels.
         store, video_ids: which frames.
         sampling, seed: which of them.
-        device: where the backbone is.
+        device: where the model is.
         workers: processes that read frames; 0 reads in this one.
 
     Returns:
-        (V, T, D) float32 frame features, on the CPU, in the order of `video_ids`.
+        (V, …) float32 tensors by name, on the CPU, in the order of `video_ids`.
     """
-    clips = EvaluationClips(store, video_ids, sampling, backbone.image_size, seed)
+    clips = EvaluationClips(store, video_ids, sampling, image_size, seed)
     loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
-    features: Tensor | None = None
+    kept: Tensors = {}
     done = 0
     for batch in progress(loader, "encoding videos", "batch"):
-        part = backbone(batch.to(device, non_blocking=True)).float().cpu()  # (videos, T, D)
-        if features is None:
-            features = torch.empty(len(clips), *part.shape[1:])
-        features[done : done + len(part)] = part
-        done += len(part)
-    return torch.empty(0, sampling.frames, backbone.width) if features is None else features
+        part = {name: videos.float().cpu() for name, videos in encode(batch.to(device, non_blocking=True)).items()}
+        for name, videos in part.items():
+            if name not in kept:
+                kept[name] = torch.empty(len(clips), *videos.shape[1:])
+            kept[name][done : done + len(videos)] = videos
+        done += len(batch)
+    if kept:
+        return kept
+    black = torch.zeros(1, sampling.frames, image_size, image_size, 3, dtype=torch.uint8, device=device)
+    return {name: videos[:0].float().cpu() for name, videos in encode(black).items()}

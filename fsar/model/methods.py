@@ -4,9 +4,9 @@ A model is what is trained (or taken as it is); several methods may decide with 
 workflow's rules as parameters: a new record leaves every trained model as it is. docs/methods.md shows how to add one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
 
@@ -19,33 +19,63 @@ METRICS: dict[str, tuple[str, ...]] = {
     "trx": (),
     "mean_cosine": (),
 }
+# The head of CLIP-FSAR and of its parts, which has the config's section `head`; others have theirs below `heads`.
+CLIP_FSAR_HEAD = "clip_fsar"
 # The keys of `head` that the temporal transformer reads; without it, shots merge to the same before and after.
 TRANSFORMER_KEYS = ("depth", "heads", "feed_forward", "attention_dropout", "feed_forward_dropout", "merge")
 
 
+# Heads that look at maps of features; their tests need the head's own weights from the frames on.
+MAP_HEADS = ("strm", "molo")
+
+
 @dataclass(frozen=True)
 class Components:
-    """What a model is made of: everything that training depends on.
+    """What a model is made of: everything that training depends on, but for numbers in the config.
 
     Attributes:
-        metric: the matching, one of `METRICS`.
-        fine_tuned: the backbone is trained on the training classes; if not, nothing is trained.
+        head: what turns features into logits, a file in fsar/model/heads/.
+        trains: the head on a backbone as it is, or the visual encoder with it; or nothing is trained at all.
+        fixed: settings of the head that this model has, whatever the config says of that head: (key, value) pairs.
+        metric: of CLIP-FSAR's head, as are the others below: the matching, one of `METRICS`.
         temporal_transformer: frame features pass through the temporal transformer.
         text_token: the transformer sees the class's text beside the support frames (prototype modulation).
         video_text_loss: training adds the video-text contrastive objective over all training classes.
     """
 
+    head: str = CLIP_FSAR_HEAD
+    trains: Literal["nothing", "head", "encoder"] = "encoder"
+    fixed: tuple[tuple[str, Any], ...] = ()
     metric: str = "otam"
-    fine_tuned: bool = True
     temporal_transformer: bool = False
     text_token: bool = False
     video_text_loss: bool = False
 
     def __post_init__(self) -> None:
+        # From a rule's parameters and from JSON, pairs come as lists.
+        object.__setattr__(self, "fixed", tuple((name, value) for name, value in self.fixed))
         if self.text_token and not self.temporal_transformer:
             raise ValueError("the text token needs the temporal transformer")
-        if not self.fine_tuned and (self.temporal_transformer or self.video_text_loss):
+        if not self.trained and (self.temporal_transformer or self.video_text_loss):
             raise ValueError("what is not trained can have neither a transformer nor a training objective")
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Components":
+        """Read components that were stored; older records say `fine_tuned` instead of `trains`."""
+        known = dict(record)
+        if "fine_tuned" in known:
+            known["trains"] = "encoder" if known.pop("fine_tuned") else "nothing"
+        return cls(**known)
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything is trained."""
+        return self.trains != "nothing"
+
+    @property
+    def needs_maps(self) -> bool:
+        """Whether the head looks at maps of features, and not at one vector per frame."""
+        return self.head in MAP_HEADS
 
     @property
     def reads_text(self) -> bool:
@@ -53,10 +83,13 @@ class Components:
         return self.text_token or self.video_text_loss
 
     def reads(self, section: str, key: str) -> bool:
-        """Tell whether a model of these components depends on a key of the config's `head`, `text` or `training`."""
+        """Tell whether a model of these components depends on a key of the config's `head`, `text` or `training`.
+
+        `head` is here the section of the model's own head.
+        """
         if section == "text":
             return self.reads_text
-        if section == "head":
+        if section == "head" and self.head == CLIP_FSAR_HEAD:
             return key in METRICS[self.metric] or (self.temporal_transformer and key in TRANSFORMER_KEYS)
         return key != "video_text_weight" or self.video_text_loss
 
@@ -71,6 +104,9 @@ class Method:
         published_as: the method's name in the published results; empty if there are none.
         model: one of `MODELS`. Methods of the same model share its training.
         decides_by: the support videos (few-shot), the class names (text: zero-shot, no support), or both.
+        inductive: the label of a query does not depend on the other queries of its episode.
+        code: the public code it was made equal to, with its commit; empty if there is none.
+        deviations: where this project's default differs from that code; empty if it does not.
     """
 
     title: str
@@ -78,6 +114,9 @@ class Method:
     published_as: str
     model: str
     decides_by: Literal["few-shot", "text", "both"] = "few-shot"
+    inductive: bool = True
+    code: str = ""
+    deviations: str = ""
 
     @property
     def components(self) -> Components:
@@ -94,7 +133,7 @@ class Method:
         return [0] if self.decides_by == "text" else list(shots)
 
 
-FROZEN = Components(fine_tuned=False)
+FROZEN = Components(trains="nothing")
 PLAIN = Components()
 MODULATION = Components(temporal_transformer=True, text_token=True)
 CLIP_FSAR = Components(temporal_transformer=True, text_token=True, video_text_loss=True)

@@ -5,7 +5,7 @@ classes C.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.config.declare import Section
+from fsar.model.methods import Components
 
 Tensors = dict[str, Tensor]
 # What a backbone gives of each frame: one vector, or a map of them.
@@ -28,11 +29,13 @@ class Inputs:
         width: D, of frame features or of maps, whichever the head asks for.
         frames: T.
         classes: C, for classifiers over the training classes; 0 where the head is only to be used.
+        components: of the model, for a head that has parts.
     """
 
     width: int
     frames: int
     classes: int = 0
+    components: Components = field(default_factory=Components)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,10 @@ class Head(nn.Module):
         """
         return self.video_stage(stored)
 
+    def support_like_queries(self, shot: int) -> bool:
+        """Tell whether both stages are the same in episodes of K shots: then they are computed and kept once."""
+        return type(self).support_stage is Head.support_stage
+
     # An episode.
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
@@ -154,6 +161,10 @@ class Head(nn.Module):
     def decide(self, scores: Tensors) -> Tensor:
         """Return the logits that an episode's queries are decided by: the weighted sum of scores, (B, Q, N)."""
         return torch.stack([weight * scores[name] for name, weight in self.score_weights().items()]).sum(dim=0)
+
+    def text_scale(self) -> Tensor | None:
+        """Return the trained scale of similarities with class names, where there is one."""
+        return None
 
     # Training.
 
@@ -188,11 +199,11 @@ class Head(nn.Module):
         return F.cross_entropy(logits, labels, reduction=self.loss_over_queries)
 
 
-def build_head(name: str, inputs: Inputs, settings: Section) -> Head:
-    """Build the head of the file `{name}.py` beside this one.
+def build_head(inputs: Inputs, settings: Section) -> Head:
+    """Build the head that a model's components name: of the file `{name}.py` beside this one.
 
     It is imported by name, so that a trained model depends on the code of its own head and of no other.
     """
-    module = import_module(f"{__package__}.{name}")
+    module = import_module(f"{__package__}.{inputs.components.head}")
     head: Head = module.build(inputs, settings)
     return head
