@@ -16,7 +16,7 @@ import torch
 from fsar.config import HeadConfig, SamplingConfig
 from fsar.evaluation.encode_videos import EvaluationClips, encode_videos
 from fsar.evaluation.episode_logits import predict
-from fsar.model.head import Head
+from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.methods import METHODS
 from fsar.model.open_clip_backbone import random_backbone
 from perf.usual_way import episode_logits
@@ -35,7 +35,7 @@ def main() -> None:
     backbone = random_backbone(name).eval()
     given: list[int] = []  # videos of each call
     backbone.register_forward_pre_hook(lambda _, arguments: given.append(len(arguments[0])))
-    head = Head(METHODS["clip-fsar"].components, backbone.width, HeadConfig()).eval()
+    head = ClipFsar(METHODS["clip-fsar"].components, backbone.width, HeadConfig()).eval()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         clips = [make_video(folder / f"{number}.mp4", 30, size="256x256") for number in range(4)]

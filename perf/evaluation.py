@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fsar.config import HeadConfig
 from fsar.evaluation.episode_logits import predict
-from fsar.model.head import Head
+from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.methods import METHODS
 from perf.usual_way import episode_logits
 from perf.worlds import draw
@@ -30,7 +30,7 @@ class Setting:
 
     def __init__(self, method: str, shot: int, width: int, videos: int, episodes: int):
         torch.manual_seed(0)
-        self.head = Head(METHODS[method].components, width, HeadConfig()).eval()
+        self.head = ClipFsar(METHODS[method].components, width, HeadConfig()).eval()
         self.frames, self.text = torch.randn(videos, FRAMES, width), torch.randn(CLASSES, width)
         labels = [str(number % CLASSES) for number in range(videos)]
         self.episodes = draw([str(number) for number in range(videos)], labels, shot, episodes)

@@ -95,7 +95,7 @@ class Step:
         prototypes = head.prototypes(support.unflatten(0, (WAY, SHOT)), text[classes])
         distances = frame_distances(head.modulate(queries), prototypes)
         labels = classes.repeat_interleave(QUERIES)
-        few_shot = F.cross_entropy(-both_directions(distances, head.config.smoothing), labels)
+        few_shot = F.cross_entropy(-both_directions(distances, head.settings.smoothing), labels)
         logits = head.class_logits(torch.cat([support, queries]), text)
         return few_shot + F.cross_entropy(logits, torch.cat([classes.repeat_interleave(SHOT), labels]))
 

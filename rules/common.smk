@@ -30,6 +30,7 @@ from fsar.plan.plan import (
     architecture_files,
     code,
     decoder_file,
+    encoder_files,
     megabytes_of_tests,
     model_files,
 )
@@ -76,7 +77,7 @@ wildcard_constraints:
     dataset="|".join(DATA_SETS),
     rar="|".join(name for name, data_set in DATA_SETS.items() if data_set.comes == "archive"),
     kinetics_split="train|val",
-    training=rf"seed\d+|{paths.UNTRAINED}|{paths.GIVEN}",
+    training=rf"seed\d+(-shot\d+)?|{paths.UNTRAINED}|{paths.GIVEN}",
     way=r"\d+",
     shot=r"\d+",
     seed=r"\d+",
@@ -110,10 +111,10 @@ def project_file(path):
     return from_working_directory(ROOT / path)
 
 
-def with_model(script):
-    """The code of a script that imports by name what its backbone is of and its model's metric."""
+def with_model(script, files=model_files):
+    """The code of a script that imports by name what its backbone is of and its model's head."""
     return lambda wildcards: code(
-        script, *model_files(CONFIG.backbones[wildcards.backbone], MODELS[wildcards.model])
+        script, *files(CONFIG.backbones[wildcards.backbone], MODELS[wildcards.model])
     )
 
 

@@ -44,9 +44,7 @@ rule train_model:
 rule write_model_card:
     input:
         training=f"{paths.MODEL}/training.json",
-        predictions=lambda wildcards: paths.PREDICTIONS.format(
-            training=paths.seed_training(wildcards.seed), **wildcards
-        ),
+        predictions=asked(PLAN.predictions_of_a_model),
         counts=asked(PLAN.of_base(paths.COUNTS)),
         published=project_file("fsar/results/published.csv"),
     output:

@@ -118,7 +118,7 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
     losses, _, statistics = train_step(fabric, wrapped, optimizer, iter([batch]), job)
     statistics.finish(fabric, 1)
 
-    total, few_shot, video_text, accuracy = losses[0]
+    total, accuracy, few_shot, video_text = losses[0]
     logits = by_class(tensors["out_logits"], tensors["in_query_classes"], order)
     right = logits.argmax(1) == torch.arange(way).repeat_interleave(training.queries)
     gradients = {n: p.grad / divisor for n, p in model.named_parameters() if p.grad is not None}

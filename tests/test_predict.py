@@ -19,7 +19,7 @@ from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_json
 from fsar.model.backbone import bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, save_weights
-from fsar.model.head import load_head
+from fsar.model.heads.load import load_head
 from fsar.model.methods import METHODS, MODELS
 from fsar.predict import frames
 from fsar.predict.clips import Clip, list_clips
@@ -63,7 +63,7 @@ def workflow_logits(world, data, method, shot):
     episodes, features = world.folder / f"{method}{shot}.parquet", world.folder / f"{model}.safetensors"
     draw_episodes(manifest, index, "test", len(CLASSES), shot, 1, 3, 0, episodes)
     backbone, weights = load_backbone(BackboneConfig(model="small-clip", weights=str(world.backbone))), None
-    if METHODS[method].components.fine_tuned:
+    if METHODS[method].components.trained:
         weights = make_model(world.folder, model) / "model.safetensors"
         backbone.load_visual(weights)
     encode_split(backbone, manifest, index, "test", SamplingConfig(), TextConfig(), 0, "cpu", 1, features)
@@ -80,7 +80,7 @@ def workflow_logits(world, data, method, shot):
 )
 def test_logits_are_those_of_the_workflow(world, data, method, shot):
     expected, episodes = workflow_logits(world, data, method, shot)
-    if METHODS[method].components.fine_tuned:
+    if METHODS[method].components.trained:
         classifier = FewShotClassifier.load(make_model(world.folder, METHODS[method].model), method, device="cpu")
     else:
         classifier = FewShotClassifier("small-clip", str(world.backbone), method, device="cpu")

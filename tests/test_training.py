@@ -402,7 +402,7 @@ def test_every_model_that_is_trained_trains_what_it_has(world):
     """The parts of each model's head, and first losses that no other model has: same episodes, same weights."""
     losses = {}
     for model, components in MODELS.items():
-        if not components.fine_tuned:
+        if not components.trained:
             continue
         files = train(world, model, model, iterations=2)
         trained = load_file(files.output / "model.safetensors")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig, load
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, head_section, load
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.methods import Components
@@ -15,17 +15,17 @@ with logged(snakemake.log[0]):
     # How the job is run is no parameter: another number of workers trains nothing again.
     config = load(snakemake.config)
     execution = config.settings(names.benchmark, "training", names.backbone).execution()
-    backbone = BackboneConfig(**params.backbone)
+    backbone, components = BackboneConfig(**params.backbone), Components(**params.components)
     job = TrainingJob(
         model=names.model,
         benchmark=names.benchmark,
         backbone_name=names.backbone,
-        components=Components(**params.components),
+        components=components,
         backbone=backbone,
         sampling=SamplingConfig(**params.sampling),
         text=TextConfig(**params.text),
-        head=HeadConfig(**params.head),
-        training=TrainingConfig(**params.training, **execution),
+        head=head_section(components.head)(**params.head),
+        training=TrainingConfig(**{**params.training, "shot": int(names.shot)}, **execution),
         seed=int(names.seed),
         data_seed=params.data_seed,
         device=config.device,

@@ -103,7 +103,7 @@ def wrong_references(config: Config) -> Iterable[str]:
                     )
         for backbone, models in settings.trained.items():
             for model in models:
-                if not MODELS[model].fine_tuned:
+                if not MODELS[model].trained:
                     where = f"benchmarks.{benchmark}.trained.{backbone}.{model}"
                     yield f"{where} gives weights for a model that is not trained"
 
@@ -140,9 +140,10 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     for backbone in config.run.backbones:
         yield from _wrong_methods(config, benchmark, backbone)
     for backbone in config.backbones_used(benchmark):
-        training = config.settings(benchmark, "training", backbone)
-        for problem in training.problems():
-            yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"
+        for model in (None, *config.trained_here(benchmark, backbone)):
+            training = config.settings(benchmark, "training", backbone, model)
+            for problem in training.problems():
+                yield f"training of {model or 'models'} on {backbone}, benchmark {benchmark!r}: {problem}"
     stored = config.settings(benchmark, "frames")
     if stored.decoder == "ffmpeg" and not stored.antialias:
         yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from fsar.config.declare import HEAD, MODEL, NOTHING, ROWS, Section, key, section
-from fsar.model.methods import METHODS, MODELS
+from fsar.config.heads import HeadsConfig
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 
 # Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
@@ -304,16 +305,24 @@ class HeadConfig(Section):
     )
 
 
+def head_section(head: str) -> type[Section]:
+    """Return the section that the settings of a head are in."""
+    if head == CLIP_FSAR_HEAD:
+        return HeadConfig
+    kind: type[Section] = HeadsConfig.model_fields[head].annotation  # type: ignore[assignment]
+    return kind
+
+
 class TrainingConfig(Section):
     """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
 
     way: int = key("Classes in a training episode.", ("draw_episodes", "train_model"), unit="classes", default=5, ge=2)
-    shot: int = key(
-        "Support videos per class in a training episode; 1 for every test shot.",
+    shot: Annotated[int, Field(ge=1)] | Literal["tested"] = key(
+        "Support videos per class in a training episode: a number for every test shot, or `tested`, which trains a "
+        "model for each test shot.",
         ("draw_episodes", "train_model"),
         unit="videos",
         default=1,
-        ge=1,
     )
     queries: int = key(
         "Query videos per class in a training episode.", ("train_model",), unit="videos", default=5, ge=1
@@ -322,7 +331,22 @@ class TrainingConfig(Section):
     tasks_per_step: int = key(
         "Episodes averaged in one optimizer step.", ("train_model",), unit="episodes", default=4, ge=1
     )
-    learning_rate: float = key("Adam's learning rate after warm-up.", ("train_model",), default=1e-5, gt=0, le=1)
+    optimizer: Literal["adam", "adamw", "sgd"] = key(
+        "adam adds the weight decay to the gradient, as published; adamw shrinks weights apart from it.",
+        ("train_model",),
+        default="adam",
+    )
+    momentum: float = key("Of sgd.", ("train_model",), default=0.0, ge=0, lt=1)
+    nesterov: bool = key("Nesterov's form of sgd's momentum.", ("train_model",), default=False)
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = key(
+        "How much adam and adamw keep of the means of gradients and of their squares.",
+        ("train_model",),
+        default=[0.9, 0.999],
+        min_length=2,
+        max_length=2,
+    )
+    epsilon: float = key("Added to adam's and adamw's denominator.", ("train_model",), default=1e-8, gt=0)
+    learning_rate: float = key("Learning rate after warm-up.", ("train_model",), default=1e-5, gt=0, le=1)
     head_learning_rate_factor: float = key(
         "Multiplies the learning rate of the parameters that start from scratch (temporal transformer, scale).",
         ("train_model",),
@@ -331,8 +355,19 @@ class TrainingConfig(Section):
     )
     warmup_from: float = key("Learning rate at the first iteration.", ("train_model",), default=5e-6, ge=0, le=1)
     warmup_iterations: int = key("Length of the linear warm-up.", ("train_model",), unit="episodes", default=250, ge=0)
+    schedule: Literal["steps", "cosine"] = key(
+        "After warm-up: steps at the milestones, or half a cosine to 0 at the end.", ("train_model",), default="steps"
+    )
     milestones: list[Annotated[int, Field(ge=1)]] = key(
-        "The learning rate is divided by 10 at each.", ("train_model",), unit="episodes", default=[750, 1250]
+        "Where the learning rate steps down.", ("train_model",), unit="episodes", default=[750, 1250]
+    )
+    factors: list[Annotated[float, Field(gt=0)]] = key(
+        "What the learning rate is multiplied by from each milestone on; without it, by 0.1 once more at each.",
+        ("train_model",),
+        default=[],
+    )
+    loss_over_queries: Literal["mean", "sum"] = key(
+        "How the losses of an episode's queries become one.", ("train_model",), default="mean"
     )
     weight_decay: float = key("L2 penalty; none on normalisation layers.", ("train_model",), default=1e-3, ge=0)
     video_text_weight: float = key("λ_vt, weight of the video-text objective.", ("train_model",), default=1.5, ge=0)
@@ -382,6 +417,12 @@ class TrainingConfig(Section):
         ge=0,
     )
 
+    @property
+    def fixed_shot(self) -> int:
+        """The number of support videos of one training, where it is no longer `tested`."""
+        assert self.shot != "tested"
+        return self.shot
+
     def problems(self) -> Iterable[str]:
         """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
         if self.workers + self.devices > self.threads:
@@ -398,6 +439,10 @@ class TrainingConfig(Section):
                 )
         if self.milestones != sorted(set(self.milestones)):
             yield f"milestones {self.milestones} must increase"
+        if self.factors and len(self.factors) != len(self.milestones):
+            yield f"factors are {len(self.factors)}, but milestones {len(self.milestones)}: one for each"
+        if self.nesterov and not self.momentum:
+            yield "nesterov needs a momentum above 0"
         if self.warmup_from > self.learning_rate:
             yield f"warmup_from is {self.warmup_from}; the nearest valid value is learning_rate, {self.learning_rate}"
 
@@ -467,9 +512,13 @@ class BenchmarkConfig(Section):
     episodes: EpisodesConfig = section("Keys that differ from `episodes`.", default=EpisodesConfig())
     text: TextConfig = section("Keys that differ from `text`.", default=TextConfig())
     head: HeadConfig = section("Keys that differ from `head`.", default=HeadConfig())
+    heads: HeadsConfig = section("Keys that differ from `heads`.", default=HeadsConfig())
     training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())
     training_of_backbone: dict[Name, TrainingConfig] = section(
         "Keys of `training` that differ again for one backbone, by its name.", default={}
+    )
+    training_of_model: dict[ModelName, TrainingConfig] = section(
+        "Keys of `training` that differ again for one model, by its name: stronger than its recipe.", default={}
     )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",

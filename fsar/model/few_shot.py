@@ -108,7 +108,8 @@ class FewShotModel(nn.Module):
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return what training changes: the head and, if it is trained, the visual encoder; never the text encoder."""
-        return {f"{part}.{name}": value for part, module in self._trained() for name, value in module.state_dict().items()}
+        parts = self._trained()
+        return {f"{part}.{name}": value for part, module in parts for name, value in module.state_dict().items()}
 
     def tested_state(self) -> dict[str, Tensor]:
         """Return what tests need of the trained state: not what only the losses look at."""
@@ -155,4 +156,3 @@ def load_weights(model: FewShotModel, path: Path) -> None:
         model.load_trained_state(state)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-

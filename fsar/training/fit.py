@@ -14,7 +14,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config.declare import Section
 from fsar.config.merge import components_record
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
@@ -47,7 +48,7 @@ class TrainingJob:
     components: Components
     backbone: BackboneConfig
     sampling: SamplingConfig
-    head: HeadConfig
+    head: Section  # of the components' head
     training: TrainingConfig
     seed: int  # of this training
     data_seed: int  # of the frames that validation looks at
@@ -118,10 +119,10 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     fabric = start_processes(config, job.device)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(job.seed)
-    model, optimizer = _model_and_optimizer(job)
 
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
+    model, optimizer = _model_and_optimizer(job, classes=videos["train"]["class_name"].nunique())
     episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, model.backbone.image_size, job.seed)
     workers = config.workers // config.devices
     stored = StoredEpisodes.read(files.episodes)
@@ -162,8 +163,8 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         rate = learning_rate((step + 1) * tasks - 1, config)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        losses, norm, statistics = train_step(fabric, wrapped, optimizer, loader, job)
-        if problem := _not_finite(losses, norm, step, episodes, config, files.checkpoint):
+        outcomes, norm, statistics = train_step(fabric, wrapped, optimizer, loader, job)
+        if problem := _not_finite(outcomes, norm, step, episodes, config, files.checkpoint):
             statistics.restore()
             save()
             fabric.barrier()  # no process ends before the state is saved
@@ -175,11 +176,12 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         bar.update(tasks)
 
         seconds = time.monotonic() - started
-        row = _row(iteration, rate, losses, norm, seconds / tasks, loader.seconds, fabric.device)
+        means = dict(zip(outcome_names(model), outcomes.mean(dim=0).tolist(), strict=True))
+        row = _row(iteration, rate, means, norm, seconds / tasks, loader.seconds, fabric.device)
         if step == steps or _due(iteration, config.validate_every, tasks):
             row["val_accuracy"] = validation.accuracy(model, val_text, fabric)
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
-                weights = {name: value.detach().cpu().clone() for name, value in model.trained_state().items()}
+                weights = {name: value.detach().cpu().clone() for name, value in model.tested_state().items()}
                 best = {"val_accuracy": row["val_accuracy"], "iteration": iteration, "model": weights}
             log.info(
                 "episode %d of %d: loss %.4f, train accuracy %.3f, val accuracy %.4f, lr %.2e, %.1f episodes/s",
@@ -203,20 +205,29 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
 
 
-def _model_and_optimizer(job: TrainingJob) -> tuple[FewShotModel, Any]:
-    """Build what is trained, and what trains it."""
-    model = FewShotModel(load_backbone(job.backbone), job.components, job.head)
+def _model_and_optimizer(job: TrainingJob, classes: int) -> tuple[FewShotModel, Any]:
+    """Build what is trained, and what trains it.
+
+    Args:
+        job: the training.
+        classes: C, training classes.
+    """
+    model = FewShotModel(load_backbone(job.backbone), job.components, job.head, job.sampling.frames, classes)
+    model.head.loss_over_queries = job.training.loss_over_queries
     if job.training.activation_checkpointing:
         model.backbone.checkpoint_activations()
     model.backbone.freeze_text()
-    groups = parameter_groups(model, job.training)
-    return model, torch.optim.Adam(groups, lr=job.training.learning_rate, fused=True)
+    if job.components.trains == "encoder":
+        model.backbone.freeze_unused(model.head.needs)
+    else:
+        model.backbone.requires_grad_(False)
+    return model, make_optimizer(parameter_groups(model, job.training), job.training)
 
 
 def _row(
     iteration: int,
     rate: float,
-    losses: Tensor,
+    outcomes: dict[str, float],
     norm: float,
     seconds: float,
     waited: float,
@@ -227,20 +238,16 @@ def _row(
     Args:
         iteration: episodes trained on by now.
         rate: learning rate of the step.
-        losses: (tasks, 4), see `train_step`.
+        outcomes: means of `train_step` over the tasks.
         norm: of the gradients.
         seconds: that an episode took.
         waited: seconds waited for frames in the step.
         device: whose memory is told.
     """
-    loss, few_shot, video_text, accuracy = losses.mean(dim=0).tolist()
     return {
         "iteration": iteration,
         "learning_rate": rate,
-        "loss": loss,
-        "few_shot_loss": few_shot,
-        "video_text_loss": video_text,
-        "train_accuracy": accuracy,
+        **outcomes,
         "gradient_norm": norm,
         "val_accuracy": None,
         "episodes_per_second": 1 / seconds,
@@ -275,8 +282,8 @@ def train_step(
         job: the training.
 
     Returns:
-        (tasks, 4) losses of all processes (total, few-shot, video-text, accuracy) in the order of the tasks; the norm
-        of the gradients; the statistics of BatchNorm, to be finished or restored.
+        (tasks, …) outcomes of all processes in the order of the tasks, as `outcome_names` names them; the norm of the
+        gradients; the statistics of BatchNorm, to be finished or restored.
     """
     config = job.training
     tasks = config.tasks_per_step
@@ -290,31 +297,37 @@ def train_step(
         torch.manual_seed(_chance(job.seed, batch.number))  # dropout too depends on the episode alone
         with fabric.no_backward_sync(model, enabled=place != own[-1]):
             statistics.before_task()
-            losses = model(
+            outcome = model(
                 batch.videos.to(fabric.device, non_blocking=True),
                 batch.classes.to(fabric.device),
-                config.shot,
-                config.video_text_weight,
+                config.fixed_shot,
+                {"video_text": config.video_text_weight},
                 config.batch_norm == "apart",
             )
             statistics.after_task(place, tasks)
-            fabric.backward(losses.total / len(own))  # processes are averaged
-        outcomes.append(torch.stack(losses).detach())
-    losses_of_all = gather(torch.stack(outcomes), tasks, fabric)
+            fabric.backward(outcome.total / len(own))  # processes are averaged
+        values = (outcome.total, outcome.accuracy, *(outcome.losses[name] for name in model.module.head.loss_names))
+        outcomes.append(torch.stack(values).detach())
+    outcomes_of_all = gather(torch.stack(outcomes), tasks, fabric)
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients).item()
     scaler = getattr(fabric.strategy.precision, "scaler", None)
-    return losses_of_all.cpu(), norm / (scaler.get_scale() if scaler else 1.0), statistics
+    return outcomes_of_all.cpu(), norm / (scaler.get_scale() if scaler else 1.0), statistics
+
+
+def outcome_names(model: FewShotModel) -> list[str]:
+    """Return the names of what `train_step` tells of an episode: its loss, accuracy and the terms of the loss."""
+    return ["loss", "train_accuracy", *(f"{name}_loss" for name in model.head.loss_names)]
 
 
 def _not_finite(
-    losses: Tensor, norm: float, step: int, episodes: TrainingEpisodes, config: TrainingConfig, checkpoint: Path
+    outcomes: Tensor, norm: float, step: int, episodes: TrainingEpisodes, config: TrainingConfig, checkpoint: Path
 ) -> str | None:
     """Say what is not finite in a step, if anything is.
 
     Gradients that overflow in fp16 are not told: its scaler leaves out the step and lowers the scale.
     """
-    bad = torch.nonzero(~torch.isfinite(losses).all(dim=1)).flatten().tolist()
+    bad = torch.nonzero(~torch.isfinite(outcomes).all(dim=1)).flatten().tolist()
     if not bad and (math.isfinite(norm) or config.precision == "16-mixed"):
         return None
     tasks = config.tasks_per_step
@@ -333,11 +346,24 @@ def _not_finite(
     )
 
 
+def make_optimizer(groups: list[dict[str, Any]], config: TrainingConfig) -> torch.optim.Optimizer:
+    """Make the optimizer of a training."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.nesterov, fused=True
+        )
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    first, second = config.betas
+    return kind(groups, lr=config.learning_rate, betas=(first, second), eps=config.epsilon, fused=True)
+
+
 def parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Group parameters by learning rate and weight decay; as published, decay spares names with `bn` or `norm`."""
+    """Group what is trained by learning rate and weight decay; as published, decay spares names with `bn` or `norm`."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for factor, module in ((1.0, model.backbone.visual), (config.head_learning_rate_factor, model.head)):
         for name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
             decay = 0.0 if "bn" in name or "norm" in name else config.weight_decay
             groups.setdefault((factor, decay), []).append(parameter)
     return [{"params": ps, "factor": factor, "weight_decay": decay} for (factor, decay), ps in groups.items()]
@@ -350,7 +376,9 @@ def _due(iteration: int, every: int, tasks: int) -> bool:
 
 def _training_mode(model: FewShotModel, config: TrainingConfig) -> None:
     model.train()
-    if config.batch_norm == "running":
+    if model.components.trains == "head":
+        model.backbone.eval()
+    elif config.batch_norm == "running":
         for layer in batch_norms(model.backbone):
             layer.eval()
 

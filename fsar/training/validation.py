@@ -51,7 +51,9 @@ class Validation:
                 model.encode, model.backbone.image_size, self.store, own, self.sampling, self.seed, fabric.device,
                 self.workers,
             )  # fmt: skip
-        stored = {name: gather(videos.to(fabric.device), len(self.video_ids), fabric) for name, videos in encoded.items()}
+        stored = {
+            name: gather(videos.to(fabric.device), len(self.video_ids), fabric) for name, videos in encoded.items()
+        }
         rows = {video_id: row for row, video_id in enumerate(self.video_ids)}
         class_rows = {name: row for row, name in enumerate(self.episodes.class_names)}
         predicted = predict(model.head, self.episodes, rows, stored, class_rows, text)

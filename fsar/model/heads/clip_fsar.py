@@ -33,7 +33,9 @@ class ClipFsar(Head):
         super().__init__(inputs, settings)
         self.components = inputs.components
         if self.components.temporal_transformer and inputs.width % settings.heads:
-            raise UserError(f"head.heads is {settings.heads}, which does not divide the backbone's width {inputs.width}")
+            raise UserError(
+                f"head.heads is {settings.heads}, which does not divide the backbone's width {inputs.width}"
+            )
         self.temporal_transformer = (
             TemporalTransformer(
                 inputs.width,
@@ -120,6 +122,10 @@ class ClipFsar(Head):
             class_logits = self.class_logits(episode.stored["frames"], episode.text)
             losses["video_text"] = F.cross_entropy(class_logits, episode.video_classes)
         return logits, losses
+
+    def single_frames(self, stored: Tensors, text: Tensor | None = None) -> Tensor:
+        """Return modulated frame features."""
+        return self.modulate(stored["frames"], text)
 
     def text_scale(self) -> Tensor | None:
         """Return the trained scale of similarities with texts, where there is one."""

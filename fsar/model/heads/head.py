@@ -162,6 +162,15 @@ class Head(nn.Module):
         """Return the logits that an episode's queries are decided by: the weighted sum of scores, (B, Q, N)."""
         return torch.stack([weight * scores[name] for name, weight in self.score_weights().items()]).sum(dim=0)
 
+    def single_frames(self, stored: Tensors, text: Tensor | None = None) -> Tensor:
+        """Return frame features by which single videos are compared, outside of episodes: (V, T, D).
+
+        Args:
+            stored: what is kept of each video.
+            text: (V, D) text features of each video's class, of support videos.
+        """
+        return stored["frames"]
+
     def text_scale(self) -> Tensor | None:
         """Return the trained scale of similarities with class names, where there is one."""
         return None
@@ -174,20 +183,34 @@ class Head(nn.Module):
             return support
         return {name: videos.mean(dim=2, keepdim=True) for name, videos in support.items()}
 
-    def staged(self, episode: TrainingEpisode) -> tuple[Tensors, Tensors, Tensor]:
-        """Return what `episode_stage` is given of a training episode, with B = 1: support, queries, text."""
-        count = episode.supports
-        shots = {name: videos[:count] for name, videos in episode.stored.items()}
-        asked = {name: videos[count:] for name, videos in episode.stored.items()}
-        text = episode.text[episode.classes]  # (N, D)
-        support = self.support_stage(shots, text.repeat_interleave(episode.shot, dim=0), episode.shot)
-        arranged = {name: videos.unflatten(0, (1, episode.way, episode.shot)) for name, videos in support.items()}
+    def staged(self, stored: Tensors, way: int, shot: int, text: Tensor) -> tuple[Tensors, Tensors, Tensor]:
+        """Return what `episode_stage` is given of one episode, with B = 1: support, queries, text.
+
+        Args:
+            stored: of the N·K support videos class by class, then the queries: (V, …) each.
+            way, shot: N and K.
+            text: (N, D) text features of the episode's classes.
+        """
+        shots = {name: videos[: way * shot] for name, videos in stored.items()}
+        asked = {name: videos[way * shot :] for name, videos in stored.items()}
+        support = self.support_stage(shots, text.repeat_interleave(shot, dim=0), shot)
+        arranged = {name: videos.unflatten(0, (1, way, shot)) for name, videos in support.items()}
         queries = {name: videos.unsqueeze(0) for name, videos in self.video_stage(asked).items()}
         return self.merge(arranged), queries, text.unsqueeze(0)
 
+    def staged_training(self, episode: TrainingEpisode) -> tuple[Tensors, Tensors, Tensor]:
+        """Return the same of an episode to train on."""
+        return self.staged(episode.stored, episode.way, episode.shot, episode.text[episode.classes])
+
+    def few_shot_logits(self, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
+        """Return the logits of one episode from what the backbone gives: (N, K, T, …), (Q, T, …), (N, D) → (Q, N)."""
+        way, shot = support.shape[:2]
+        stored = self.store(torch.cat([support.flatten(0, 1), queries]))
+        return self.decide(self.episode_stage(*self.staged(stored, way, shot, text)))[0]
+
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
         """Return the logits of an episode's queries, (Q, N), and its losses by name, scalars without their weights."""
-        logits = self.decide(self.episode_stage(*self.staged(episode)))[0]
+        logits = self.decide(self.episode_stage(*self.staged_training(episode)))[0]
         return logits, {"few_shot": self.query_loss(logits, episode.labels)}
 
     def loss_weights(self) -> Mapping[str, float]:
