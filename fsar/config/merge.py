@@ -1,9 +1,8 @@
 """The whole config, and what holds for one benchmark: general settings overlaid with its own.
 
 From the weakest to the strongest: the default of a key, the general section, the section of the benchmark a variant is
-of, the benchmark's own, and for `training` that of a backbone on it. A model's recipe (fsar/recipes/) comes in twice:
-what it says of training everywhere before the benchmark's own keys, what it says of a published benchmark after them;
-a benchmark's `training_of_model` comes last. `run.methods` and `run.shots` are stronger than a
+of, the benchmark's own, and for `training` that of a backbone on it, then a model's recipe on a published benchmark
+(fsar/recipes/), then the benchmark's `training_of_model`. `run.methods` and `run.shots` are stronger than a
 benchmark's own, because they are what is asked for in this run; a backbone's `methods` takes the place of a benchmark's
 own, and limits those of the run.
 """
@@ -14,7 +13,7 @@ from typing import Any, Literal, overload
 
 from fsar.config.declare import MODEL, NOTHING, Section, decided_by, key, section
 from fsar.config.heads import HeadsConfig
-from fsar.config.recipes import EVERYWHERE, recipe_keys
+from fsar.config.recipes import recipe_keys
 from fsar.config.sections import (
     BackboneConfig,
     BenchmarkConfig,
@@ -121,11 +120,10 @@ class Config(Section):
         if components.head == CLIP_FSAR_HEAD:
             return self.settings(benchmark, "head")
         own: Section = getattr(self.heads, components.head)
-        layers: list[Section] = [self._recipe(type(own), model, EVERYWHERE, "head")]
-        layers += [getattr(layer, components.head) for _, layer in self._layers(benchmark, "heads", None, None)]
-        if kind := self.published_kind(benchmark):
-            layers.append(self._recipe(type(own), model, kind, "head"))
-        return own.overlaid(*layers, type(own)(**dict(components.fixed)))
+        recipe = type(own)(**recipe_keys(model, self.published_kind(benchmark), "head"))
+        layers = [getattr(layer, components.head) for _, layer in self._layers(benchmark, "heads", None)]
+        # A recipe's numbers are the method's own on that benchmark; what a config says of it is stronger.
+        return own.overlaid(recipe, *layers, type(own)(**dict(components.fixed)))
 
     def published_kind(self, benchmark: str) -> str:
         """Return which published benchmark's videos a benchmark has; empty if they are none's."""
@@ -192,24 +190,18 @@ class Config(Section):
         self, benchmark: str, name: str, backbone: str | None, model: str | None = None
     ) -> Iterator[tuple[str, Section]]:
         """Yield what overlays a general section, with where it stands in the config."""
-        if name == "training":
-            yield f"the recipe of {model}", self._recipe(TrainingConfig, model, EVERYWHERE, name)
         for place in dict.fromkeys((self.base(benchmark), benchmark)):
             own = self.benchmarks[place]
             yield f"benchmarks.{place}.{name}", getattr(own, name)
             if name == "training" and backbone in own.training_of_backbone:
                 yield f"benchmarks.{place}.training_of_backbone.{backbone}", own.training_of_backbone[backbone]
         if name == "training" and model is not None:
-            if kind := self.published_kind(benchmark):
-                yield f"the recipe of {model} on {kind}", self._recipe(TrainingConfig, model, kind, name)
+            recipe = recipe_keys(model, self.published_kind(benchmark), name)
+            yield f"the recipe of {model}", TrainingConfig(**recipe)
             for place in dict.fromkeys((self.base(benchmark), benchmark)):
                 own = self.benchmarks[place]
                 if model in own.training_of_model:
                     yield f"benchmarks.{place}.training_of_model.{model}", own.training_of_model[model]
-
-    @staticmethod
-    def _recipe(kind: type[Section], model: str | None, place: str, section: str) -> Section:
-        return kind(**recipe_keys(model, place, section))
 
 
 def components_record(components: Components) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""How each method is trained by its public code: keys of `training` and of its head, as data (fsar/recipes/*.toml).
+"""How methods are trained by their public codes on the published benchmarks, as data (fsar/recipes/*.toml).
 
-A recipe has keys that hold everywhere, which a benchmark's own keys overrule, and keys for each published benchmark,
-which overrule those that config.yaml has for CLIP-FSAR there.
+They overrule the keys of config.yaml, which there are those of CLIP-FSAR. Elsewhere, on the demo and on videos of one's
+own, every method is trained as the benchmark says, and so is comparable.
 """
 
 import tomllib
@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "recipes"
-EVERYWHERE = "everywhere"
-# What else a recipe says: the models it is for, and where it is from.
-ABOUT = ("models", "source")
+# What holds on every published benchmark, before what holds on one.
+PUBLISHED = "published"
 
 
 @cache
@@ -25,13 +24,18 @@ def recipes() -> dict[str, dict[str, Any]]:
     return found
 
 
-def recipe_keys(model: str | None, place: str, section: str) -> dict[str, Any]:
-    """Return the keys of a section (`training` or `head`) that a model's recipe has for a place.
+def recipe_keys(model: str | None, kind: str, section: str) -> dict[str, Any]:
+    """Return the keys of a section that a model's recipe has for a published benchmark.
 
     Args:
         model: its name; None has no recipe.
-        place: `EVERYWHERE`, or a published benchmark's kind.
-        section: which keys.
+        kind: which published benchmark; none, for other videos, has no recipe.
+        section: training or head.
     """
-    keys: dict[str, Any] = recipes().get(model or "", {}).get(place, {}).get(section, {})
+    if not kind:
+        return {}
+    recipe = recipes().get(model or "", {})
+    keys: dict[str, Any] = {}
+    for place in (PUBLISHED, kind):
+        keys |= recipe.get(place, {}).get(section, {})
     return keys

@@ -149,10 +149,17 @@ MODELS = {
     "clip-fsar-one-way": replace(CLIP_FSAR, metric="otam_one_way"),
     "bi-mhm": replace(PLAIN, metric="bi_mhm"),
     "clip-fsar-bi-mhm": replace(CLIP_FSAR, metric="bi_mhm"),
-    "trx": replace(PLAIN, metric="trx"),
+    "trx": Components(head="trx"),
     "clip-fsar-trx": replace(CLIP_FSAR, metric="trx"),
     "mean-cosine": replace(PLAIN, metric="mean_cosine"),
     "clip-fsar-mean-cosine": replace(CLIP_FSAR, metric="mean_cosine"),
+    "clip-fsar-head": replace(CLIP_FSAR, trains="head"),
+    "strm": Components(head="strm"),
+    "strm-published": Components(head="strm", fixed=(("second_metric", "published"),)),
+    "hyrsm": Components(head="hyrsm"),
+    "hyrsmpp": Components(head="hyrsmpp"),
+    "molo": Components(head="molo"),
+    "team": Components(head="team"),
 }
 
 METHODS = {
@@ -226,6 +233,7 @@ METHODS = {
         "Perrett et al., CVPR 2021 (arXiv 2101.06184): cross-attention between pairs and triples of frames",
         "TRX",
         "trx",
+        code="tobyperrett/trx, commit 390c20a",
     ),
     "clip-fsar-trx": Method("CLIP-FSAR (TRX)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (TRX)", "clip-fsar-trx"),
     "mean-cosine": Method(
@@ -235,4 +243,51 @@ METHODS = {
         "mean-cosine",
     ),
     "clip-fsar-mean-cosine": Method("CLIP-FSAR (mean cosine)", CLIP_FSAR_PAPER, "", "clip-fsar-mean-cosine"),
+    "clip-fsar-head": Method(
+        "CLIP-FSAR, head alone", f"{CLIP_FSAR_PAPER}: its head trained on the frozen backbone", "", "clip-fsar-head"
+    ),
+    "strm": Method(
+        "STRM",
+        "Thatipelli et al., CVPR 2022 (arXiv 2112.05132): patches and frames enriched, two metrics on tuples of frames",
+        "STRM",
+        "strm",
+        code="Anirudh257/strm, commit 54368fe",
+        deviations="the second metric is trained, as the paper describes it; the code leaves it out of the optimizer",
+    ),
+    "strm-published": Method(
+        "STRM (second metric untrained)",
+        "Thatipelli et al., CVPR 2022 (arXiv 2112.05132), as its public code is",
+        "",
+        "strm-published",
+        code="Anirudh257/strm, commit 54368fe",
+        deviations="the untrained second metric and its dropout follow a seed, so that a test can be repeated",
+    ),
+    "hyrsm": Method(
+        "HyRSM",
+        "Wang et al., CVPR 2022 (arXiv 2204.13423): support and query related with one another, matched by Bi-MHM",
+        "HyRSM",
+        "hyrsm",
+        code="alibaba-mmai-research/HyRSM, commit 82100b6",
+    ),
+    "hyrsmpp": Method(
+        "HyRSM++",
+        "Wang et al., Pattern Recognition 2024 (arXiv 2301.03330): HyRSM with a temporal coherence loss",
+        "HyRSM++",
+        "hyrsmpp",
+        code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
+    ),
+    "molo": Method(
+        "MoLo",
+        "Wang et al., CVPR 2023 (arXiv 2304.00946): a motion branch and long-short contrast, matched by Bi-MHM",
+        "MoLo (Bi-MHM)",
+        "molo",
+        code="alibaba-mmai-research/MoLo, commit f7f73b6",
+    ),
+    "team": Method(
+        "TEAM",
+        "Lee et al., CVPR 2025 (arXiv 2504.05956): pattern tokens compared without alignment",
+        "TEAM",
+        "team",
+        code="leesb7426/TEAM, commit 8bd6b6e",
+    ),
 }
