@@ -81,27 +81,40 @@ class TupleAttention(nn.Module):
             keys: (V, R, W) pieces of γ (x − mean).
             inverse, offset: (V, M) r and r β·γ (x − mean) of each tuple.
             values: (V, R, W) pieces of the values.
-            square: (V,) the mean over the tuples of the squared norm of their values.
         """
         placed = self.dropout(videos + positions(videos.shape[1], videos.shape[2]).to(videos))
         keys = pieces(placed, self.key.weight, self.key.bias, self.cardinality)
         keys = keys - keys.mean(dim=-1, keepdim=True)
         tuples = self.made_of @ keys  # (V, M, W)
         inverse = (tuples.square().mean(dim=-1) + self.norm.eps).rsqrt()
-        values = pieces(placed, self.value.weight, None, self.cardinality)
         return {
             "keys": self.norm.weight * keys,
             "inverse": inverse,
             "offset": inverse * (tuples @ (self.norm.weight * self.norm.bias)),
-            "values": values,
-            "square": (self.made_of @ values).square().sum(dim=-1).mean(dim=-1),
+            "values": pieces(placed, self.value.weight, None, self.cardinality),
         }
 
     def forward(self, support: Tensors, queries: Tensors) -> Tensor:
         """Compare (B, N, K, …) support videos with (B, Q, …) queries → (B, Q, N) distances.
 
-        The mean over the query's tuples of |v_q − Σ a v_s|², multiplied out.
+        A distance is the mean over the query's tuples of |v_q − Σ a v_s|².
         """
+        found = self._found(support, queries)  # (B, N, Q, M, K·R)
+        # Multiplied out, a distance is a small difference of large numbers if all values have something in common.
+        common = support["values"].unflatten(-2, (self.cardinality, -1)).mean(dim=(1, 2, 4), keepdim=True).detach()
+        asked, there = (
+            (values.unflatten(-2, (self.cardinality, -1)) - shared).flatten(-3, -2)
+            for values, shared in ((queries["values"], common.squeeze(1)), (support["values"], common))
+        )
+        classes = there.flatten(2, 3)  # (B, N, K·R, W)
+        among = (found.flatten(2, 3) @ (classes @ classes.transpose(-1, -2))).unflatten(2, found.shape[2:4])
+        across = self.made_of @ _products(asked, there)
+        square = (asked @ asked.transpose(-1, -2) * (self.made_of.T @ self.made_of)).sum(dim=(-2, -1))  # (B, Q)
+        rest = ((among - 2 * across) * found).sum(dim=(-2, -1))  # (B, N, Q)
+        return (square.unsqueeze(-1) + rest.transpose(1, 2)) / len(self.made_of)
+
+    def _found(self, support: Tensors, queries: Tensors) -> Tensor:
+        """Return the weight of each piece of a class in what a tuple of a query finds there: (B, N, Q, M, K·R)."""
         root = math.sqrt(self.key.out_features)
         shot = support["keys"].shape[2]
         alike = self.made_of @ _products(queries["keys"] / root, support["keys"])  # (B, N, Q, M, K·R)
@@ -109,13 +122,7 @@ class TupleAttention(nn.Module):
         alike = alike.unflatten(-1, (shot, -1)) @ self.made_of.T  # (B, N, Q, M, K, M)
         offset, inverse = (support[name][:, :, None, None] for name in ("offset", "inverse"))  # (B, N, 1, 1, K, M)
         attention = torch.addcmul(offset / root, alike, inverse).flatten(-2).softmax(dim=-1)
-        # The weight of each piece of the class in what a tuple of the query finds.
-        found = (attention.unflatten(-1, (shot, -1)) @ self.made_of).flatten(-2)  # (B, N, Q, M, K·R)
-        values = support["values"].flatten(2, 3)  # (B, N, K·R, W)
-        among = (found.flatten(2, 3) @ (values @ values.transpose(-1, -2))).unflatten(2, found.shape[2:4])
-        across = self.made_of @ _products(queries["values"], support["values"])
-        cross = ((among - 2 * across) * found).sum(dim=-1).mean(dim=-1)  # (B, N, Q)
-        return queries["square"].unsqueeze(-1) + cross.transpose(1, 2)
+        return (attention.unflatten(-1, (shot, -1)) @ self.made_of).flatten(-2)
 
 
 class TupleMatching(nn.Module):
