@@ -50,6 +50,10 @@ class Golden:
         """Return the place of each query of `videos` in the file's order, (Q,)."""
         return self.tensors["in_target_labels"].argsort(stable=True)
 
+    def in_file_order(self, ours: Tensor) -> Tensor:
+        """Return what is ours of each query of `videos`, (Q, …), in the file's order."""
+        return ours[self.in_our_order().argsort()]
+
     def training_classes(self) -> Tensor:
         """Return the numbers of the episode's classes among the training classes, (N,)."""
         labels, numbers = self.tensors["in_support_labels"], self.tensors["in_real_support_labels"]
