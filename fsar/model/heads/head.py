@@ -70,6 +70,11 @@ class TrainingEpisode:
         """The class of every video among the training classes, (V,): support first."""
         return torch.cat([self.classes.repeat_interleave(self.shot), self.classes[self.labels]])
 
+    def split(self, videos: Tensors) -> tuple[Tensors, Tensors]:
+        """Split something of all videos, (V, …) each, into that of the support and that of the queries."""
+        support = {name: each[: self.supports] for name, each in videos.items()}
+        return support, {name: each[self.supports :] for name, each in videos.items()}
+
 
 class Head(nn.Module):
     """Turns what the backbone gives of videos into the logits of episodes.
@@ -165,14 +170,15 @@ class Head(nn.Module):
 
     def staged(self, episode: TrainingEpisode) -> tuple[Tensors, Tensors, Tensor]:
         """Return what `episode_stage` is given of a training episode, with B = 1: support, queries, text."""
-        count = episode.supports
-        shots = {name: videos[:count] for name, videos in episode.stored.items()}
-        asked = {name: videos[count:] for name, videos in episode.stored.items()}
+        shots, asked = episode.split(episode.stored)
         text = episode.text[episode.classes]  # (N, D)
         support = self.support_stage(shots, text.repeat_interleave(episode.shot, dim=0), episode.shot)
-        arranged = {name: videos.unflatten(0, (1, episode.way, episode.shot)) for name, videos in support.items()}
-        queries = {name: videos.unsqueeze(0) for name, videos in self.video_stage(asked).items()}
-        return self.merge(arranged), queries, text.unsqueeze(0)
+        return *self.arranged(episode, support, self.video_stage(asked)), text.unsqueeze(0)
+
+    def arranged(self, episode: TrainingEpisode, support: Tensors, queries: Tensors) -> tuple[Tensors, Tensors]:
+        """Arrange what is compared of a training episode's videos, (N·K, …) and (Q, …), as `episode_stage` takes it."""
+        by_class = {name: videos.unflatten(0, (1, episode.way, episode.shot)) for name, videos in support.items()}
+        return self.merge(by_class), {name: videos.unsqueeze(0) for name, videos in queries.items()}
 
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
         """Return the logits of an episode's queries, (Q, N), and its losses by name, scalars without their weights."""
