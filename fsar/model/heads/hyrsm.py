@@ -5,6 +5,7 @@ The frames of a video see one another (intra-relation). Then, for each query ane
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ from fsar.model.heads.head import Head, Inputs, Tensors, TrainingEpisode
 from fsar.model.heads.positions import Positions
 from fsar.model.matching.bi_mhm import bi_mhm
 from fsar.model.temporal_transformer import TemporalAttention
+
+TINY = 1e-12  # for the norms of frames without any feature
 
 
 class InterRelation(nn.Module):
@@ -78,6 +81,53 @@ def joined(items: Tensor, queries: Tensor) -> Tensor:
     return torch.cat([repeated, queries.unsqueeze(2)], dim=2)
 
 
+class Related(NamedTuple):
+    """The frames of an episode as each query has them.
+
+    Those of the items, (B, Q, S, T, D), are never made: each is a frame of its video plus what the query adds to all
+    frames of the video, and its products with others are sums of products with the two.
+
+    Attributes:
+        items: (B, S, T, D) the items' frames, the same for all queries.
+        added: (B, Q, S, D) what each query adds to them.
+        queries: (B, Q, T, D) the query's own frames, complete.
+    """
+
+    items: Tensor
+    added: Tensor
+    queries: Tensor
+
+    def cosines(self) -> Tensor:
+        """Return the cosine of every frame of an item with every frame of the query: (B, Q, S, T, T)."""
+        products = torch.einsum("bstd,bqud->bqstu", self.items, self.queries)
+        products = products + torch.einsum("bqsd,bqud->bqsu", self.added, self.queries).unsqueeze(3)
+        squares = self.items.square().sum(dim=-1).unsqueeze(1) + 2 * self._mixed() + self._added_squares()
+        norms = squares.clamp(min=TINY).sqrt().unsqueeze(-1) * self.queries.norm(dim=-1)[:, :, None, None]
+        return products / norms.clamp(min=TINY)
+
+    def cosines_of_items(self) -> Tensor:
+        """Return the cosine of every two frames of an item: (B, Q, S, T, T)."""
+        mixed = self._mixed()
+        products = (self.items @ self.items.transpose(-1, -2)).unsqueeze(1) + mixed.unsqueeze(-1) + mixed.unsqueeze(-2)
+        return normalised(products + self._added_squares().unsqueeze(-1))
+
+    def cosines_of_queries(self) -> Tensor:
+        """Return the cosine of every two frames of the query: (B, Q, T, T)."""
+        return normalised(self.queries @ self.queries.transpose(-1, -2))
+
+    def _mixed(self) -> Tensor:
+        return torch.einsum("bstd,bqsd->bqst", self.items, self.added)
+
+    def _added_squares(self) -> Tensor:
+        return self.added.square().sum(dim=-1, keepdim=True)  # (B, Q, S, 1)
+
+
+def normalised(products: Tensor) -> Tensor:
+    """Return the cosines of vectors whose products with one another are given: (..., T, T) → (..., T, T)."""
+    norms = products.diagonal(dim1=-2, dim2=-1).clamp(min=TINY).sqrt()
+    return products / (norms.unsqueeze(-1) * norms.unsqueeze(-2))
+
+
 class Hyrsm(Head):
     """The hybrid relation module and Bi-MHM with the plain cosine.
 
@@ -86,8 +136,8 @@ class Hyrsm(Head):
     """
 
     classes_apart = False
-    # One episode 5-way 5-shot with 25 queries has (25, 25, 8, 2048) related frames at RN50's width: 40 MB a copy.
-    episodes_at_once = 8
+    # An episode 5-way 5-shot with 25 queries has (25, 26, 2048) tokens at RN50's width, 5 MB, a few copies at a time.
+    episodes_at_once = 16
     settings: HyrsmConfig
 
     def __init__(self, inputs: Inputs, settings: HyrsmConfig):
@@ -125,46 +175,40 @@ class Hyrsm(Head):
         """Return the frames' part of the fusion, (V, T, D), and what the relation between videos needs of each."""
         return self.represent(self.frames(stored))
 
-    def related(self, support: Tensors, queries: Tensors) -> tuple[Tensor, Tensor]:
-        """Return the frames of all items, (B, Q, N·K, T, D), and of the query, (B, Q, T, D), as each query has them."""
+    def related(self, support: Tensors, queries: Tensors) -> Related:
+        """Relate the support videos (or prototypes) of each episode and each of its queries."""
         items = {name: videos.flatten(1, 2) for name, videos in support.items()}
         tokens = self.inter_relation(items, queries)  # (B, Q, N·K + 1, D)
-        added = F.linear(tokens, self.fusion.weight[:, tokens.shape[-1] :]).unsqueeze(-2)
-        return items["frames"].unsqueeze(1) + added[:, :, :-1], queries["frames"] + added[:, :, -1]
+        added = F.linear(tokens, self.fusion.weight[:, tokens.shape[-1] :])
+        return Related(items["frames"], added[:, :, :-1], queries["frames"] + added[:, :, -1:])
 
-    def compare(self, items: Tensor, queries: Tensor, way: int) -> Tensors:
-        """Return the scores of what `related` returned; the distances of a class's items are averaged."""
-        cosines = cosine(items.flatten(2, 3), queries).unflatten(2, items.shape[2:4])  # (B, Q, N·K, T, T)
-        return {"few_shot": -bi_mhm(1 - cosines).unflatten(2, (way, -1)).mean(dim=-1)}
+    def compare(self, related: Related, way: int) -> Tensors:
+        """Return the scores of related frames, (B, Q, N); the distances of a class's items are averaged."""
+        distances = bi_mhm(1 - related.cosines())  # (B, Q, N·K)
+        return {"few_shot": -distances.unflatten(2, (way, -1)).mean(dim=-1)}
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return minus the distance of every query to every class, (B, Q, N)."""
-        return self.compare(*self.related(support, queries), way=support["frames"].shape[1])
+        return self.compare(self.related(support, queries), way=support["frames"].shape[1])
 
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
         """Return the logits, and the losses of the queries and of the frames' classes."""
         frames = self.frames(episode.stored)  # (V, T, D)
-        items, queries = self.related(*self.arranged(episode, *episode.split(self.represent(frames))))
-        logits = self.decide(self.compare(items, queries, episode.way))[0]
-        losses = {"few_shot": self.query_loss(logits, episode.labels), **self.related_losses(items, queries)}
+        related = self.related(*self.arranged(episode, *episode.split(self.represent(frames))))
+        logits = self.decide(self.compare(related, episode.way))[0]
+        losses = {"few_shot": self.query_loss(logits, episode.labels), **self.related_losses(related)}
         if self.for_training:
             classes = episode.video_classes.repeat_interleave(frames.shape[1])
             losses["classification"] = F.cross_entropy(self.for_training["classifier"](frames.flatten(0, 1)), classes)
         return logits, losses
 
-    def related_losses(self, items: Tensor, queries: Tensor) -> Tensors:
-        """Return losses of the frames that `related` returned: HyRSM has none."""
+    def related_losses(self, related: Related) -> Tensors:
+        """Return losses of related frames by themselves: HyRSM has none."""
         return {}
 
     def loss_weights(self) -> dict[str, float]:
         """Return 1 and λ."""
         return {"few_shot": 1.0, "classification": self.settings.classification_weight}
-
-
-def cosine(x: Tensor, y: Tensor) -> Tensor:
-    """Return x·y / (|x||y|) of every pair of rows: (..., n, D), (..., m, D) → (..., n, m)."""
-    norms = x.norm(dim=-1).unsqueeze(-1) * y.norm(dim=-1).unsqueeze(-2)
-    return x @ y.transpose(-1, -2) / norms.clamp(min=1e-8)
 
 
 def build(inputs: Inputs, settings: HyrsmConfig) -> Head:

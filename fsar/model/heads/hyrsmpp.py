@@ -6,22 +6,22 @@ from torch import Tensor
 
 from fsar.config.heads import HyrsmppConfig
 from fsar.model.heads.head import Head, Inputs, Tensors
-from fsar.model.heads.hyrsm import Hyrsm, cosine
+from fsar.model.heads.hyrsm import Hyrsm, Related
 
 
-def coherence_loss(sequences: Tensor, settings: HyrsmppConfig) -> Tensor:
+def coherence_loss(cosines: Tensor, settings: HyrsmppConfig) -> Tensor:
     """Return how far sequences are from coherence in time, a scalar, as the public code computes it.
 
     With G = |i−j| and D = 1 − cos of a sequence's frames i and j: near frames (G ≤ w) cost D / (G² + 1); far ones cost
     β·max(0, M − D) with M = 1 − exp(−(G−w)² / τ). Averaged over all pairs of all sequences.
 
     Args:
-        sequences: (..., T, D).
+        cosines: (..., T, T) of every two frames of each sequence.
         settings: w, τ and β.
     """
-    place = torch.arange(sequences.shape[-2], device=sequences.device)
-    gap = (place - place.unsqueeze(1)).abs().to(sequences.dtype)  # (T, T)
-    distances = 1 - cosine(sequences, sequences)  # (..., T, T)
+    place = torch.arange(cosines.shape[-1], device=cosines.device)
+    gap = (place - place.unsqueeze(1)).abs().to(cosines.dtype)  # (T, T)
+    distances = 1 - cosines
     near = distances / (gap.square() + 1)
     asked = 1 - torch.exp(-(gap - settings.window).square() / settings.falloff)
     far = settings.far_weight * F.relu(asked - distances)
@@ -38,9 +38,11 @@ class Hyrsmpp(Hyrsm):
         """HyRSM's and that of coherence."""
         return (*super().loss_names, "coherence")
 
-    def related_losses(self, items: Tensor, queries: Tensor) -> Tensors:
+    def related_losses(self, related: Related) -> Tensors:
         """Return the coherence of all items as each query has them, plus that of the queries."""
-        return {"coherence": coherence_loss(items, self.settings) + coherence_loss(queries, self.settings)}
+        items = coherence_loss(related.cosines_of_items(), self.settings)
+        queries = coherence_loss(related.cosines_of_queries(), self.settings)
+        return {"coherence": items + queries}
 
     def loss_weights(self) -> dict[str, float]:
         """Return HyRSM's weights and that of coherence."""
