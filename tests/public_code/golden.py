@@ -54,6 +54,12 @@ class Golden:
         """Return what is ours of each query of `videos`, (Q, …), in the file's order."""
         return ours[self.in_our_order().argsort()]
 
+    def to_file_order(self, ours: Tensor) -> Tensor:
+        """Return what we have of the videos of `videos`, (V, …), in the file's order: support, then queries."""
+        support = self.tensors["in_support_labels"].argsort(stable=True)
+        order = torch.cat([support, len(support) + self.in_our_order()])
+        return ours[order.argsort()]
+
     def training_classes(self) -> Tensor:
         """Return the numbers of the episode's classes among the training classes, (N,)."""
         labels, numbers = self.tensors["in_support_labels"], self.tensors["in_real_support_labels"]
@@ -91,3 +97,10 @@ def gradients(module: nn.Module, golden: Golden, ours: Callable[[str], str]) -> 
         f"grad_{name}": golden.tensors[name].grad if name in golden.tensors else parameters[ours(name)].grad
         for name in golden.named("grad_")
     }
+
+
+def split_qkv(golden: Golden) -> None:
+    """Split the public layers that give queries, keys and values at once, as ours are three."""
+    for name in [n for n in golden.tensors if ".to_qkv." in n]:
+        for ours, part in zip("qkv", golden.tensors.pop(name).chunk(3), strict=True):
+            golden.tensors[name.replace("to_qkv", f"to_{ours}")] = part

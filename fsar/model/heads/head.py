@@ -73,6 +73,11 @@ class TrainingEpisode:
         """The class of every video among the training classes, (V,): support first."""
         return torch.cat([self.classes.repeat_interleave(self.shot), self.classes[self.labels]])
 
+    def split(self, videos: Tensors) -> tuple[Tensors, Tensors]:
+        """Split something of all videos, (V, …) each, into that of the support and that of the queries."""
+        support = {name: each[: self.supports] for name, each in videos.items()}
+        return support, {name: each[self.supports :] for name, each in videos.items()}
+
 
 class Head(nn.Module):
     """Turns what the backbone gives of videos into the logits of episodes.
@@ -183,34 +188,28 @@ class Head(nn.Module):
             return support
         return {name: videos.mean(dim=2, keepdim=True) for name, videos in support.items()}
 
-    def staged(self, stored: Tensors, way: int, shot: int, text: Tensor) -> tuple[Tensors, Tensors, Tensor]:
-        """Return what `episode_stage` is given of one episode, with B = 1: support, queries, text.
+    def staged(self, episode: TrainingEpisode) -> tuple[Tensors, Tensors, Tensor]:
+        """Return what `episode_stage` is given of a training episode, with B = 1: support, queries, text."""
+        shots, asked = episode.split(episode.stored)
+        text = episode.text[episode.classes]  # (N, D)
+        support = self.support_stage(shots, text.repeat_interleave(episode.shot, dim=0), episode.shot)
+        return *self.arranged(episode, support, self.video_stage(asked)), text.unsqueeze(0)
 
-        Args:
-            stored: of the N·K support videos class by class, then the queries: (V, …) each.
-            way, shot: N and K.
-            text: (N, D) text features of the episode's classes.
-        """
-        shots = {name: videos[: way * shot] for name, videos in stored.items()}
-        asked = {name: videos[way * shot :] for name, videos in stored.items()}
-        support = self.support_stage(shots, text.repeat_interleave(shot, dim=0), shot)
-        arranged = {name: videos.unflatten(0, (1, way, shot)) for name, videos in support.items()}
-        queries = {name: videos.unsqueeze(0) for name, videos in self.video_stage(asked).items()}
-        return self.merge(arranged), queries, text.unsqueeze(0)
-
-    def staged_training(self, episode: TrainingEpisode) -> tuple[Tensors, Tensors, Tensor]:
-        """Return the same of an episode to train on."""
-        return self.staged(episode.stored, episode.way, episode.shot, episode.text[episode.classes])
+    def arranged(self, episode: TrainingEpisode, support: Tensors, queries: Tensors) -> tuple[Tensors, Tensors]:
+        """Arrange what is compared of a training episode's videos, (N·K, …) and (Q, …), as `episode_stage` takes it."""
+        by_class = {name: videos.unflatten(0, (1, episode.way, episode.shot)) for name, videos in support.items()}
+        return self.merge(by_class), {name: videos.unsqueeze(0) for name, videos in queries.items()}
 
     def few_shot_logits(self, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
         """Return the logits of one episode from what the backbone gives: (N, K, T, …), (Q, T, …), (N, D) → (Q, N)."""
         way, shot = support.shape[:2]
         stored = self.store(torch.cat([support.flatten(0, 1), queries]))
-        return self.decide(self.episode_stage(*self.staged(stored, way, shot, text)))[0]
+        episode = TrainingEpisode(way, shot, stored, torch.arange(way, device=text.device), text)
+        return self.decide(self.episode_stage(*self.staged(episode)))[0]
 
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
         """Return the logits of an episode's queries, (Q, N), and its losses by name, scalars without their weights."""
-        logits = self.decide(self.episode_stage(*self.staged_training(episode)))[0]
+        logits = self.decide(self.episode_stage(*self.staged(episode)))[0]
         return logits, {"few_shot": self.query_loss(logits, episode.labels)}
 
     def loss_weights(self) -> Mapping[str, float]:
