@@ -32,7 +32,6 @@ def episodes_of(shot, queries=2, way=5, count=30):
     return StoredEpisodes(ids, names, classes, videos[..., :shot], videos[..., shot:])
 
 
-@torch.inference_mode()
 def a_head(components, features, merge):
     """A head with random weights for (V, T, D, …) features, small."""
     settings = head_section(components.head)()
@@ -61,7 +60,8 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot,
     if components.needs_maps:
         frames = frames.unflatten(-1, (-1, 2, 2))  # (V, T, D, 2, 2)
     head = a_head(components, frames, merge).eval()
-    stored = head.store(frames[videos])
+    with torch.inference_mode():
+        stored = head.store(frames[videos])
     episodes = episodes_of(0 if decides_by == "text" else shot)
     predicted = predict(
         head,
