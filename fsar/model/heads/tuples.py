@@ -1,9 +1,9 @@
 """Tuples of frames and the attention between those of two videos (Perrett et al., TRX, CVPR 2021, Sec. 3).
 
 A video of T frames is the set of its M = C(T, c) ordered c-tuples. A linear layer of a tuple is a sum over its places,
-W [f_a; f_b] = W₁ f_a + W₂ f_b, so all tuples are sums of R = c·(T − c + 1) pieces (of 8 frames 28 pairs are made of 14,
-56 triples of 18). A video is kept as its pieces, and products of tuples are sums of products of pieces. This is TRX to
-the letter, in a tenth of the multiplications and less than half of the memory.
+W [f_a; f_b] = W₁ f_a + W₂ f_b, so all tuples are sums of R = c·(T − c + 1) pieces: of 8 frames, 28 pairs are sums of 14
+and 56 triples of 18. A video is kept as its pieces, and products of tuples are sums of products of pieces, which are
+fewer: 14² + 18² of two videos instead of 28² + 56². Nothing is approximated.
 
 Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width D, tuple width W.
 """
