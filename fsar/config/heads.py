@@ -16,9 +16,6 @@ class TuplesConfig(Section):
     """Tuples of frames, of the heads that compare these."""
 
     tuple_width: int = key("Width of the keys and values of tuples of frames.", HEAD, default=1152, ge=1)
-    dropout: float = key(
-        "Dropout of frames, wherever their positions are added.", HEAD, unit="probability", default=0.1, ge=0, lt=1
-    )
 
     @field_validator("cardinalities", check_fields=False)
     @classmethod
@@ -34,6 +31,9 @@ class TrxConfig(TuplesConfig):
     cardinalities: list[Cardinality] = key(
         "Frames in a tuple; the distance is the mean over these.", HEAD, default=[2, 3], min_length=1
     )
+    dropout: float = key(
+        "Dropout of frames after their positions are added.", HEAD, unit="probability", default=0.1, ge=0, lt=1
+    )
 
 
 class StrmConfig(TuplesConfig):
@@ -41,6 +41,14 @@ class StrmConfig(TuplesConfig):
 
     cardinalities: list[Cardinality] = key(
         "Frames in a tuple; of each metric the distance is the mean over these.", HEAD, default=[2], min_length=1
+    )
+    dropout: float = key(
+        "Dropout of patches and of frames after their positions are added, and of frames before the second metric.",
+        HEAD,
+        unit="probability",
+        default=0.1,
+        ge=0,
+        lt=1,
     )
     grid: int = key("A frame's map is pooled to so many patches a side.", HEAD, unit="patches", default=4, ge=1)
     second_metric: Literal["registered", "published"] = key(

@@ -45,21 +45,23 @@ class PatternTokens(nn.Module):
         alike = self.norm(self.tokens) @ frames.transpose(-1, -2) / math.sqrt(width / TEMPERATURE_HEADS)
         return self.dropout(self.dropout(alike.softmax(dim=-1)) @ frames)
 
-    def lift(self, x: Tensor) -> Tensor:
-        """Return (..., 2·D), x and its hidden values without their bias: `patterns` of sums need only sums of these."""
-        return torch.cat([x, F.linear(x, self.expand.weight)], dim=-1)
+    def hidden(self, videos: Tensor) -> Tensors:
+        """Return y and W₁ y + b₁, (..., T, D) → (..., A, 2·D), of y = P + and P − what the tokens P find in videos."""
+        found = self.attend(videos)
+        both = {"positive": self.tokens + found, "negative": self.tokens - found}
+        return {name: torch.cat([y, self.expand(y)], dim=-1) for name, y in both.items()}
 
-    def patterns(self, lifted: Tensor) -> Tensor:
-        """Return relu(y + W₂ relu(W₁ y)) of y = P + x, given x lifted: (..., A, 2·D) → (..., A, D)."""
-        y, hidden = (lifted + self.lift(self.tokens)).chunk(2, dim=-1)
-        return torch.relu(y + self.contract(torch.relu(hidden + self.expand.bias)))
+    def patterns(self, hidden: Tensor) -> Tensor:
+        """Return relu(y + W₂ relu(W₁ y + b₁) + b₂): (..., A, 2·D) → (..., A, D)."""
+        y, first = hidden.chunk(2, dim=-1)
+        return torch.relu(y + self.contract(torch.relu(first)))
 
 
 class Team(Head):
     """Minus the distances of a query's patterns from those of the class itself, and of the farthest other class."""
 
     classes_apart = False
-    episodes_at_once = 4
+    episodes_at_once = 2
 
     def __init__(self, inputs: Inputs, settings: TeamConfig):
         super().__init__(inputs, settings)
@@ -72,11 +74,8 @@ class Team(Head):
 
     def video_stage(self, stored: Tensors) -> Tensors:
         """Return the positive and negative patterns of each query, (V, A, D) of length one."""
-        found = self.pattern.lift(self.pattern.attend(stored["frames"]))
-        return {
-            "positive": F.normalize(self.pattern.patterns(found), dim=-1),
-            "negative": F.normalize(self.pattern.patterns(-found), dim=-1),
-        }
+        hidden = self.pattern.hidden(stored["frames"])
+        return {name: F.normalize(self.pattern.patterns(y), dim=-1) for name, y in hidden.items()}
 
     def support_stage(self, stored: Tensors, text: Tensor, shot: int) -> Tensors:
         """Return the frames as they are: they are averaged over the shots before anything else."""
@@ -84,8 +83,8 @@ class Team(Head):
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the scores of an episode, (B, Q, N) each."""
-        found = self.pattern.lift(self.pattern.attend(support["frames"].squeeze(2)))  # (B, N, A, 2·D)
-        positive, negative = self._adapted(found), self._adapted(-found)
+        hidden = self.pattern.hidden(support["frames"].squeeze(2))  # (B, N, A, 2·D) each
+        positive, negative = self._adapted(hidden["positive"]), self._adapted(hidden["negative"])
         # Of another class, the patterns with it should be those of the query without it, and the other way round.
         others = [
             _largest_of_others(_distances(queries["negative"], positive)),
@@ -93,20 +92,20 @@ class Team(Head):
         ]
         return {"positive": -_distances(queries["positive"], positive), "negative": -(others[0] + others[1]) / 2}
 
-    def _adapted(self, found: Tensor) -> Tensor:
+    def _adapted(self, hidden: Tensor) -> Tensor:
         """Move the patterns of each class away from those of each other class, and average: → (B, N, A, D), length one.
 
-        y = P + C_i − e (C_j − C_i), with e the cosine of the patterns of i and j, token by token; for the negative
-        patterns C is minus what tokens find, which gives P − C_i + e (C_j − C_i).
+        With e the cosine of the patterns of i and j, token by token, y_i becomes y_i − e (y_j − y_i), and so does
+        W₁ y_i + b₁, since the factors sum to one: the first layer need not be computed for every pair.
 
         Args:
-            found: C, lifted, (B, N, A, 2·D).
+            hidden: (B, N, A, 2·D), see `PatternTokens.hidden`.
         """
-        way = found.shape[1]
-        own, other = (~torch.eye(way, dtype=torch.bool, device=found.device)).nonzero(as_tuple=True)  # (N·(N − 1),)
-        each = F.normalize(self.pattern.patterns(found), dim=-1)
+        way = hidden.shape[1]
+        own, other = (~torch.eye(way, dtype=torch.bool, device=hidden.device)).nonzero(as_tuple=True)  # (N·(N − 1),)
+        each = F.normalize(self.pattern.patterns(hidden), dim=-1)
         alike = (each[:, own] * each[:, other]).sum(dim=-1, keepdim=True)  # (B, N·(N − 1), A, 1)
-        moved = found[:, own] * (1 + alike) - found[:, other] * alike
+        moved = torch.lerp(hidden[:, own], hidden[:, other], -alike)
         adapted = self.pattern.patterns(moved).unflatten(1, (way, way - 1)).mean(dim=2)
         return F.normalize(adapted, dim=-1)
 
