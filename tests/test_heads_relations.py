@@ -36,7 +36,7 @@ def features(head: Head, videos: int) -> torch.Tensor:
 
 def episode(head: Head, shot: int, queries: int = 2) -> TrainingEpisode:
     videos = features(head, WAY * (shot + queries))
-    pixels = torch.randn(len(videos), FRAMES, 3, 64, 64) if head.needs_pixels else None
+    pixels = torch.randn(len(videos), FRAMES, 3, 40, 48) if head.needs_pixels else None  # of any size
     return TrainingEpisode(WAY, shot, head.store(videos), torch.tensor([4, 0, 5]), torch.empty(CLASSES, 0), pixels)
 
 
