@@ -104,11 +104,11 @@ class RelationConfig(Section):
 class HyrsmConfig(RelationConfig):
     """HyRSM; defaults as published."""
 
-    items: Literal["videos", "prototypes"] = key(
-        "What a query is related to: all support videos, whose distances are then averaged, or the mean of each "
-        "class's. The public code takes videos for 1-shot episodes and prototypes for 5-shot ones.",
+    items: Literal["prototypes", "videos"] = key(
+        "What a query is related to: the mean of each class's support videos, as published for several of them, or "
+        "all support videos, whose distances are averaged afterwards. With one support video both are the same.",
         HEAD,
-        default="videos",
+        default="prototypes",
     )
     relation_dropout: float = key(
         "Dropout of the attention between videos.", TRAINING, unit="probability", default=0.1, ge=0, lt=1

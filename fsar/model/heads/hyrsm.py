@@ -136,7 +136,8 @@ class Hyrsm(Head):
     """
 
     classes_apart = False
-    # An episode 5-way 5-shot with 25 queries has (25, 26, 2048) tokens at RN50's width, 5 MB, a few copies at a time.
+    # An episode 5-way 5-shot with 25 queries has (25, 26, 2048) tokens at RN50's width where videos are related: 5 MB,
+    # some copies at a time. Sixteen of them took 0.6 GB.
     episodes_at_once = 16
     settings: HyrsmConfig
 

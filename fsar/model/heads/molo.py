@@ -19,7 +19,7 @@ from fsar.model.temporal_transformer import TemporalLayer
 
 REDUCTION = 8  # of channels, where motion is computed
 DECODER_WIDTHS = (128, 32, 16)
-DECODER_SCALES = (2, 4, 4)  # from the maps of a ResNet to its pixels: 32 times as large
+DECODER_SCALES = (2, 8)  # of the maps; the last step is to the size of the pixels, 32 times that of a ResNet's maps
 
 CONTRASTS = ("support_to_query", "query_to_support", "motion_support_to_query", "motion_query_to_support")
 
@@ -79,11 +79,13 @@ class Decoder(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in DECODER_WIDTHS)
         self.output = nn.Conv2d(DECODER_WIDTHS[-1], 3, 1)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Decode (F, r, h, w) to (F, 3, 32h, 32w)."""
-        for scale, convolution, norm in zip(DECODER_SCALES, self.convolutions, self.norms, strict=True):
-            larger = F.interpolate(maps, scale_factor=scale, mode="bilinear", align_corners=True)
-            maps = F.relu(norm(convolution(larger)))
+    def forward(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        """Decode (F, r, h, w) to (F, 3, H, W) of the size asked for."""
+        height, width = maps.shape[-2:]
+        sizes = [(scale * height, scale * width) for scale in DECODER_SCALES]
+        for larger, convolution, norm in zip([*sizes, size], self.convolutions, self.norms, strict=True):
+            maps = F.interpolate(maps, size=larger, mode="bilinear", align_corners=True)
+            maps = F.relu(norm(convolution(maps)))
         pixels: Tensor = self.output(maps)
         return pixels
 
@@ -185,7 +187,8 @@ class Molo(Head):
         if episode.pixels is None or "differences" not in episode.stored:
             return episode.stored["appearance"].new_zeros(())
         differences = episode.pixels[:, 1:] - episode.pixels[:, :-1]  # (V, T−1, 3, H, W)
-        made = self.for_training["decoder"](episode.stored["differences"].flatten(0, 1))
+        size = differences.shape[-2:]
+        made = self.for_training["decoder"](episode.stored["differences"].flatten(0, 1), size)
         return F.mse_loss(made, differences.flatten(0, 1))
 
     def loss_weights(self) -> dict[str, float]:
