@@ -2,9 +2,9 @@
 
     python -m perf.methods [method …]
 
-2,400 videos of 24 classes, T = 8, D = 2048, random features; 5-way, 1 query per class, 1 and 5 shots. Each method is given
-as many episodes as take some seconds; the time of 10,000 follows from these. The videos' own stage is told apart. The
-baseline is the plain metric OTAM, in the same run.
+2,400 videos of 24 classes, T = 8, D = 2048, random features; 5-way, 1 query per class, 1 and 5 shots. Each method is
+given as many episodes as take some seconds; the time of 10,000 follows from these. The videos' own stage is told apart.
+The baseline is the plain metric OTAM, in the same run.
 """
 
 import sys
