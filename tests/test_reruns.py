@@ -121,7 +121,7 @@ CHANGES = {
     "SmallClipConfig.seed": ("small_clip.seed", 1),
 }
 MISSING = "Missing output files"
-DOWNLOADS = ("Archive", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
+DOWNLOADS = ("Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
 # What lists rows, models or tests runs for those that are new; which stages that is depends on what is there already.
 LISTS = {f"RunConfig.{name}" for name in ("benchmarks", "backbones", "methods", "ways", "shots", "seeds")}
 LISTS |= {f"BenchmarkConfig.{name}" for name in ("variant_of", "methods", "shots", "trained")}

@@ -218,9 +218,5 @@ def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
 def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:
     """Say what is not known of where a published benchmark's files are."""
     data_set = PUBLISHED[kind]
-    place = getattr(config.sources, data_set.name)
-    if not config.sources.split_lists:
-        yield f"benchmark {benchmark!r} needs sources.split_lists, the URL of the split lists"
-    if not place.folder and not (data_set.urls and all(getattr(place, name) for name in data_set.urls)):
-        named = " or ".join(f"sources.{data_set.name}.{name}" for name in ("folder", *data_set.urls))
-        yield f"benchmark {benchmark!r} needs {named}: where its videos are (docs/data.md)"
+    if data_set.comes == "by hand" and not getattr(config.sources, data_set.name).folder:
+        yield f"benchmark {benchmark!r} needs sources.{data_set.name}.folder: where its videos are (docs/data.md)"

@@ -14,7 +14,7 @@ from fsar.model.methods import MODELS
 from fsar.plan import paths
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
-from fsar.plan.sources import check_sources
+from fsar.plan.sources import check_registered_files
 from fsar.sources.manifest import video_counts
 
 
@@ -32,7 +32,7 @@ def check_before_jobs(plan: Plan, own_environments: bool) -> None:
         source = plan.config.benchmarks[plan.config.base(benchmark)].source
         if isinstance(source, CsvSource):
             check_source_counts(plan.config, benchmark, video_counts(plan.videos.own_list(source.file)))
-    check_sources(plan.config)
+    check_registered_files(plan.config)
     if not own_environments:
         check_decoders(plan.config)
     check_backbones(plan, own_environments)

@@ -11,7 +11,7 @@ SHARD = "data/{benchmark}/frames/shard-{shard}"
 EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
 
 SPLIT_LIST = "data/sources/split_lists/{published}-{any_split}.txt"
-ARCHIVE = "data/sources/{rar}/{rar}.rar"
+ARCHIVE = "data/sources/{archived}/archive"  # RAR or zip, as its place has it
 UNPACKED_VIDEOS = "data/sources/{dataset}/videos"
 UNPACKED = "data/sources/{dataset}/unpacked.parquet"
 FOLDER_INVENTORY = "data/sources/{dataset}/folder.parquet"
