@@ -92,6 +92,7 @@ CHANGES = {
     "TrainingConfig.validate_every": ("benchmarks.tiny.training.validate_every", 4),
     "TrainingConfig.precision": ("training.precision", "bf16-mixed"),
     "TrainingConfig.checkpoint_every": ("benchmarks.tiny.training.checkpoint_every", 4),
+    "TrainingConfig.logger": ("training.logger", "csv"),
     "TrainingConfig.activation_checkpointing": ("training.activation_checkpointing", True),
     "TrainingConfig.devices": ("benchmarks.tiny.training", {"devices": 2, "threads": 2}),
     "TrainingConfig.threads": ("benchmarks.tiny.training.threads", 2),

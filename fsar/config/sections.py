@@ -420,6 +420,12 @@ class TrainingConfig(Section):
         default=100,
         ge=1,
     )
+    logger: Literal["tensorboard", "csv", "wandb", "mlflow", "none"] = key(
+        "Where a training shows its metrics while it runs: files below logs/, Weights & Biases, an MLflow server, or "
+        "nowhere.",
+        NOTHING,
+        default="tensorboard",
+    )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key(
         "Arithmetic of the training step.", ("train_model",), default="32-true"
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.results.figures import style
+from fsar.results.figures import labels, style
 
 POINTS = 60  # on a training curve: means over that many stretches
 
@@ -54,6 +54,6 @@ def draw(data: pd.DataFrame) -> Figure:
         axis.plot([], [], color=colours[names[2]], linewidth=0.8, linestyle="--", label=names[2])
         axis.set_xlabel("training episodes")
         axis.set_ylabel("accuracy (%)")
-        axis.set_title(model, fontsize=7)
+        axis.set_title(labels.wrap(model, style.COLUMN - 1.0, 7), fontsize=7)  # scales on both sides of the panel
     style.legend_below(figure, axes[0])
     return figure

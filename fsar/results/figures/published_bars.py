@@ -62,8 +62,9 @@ def draw(data: pd.DataFrame) -> Figure:
                 axis.plot(places, heights, "D", color="black", markersize=3.5, label=label)
                 continue
             hatch = style.HATCHES[number % len(style.HATCHES)]
-            bars = axis.bar(places, heights, width, label=bar, color=colours[bar], hatch=hatch, edgecolor="white")
-            axis.bar_label(bars, fmt="%.1f", fontsize=6, padding=1)
+            axis.bar(places, heights, width, label=bar, color=colours[bar], hatch=hatch, edgecolor="white")
+            for place, height in zip(places, heights, strict=True):  # at the foot of the bar, where no diamond comes
+                axis.text(place, 3, f"{height:.1f}", ha="center", fontsize=6, bbox={"color": "white", "pad": 0.8})
     axis.set_xticks(range(len(titles)), titles)
     axis.set_ylabel("accuracy (%), 5-way 1-shot")
     axis.set_ylim(0, 105)
