@@ -133,8 +133,8 @@ def test_every_key_says_what_it_decides(repository):
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
         "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
-        "TrainingConfig.logger", "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing", "FramesConfig.timeout",
-        "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
+        "TrainingConfig.logger", "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing",
+        "FramesConfig.timeout", "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
         "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
         "Mirror.url", "Mirror.bytes", "Mirror.sha256",
     } == execution  # fmt: skip
