@@ -134,8 +134,8 @@ def test_every_key_says_what_it_decides(repository):
     assert {
         "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
         "TrainingConfig.logger", "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing",
-        "FramesConfig.timeout", "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
-        "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
+        "FramesConfig.timeout", "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause",
+        "SourcesConfig.timeout", "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
         "Mirror.url", "Mirror.bytes", "Mirror.sha256",
     } == execution  # fmt: skip
 
