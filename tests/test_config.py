@@ -9,12 +9,13 @@ import jsonschema
 import pytest
 import yaml
 
-from fsar.config import Config, load
+from fsar.config import Config, load, methods_page
 from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
 from fsar.config.merge import decisive_record, effective, without_effect
 from fsar.errors import UserError
+from fsar.model.methods import METHODS
 
 
 @pytest.fixture
@@ -42,6 +43,8 @@ def test_generated_files_are_current(repository):
     written = json.loads((repository / "configs/schema.json").read_text())
     assert written == json.loads(json.dumps(schema())), "run `make docs`"
     assert (repository / "docs/config.md").read_text() == documentation() + "\n", "run `make docs`"
+    assert methods_page.PAGE.read_text() == methods_page.page(), "run `make docs`"
+    assert all(f"| `{name}` |" in methods_page.tables() for name in METHODS)
 
 
 def test_every_key_is_documented():
