@@ -92,7 +92,7 @@ class Step:
     def _objectives(self, module: FewShotModel, support: Tensor, queries: Tensor) -> Tensor:
         head, text = module.head, module.training_text
         classes = torch.arange(WAY, device=text.device)
-        prototypes = head.prototypes(support.unflatten(0, (WAY, SHOT)), text[classes])
+        prototypes = head.modulate(support, text[classes])  # one shot
         distances = frame_distances(head.modulate(queries), prototypes)
         labels = classes.repeat_interleave(QUERIES)
         few_shot = F.cross_entropy(-both_directions(distances, head.settings.smoothing), labels)

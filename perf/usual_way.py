@@ -53,5 +53,5 @@ def both_directions(distances: Tensor, smoothing: float) -> Tensor:
 
 def episode_logits(head: ClipFsar, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
     """Return the logits of one episode: (N, K, T, D), (Q, T, D), (N, D) → (Q, N)."""
-    prototypes = head.prototypes(support, text)
+    prototypes = head.modulate(support.mean(dim=1), text)
     return -both_directions(frame_distances(head.modulate(queries), prototypes), head.settings.smoothing)

@@ -9,14 +9,14 @@ from scipy import stats
 from fsar.config import HeadConfig, head_section
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.episode_logits import correct, predict
+from fsar.evaluation.episode_logits import correct, episode_logits, predict
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import read_features, write_features
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
 from fsar.model.decision import combined_logits, text_logits
-from fsar.model.heads.head import Inputs, build_head
+from fsar.model.heads.head import Head, Inputs, build_head
 from fsar.model.heads.load import load_head
 from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS
 
@@ -83,6 +83,26 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot,
             if decides_by == "both":
                 logits = combined_logits(logits, by_text, head.settings.text_weight, 8)
         np.testing.assert_array_equal(predicted[number].ravel(), logits.argmax(dim=1).numpy())
+
+
+class Balanced(Head):
+    """Lets queries see one another: every class is given the same weight over the queries of an episode."""
+
+    queries_apart = False
+
+    def episode_stage(self, support, queries, text):
+        scores = torch.einsum("bqtd,bnktd->bqn", queries["frames"], support["frames"])
+        return {"few_shot": scores - scores.mean(dim=1, keepdim=True)}
+
+
+def test_queries_that_would_see_one_another_are_asked_alone(features):
+    frames, text = features
+    episodes, head = episodes_of(1), Balanced(Inputs(WIDTH, 8), None)
+    rows = {f"v{v}": v for v in range(VIDEOS)}, {"frames": frames}, {f"c{c}": c for c in range(CLASSES)}, text
+    together = torch.cat(list(episode_logits(head, episodes, *rows, inductive=False)))
+    alone = torch.cat(list(episode_logits(head, episodes, *rows)))
+    assert together.shape == alone.shape and together.abs().max() > 1
+    assert (alone == 0).all()  # a query is its own mean
 
 
 def test_correct_counts_the_diagonal():

@@ -13,6 +13,7 @@ from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.heads.hyrsm import Hyrsm
 from fsar.model.heads.hyrsmpp import coherence_loss
 from fsar.model.heads.positions import encoding
+from fsar.model.methods import Components
 
 WIDTH, FRAMES, CLASSES, WAY = 16, 4, 6, 3
 CASES = {
@@ -26,7 +27,8 @@ CASES = {
 def make(case: str, classes: int = CLASSES, **inputs: int) -> Head:
     torch.manual_seed(3)
     sizes = {"width": WIDTH, "frames": FRAMES} | inputs
-    return build_head(case.split("-")[0], Inputs(classes=classes, **sizes), CASES[case])
+    components = Components(head=case.split("-")[0])
+    return build_head(Inputs(classes=classes, components=components, **sizes), CASES[case])
 
 
 def features(head: Head, videos: int) -> torch.Tensor:

@@ -15,19 +15,19 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig, head_section
 from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import MODELS
+from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
-from fsar.training.fit import TrainingFiles, TrainingJob, fit
+from fsar.training.fit import TrainingFiles, TrainingJob, fit, make_optimizer
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.schedule import learning_rate
 from fsar.videos.shards import shard_name
@@ -43,6 +43,39 @@ def test_the_published_schedule():
     rates = [learning_rate(i, config) for i in (0, 125, 250, 749, 750, 1249, 1250, 4999)]
     np.testing.assert_allclose(rates, [5e-6, 7.5e-6, 1e-5, 1e-5, 1e-6, 1e-6, 1e-7, 1e-7])
     assert learning_rate(0, TrainingConfig(warmup_iterations=0)) == 1e-5
+
+
+def test_schedules_of_other_methods():
+    plain = {"learning_rate": 1.0, "warmup_from": 0.0, "warmup_iterations": 0}
+    stepped = TrainingConfig(milestones=[3, 5, 7], factors=[0.5, 0.1, 0.01], iterations=10, **plain)
+    assert [learning_rate(i, stepped) for i in (0, 2, 3, 4, 5, 6, 7, 9)] == [1, 1, 0.5, 0.5, 0.1, 0.1, 0.01, 0.01]
+    cosine = TrainingConfig(schedule="cosine", iterations=100, **plain)
+    np.testing.assert_allclose([learning_rate(i, cosine) for i in (0, 25, 50, 100)], [1, 0.5 + 0.5**1.5, 0.5, 0])
+    assert list(TrainingConfig(factors=[0.5]).problems()) == ["factors are 1, but milestones 2: one for each"]
+
+
+def test_optimizers_of_other_methods():
+    """One step from a gradient of 1, with weight decay: as each is defined."""
+
+    def step(**config):
+        parameter = torch.nn.Parameter(torch.tensor([2.0]))
+        settings = TrainingConfig(learning_rate=0.1, warmup_from=0.0, **config)
+        optimizer = make_optimizer([{"params": [parameter], "factor": 1.0, "weight_decay": 0.5}], settings)
+        for _ in range(2):
+            parameter.grad = torch.tensor([1.0])
+            optimizer.step()
+        return parameter.item()
+
+    sgd = 2 - 0.1 * 2  # the gradient and half the weight
+    assert step(optimizer="sgd") == pytest.approx(sgd - 0.1 * (1 + 0.5 * sgd))
+    assert step(optimizer="sgd", momentum=0.9) == pytest.approx(sgd - 0.1 * (1 + 0.5 * sgd + 0.9 * 2))
+    first = 2 - 0.1 * (2 + 0.9 * 2)
+    assert step(optimizer="sgd", momentum=0.9, nesterov=True) == pytest.approx(
+        first - 0.1 * (1 + 0.5 * first + 0.9 * (1 + 0.5 * first + 0.9 * 2))
+    )
+    assert step(optimizer="adam") == pytest.approx(1.8, abs=1e-3)  # a step is as long as the learning rate
+    assert step(optimizer="adamw") == pytest.approx((2 * 0.95 - 0.1) * 0.95 - 0.1, abs=1e-6)
+    assert step(optimizer="adam", epsilon=1e3) == pytest.approx(2, abs=1e-3)
 
 
 def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_path):
@@ -102,6 +135,15 @@ def world(tmp_path_factory):
     return folder
 
 
+SMALL = {
+    "clip_fsar": {"feed_forward": 64},
+    "trx": {"tuple_width": 16},
+    "strm": {"tuple_width": 16, "grid": 2},
+    "molo": {"feed_forward": 32},
+    "team": {"tokens": 4},
+}
+
+
 def job_and_files(world, name, model="clip-fsar", **training):
     """A small training job, and its files with the outputs in the folder `name`."""
     settings = {
@@ -116,7 +158,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
         components=MODELS[model],
         backbone=BackboneConfig(model="small-clip", weights=str(world / "clip.safetensors")),
         sampling=SamplingConfig(),
-        head=HeadConfig(feed_forward=64),
+        head=head_section(MODELS[model].head)(**SMALL.get(MODELS[model].head, {}), **dict(MODELS[model].fixed)),
         training=TrainingConfig(**settings),
         seed=1,
         data_seed=0,
@@ -408,15 +450,20 @@ def test_every_model_that_is_trained_trains_what_it_has(world):
         trained = load_file(files.output / "model.safetensors")
         metrics = pd.read_parquet(files.output / "metrics.parquet")
         assert metrics["gradient_norm"].gt(0).all()
-        assert metrics["video_text_loss"].gt(0).all() == components.video_text_loss
-        parts = {
-            "temporal_transformer": components.temporal_transformer,
-            "scale": components.video_text_loss,
-            "metric": components.metric == "trx",
-        }
+        assert any(name.startswith("visual.") for name in trained) == (components.trains == "encoder")
         found = {name.split(".")[1] for name in trained if name.startswith("head.")}
-        assert found == {part for part, there in parts.items() if there}, model
-        losses[model] = tuple(metrics.loc[0, ["few_shot_loss", "video_text_loss"]])
+        if components.head == CLIP_FSAR_HEAD:
+            parts = {
+                "temporal_transformer": components.temporal_transformer,
+                "scale": components.video_text_loss,
+                "metric": components.metric == "trx",
+            }
+            assert found == {part for part, there in parts.items() if there}, model
+        else:
+            assert found and "for_training" not in found, model
+        terms = [name for name in metrics if name.endswith("_loss")]
+        assert metrics[terms].gt(0).all(axis=None), model
+        losses[model] = tuple(metrics.loc[0, terms])
     assert len(losses) > 5 and len(set(losses.values())) == len(losses), losses
 
 

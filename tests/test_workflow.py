@@ -10,9 +10,11 @@ import zipfile
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import load_file
 
 from fsar.evaluation.predictions import read_predictions
-from tests.workflow import TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS
+from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,30 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
         assert "Nothing to be done" in snakemake(finished, *TINY)  # no method of the config uses it
     finally:
         methods.write_text(before)
+
+
+@pytest.mark.slow
+def test_every_other_method_goes_through_the_workflow(finished):
+    """A model per test shot where that is asked, and features of the backbone alone for a head alone."""
+    others = [name for name, method in METHODS.items() if method.components.head != CLIP_FSAR_HEAD]
+    arguments = overlay(finished, "methods.yaml", run={"methods": [*others, "clip-fsar-head"]})
+    values = yaml.safe_load((finished / "methods.yaml").read_text())
+    tiny = values["benchmarks"]["tiny"]
+    tiny["heads"] = {"trx": {"tuple_width": 16}, "strm": {"tuple_width": 16, "grid": 2}, "team": {"tokens": 4}}
+    tiny["training_of_model"] = {"hyrsm": {"shot": "tested"}, "team": {"optimizer": "sgd", "momentum": 0.9}}
+    (finished / "methods.yaml").write_text(yaml.safe_dump(values))
+    snakemake(finished, TABLE, *arguments)
+    table = pd.read_csv(finished / TABLE)
+    assert set(table["method"]) == {METHODS[name].title for name in (*others, "clip-fsar-head")}
+    assert len(table) == 2 * (len(others) + 1) and set(table["selection"]) == {"val"}
+    models = finished / "results/models/tiny/small-clip"
+    assert {path.name for path in (models / "hyrsm").iterdir()} == {"shot1-seed1", "shot2-seed1"}
+    assert {path.name for path in (models / "molo").iterdir()} == {"shot1-seed1"}
+    head_alone = load_file(models / "clip-fsar-head/shot1-seed1/model.safetensors")
+    assert head_alone and all(name.startswith("head.") for name in head_alone)
+    assert not (finished / "results/features/tiny/small-clip/clip-fsar-head").exists()
+    assert (finished / "results/features/tiny/small-clip/molo/seed1/test.safetensors").is_file()
+    assert "Nothing to be done" in snakemake(finished, TABLE, *arguments)
 
 
 def test_how_a_training_is_run_trains_nothing_again(finished):

@@ -31,6 +31,7 @@ def episode_logits(
     class_rows: dict[str, int],
     text: Tensor,
     decides_by: DecidesBy = "few-shot",
+    inductive: bool = True,
 ) -> Iterator[Tensor]:
     """Compute the logits of every query.
 
@@ -40,6 +41,7 @@ def episode_logits(
         video_rows, stored: row of each video in what is kept of them (`Head.store`), (V, …) each.
         class_rows, text: row of each class in (C, D) text features.
         decides_by: see `DecidesBy`.
+        inductive: each query is asked alone, where the head lets queries see one another.
 
     Yields:
         (B, N·Q, N) logits of some episodes after the other, the queries of each class in turn.
@@ -50,7 +52,7 @@ def episode_logits(
     support = video_row[torch.from_numpy(episodes.support).to(device)]  # (E, N, K)
     queries = video_row[torch.from_numpy(episodes.queries).to(device)]  # (E, N, Q)
     classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
-    few_shot = None if decides_by == "text" else FewShotLogits(head, stored, text, support, classes)
+    few_shot = None if decides_by == "text" else FewShotLogits(head, stored, text, support, classes, inductive)
 
     batch = head.episodes_at_once
     for start in progress(range(0, len(queries), batch), "episodes", "batch"):
@@ -97,10 +99,14 @@ class FewShotLogits:
         head, stored, text: as for `episode_logits`.
         support: (E, N, K) rows of `stored`.
         classes: (E, N) rows of `text`.
+        inductive: as for `episode_logits`.
     """
 
-    def __init__(self, head: Head, stored: Tensors, text: Tensor, support: Tensor, classes: Tensor):
+    def __init__(
+        self, head: Head, stored: Tensors, text: Tensor, support: Tensor, classes: Tensor, inductive: bool = True
+    ):
         self.head, self.text, self.support, self.classes = head, text, support, classes
+        self.alone = inductive and not head.queries_apart
         self.queries = _video_by_video(head.video_stage, stored)
         if head.support_like_queries(support.shape[-1]):
             self.shots = self.queries
@@ -114,7 +120,15 @@ class FewShotLogits:
         merged = self._mean_of_shots if self.head.averages_shots else _gathered
         support = {name: merged(videos, self.support[part]) for name, videos in self.shots.items()}
         queries = {name: videos[asked] for name, videos in self.queries.items()}
-        return self.head.decide(self.head.episode_stage(support, queries, self.text[self.classes[part]]))
+        text = self.text[self.classes[part]]
+        if not self.alone:
+            return self.head.decide(self.head.episode_stage(support, queries, text))
+        # Each query in an episode of its own, (B, 1, …): one after the other, so that memory is no more than before.
+        logits = []
+        for place in range(asked.shape[1]):
+            own = {name: videos[:, place : place + 1] for name, videos in queries.items()}
+            logits.append(self.head.decide(self.head.episode_stage(support, own, text)))
+        return torch.cat(logits, dim=1)
 
     @staticmethod
     def _mean_of_shots(videos: Tensor, rows: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class PlannedTest:
         decides_by: the support videos, the class names, or both (see `fsar.model.methods.Method`).
         way, shot: N and K of its episodes.
         episodes: the stored episodes.
+        inductive: queries are asked alone (see `fsar.model.methods.Method`).
     """
 
     method: str
@@ -39,6 +40,7 @@ class PlannedTest:
     way: int
     shot: int
     episodes: Path
+    inductive: bool = True
 
 
 def evaluate_model(
@@ -61,7 +63,9 @@ def evaluate_model(
     with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:
         for test in tests:
             episodes = StoredEpisodes.read(test.episodes)
-            parts = episode_logits(head, episodes, video_rows, stored, class_rows, text, test.decides_by)
+            parts = episode_logits(
+                head, episodes, video_rows, stored, class_rows, text, test.decides_by, test.inductive
+            )
             logits = torch.cat([part.cpu() for part in parts]).numpy()  # (E, N·Q, N)
             table = _rows(test, episodes, logits)
             writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))

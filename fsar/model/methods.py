@@ -127,7 +127,8 @@ class Method:
         published_as: the method's name in the published results; empty if there are none.
         model: one of `MODELS`. Methods of the same model share its training.
         decides_by: the support videos (few-shot), the class names (text: zero-shot, no support), or both.
-        inductive: the label of a query does not depend on the other queries of its episode.
+        inductive: the label of a query does not depend on the other queries of its episode; a head that lets queries
+            see one another is then asked one query at a time.
         code: the public code it was made equal to, with its commit; empty if there is none.
         deviations: where this project's default differs from that code; empty if it does not.
         code_selection: how that code chose the checkpoint it reports; here validation decides.

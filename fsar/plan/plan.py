@@ -321,6 +321,7 @@ class Plan:
         only = paths.shot_of(training)
         return [
             {"method": method, "decides_by": METHODS[method].decides_by, "way": way, "shot": shot}
+            | ({} if METHODS[method].inductive else {"inductive": False})
             for method in self.config.methods(benchmark, backbone)
             if METHODS[method].model == model
             for way in self.config.run.ways

@@ -94,6 +94,7 @@ class Head(nn.Module):
         needs_pixels: its losses look at the pixels.
         averages_shots: of a class `episode_stage` is given the mean of its K support videos, not each of them.
         classes_apart: the score of a class does not depend on which other classes there are.
+        queries_apart: the scores of a query do not depend on which other queries there are.
         episodes_at_once: test episodes compared in one call; bounds memory.
         loss_names: the terms that `losses` returns.
         loss_over_queries: whether the loss of an episode is the mean or the sum of its queries' losses.
@@ -104,6 +105,7 @@ class Head(nn.Module):
     needs_pixels: ClassVar[bool] = False
     averages_shots: bool = True
     classes_apart: bool = True
+    queries_apart: bool = True
     episodes_at_once: int = 250
     loss_over_queries: Literal["mean", "sum"] = "mean"
     for_training: nn.ModuleDict

@@ -65,6 +65,21 @@ class Branch(nn.Module):
         return self.scale * support_to_query, self.scale * query_to_support
 
 
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps bilinearly, corners on corners: (F, C, h, w) → (F, C, H, W).
+
+    As two products of matrices: the gradient of PyTorch's own is not the same twice on a GPU.
+    """
+    rows, columns = (weights(old, new).to(maps) for old, new in zip(maps.shape[-2:], size, strict=True))
+    return rows @ maps @ columns.T
+
+
+def weights(old: int, new: int) -> Tensor:
+    """Return what each of the new places takes of the old ones: (new, old), rows of sum 1."""
+    place = torch.arange(new) * ((old - 1) / max(new - 1, 1))  # among the old ones
+    return (1 - (place.unsqueeze(1) - torch.arange(old)).abs()).clamp(min=0)
+
+
 class Decoder(nn.Module):
     """Makes differences of pixels from differences of maps: three times larger maps, convolution, BatchNorm, ReLU.
 
@@ -84,7 +99,7 @@ class Decoder(nn.Module):
         height, width = maps.shape[-2:]
         sizes = [(scale * height, scale * width) for scale in DECODER_SCALES]
         for larger, convolution, norm in zip([*sizes, size], self.convolutions, self.norms, strict=True):
-            maps = F.interpolate(maps, size=larger, mode="bilinear", align_corners=True)
+            maps = resized(maps, larger)
             maps = F.relu(norm(convolution(maps)))
         pixels: Tensor = self.output(maps)
         return pixels
