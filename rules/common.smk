@@ -75,7 +75,7 @@ wildcard_constraints:
     any_split="|".join(SPLITS),
     published="|".join(PUBLISHED),
     dataset="|".join(DATA_SETS),
-    rar="|".join(name for name, data_set in DATA_SETS.items() if data_set.comes == "archive"),
+    archived="|".join(name for name, data_set in DATA_SETS.items() if data_set.comes == "archive"),
     kinetics_split="train|val",
     training=rf"seed\d+(-shot\d+)?|{paths.UNTRAINED}|{paths.GIVEN}",
     way=r"\d+",

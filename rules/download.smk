@@ -2,10 +2,12 @@
 # videos. Fetching runs on the machine that Snakemake is started on, which has the network on a cluster. Where from, and
 # with how much patience, is no parameter: the scripts read it from the config, so no edit makes a finished download again.
 
+from fsar.sources.kinetics import list_path
 from fsar.sources.something import archive_parts
 
 
 localrules:
+    check_sources,
     fetch_split_list,
     fetch_archive,
     fetch_kinetics_list,
@@ -38,9 +40,9 @@ rule fetch_archive:
     output:
         paths.ARCHIVE,
     log:
-        "logs/fetch_archive/{rar}.log",
+        "logs/fetch_archive/{archived}.log",
     benchmark:
-        "logs/fetch_archive/{rar}.tsv"
+        "logs/fetch_archive/{archived}.tsv"
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -49,24 +51,24 @@ rule fetch_archive:
         runtime=growing(1, "d"),
         downloads=1,
     params:
-        source="{rar}.url",
+        source="{archived}",
         path="",
-        sha256=None,  # its source gives none; the first download's is kept
+        sha256=None,  # that of each place, where it is known
     script:
         "../workflow_scripts/fetch_file.py"
 
 
-rule unpack_rar:
+rule unpack_archive:
     input:
         archive=paths.ARCHIVE,
-        lists=expand("data/sources/split_lists/{{rar}}-{split}.txt", split=SPLITS),
+        lists=expand("data/sources/split_lists/{{archived}}-{split}.txt", split=SPLITS),
     output:
-        videos=directory("data/sources/{rar}/videos"),
-        inventory="data/sources/{rar}/unpacked.parquet",
+        videos=directory("data/sources/{archived}/videos"),
+        inventory="data/sources/{archived}/unpacked.parquet",
     log:
-        "logs/unpack_rar/{rar}.log",
+        "logs/unpack_archive/{archived}.log",
     benchmark:
-        "logs/unpack_rar/{rar}.tsv"
+        "logs/unpack_archive/{archived}.tsv"
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -74,9 +76,9 @@ rule unpack_rar:
         mem_mb=growing(2000),
         runtime=growing(4, "h"),
     params:
-        code=code("unpack_rar.py"),
+        code=code("unpack_archive.py"),
     script:
-        "../workflow_scripts/unpack_rar.py"
+        "../workflow_scripts/unpack_archive.py"
 
 
 rule fetch_kinetics_list:
@@ -94,8 +96,8 @@ rule fetch_kinetics_list:
         runtime=growing(10, "m"),
         downloads=1,
     params:
-        source="kinetics.{kinetics_split}",
-        path="",
+        source="kinetics",
+        path=lambda w: list_path(w.kinetics_split),
         sha256=None,
     script:
         "../workflow_scripts/fetch_file.py"
@@ -199,3 +201,17 @@ rule list_videos:
         prompts=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.prompts,
     script:
         "../workflow_scripts/list_videos.py"
+
+
+# Asks the places of what a run fetches, whenever it is asked for: `snakemake check_sources`. No output, as `verify`.
+rule check_sources:
+    log:
+        "logs/check_sources.log",
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(1, "h"),
+    script:
+        "../workflow_scripts/check_sources.py"

@@ -36,7 +36,7 @@ rule train_model:
         data_seed=CONFIG.seed,
         # Not an output: Snakemake deletes the outputs of a job that fails, and this is what it goes on from.
         checkpoint=paths.CHECKPOINT,
-        tensorboard=paths.TENSORBOARD,
+        curves=paths.CURVES,
     script:
         "../workflow_scripts/train_model.py"
 

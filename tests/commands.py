@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def commands(repository: Path) -> dict[tuple[str, ...], list[str]]:
-    """Return each command of the README, docs/ and the comments of configs, as words, with the files that name it."""
+    """Return each command of documents and of the comments of configs, as words, with the files that name it."""
     found: dict[tuple[str, ...], list[str]] = {}
-    for path in [repository / "README.md", *sorted(repository.glob("docs/*.md"))]:
+    for path in [repository / "README.md", repository / "CONTRIBUTING.md", *sorted(repository.glob("docs/*.md"))]:
         for line in of_markdown(path.read_text()):
             found.setdefault(words(line), []).append(path.name)
     comments = [*repository.glob("*.yaml"), *repository.glob("configs/*.yaml"), *repository.glob("profiles/*/*.yaml")]

@@ -4,13 +4,27 @@ import io
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fsar.errors import UserError
 from fsar.sources import archives
-from fsar.sources.archives import Joined, Member, extract_rar, extract_tar, rar_members
-from tests.archives import FOLDER, LINK, make_rar, make_tar
+from fsar.sources.archives import (
+    Joined,
+    Member,
+    extract,
+    extract_rar,
+    extract_tar,
+    extract_zip,
+    members_of,
+    rar_members,
+    zip_members,
+)
+from fsar.sources.split_lists import Entry
+from fsar.sources.unpack import unpack
+from tests.archives import FOLDER, LINK, make_rar, make_tar, make_zip
 
 NAMES = ["plain.avi", "it's (50%) & so [HD]!.avi", "größe 動画.avi", "@list.avi", "-o.avi", "star*.avi"]
 
@@ -19,18 +33,20 @@ def everything_below(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir())
 
 
-def test_rar_names_of_every_kind(tmp_path):
+@pytest.mark.parametrize(("make", "folder"), [(make_rar, "videos"), (make_zip, "videos/")])
+def test_names_of_every_kind(tmp_path, make, folder):
     members = [(f"videos/{name}", name.encode() * 100) for name in NAMES]
-    (tmp_path / "a.rar").write_bytes(make_rar([("videos", b""), *members], modes={"videos": FOLDER}))
-    found = rar_members(tmp_path / "a.rar")
+    (tmp_path / "archive").write_bytes(make([(folder, b""), *members], modes={folder: FOLDER}))
+    found = members_of(tmp_path / "archive")
     assert [(m.name, m.size) for m in found] == [(name, len(content)) for name, content in members]
     wanted = {name: tmp_path / "out" / str(number) for number, (name, _) in enumerate(members) if number != 2}
-    extract_rar(tmp_path / "a.rar", wanted, found)
+    extract(tmp_path / "archive", wanted, found)
     assert {name: path.read_bytes() for name, path in wanted.items()} == {n: c for n, c in members if n in wanted}
     assert everything_below(tmp_path / "out") == ["0", "1", "3", "4", "5"]
 
 
-def test_hostile_rar(tmp_path):
+@pytest.mark.parametrize("make", [make_rar, make_zip])
+def test_hostile_names_and_links(tmp_path, make):
     hostile = [
         ("../../escaped.avi", b"1"),
         ("/tmp/absolute.avi", b"2"),
@@ -38,13 +54,13 @@ def test_hostile_rar(tmp_path):
         ("v/ok.avi", b"ok"),
     ]
     (tmp_path / "in").mkdir()
-    path = tmp_path / "in" / "a.rar"
-    path.write_bytes(make_rar(hostile, modes={"link.avi": LINK}))
-    members = rar_members(path)
+    path = tmp_path / "in" / "archive"
+    path.write_bytes(make(hostile, modes={"link.avi": LINK}))
+    members = members_of(path)
     assert "link.avi" not in [m.name for m in members]
     # whatever they are called there, they go where the caller says
     wanted = {m.name: tmp_path / "in" / "out" / f"{number}.avi" for number, m in enumerate(members)}
-    extract_rar(path, wanted, members)
+    extract(path, wanted, members)
     assert all(name.startswith("in/") for name in everything_below(tmp_path))
     assert b"ok" in [p.read_bytes() for p in wanted.values()]
 
@@ -62,6 +78,73 @@ def test_damaged_rar(tmp_path):
     (tmp_path / "text.rar").write_text("nothing of the kind")
     with pytest.raises(UserError, match="cannot be read as an archive"):
         rar_members(tmp_path / "text.rar")
+
+
+def test_damaged_zip(tmp_path):
+    random = bytes((i * i * 31 + i // 7) % 251 for i in range(5000))
+    whole = make_zip([("a.avi", random), ("b.avi", random[::-1])])
+    flipped = whole[:300] + bytes([whole[300] ^ 255]) + whole[301:]
+    for content in (whole[:-30], whole[: len(whole) // 2], flipped, b"PK\x03\x04 and nothing else"):
+        (tmp_path / "a.zip").write_bytes(content)
+        with pytest.raises(UserError, match=r"a\.zip cannot be (unpacked|read as an archive)"):
+            extract_zip(
+                tmp_path / "a.zip",
+                {n: tmp_path / "out" / n for n in ("a.avi", "b.avi")},
+                members_of(tmp_path / "a.zip"),
+            )
+        assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_zip_that_claims_what_it_has_not(tmp_path, monkeypatch):
+    path = tmp_path / "a.zip"
+    path.write_bytes(make_zip([("secret.avi", b"1"), ("plain.avi", b"2")], encrypted=["secret.avi"]))
+    assert [member.name for member in zip_members(path)] == ["plain.avi"]
+    with pytest.raises(UserError, match=r"has no file 'secret\.avi'"):
+        extract_zip(path, {"secret.avi": tmp_path / "secret.avi"}, zip_members(path))
+    monkeypatch.setattr(archives, "MAX_RATIO_FROM", 1000)
+    path.write_bytes(make_zip([("zeros.avi", bytes(1 << 20))]))
+    with pytest.raises(UserError, match="would unpack to 1048576 bytes, more than 20 times its size; refused"):
+        extract_zip(path, {"zeros.avi": tmp_path / "zeros.avi"}, zip_members(path))
+    monkeypatch.setattr(archives, "MAX_VIDEO", 1000)
+    with pytest.raises(UserError, match="claims 1048576 bytes, more than any video; refused"):
+        extract_zip(path, {"zeros.avi": tmp_path / "zeros.avi"}, zip_members(path))
+    assert everything_below(tmp_path) == ["a.zip"]
+
+
+ENTRIES = [
+    Entry(f"videos/{folder}/v_{name}_g01_c0{i}.avi", "train", 0)
+    for folder, name in (("YoYo", "YoYo"), ("HandstandPushups", "HandStandPushups"))
+    for i in range(2)
+]
+VIDEOS = {f"{entry.folder}/{entry.file}": entry.file.encode() for entry in ENTRIES}
+FLAT = [(f"UCF101/{entry.file.replace('dStand', 'dstand')}", entry.file.encode()) for entry in ENTRIES]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        make_rar([(f"UCF-101/{name}", content) for name, content in VIDEOS.items()]),
+        make_zip([(f"UCF-101/{name}", content) for name, content in VIDEOS.items()]),
+        make_zip([*FLAT, ("UCF101/v_Other_g01_c01.avi", b"unlisted"), ("__MACOSX/UCF101/._v_YoYo_g01_c00.avi", b"no")]),
+        make_zip([("in/YoYo.zip", make_zip(FLAT[:2])), ("in/HandstandPushups.rar", make_rar(FLAT[2:]))]),
+    ],
+    ids=["RAR", "zip", "one folder for all", "archives in a zip"],
+)
+def test_whatever_the_folders_the_inventory_is_the_same(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    Path("archive").write_bytes(content)
+    unpack(Path("archive"), ENTRIES, Path("videos"), Path("unpacked.parquet"))
+    found = pd.read_parquet("unpacked.parquet")
+    assert {f"{r.folder}/{r.file}": Path(r.path).read_bytes() for r in found.itertuples()} == VIDEOS
+    assert list(found["path"]) == sorted(f"videos/{name}" for name in VIDEOS)
+    assert everything_below(tmp_path) == sorted(["archive", "unpacked.parquet", *found["path"]])
+
+
+def test_archives_in_archives_in_an_archive_are_not_looked_for(tmp_path):
+    inner = make_zip([("b.zip", make_zip(FLAT))])
+    (tmp_path / "archive").write_bytes(make_zip([("a.zip", inner)]))
+    with pytest.raises(UserError, match="holds none of the 4 videos"):
+        unpack(tmp_path / "archive", ENTRIES, tmp_path / "videos", tmp_path / "unpacked.parquet")
 
 
 TALKER = f"""#!{sys.executable}

@@ -19,7 +19,7 @@ from fsar.sources.published import list_videos
 from fsar.sources.something import annotation_files, archive_parts, templates
 from fsar.sources.split_lists import Entry, class_name, read_split_lists, split_lists
 from fsar.videos.shards import shard_of
-from tests.archives import Served, make_rar, make_tar, serving
+from tests.archives import Served, make_rar, make_tar, make_zip, serving
 from tests.dry_runs import dry_runs, planned
 from tests.videos import make_video
 from tests.workflow import copy_project, rules_to_run, snakemake
@@ -160,16 +160,17 @@ class Miniature:
         self.files["hmdb51_org.rar"] = Served(archive, drops=[len(archive) // 3, len(archive) // 3])
 
     def ucf101(self) -> None:
-        names = iter(["ApplyEyeMakeup", "BlowDryHair", "Archery", "TaiChi", "YoYo", "HighJump", "Shotput"])
+        names = iter(["ApplyEyeMakeup", "BlowDryHair", "Archery", "TaiChi", "HandstandPushups", "HighJump", "Shotput"])
         lines, members = {split: [] for split in SPLITS}, []
         for split, count in CLASSES.items():
             for number in range(count):
                 name = next(names)
-                files = [f"v_{name}_g01_c{i:02d}.avi" for i in range(PER_CLASS)]
+                files = [f"v_{name.replace('dstand', 'dStand')}_g01_c{i:02d}.avi" for i in range(PER_CLASS)]
                 lines[split] += [f"{split}{number}//videos/{name}/{file}" for file in files]
-                members += [(f"UCF-101/{name}/{file}", self.videos["avi"]) for file in files]
+                # The zip has one folder for all, and its own way of writing a class.
+                members += [(f"UCF101/{file.replace('dStand', 'dstand')}", self.videos["avi"]) for file in files]
         self.lists("ucf101", lines)
-        self.files["UCF101.rar"] = Served(make_rar(members), statuses=[503])
+        self.files["UCF101_videos.zip"] = Served(make_zip(members), head=False)
 
     def kinetics(self) -> None:
         names = iter(
@@ -196,7 +197,20 @@ class Miniature:
         """Serve the lists of archives, which name the server."""
         for split in ("train", "val"):
             own = [url + name for name in self.archives if f"/{split}/" in name]
-            self.files[f"{split}_path.txt"] = Served("\n".join(own).encode())
+            self.files[f"k400/{split}/k400_{split}_path.txt"] = Served("\n".join(own).encode())
+
+    def places(self, url: str) -> str:
+        """Return what stands for the public places: of HMDB51's none answers, of UCF101's the second, with checksum."""
+        archive = self.files["UCF101_videos.zip"].content
+        rows = [
+            "of,url,bytes,sha256",
+            f"split_lists,{url}lists/,,",
+            f"ucf101,{url}gone/UCF101.rar,,",
+            f"ucf101,{url}UCF101_videos.zip,{len(archive)},{hashlib.sha256(archive).hexdigest()}",
+            f"hmdb51,{url}gone/hmdb51_org.rar,,",
+            f"kinetics,{url}gone/,,",
+        ]
+        return "".join(f"{row}\n" for row in rows)
 
     def something(self, folder: Path) -> None:
         members, labels = [], []
@@ -230,6 +244,7 @@ def prepared(repository, tmp_path_factory):
     (folder / "fsar/sources/split_lists.csv").write_text(miniature.table)
     with serving(miniature.files) as url:
         miniature.kinetics_lists(url)
+        (folder / "fsar/sources/places.csv").write_text(miniature.places(url))
         small = {"frames": {"size": 64, "shards": 2}, "shots": [1, 2]}
         settings = {
             "run": {"benchmarks": list(PUBLISHED), "ways": [2], "backbones": ["small-clip"]},
@@ -237,15 +252,15 @@ def prepared(repository, tmp_path_factory):
             "training": {"way": 2, "queries": 1},
             "episodes": {"val": 10, "test": 10},
             "sources": {
-                "split_lists": url + "lists/",
-                "hmdb51": {"url": url + "hmdb51_org.rar"},
-                "ucf101": {"url": url + "UCF101.rar"},
-                "kinetics": {"train": url + "train_path.txt", "val": url + "val_path.txt", "parts": 2},
+                "hmdb51": {"mirrors": [url + "hmdb51_org.rar"]},
+                "kinetics": {"mirrors": [url + "k400"], "parts": 2},
                 "ssv2": {"folder": str(own / "registered")},
                 "pause": 0.05,
             },
         }
         (folder / "miniature.yaml").write_text(yaml.safe_dump(settings))
+        (folder / "asked.txt").write_text(snakemake(folder, "check_sources", *MINIATURE))
+        miniature.files["UCF101_videos.zip"].statuses.append(503)
         snakemake(folder, "data", *MINIATURE)
     return folder
 
@@ -287,6 +302,35 @@ def test_ids_are_those_of_the_lists_and_files_are_where_they_should_be(prepared)
     assert list(missing["class"]) == ["diving"] and list(missing["split"]) == ["test"]
 
 
+def test_places_are_asked_before_they_are_used(prepared):
+    """Each place of each file with its size, before any download; afterwards it is recorded which one was used."""
+    asked = (prepared / "asked.txt").read_text()
+    rows = [line.split(maxsplit=3) for line in asked.splitlines()]
+    used = {row[0]: row[2:] for row in rows if row[1:2] == ["yes"]}
+    assert len(used) == 15 + 2 + 2  # split lists, archives, lists of archives
+    for path, (size, answer) in used.items():
+        record = json.loads((prepared / f"{path}.record.json").read_text())
+        assert (size, answer.split()) == (f"{record['bytes']:,}", ["answers", record["url"]])
+    records = [used[f"data/sources/{name}/archive"][1].rsplit("/", 1)[-1] for name in ("hmdb51", "ucf101")]
+    assert records == ["hmdb51_org.rar", "UCF101_videos.zip"]
+    refused = [row[0] for row in rows if "is refused by its server: 404 Not Found" in " ".join(row)]
+    lists = ["data/sources/kinetics/train.txt", "data/sources/kinetics/val.txt"]
+    assert sorted(refused) == ["all", "data/sources/hmdb51/archive", *lists, "data/sources/ucf101/archive"]
+    assert re.search(r"^all 3 archives +yes +[\d,]+ +answers +http://\S+/k400$", asked, re.MULTILINE)
+
+
+def test_a_file_that_no_place_gives_is_told(prepared, tmp_path):
+    folder = copy_project(prepared, tmp_path / "project")
+    values = yaml.safe_load((prepared / "miniature.yaml").read_text())
+    values["run"]["benchmarks"] = ["hmdb51"]
+    (folder / "miniature.yaml").write_text(yaml.safe_dump(values))
+    shutil.copytree(prepared / "data/sources/split_lists", folder / "data/sources/split_lists")
+    output = snakemake(folder, "check_sources", *MINIATURE, ok=False)
+    assert "No place gives data/sources/hmdb51/archive: the table above has the reasons" in output
+    logged = (folder / "logs/check_sources.log").read_text()
+    assert logged.count("is there already") == 3 and logged.count("Connection refused") == 2
+
+
 def test_the_report_of_the_data(prepared):
     table = pd.read_parquet(prepared / "results/data/kinetics100.parquet")
     assert table["status"].value_counts().to_dict() == {"ok": 27, "missing": 1}
@@ -305,10 +349,10 @@ def test_no_edit_of_the_config_makes_a_finished_download_again(prepared):
     values = yaml.safe_load((prepared / "miniature.yaml").read_text())
     gone = "http://127.0.0.1:9/"
     mirrors = {
-        "split_lists": gone,
-        "hmdb51": {"url": gone + "x.rar"},
-        "ucf101": {"url": gone + "y.rar"},
-        "kinetics": {"train": gone + "a.txt", "val": gone + "b.txt", "parts": 2},
+        "split_lists": [gone],
+        "hmdb51": {"mirrors": [gone + "x.rar"]},
+        "ucf101": {"mirrors": [{"url": gone + "y.rar", "bytes": 7, "sha256": "0" * 64}, gone + "z.zip"]},
+        "kinetics": {"mirrors": [gone], "parts": 2},
     }
     patience = {"rate_limit": 1.0, "retries": 2, "pause": 0.5, "timeout": 1.0}
     runs = []
@@ -375,7 +419,7 @@ def test_a_video_that_is_found_later_decodes_its_shard_alone(prepared):
 
 def test_one_benchmark_alone_is_a_target(prepared):
     plan = snakemake(prepared, "--dry-run", "--forceall", "data_ucf101", *MINIATURE)
-    assert "UCF101.rar" in plan or "ucf101.rar" in plan
+    assert "data/sources/ucf101/archive" in plan
     assert not re.search(r"data/(hmdb51|kinetics100|ssv2_full)/", plan)
 
 
@@ -398,12 +442,12 @@ def test_verify_names_damage_and_builds_a_shard_again(prepared):
     assert index.read_bytes() == whole
 
     video = next((prepared / "data/sources/ucf101/videos").rglob("*.avi"))
-    archive = prepared / "data/sources/hmdb51/hmdb51.rar"
+    archive = prepared / "data/sources/hmdb51/archive"
     before = video.read_bytes(), archive.read_bytes()
     video.unlink()
     archive.write_bytes(before[1][:-1] + b"X")
     output = snakemake(prepared, "verify", *MINIATURE, ok=False)
-    assert f"{video.name} is gone; delete" in output and "hmdb51.rar is not what was downloaded" in output
+    assert f"{video.name} is gone; delete" in output and "hmdb51/archive is not what was downloaded" in output
     video.write_bytes(before[0])
     archive.write_bytes(before[1])
 
@@ -420,7 +464,9 @@ def test_files_that_are_there_already_are_used(prepared, tmp_path):
     values["sources"]["ucf101"] = {"folder": str(tmp_path / "my copy")}
     (folder / "miniature.yaml").write_text(yaml.safe_dump(values))
     plan = rules_to_run(folder, "data/ucf101/frames/index.parquet", *MINIATURE)
-    assert {"list_folder", "list_videos", "decode_frames"} <= plan and plan.isdisjoint({"fetch_archive", "unpack_rar"})
+    assert {"list_folder", "list_videos", "decode_frames"} <= plan and plan.isdisjoint(
+        {"fetch_archive", "unpack_archive"}
+    )
     snakemake(folder, "data/ucf101/frames/index.parquet", *MINIATURE)
     ours, theirs = (pd.read_parquet(f / "data/ucf101/frames/index.parquet") for f in (folder, prepared))
     pd.testing.assert_frame_equal(ours, theirs)
@@ -430,7 +476,7 @@ def test_a_list_that_is_not_the_published_one_is_refused(prepared, tmp_path):
     folder = copy_project(prepared, tmp_path / "project")
     with serving({"lists/configs/ucf101/val_few_shot.txt": Served(b"val0//videos/x/y.avi\n")}) as url:
         values = yaml.safe_load((prepared / "miniature.yaml").read_text())
-        values["sources"]["split_lists"] = url + "lists/"
+        values["sources"]["split_lists"] = [url + "lists/"]
         (folder / "miniature.yaml").write_text(yaml.safe_dump(values))
         output = snakemake(folder, "data/sources/split_lists/ucf101-val.txt", *MINIATURE, ok=False)
     assert "gave a file with the sha256" in output and not list(folder.rglob("*-val.txt"))

@@ -141,10 +141,34 @@ def test_every_key_says_what_it_decides(repository):
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
         "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
-        "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing", "FramesConfig.timeout",
-        "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
-        "SourcesConfig.split_lists", "Archive.url", "KineticsArchives.train", "KineticsArchives.val",
+        "TrainingConfig.logger", "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing",
+        "FramesConfig.timeout", "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause",
+        "SourcesConfig.timeout",
+        "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
+        "Mirror.url", "Mirror.bytes", "Mirror.sha256",
     } == execution  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "told"),
+    [
+        ("https://mine/v.rar", "sources.ucf101.mirrors is 'https://mine/v.rar'"),
+        (["mine/v.rar"], "mirrors.0.url is 'mine/v.rar'; it must be a URL that begins with http:// or https://"),
+        (
+            [{"url": "https://mine/v.rar", "sha": "0"}],
+            "unknown key sources.ucf101.mirrors.0.sha; did you mean 'sha256'",
+        ),
+        ([{"url": "https://mine/v.rar", "sha256": "0"}], "mirrors.0.sha256 is '0'; it must be 64 hexadecimal digits"),
+        ([{"url": "https://mine/v.rar", "bytes": 0}], "mirrors.0.bytes is 0; the nearest valid value is 1"),
+    ],
+)
+def test_mirrors(values, mirrors, told):
+    for right in ([], ["https://mine/v.rar", {"url": "http://mine/v.zip", "bytes": 7, "sha256": "0" * 64}]):
+        named = changed(values, "sources.ucf101.mirrors", right)
+        jsonschema.validate(named, schema())
+        assert len(load(named).sources.ucf101.mirrors) == len(right)
+    with pytest.raises(UserError, match=re.escape(told)):
+        load(changed(values, "sources.ucf101.mirrors", mirrors))
 
 
 def test_what_is_asked_for_in_this_run_comes_before_a_benchmarks_own(values):

@@ -95,6 +95,7 @@ CHANGES = {
     "TrainingConfig.validate_every": ("benchmarks.tiny.training.validate_every", 4),
     "TrainingConfig.precision": ("training.precision", "bf16-mixed"),
     "TrainingConfig.checkpoint_every": ("benchmarks.tiny.training.checkpoint_every", 4),
+    "TrainingConfig.logger": ("training.logger", "csv"),
     "TrainingConfig.activation_checkpointing": ("training.activation_checkpointing", True),
     "TrainingConfig.devices": ("benchmarks.tiny.training", {"devices": 2, "threads": 2}),
     "TrainingConfig.threads": ("benchmarks.tiny.training.threads", 2),
@@ -164,7 +165,7 @@ for head, kind in (("hyrsm", "HyrsmConfig"), ("hyrsmpp", "HyrsmppConfig"), ("mol
         shared |= {"items": "videos", "relation_dropout": 0.2, "relation_output_dropout": 0.1}
     PARAMETERS |= {f"{kind}.{name}": (f"heads.{head}.{name}", value) for name, value in shared.items()}
 MISSING = "Missing output files"
-DOWNLOADS = ("Archive", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
+DOWNLOADS = ("Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
 # What lists rows, models or tests runs for those that are new; which stages that is depends on what is there already.
 LISTS = {f"RunConfig.{name}" for name in ("benchmarks", "backbones", "methods", "ways", "shots", "seeds")}
 LISTS |= {f"BenchmarkConfig.{name}" for name in ("variant_of", "methods", "shots", "trained")}

@@ -172,7 +172,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
         code={"fsar/training/fit.py": "1"},
         output=world / name,
         checkpoint=world / "checkpoints" / f"{name}.pt",
-        tensorboard=world / "tensorboard" / name,
+        curves=world / "tensorboard" / name,
     )
     return job, files
 

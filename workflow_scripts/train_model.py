@@ -44,6 +44,6 @@ with logged(snakemake.log[0]):
                 ],
                 output=Path(snakemake.output.weights).parent,
                 checkpoint=Path(params.checkpoint),
-                tensorboard=Path(params.tensorboard),
+                curves=Path("logs", job.training.logger, params.curves),
             ),
         )

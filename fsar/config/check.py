@@ -1,6 +1,7 @@
 """What does not fit together in a config, found before any job starts."""
 
 import importlib.util
+import os
 from collections.abc import Iterable, Mapping
 
 from fsar.config.merge import Config
@@ -42,6 +43,38 @@ def check_decoders(config: Config) -> None:
     ]
     if problems:
         raise UserError(message(problems))
+
+
+def check_loggers(config: Config) -> None:
+    """Check that trainings can show their metrics where the config says, as far as it shows here.
+
+    Raises:
+        UserError: naming the benchmark and what to do.
+    """
+    asked = {
+        config.settings(benchmark, "training", backbone).logger: benchmark
+        for benchmark in config.run.benchmarks
+        for backbone in config.backbones_used(benchmark)
+        if config.trained_here(benchmark, backbone)
+    }
+    problems = [
+        f"training.logger of benchmark {benchmark!r} is {kind}: {lacks}"
+        for kind, benchmark in asked.items()
+        if (lacks := logger_lacks(kind))
+    ]
+    if problems:
+        raise UserError(message(problems))
+
+
+def logger_lacks(kind: str) -> str:
+    """Say what a `training.logger` lacks here, and what to do; nothing if it lacks nothing."""
+    if kind not in ("wandb", "mlflow"):
+        return ""
+    if importlib.util.find_spec(kind) is None:
+        return f"the package is not installed: `pip install {kind}`, or choose tensorboard or csv"
+    if kind == "mlflow" and not os.environ.get("MLFLOW_TRACKING_URI"):
+        return "MLFLOW_TRACKING_URI is not set: give it the address of an MLflow server, or choose tensorboard or csv"
+    return ""
 
 
 def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
@@ -236,9 +269,5 @@ def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
 def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:
     """Say what is not known of where a published benchmark's files are."""
     data_set = PUBLISHED[kind]
-    place = getattr(config.sources, data_set.name)
-    if not config.sources.split_lists:
-        yield f"benchmark {benchmark!r} needs sources.split_lists, the URL of the split lists"
-    if not place.folder and not (data_set.urls and all(getattr(place, name) for name in data_set.urls)):
-        named = " or ".join(f"sources.{data_set.name}.{name}" for name in ("folder", *data_set.urls))
-        yield f"benchmark {benchmark!r} needs {named}: where its videos are (docs/data.md)"
+    if data_set.comes == "by hand" and not getattr(config.sources, data_set.name).folder:
+        yield f"benchmark {benchmark!r} needs sources.{data_set.name}.folder: where its videos are (docs/data.md)"

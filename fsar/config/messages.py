@@ -53,6 +53,10 @@ def describe(problem: Any) -> str:
             return f"{where} is {given!r}; it must be greater than {context['gt']}"
         case "less_than":
             return f"{where} is {given!r}; it must be less than {context['lt']}"
+        case "string_pattern_mismatch" if "https" in context["pattern"]:
+            return f"{where} is {given!r}; it must be a URL that begins with http:// or https://"
+        case "string_pattern_mismatch" if "sha256" in where:
+            return f"{where} is {given!r}; it must be 64 hexadecimal digits"
         case "string_pattern_mismatch":
             return f"{where}: the name {given!r} may hold only letters, digits, '-', '.' and single '_'"
         case "model_type" | "model_attributes_type" | "dict_type":
@@ -70,7 +74,9 @@ def _section_at(location: Iterable[Any]) -> type[Section] | None:
     """Follow a location of Pydantic's to its section, to know the valid keys there."""
     found: Any = Config
     for part in location:
-        if get_origin(found) is dict:  # an entry by name
+        if get_origin(found) is list:  # an entry by number
+            found = get_args(get_args(found)[0])[0]
+        elif get_origin(found) is dict:  # an entry by name
             found = get_args(found)[1]
         elif part in SOURCES and not isinstance(found, type):  # which kind of source
             found = SOURCES[part]

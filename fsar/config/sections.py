@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fsar.config.declare import HEAD, MODEL, NOTHING, ROWS, Section, key, section
 from fsar.config.heads import HeadsConfig
@@ -142,10 +142,33 @@ class PublishedSource(Section):
 SOURCES: dict[str, type[Section]] = {"demo": DemoSource, "csv": CsvSource, **dict.fromkeys(PUBLISHED, PublishedSource)}
 
 
+# Where something is fetched from.
+Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+
+
+class Mirror(Section):
+    """A place of your own that an archive is fetched from, with what is known of the file."""
+
+    url: Url = key("Where the archive is, RAR or zip.", NOTHING)
+    bytes: int | None = key("Its size; a file of another is not downloaded.", NOTHING, unit="bytes", default=None, ge=1)
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = key(
+        "Its checksum; without one, that of the first download is kept.", NOTHING, default=None
+    )
+
+
+def _with_url(mirror: object) -> object:
+    return {"url": mirror} if isinstance(mirror, str) else mirror
+
+
 class Archive(Section):
     """A data set in one archive."""
 
-    url: str = key("Where its archive is; a mirror is another URL.", NOTHING, default="")
+    mirrors: list[Annotated[Mirror, BeforeValidator(_with_url, json_schema_input_type=Url | Mirror)]] = key(
+        "Places of your own that have the archive, tried in order before the public ones; each a URL, or a section "
+        "with `url`, `bytes` and `sha256`.",
+        NOTHING,
+        default=[],
+    )
     folder: str = key(
         "A folder where its videos are already, at any depth; nothing is downloaded then.", FOLDER, default=""
     )
@@ -154,8 +177,12 @@ class Archive(Section):
 class KineticsArchives(Section):
     """Kinetics-400, in many archives."""
 
-    train: str = key("Where the list of the training archives is.", NOTHING, default="")
-    val: str = key("Where the list of the validation archives is.", NOTHING, default="")
+    mirrors: list[Url] = key(
+        "Places of your own, tried in order before the public one: URLs of folders with train/k400_train_path.txt and "
+        "val/k400_val_path.txt, which list the archives, and the archives beside them.",
+        NOTHING,
+        default=[],
+    )
     folder: str = key(
         "A folder where its videos are already, at any depth; nothing is downloaded then.", FOLDER, default=""
     )
@@ -176,10 +203,13 @@ class RegisteredFiles(Section):
 
 
 class SourcesConfig(Section):
-    """Where the videos of the published benchmarks come from."""
+    """Where the videos of the published benchmarks come from, beside the public places in fsar/sources/places.csv."""
 
-    split_lists: str = key(
-        "URL that the paths of the split lists follow; a mirror is another URL.", NOTHING, default=""
+    split_lists: list[Url] = key(
+        "Places of your own that have the split lists, tried in order before the pinned commit: URLs of folders with "
+        "the paths of fsar/sources/split_lists.csv.",
+        NOTHING,
+        default=[],
     )
     hmdb51: Archive = section("HMDB51.", default=Archive())
     ucf101: Archive = section("UCF101.", default=Archive())
@@ -389,6 +419,12 @@ class TrainingConfig(Section):
         unit="episodes",
         default=100,
         ge=1,
+    )
+    logger: Literal["tensorboard", "csv", "wandb", "mlflow", "none"] = key(
+        "Where a training shows its metrics while it runs: files below logs/, Weights & Biases, an MLflow server, or "
+        "nowhere.",
+        NOTHING,
+        default="tensorboard",
     )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key(
         "Arithmetic of the training step.", ("train_model",), default="32-true"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from fsar.config import SPLITS, CsvSource
-from fsar.config.check import check_decoders, check_pictures, check_source_counts
+from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
 from fsar.errors import UserError
 from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
@@ -14,12 +14,12 @@ from fsar.model.methods import MODELS
 from fsar.plan import paths
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
-from fsar.plan.sources import check_sources
+from fsar.plan.sources import check_registered_files
 from fsar.sources.manifest import video_counts
 
 
 def check_before_jobs(plan: Plan, own_environments: bool) -> None:
-    """Check what a config says of a user's lists and folders, of decoders, backbones, texts and clips.
+    """Check what a config says of a user's lists and folders, of decoders, loggers, backbones, texts and clips.
 
     Args:
         plan: of the run.
@@ -32,9 +32,10 @@ def check_before_jobs(plan: Plan, own_environments: bool) -> None:
         source = plan.config.benchmarks[plan.config.base(benchmark)].source
         if isinstance(source, CsvSource):
             check_source_counts(plan.config, benchmark, video_counts(plan.videos.own_list(source.file)))
-    check_sources(plan.config)
+    check_registered_files(plan.config)
     if not own_environments:
         check_decoders(plan.config)
+        check_loggers(plan.config)
     check_backbones(plan, own_environments)
     check_texts(plan)
     PlannedPredictions(plan).check()

@@ -24,6 +24,7 @@ NOT_DECISIVE = (
     "fsar.sources.download",  # what it brings is checked, and stays
     "fsar.training.checkpoint",
     "fsar.training.environment",
+    "fsar.training.loggers",
 )
 
 

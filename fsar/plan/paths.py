@@ -11,7 +11,7 @@ SHARD = "data/{benchmark}/frames/shard-{shard}"
 EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
 
 SPLIT_LIST = "data/sources/split_lists/{published}-{any_split}.txt"
-ARCHIVE = "data/sources/{rar}/{rar}.rar"
+ARCHIVE = "data/sources/{archived}/archive"  # RAR or zip, as its place has it
 UNPACKED_VIDEOS = "data/sources/{dataset}/videos"
 UNPACKED = "data/sources/{dataset}/unpacked.parquet"
 FOLDER_INVENTORY = "data/sources/{dataset}/folder.parquet"
@@ -22,7 +22,7 @@ KINETICS_PART = "data/sources/kinetics/part{part}.parquet"
 # of its own; given (weights from elsewhere); or untrained.
 MODEL = "results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}"
 CHECKPOINT = "results/checkpoints/{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}.pt"
-TENSORBOARD = "logs/tensorboard/{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}"
+CURVES = "{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
 FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors"
 PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
 
@@ -37,7 +37,7 @@ FIGURE = "results/figures/{figure}"  # .parquet, .pdf, .svg, .png
 # Logs (.log) and measured times (.tsv) of the jobs whose cost a figure shows.
 DECODE_LOG = "logs/decode_frames/{benchmark}-{shard}"
 EPISODES_LOG = "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot"
-TRAIN_LOG = "logs/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}"
+TRAIN_LOG = "logs/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
 FEATURES_LOG = "logs/encode_features/{benchmark}-{backbone}-{model}-{training}"
 TESTS_LOG = "logs/evaluate_model/{benchmark}-{backbone}-{model}-{training}"
 

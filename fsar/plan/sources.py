@@ -5,6 +5,8 @@ from pathlib import Path
 from fsar.config import SPLITS, Config, CsvSource, DemoSource, PublishedSource
 from fsar.plan import paths
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
+from fsar.sources.kinetics import list_path
+from fsar.sources.places import SPLIT_LISTS, Place, places_of
 from fsar.sources.something import archive_parts
 from fsar.sources.split_lists import split_lists as known_split_lists
 
@@ -50,13 +52,51 @@ def made_files(config: Config, dataset: str) -> list[str]:
     return [paths.UNPACKED.format(dataset=dataset)]
 
 
+def files_to_fetch(config: Config) -> dict[str, list[Place]]:
+    """Return the files that a run begins with and fetches, each with its places in order.
+
+    Of Kinetics these are the lists of its archives. An archive that was unpacked, and removed since, is not among them.
+    """
+    found: dict[str, list[Place]] = {}
+    lists: dict[str, list[Place]] = {}
+    for benchmark in config.run.benchmarks:
+        source = config.benchmarks[config.base(benchmark)].source
+        if not isinstance(source, PublishedSource):
+            continue
+        for split, path in zip(SPLITS, split_lists(source.kind), strict=True):
+            below, sha256 = (split_list_fact(source.kind, split, fact) for fact in ("path", "sha256"))
+            lists[path] = places_of(config.sources, SPLIT_LISTS, below, sha256)
+        data_set = PUBLISHED[source.kind]
+        if data_set.comes == "by hand" or getattr(config.sources, data_set.name).folder:
+            continue
+        if data_set.comes == "parts":
+            found |= _lists_of_archives(config)
+        elif not Path(paths.UNPACKED.format(dataset=data_set.name)).exists():
+            found[paths.ARCHIVE.format(archived=data_set.name)] = places_of(config.sources, data_set.name)
+    return found | lists
+
+
+def _lists_of_archives(config: Config) -> dict[str, list[Place]]:
+    return {
+        paths.KINETICS_LIST.format(kinetics_split=split): places_of(config.sources, "kinetics", list_path(split))
+        for split in ("train", "val")
+    }
+
+
+def lists_of_archives(config: Config) -> dict[str, list[Place]]:
+    """Return the lists whose archives a run fetches, with their places; none once every part has been fetched."""
+    lists = _lists_of_archives(config)
+    wanted = lists.keys() <= files_to_fetch(config).keys()
+    return lists if wanted and not all(Path(part).exists() for part in made_files(config, "kinetics")) else {}
+
+
 def annotations(config: Config, published: str) -> list[str]:
     """Return the annotations that name a benchmark's classes; none where its lists name them themselves."""
     data_set = PUBLISHED[published]
     return [str(path) for path in data_set.annotations(Path(getattr(config.sources, data_set.name).folder))]
 
 
-def check_sources(config: Config) -> None:
+def check_registered_files(config: Config) -> None:
     """Check the files that a user brings, before any job.
 
     Raises:

@@ -7,7 +7,9 @@ links, devices, millions of zeros) is passed over or refused.
 import gzip
 import io
 import logging
+import lzma
 import re
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -33,6 +35,9 @@ MAX_VIDEO = 1 << 30  # bytes; the longest video of the benchmarks has a tenth of
 MAX_RATIO = 20
 MAX_RATIO_FROM = 1 << 26  # bytes; small archives may hold text and zeros
 
+RAR, ZIP = b"Rar!\x1a\x07", b"PK\x03\x04"  # what they begin with
+ENCRYPTED = 1  # flag of a zip's entry
+
 
 @dataclass(frozen=True)
 class Member:
@@ -40,6 +45,95 @@ class Member:
 
     name: str
     size: int
+
+
+def members_of(archive: Path) -> list[Member]:
+    """Return the regular files of a RAR or zip archive in its order, without links and what is encrypted.
+
+    Raises:
+        UserError: it is neither, or cannot be read.
+    """
+    return zip_members(archive) if _is_zip(archive) else rar_members(archive)
+
+
+def extract(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> None:
+    """Write some members of a RAR or zip archive, each to the path given for it, in one pass over the archive.
+
+    Args:
+        archive: the archive.
+        wanted: name in the archive → where it goes.
+        members: what `members_of` returned.
+
+    Raises:
+        UserError: a member is missing, larger than any video, or broken.
+    """
+    (extract_zip if _is_zip(archive) else extract_rar)(archive, wanted, members)
+
+
+def _is_zip(archive: Path) -> bool:
+    with archive.open("rb") as file:
+        return file.read(len(ZIP)) == ZIP
+
+
+def zip_members(archive: Path) -> list[Member]:
+    """Return the regular files of a zip archive in its order; links, folders and what is encrypted are not among them.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return [Member(entry.filename, entry.file_size) for entry in opened.infolist() if _is_plain(entry)]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{archive} cannot be read as an archive: {error}") from None
+
+
+def _is_plain(entry: zipfile.ZipInfo) -> bool:
+    kind = stat.S_IFMT(entry.external_attr >> 16)  # 0 where the archive comes from a system without kinds
+    return not entry.is_dir() and not entry.flag_bits & ENCRYPTED and kind in (0, stat.S_IFREG)
+
+
+def extract_zip(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> None:
+    """Write some members of a zip archive, each to the path given for it; its checksum must be right.
+
+    Args:
+        archive: the archive.
+        wanted: name in the archive → where it goes.
+        members: what `zip_members` returned.
+
+    Raises:
+        UserError: a member is missing, larger than any video, or broken.
+    """
+    _chosen(archive, wanted, members)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            chosen = [entry for entry in opened.infolist() if entry.filename in wanted and _is_plain(entry)]
+            for entry in progress(chosen, "unpacking", "file"):
+                with opened.open(entry) as file:
+                    copy(file, wanted[entry.filename], entry.file_size, f"{entry.filename} in {archive}")
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
+        raise UserError(f"{archive} cannot be unpacked: {error}") from error
+
+
+def _chosen(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> list[Member]:
+    """Return the members that are wanted, in the order of the archive.
+
+    Raises:
+        UserError: one is missing, or larger than any video.
+    """
+    chosen = [member for member in members if member.name in wanted]
+    if absent := set(wanted) - {member.name for member in chosen}:
+        raise UserError(f"{archive} has no file {sorted(absent)[0]!r}")
+    check_sizes(archive, chosen)
+    return chosen
 
 
 def seven_zip() -> str:
@@ -88,10 +182,7 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
     """
     if not wanted:
         return
-    chosen = [member for member in members if member.name in wanted]
-    if absent := set(wanted) - {member.name for member in chosen}:
-        raise UserError(f"{archive} has no file {sorted(absent)[0]!r}")
-    check_sizes(archive, chosen)
+    chosen = _chosen(archive, wanted, members)
     listing = archive.with_name(archive.name + ".wanted.txt")
     listing.write_bytes("\n".join(member.name for member in chosen).encode())
     arguments = [seven_zip(), "x", "-so", "-bd", "-spd", "-scsUTF-8", f"-i@{listing}", "--", str(archive)]

@@ -28,8 +28,8 @@ class DataSet:
     Attributes:
         name: of its section of `sources` in the config, and of its folder in data/sources/.
         benchmarks: title by name of the benchmarks that are made from it.
-        comes: as one RAR archive; as many tar archives, which are fetched in parts; or by hand, after a registration.
-        urls: keys of its section that say where it is fetched from; none if it is not fetched.
+        comes: as one archive, RAR or zip; as many tar archives, which are fetched in parts; or by hand, after a
+            registration. Where from is in places.csv.
         find: takes its inventory (`fsar.sources.inventory`), returns what finds the file of an entry of a split list.
         published_prompts: readable class name → as the public implementation prompts it, where that differs.
         annotations: the files below its folder that name its classes, where split lists do not.
@@ -39,7 +39,6 @@ class DataSet:
     name: str
     benchmarks: Mapping[str, str]
     comes: Literal["archive", "parts", "by hand"]
-    urls: tuple[str, ...]
     find: Callable[[pd.DataFrame], Find]
     published_prompts: Mapping[str, str] = field(default_factory=dict)
     annotations: Callable[[Path], list[Path]] = _no_annotations
@@ -47,6 +46,13 @@ class DataSet:
 
 
 def by_folder_and_file(inventory: pd.DataFrame) -> Find:
-    """Find a file by the folder of its class and its own name, as the split list gives them."""
+    """Find a file by the folder of its class and its own name, as the split list gives them.
+
+    Where it lies in another folder it is found by its name alone, whose letter case does not count: the zip of UCF101
+    has one folder for all classes, and writes HandstandPushups where the list has HandStandPushups.
+    """
     paths = dict(zip(zip(inventory["folder"], inventory["file"], strict=True), inventory["path"], strict=True))
-    return lambda entry: paths.get((entry.folder, entry.file))
+    names = inventory["file"].str.casefold()
+    once = ~names.duplicated(keep=False)
+    by_name = dict(zip(names[once], inventory["path"][once], strict=True))
+    return lambda entry: paths.get((entry.folder, entry.file)) or by_name.get(entry.file.casefold())

@@ -1,11 +1,16 @@
 """Downloads that survive a bad connection: resumed by byte range, retried with growing pauses, checked, atomic.
 
-The transfer itself is requests' (proxies, certificates, redirects); going on where it broke off is added here.
+A file has several places, and the next one is tried where one fails. The transfer itself is requests' (proxies,
+certificates, redirects); going on where it broke off is added here.
 """
 
+import glob
+import hashlib
 import json
 import logging
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +21,8 @@ from tqdm import tqdm
 from fsar.errors import UserError
 from fsar.files import sha256_of, write_json
 from fsar.job import progress
+from fsar.sources.archives import RAR, ZIP
+from fsar.sources.places import Place
 
 if TYPE_CHECKING:  # the config names the data sets, which are fetched from here
     from fsar.config import SourcesConfig
@@ -23,8 +30,10 @@ if TYPE_CHECKING:  # the config names the data sets, which are fetched from here
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18  # bytes
-# What the first bytes of a file must be, by its suffix: an error page with status 200 is no archive.
-SIGNATURES = {".rar": b"Rar!\x1a\x07", ".gz": b"\x1f\x8b", ".zip": b"PK"}
+# What the first bytes of a file must be, by the end of its name: an error page with status 200 is no archive.
+SIGNATURES = {"archive": (RAR, ZIP), ".gz": (b"\x1f\x8b",)}
+AS_IT_IS = {"Accept-Encoding": "identity"}
+OTHER_WAYS = "A mirror, or a folder where the files are already, can be named in the config (section sources)."
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,10 @@ class Patience:
         )
 
 
+class RefusedError(Exception):
+    """A place does not give the file, with the reason: another attempt would bring nothing else."""
+
+
 class _BrokenError(Exception):
     """An attempt that may succeed when repeated; `wait` is what the server asks for, in seconds."""
 
@@ -64,52 +77,106 @@ class _BrokenError(Exception):
         self.wait = wait
 
 
-def download(url: str, path: Path, sha256: str | None = None, patience: Patience | None = None) -> None:
-    """Download a file, going on from what an earlier attempt left.
+def fetch(places: Sequence[Place], path: Path, patience: Patience | None = None) -> None:
+    """Download a file from the first of its places that gives it, going on from what an earlier attempt left.
 
-    Without a known checksum, the one of the first complete download is written to `{path}.record.json` and every later
-    download must equal it.
+    `{path}.record.json` says which place gave it, with its size and checksum. A place whose checksum is not known must
+    give what the record has, if that is of a file of the same name.
 
     Args:
-        url: http or https.
+        places: where it can be, in order; of one without a checksum all is taken that looks like such a file.
         path: where it goes; it appears there only when it is complete and checked.
-        sha256: the checksum it must have.
-        patience: how hard to try.
+        patience: how hard to try at each place.
 
     Raises:
-        UserError: the server refuses, the connection stays broken, or the content is not what it must be.
+        UserError: no place gives it, with the reason for each, or it cannot be written.
     """
-    patience = patience or Patience()
-    part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
+    reasons = []
+    for number, place in enumerate(places, 1):
+        try:
+            _download(place, path, patience or Patience())
+        except RefusedError as error:
+            reasons.append(f"{place.url} {error}")
+            if number < len(places):
+                log.warning("%s; the next place is %s", reasons[-1], places[number].url)
+        else:
+            return
+    if len(reasons) == 1:
+        raise UserError(f"{reasons[0]}. {OTHER_WAYS}")
+    raise UserError(
+        f"{path} cannot be fetched from any of its {len(reasons)} places. {OTHER_WAYS}\n"
+        + "\n".join(f"  - {reason}" for reason in reasons)
+    )
+
+
+def _download(place: Place, path: Path, patience: Patience) -> None:
+    """Download a file from one place.
+
+    Raises:
+        RefusedError: the server refuses, the connection stays broken, or the content is not what it must be.
+        UserError: the file cannot be written.
+    """
+    # Each place has a part of its own: what one has given is kept while another is tried.
+    part = path.with_name(f"{path.name}.{hashlib.sha256(place.url.encode()).hexdigest()[:8]}.part")
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            _attempt(url, part, patience)
+            _attempt(place, part, patience)
             break
-        except (_BrokenError, requests.RequestException, OSError) as error:
-            if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-                raise UserError(f"{url!r} is not a URL: {error}") from None
+        except (_BrokenError, requests.RequestException) as error:
+            reason = explained(error)
             gained = part.exists() and part.stat().st_size > before
             failures = 0 if gained else failures + 1
             if failures >= patience.retries:
-                raise UserError(
-                    f"{url} could not be downloaded: {error}. {failures} attempts in a row brought nothing; what is "
-                    f"there is kept, and the same command goes on with it. {_OTHER_WAYS}"
+                raise RefusedError(
+                    f"could not be downloaded: {reason}. {failures} attempts in a row brought nothing; what is there "
+                    "is kept, and the same command goes on with it"
                 ) from None
             wait = min(
                 max(patience.pause * 2 ** max(failures - 1, 0), getattr(error, "wait", 0.0)), patience.longest_pause
             )
-            log.warning("%s: %s; trying again in %.1f s", url, error, wait)
+            log.warning("%s: %s; trying again in %.1f s", place.url, reason, wait)
             time.sleep(wait)
-    _check(url, part, path, sha256)
+        except OSError as error:
+            raise UserError(f"{part} cannot be written: {error}; what is there is kept") from None
+    _check(place, part, path)
     part.replace(path)
-    _about(part).unlink(missing_ok=True)
-    log.info("downloaded %s, %d bytes", url, path.stat().st_size)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part*"):
+        left.unlink()
+    log.info("downloaded %s, %d bytes", place.url, path.stat().st_size)
+    if place.url.startswith("http:") and place.sha256 is None:
+        log.warning("%s came over http, and its checksum is not known: nobody vouches for what it holds", place.url)
 
 
-_OTHER_WAYS = "A mirror, or a folder where the files are already, can be named in the config (section sources)."
+def explained(error: Exception) -> str:
+    """Say in short why an attempt failed.
+
+    Raises:
+        RefusedError: it would fail again; a certificate that is not valid is never overlooked.
+    """
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        raise RefusedError(f"is not a URL: {error}") from None
+    if invalid := re.search(r"certificate verify failed: ([^(]*)", str(error)):
+        raise RefusedError(f"has no valid certificate ({invalid[1].strip()}), so nothing is taken from it") from None
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    cause = error.args[0] if error.args else error  # requests wraps what urllib3 says
+    cause = getattr(cause, "reason", None) or cause
+    told = cause.args[0] if isinstance(cause, Exception) and cause.args else cause
+    return str(told).split("): ", 1)[-1]
+
+
+def check_way(answer: requests.Response) -> None:
+    """Check that an answer that was asked for over https came over https.
+
+    Raises:
+        RefusedError: a redirect led to http.
+    """
+    urls = [step.url for step in (*answer.history, answer)]
+    if urls[0].startswith("https:") and not all(url.startswith("https:") for url in urls):
+        raise RefusedError(f"leads from https to {urls[-1]}, where anybody could have changed the file")
 
 
 def _about(part: Path) -> Path:
@@ -117,26 +184,17 @@ def _about(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 
-def _attempt(url: str, part: Path, patience: Patience) -> None:
+def _attempt(place: Place, part: Path, patience: Patience) -> None:
     """Fetch what is missing of the part.
 
     Raises:
         _BrokenError: it ended early, or the server asks to come back later.
-        UserError: the server will not give it.
+        RefusedError: the server will not give it, or offers another file.
     """
-    have = part.stat().st_size if part.exists() else 0
-    about: dict[str, Any] = {}
-    if have:
-        try:
-            about = json.loads(_about(part).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            have = 0
-        if about.get("url") != url or not about.get("version"):
-            have = 0  # nothing tells that the rest would be of the same file
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": about["version"]}
-    with requests.get(url, headers=headers, stream=True, timeout=patience.timeout) as answer:
+    have, about = _begun(part)
+    headers = AS_IT_IS | ({"Range": f"bytes={have}-", "If-Range": about["version"]} if have else {})
+    with requests.get(place.url, headers=headers, stream=True, timeout=patience.timeout) as answer:
+        check_way(answer)
         if answer.status_code == 416 and have and have == about.get("bytes"):
             return  # it was complete already
         if answer.status_code in (408, 425, 429) or answer.status_code >= 500 or answer.status_code == 416:
@@ -145,20 +203,32 @@ def _attempt(url: str, part: Path, patience: Patience) -> None:
             wait = answer.headers.get("Retry-After", "")
             raise _BrokenError(f"status {answer.status_code} {answer.reason}", float(wait) if wait.isdigit() else 0.0)
         if answer.status_code not in (200, 206):
-            raise UserError(f"{url} is refused by its server: {answer.status_code} {answer.reason}. {_OTHER_WAYS}")
+            raise RefusedError(f"is refused by its server: {answer.status_code} {answer.reason}")
         resumed = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if not resumed:
             have = 0
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else None
+        if place.bytes and total and total != place.bytes:
+            raise RefusedError(f"offers {total} bytes, but it must have {place.bytes}")
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         # A weak ETag does not promise the same bytes.
-        write_json(_about(part), {"url": url, "version": "" if version.startswith("W/") else version, "bytes": total})
+        write_json(_about(part), {"version": "" if version.startswith("W/") else version, "bytes": total})
         with part.open("ab" if resumed else "wb") as file:
             _copy(answer, file, have, total, patience)
         size = part.stat().st_size
         if total is not None and size != total:
             raise _BrokenError(f"it ended after {size} of {total} bytes")
+
+
+def _begun(part: Path) -> tuple[int, dict[str, Any]]:
+    """Return how many bytes of the part can be gone on from, and what is known of the file it is of."""
+    try:
+        about = json.loads(_about(part).read_text(encoding="utf-8"))
+        # Without a version nothing tells that the rest would be of the same file.
+        return (part.stat().st_size, about) if about.get("version") else (0, {})
+    except (OSError, ValueError):
+        return 0, {}
 
 
 def _copy(answer: requests.Response, file: Any, have: int, total: int | None, patience: Patience) -> None:
@@ -175,31 +245,37 @@ def _copy(answer: requests.Response, file: Any, have: int, total: int | None, pa
         bar.close()
 
 
-def _check(url: str, part: Path, path: Path, sha256: str | None) -> None:
-    """Compare a complete download with what it must be; what is wrong is removed.
+def _check(place: Place, part: Path, path: Path) -> None:
+    """Compare a complete download with what it must be, and record it; what is wrong is removed.
 
     Raises:
-        UserError: it is something else.
+        RefusedError: it is something else.
     """
-    signature = SIGNATURES.get(path.suffix)
-    with part.open("rb") as file:
-        start = file.read(len(signature or b""))
-    found = sha256_of(part)
-    if signature and start != signature:
-        part.unlink()
-        raise UserError(
-            f"{url} gave something that is not a {path.suffix} file (it begins with {start!r}). {_OTHER_WAYS}"
-        )
     record = path.with_name(path.name + ".record.json")
-    if sha256 is not None and found != sha256:
+    found = {"url": place.url, "bytes": part.stat().st_size, "sha256": sha256_of(part)}
+    if problem := _difference(place, part, path, found, record):
         part.unlink()
-        raise UserError(f"{url} gave a file with the sha256 {found}, but it must be {sha256}. {_OTHER_WAYS}")
-    if sha256 is None and record.exists():
+        _about(part).unlink()
+        raise RefusedError(problem)
+    write_json(record, found)
+
+
+def _difference(place: Place, part: Path, path: Path, found: dict[str, Any], record: Path) -> str:
+    """Say how a complete download differs from what it must be; nothing where it does not."""
+    for end, signatures in SIGNATURES.items():
+        with part.open("rb") as file:
+            start = file.read(max(map(len, signatures)))
+        if path.name.endswith(end) and not start.startswith(signatures):
+            kind = "RAR or zip archive" if end == "archive" else f"{end} file"
+            return f"gave something that is not a {kind} (it begins with {start!r})"
+    for fact, known in (("bytes", place.bytes), ("sha256", place.sha256)):
+        if known is not None and found[fact] != known:
+            return f"gave a file with the {fact} {found[fact]}, but it must be {known}"
+    if place.sha256 is None and record.exists():
         first = json.loads(record.read_text(encoding="utf-8"))
-        if first["sha256"] != found:
-            part.unlink()
-            raise UserError(
-                f"{url} gave another file than the first time: sha256 {found}, where {record} has {first['sha256']}. "
-                "If the source was renewed, delete that record."
+        if Place(first["url"]).file == place.file and first["sha256"] != found["sha256"]:
+            return (
+                f"gave another file than {first['url']} the first time: sha256 {found['sha256']}, where {record} has "
+                f"{first['sha256']}. If the source was renewed, delete that record"
             )
-    write_json(record, {"url": url, "bytes": part.stat().st_size, "sha256": found})
+    return ""

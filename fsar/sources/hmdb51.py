@@ -6,7 +6,6 @@ HMDB51 = DataSet(
     name="hmdb51",
     benchmarks={"hmdb51": "HMDB51"},
     comes="archive",
-    urls=("url",),
     find=by_folder_and_file,
     published_prompts={
         name: name.replace(" ", "_") for name in ("draw sword", "ride bike", "shake hands", "shoot bow")

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,8 +11,9 @@ import pandas as pd
 from fsar.errors import UserError
 from fsar.sources.archives import extract_tar
 from fsar.sources.data_set import DataSet, Find
-from fsar.sources.download import Patience, download
+from fsar.sources.download import Patience, fetch
 from fsar.sources.inventory import write_inventory
+from fsar.sources.places import Place
 from fsar.sources.split_lists import Entry
 
 log = logging.getLogger(__name__)
@@ -31,18 +32,21 @@ def by_id(inventory: pd.DataFrame) -> Find:
     return lambda entry: paths.get(video_id(entry.file))
 
 
-KINETICS = DataSet(
-    name="kinetics", benchmarks={"kinetics100": "Kinetics"}, comes="parts", urls=("train", "val"), find=by_id
-)
+KINETICS = DataSet(name="kinetics", benchmarks={"kinetics100": "Kinetics"}, comes="parts", find=by_id)
+
+
+def list_path(split: str) -> str:
+    """Return where the list of the archives of a split, train or val, is below a place of the data set."""
+    return f"{split}/k400_{split}_path.txt"
 
 
 def archive_urls(lists: Iterable[Path]) -> list[str]:
     """Read the lists of archives: one URL per line.
 
     Raises:
-        UserError: a line is no URL of an archive.
+        UserError: a line is no URL of an archive, or there is none.
     """
-    urls = []
+    lists, urls = list(lists), []
     for path in lists:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if not line.strip():
@@ -51,10 +55,30 @@ def archive_urls(lists: Iterable[Path]) -> list[str]:
             if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.-]+\.tar(\.gz)?", Path(parts.path).name):
                 raise UserError(f"{path}, line {number}: {line!r} is not the URL of a tar archive")
             urls.append(line.strip())
+    if not urls:
+        raise UserError(f"{' and '.join(map(str, lists))} list no archive")
     return urls
 
 
-def fetch_part(urls: list[str], entries: Iterable[Entry], folder: Path, inventory: Path, patience: Patience) -> None:
+def archive_places(url: str, folders: Iterable[Place]) -> list[Place]:
+    """Return where an archive can be fetched from: each place of the data set, then where its list says.
+
+    Args:
+        url: as listed; its last two parts, `train/part_0.tar.gz`, are where it is below a place.
+        folders: the places of the data set.
+    """
+    path = "/".join(urlsplit(url).path.split("/")[-2:])
+    return list(dict.fromkeys([*(folder.below(path) for folder in folders), Place(url)]))
+
+
+def fetch_part(
+    urls: list[str],
+    entries: Iterable[Entry],
+    folder: Path,
+    inventory: Path,
+    places: Sequence[Place],
+    patience: Patience,
+) -> None:
     """Fetch archives one after the other, keep the listed videos of each, and delete it.
 
     What was finished is not fetched again after a stop: each archive leaves its own inventory.
@@ -64,6 +88,7 @@ def fetch_part(urls: list[str], entries: Iterable[Entry], folder: Path, inventor
         entries: of the split lists.
         folder: of the data set; videos go to `videos/`, archives pass through `archives/`, notes stay in `done/`.
         inventory: Parquet file to write, of all videos found in these archives.
+        places: of the data set, in order.
         patience: of the downloads.
 
     Raises:
@@ -81,7 +106,7 @@ def fetch_part(urls: list[str], entries: Iterable[Entry], folder: Path, inventor
                 videos += map(Path, noted["path"])
                 continue
         archive = folder / "archives" / name
-        download(url, archive, patience=patience)
+        fetch(archive_places(url, places), archive, patience)
 
         def target(member: str) -> Path | None:
             file = member.rsplit("/", 1)[-1]

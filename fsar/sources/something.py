@@ -107,7 +107,6 @@ SOMETHING = DataSet(
     name="ssv2",
     benchmarks={"ssv2_full": "SSv2-Full", "ssv2_small": "SSv2-Small"},
     comes="by hand",
-    urls=(),
     find=by_number,
     annotations=annotation_files,
     templates=templates,

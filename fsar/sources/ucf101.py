@@ -1,4 +1,4 @@
-"""UCF101: one RAR archive, with a folder for each class."""
+"""UCF101: one archive, a RAR with a folder for each class or a zip with one folder for all."""
 
 from fsar.sources.data_set import DataSet, by_folder_and_file
 
@@ -6,7 +6,6 @@ UCF101 = DataSet(
     name="ucf101",
     benchmarks={"ucf101": "UCF101"},
     comes="archive",
-    urls=("url",),
     find=by_folder_and_file,
     published_prompts={
         "Blow Dry Hair": "Blow DryHair",

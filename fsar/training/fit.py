@@ -29,6 +29,7 @@ from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TimedLoader, TrainingBatch, TrainingEpisodes, load_episodes
 from fsar.training.environment import environment
+from fsar.training.loggers import make_logger
 from fsar.training.metrics import Metrics
 from fsar.training.processes import gather, share, start_processes
 from fsar.training.schedule import learning_rate
@@ -91,7 +92,7 @@ class TrainingFiles:
         code: checksum of each file of the project that it depends on, too.
         output: folder for model.safetensors, metrics.parquet and training.json.
         checkpoint: the state to go on from, while the training is unfinished.
-        tensorboard: folder of the curves; None writes none.
+        curves: folder of the logger that shows the metrics; None shows none.
     """
 
     manifest: Path
@@ -101,7 +102,7 @@ class TrainingFiles:
     code: dict[str, str]
     output: Path
     checkpoint: Path
-    tensorboard: Path | None = None
+    curves: Path | None = None
 
 
 def fit(job: TrainingJob, files: TrainingFiles) -> None:
@@ -144,7 +145,9 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         fabric.strategy.precision.load_state_dict(state["precision"])
         log.info("going on from step %d of an earlier run", state["step"])
     step, best, other_code = state["step"], state["best"], state["other_code"]
-    metrics = Metrics(state["metrics"], files.tensorboard if fabric.is_global_zero else None)
+    shown_in = files.curves if fabric.is_global_zero else None
+    logger = make_logger(config.logger, shown_in, job.settings(), state["metrics"]) if shown_in else None
+    metrics = Metrics(state["metrics"], logger)
 
     def save() -> None:
         if fabric.is_global_zero:

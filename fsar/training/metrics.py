@@ -1,13 +1,14 @@
-"""What training tells of itself: a row per optimizer step, to Parquet at the end and to TensorBoard meanwhile."""
+"""What training tells of itself: a row per optimizer step, to Parquet at the end and to a logger meanwhile."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from torch.utils.tensorboard import SummaryWriter
+from lightning_fabric.loggers.logger import Logger
 
 from fsar.files import write_parquet
+from fsar.training.loggers import log_row
 
 METRICS_SCHEMA = pa.schema(
     [
@@ -32,23 +33,18 @@ class Metrics:
 
     Args:
         rows: those of a run that is gone on with.
-        tensorboard: folder of the curves; None writes none.
+        logger: shows them while the training runs, and has those rows; None for none.
     """
 
-    def __init__(self, rows: list[dict[str, Any]], tensorboard: Path | None):
+    def __init__(self, rows: list[dict[str, Any]], logger: Logger | None):
         self.rows = rows
-        self.writer = None
-        if tensorboard is not None:
-            # What an interrupted run wrote after its checkpoint is not shown.
-            self.writer = SummaryWriter(tensorboard, purge_step=rows[-1]["iteration"] + 1 if rows else 0)
+        self.logger = logger
 
     def add(self, row: dict[str, Any]) -> None:
         """Add the row of one step."""
         self.rows.append(row)
-        if self.writer is not None:
-            for name, value in row.items():
-                if name != "iteration" and value is not None:
-                    self.writer.add_scalar(name, value, row["iteration"])
+        if self.logger is not None:
+            log_row(self.logger, row)
 
     def write(self, path: Path) -> None:
         """Write all rows as Parquet."""
@@ -59,6 +55,6 @@ class Metrics:
         write_parquet(path, pd.DataFrame(self.rows, columns=schema.names), schema)
 
     def close(self) -> None:
-        """Write out what TensorBoard has not yet been given."""
-        if self.writer is not None:
-            self.writer.close()
+        """End the logger, which writes out what it still holds."""
+        if self.logger is not None:
+            self.logger.finalize("success")

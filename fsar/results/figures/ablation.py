@@ -34,7 +34,7 @@ def draw(data: pd.DataFrame) -> Figure:
         axis.axhline(100 / way, color="0.4", linestyle=":", linewidth=1, label="chance")
         axis.set_xticks(range(len(shots)), [f"{shot}-shot" for shot in shots])
         axis.set_ylabel("accuracy (%)")
-        axis.set_title(style.panel_title(benchmark, backbone, f"{way}-way"))
+        style.panel_title(axis, benchmark, backbone, f"{way}-way")
         axis.grid(axis="x", visible=False)
     style.legend_below(figure, axes[0])
     return figure

@@ -45,7 +45,7 @@ def draw(data: pd.DataFrame) -> Figure:
         axis.set_xticks(range(len(shots)), [str(shot) for shot in shots])
         axis.set_xlim(-0.4, len(shots) - 0.6)
         axis.set_xlabel("shots")
-        axis.set_title(style.panel_title(benchmark, backbone, f"{way}-way"))
+        style.panel_title(axis, benchmark, backbone, f"{way}-way")
         axis.grid(axis="x", visible=False)
         axis.set_ylabel("accuracy (%)")
     style.legend_below(figure, axes[0])

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import class_accuracies
-from fsar.results.figures import style
+from fsar.results.figures import labels, style
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
@@ -28,13 +28,19 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame) -> Figure:
     """Draw a bar per class, in the order of the gain."""
-    figure, (axis,) = style.panels(1, width=1.3 * style.COLUMN, height=0.9 + 0.16 * len(data))
+    names = labels.shorten_all(list(data["class_name"]), 3.4, style.FONT)
+    bars = 3.2  # inches
+    width = labels.widest(names, style.FONT) + bars + 0.2
+    figure, (axis,) = style.panels(1, width=width, height=1.1 + 0.16 * len(data))
     better, worse = style.colours(["better", "worse"]).values()
-    axis.barh(data["class_name"], data["gain"], color=[better if gain >= 0 else worse for gain in data["gain"]])
-    axis.invert_yaxis()
+    axis.barh(range(len(data)), data["gain"], color=[better if gain >= 0 else worse for gain in data["gain"]])
+    axis.set_yticks(range(len(data)), names)
+    axis.set_ylim(len(data) - 0.4, -0.6)
     axis.axvline(0, color="0.3", linewidth=0.8)
     first = data.iloc[0]
-    axis.set_xlabel(f"accuracy of {first['method']} − {first['baseline']} (percentage points)")
-    axis.set_title(style.panel_title(first["benchmark"], first["backbone"], f"{first['way']}-way {first['shot']}-shot"))
+    compared = f"accuracy of {first['method']} − {first['baseline']}"
+    axis.set_xlabel(labels.wrap(compared, bars, style.FONT) + "\n(percentage points)")
+    setting = f"{first['way']}-way {first['shot']}-shot"
+    style.panel_title(axis, first["benchmark"], first["backbone"], setting, inches=bars)
     axis.grid(axis="y", visible=False)
     return figure

@@ -37,7 +37,9 @@ def draw(data: pd.DataFrame) -> Figure:
         axis.bar_label(bars, fmt="%.0f", fontsize=6, padding=2)
         axis.set_xlabel(label)
         axis.grid(axis="y", visible=False)
-        axis.margins(x=0.15)
+        axis.margins(x=0.35)  # the numbers' room
+        axis.ticklabel_format(axis="x", style="plain")
+        axis.locator_params(axis="x", nbins=3)
     axes[0].set_ylabel("stage (jobs)")
     axes[1].set_yticklabels([])
     return figure

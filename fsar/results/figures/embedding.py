@@ -68,7 +68,7 @@ def draw(data: pd.DataFrame) -> Figure:
             own = data[(data["stage"] == stage) & (data["class_name"] == name)]
             marker = style.MARKERS[number % len(style.MARKERS)]
             axis.scatter(own["x"], own["y"], s=12, marker=marker, color=colours[name], label=name, linewidth=0)
-        axis.set_title(f"{stage} ({data['title'].iloc[0]})")
+        style.panel_title(axis, f"{stage} ({data['title'].iloc[0]})")
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_xlabel("t-SNE, first dimension")

@@ -22,6 +22,7 @@ from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.heads.load import load_head
 from fsar.model.methods import Components
 from fsar.model.similarity import frame_distances
+from fsar.results.figures import labels
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore
 
@@ -101,7 +102,8 @@ def collect(
     return pd.DataFrame(found)
 
 
-MATRIX, STRIP, LEFT, TOP, GAP, BAR = 2.3, 0.3, 0.25, 0.3, 0.25, 0.75  # inches
+MATRIX, STRIP, GAP, BAR = 2.3, 0.3, 0.25, 0.75  # inches
+FONT = 7  # points
 
 
 def draw(data: pd.DataFrame) -> Figure:
@@ -109,7 +111,9 @@ def draw(data: pd.DataFrame) -> Figure:
     frames = int(np.sqrt(len(data["distances"].iloc[0])))
     lowest = min(np.min(values) for values in data["distances"])
     highest = max(np.max(values) for values in data["distances"])
-    panel = (LEFT + STRIP + MATRIX + GAP, TOP + STRIP + MATRIX + GAP)
+    above_it, beside_it = _titles(data)
+    left, top = (0.15 + 0.12 * max(text.count("\n") + 1 for text in texts) for texts in (beside_it, above_it))
+    panel = (left + STRIP + MATRIX + GAP, top + STRIP + MATRIX + GAP)
     rows = -(-len(data) // 2)
     width, height = 2 * panel[0], rows * panel[1] + BAR
     figure = plt.figure(figsize=(width, height))
@@ -124,17 +128,16 @@ def draw(data: pd.DataFrame) -> Figure:
 
     image: Any = None
     for number, row in enumerate(data.itertuples()):
-        x, y = number % 2 * panel[0] + LEFT, number // 2 * panel[1] + TOP
+        x, y = number % 2 * panel[0] + left, number // 2 * panel[1] + top
         support, query = (np.asarray(Image.open(io.BytesIO(strip))) for strip in (row.support, row.query))
         size = query.shape[0]
         above = axis_at(x + STRIP, y, MATRIX, STRIP)
         above.imshow(support, aspect="auto")
-        verdict = ", predicted" if row.predicted else ""
-        above.set_title(f"support: {row.class_name}{verdict}", fontsize=7, pad=3)
+        above.set_title(above_it[number], fontsize=FONT, pad=3)
         beside = axis_at(x, y + STRIP, STRIP, MATRIX)
         pictures = [query[:, place * size : (place + 1) * size] for place in range(frames)]
         beside.imshow(np.concatenate(pictures, axis=0), aspect="auto")
-        beside.set_ylabel(f"query: {row.true_class} (taken for the {row.outcome} class)", fontsize=7, labelpad=2)
+        beside.set_ylabel(beside_it[number], fontsize=FONT, labelpad=2)
         matrix = axis_at(x + STRIP, y + STRIP, MATRIX, MATRIX)
         distances = np.reshape(row.distances, (frames, frames))
         image = matrix.imshow(distances, cmap="cividis", vmin=lowest, vmax=highest, aspect="auto")
@@ -142,7 +145,18 @@ def draw(data: pd.DataFrame) -> Figure:
         matrix.plot(path[:, 1], path[:, 0], "o-", color="white", markersize=3, linewidth=1.2, markeredgecolor="black")
     bar_axis = figure.add_axes((0.2, (BAR - 0.25) / height, 0.6, 0.1 / height))
     bar = figure.colorbar(image, cax=bar_axis, orientation="horizontal")
-    bar.ax.tick_params(labelsize=7, pad=2)
+    bar.ax.tick_params(labelsize=FONT, pad=2)
     title = data["title"].iloc[0]
-    bar.set_label(f"1 − cosine of two frames; line: their alignment ({title})", fontsize=7, labelpad=2)
+    bar.set_label(f"1 − cosine of two frames; line: their alignment ({title})", fontsize=FONT, labelpad=2)
     return figure
+
+
+def _titles(data: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return what is said above and beside each matrix, in lines as long as its sides."""
+    above, beside = [], []
+    for row in data.itertuples():
+        verdict = ", predicted" if row.predicted else ""
+        above.append(labels.wrap(f"support: {row.class_name}{verdict}", MATRIX, FONT, lines=4))
+        query = f"query: {row.true_class} (taken for the {row.outcome} class)"
+        beside.append(labels.wrap(query, MATRIX, FONT, lines=4))
+    return above, beside

@@ -64,9 +64,10 @@ def draw(data: pd.DataFrame) -> Figure:
                 axis.plot(places, heights, "D", color="black", markersize=3.5, label=label)
                 continue
             hatch = style.HATCHES[number % len(style.HATCHES)]
-            bars = axis.bar(places, heights, width, label=bar, color=colours[bar], hatch=hatch, edgecolor="white")
-            labels = [f"{row.accuracy:.1f}" + (f" {MARK}" if row.quoted else "") for row in own.itertuples()]
-            axis.bar_label(bars, labels, fontsize=6, padding=1)
+            axis.bar(places, heights, width, label=bar, color=colours[bar], hatch=hatch, edgecolor="white")
+            for place, row in zip(places, own.itertuples(), strict=True):  # at the foot, where no diamond comes
+                label = f"{row.accuracy:.1f}" + (f" {MARK}" if row.quoted else "")
+                axis.text(place, 3, label, ha="center", fontsize=6, bbox={"color": "white", "pad": 0.8})
     if data["quoted"].any():
         axis.plot([], [], " ", label=f"{MARK} quoted second-hand")
     axis.set_xticks(range(len(titles)), titles)

@@ -7,10 +7,15 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy import array_split
+
+from fsar.results.figures import labels
 
 matplotlib.use("Agg")
 
 COLUMN = 3.4  # inches, the width of a column of a two-column page
+FONT = 8  # points
+MARK = 0.55  # inches, of an entry's mark in a legend and the space around it
 # Okabe and Ito's colours as seaborn has them; markers and hatches differ too, for print without colour.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo", "--"]
@@ -19,10 +24,15 @@ HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo", "--"]
 def apply() -> None:
     """Set the style; the same data then gives the same bytes."""
     sizes = dict.fromkeys(
-        ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "font.size"), 8
+        ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "font.size"), FONT
     )
     reproducible = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar"}
-    plain = {"hatch.linewidth": 0.5, "legend.frameon": False, "axes.titlepad": 4}
+    plain = {
+        "hatch.linewidth": 0.5,
+        "legend.frameon": False,
+        "axes.titlepad": 4,
+        "text.parse_math": False,
+    }  # a $ in a name is a $
     sns.set_theme(style="whitegrid", context="paper", rc={**sizes, **reproducible, **plain})
 
 
@@ -46,18 +56,23 @@ def panels(count: int, width: float = COLUMN, height: float = 2.4, most: int = 3
 
 def legend_below(figure: Figure, axis: Axes, columns: int | None = None) -> None:
     """Put one legend for all panels below them, where it covers no data."""
-    handles, labels = axis.get_legend_handles_labels()
+    handles, names = axis.get_legend_handles_labels()
     width, height = figure.get_size_inches()
-    longest = max((len(label) for label in labels), default=1)
-    fits = max(int(width / (0.055 * longest + 0.4)), 1)
-    columns = min(columns or len(labels), fits)
-    figure.set_size_inches(width, height + 0.16 * -(-len(labels) // columns))  # the panels keep their height
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+    names = labels.shorten_all(names, width - MARK - 0.1, FONT)
+    most = min(columns or len(names), len(names))
+    columns = next(count for count in range(most, 0, -1) if _fits(names, count, width))
+    figure.set_size_inches(width, height + 0.16 * -(-len(names) // columns))  # the panels keep their height
+    figure.legend(handles, names, loc="outside lower center", ncols=columns)
 
 
-def panel_title(benchmark: str, backbone: str, *more: str) -> str:
-    """Return what a panel is of."""
-    return ", ".join([benchmark, backbone, *more])
+def _fits(names: Sequence[str], columns: int, width: float) -> bool:
+    """Tell whether a legend has room in so many columns, each as wide as its widest entry; one must do."""
+    return columns == 1 or sum(labels.widest(list(part), FONT) + MARK for part in array_split(names, columns)) <= width
+
+
+def panel_title(axis: Axes, *parts: str, inches: float = COLUMN - 0.6) -> None:
+    """Say above a panel what it is of, in two lines where one of `inches` is too short."""
+    axis.set_title(labels.wrap(", ".join(parts), inches, FONT))
 
 
 def ordered(values: Iterable[str]) -> list[str]:

@@ -54,11 +54,21 @@ def draw(data: pd.DataFrame) -> Figure:
         values = sorted(panel[over].unique())
         if over == "way":
             axis.plot(values, [100 / way for way in values], color="0.4", linestyle=":", linewidth=1, label="chance")
-        axis.set_xticks(values)
+        axis.set_xticks(values, _apart(values))
         axis.set_xlabel(LABELS[over])
         axis.set_ylabel("accuracy (%)")
         ways = [f"{names[3]}-way"] if fixed else []
-        axis.set_title(style.panel_title(names[0], names[1], *ways, f"{names[2]}-shot"))
+        style.panel_title(axis, names[0], names[1], *ways, f"{names[2]}-shot")
         axis.grid(axis="x", visible=False)
     style.legend_below(figure, axes[0])
     return figure
+
+
+def _apart(values: Sequence[int]) -> list[str]:
+    """Return a label for each number, empty where it would touch the one before it."""
+    room = (max(values) - min(values)) / 18  # of one label on a panel as wide as a column
+    shown: list[int] = []
+    for value in values:
+        if not shown or value - shown[-1] >= room:
+            shown.append(value)
+    return [str(value) if value in shown else "" for value in values]

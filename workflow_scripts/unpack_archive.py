@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fsar.job import logged
-from fsar.sources.rar import unpack
 from fsar.sources.split_lists import read_split_lists
+from fsar.sources.unpack import unpack
 
 with logged(snakemake.log[0]):
     unpack(

@@ -1,0 +1,127 @@
+"""Where a training shows its metrics while it runs: Fabric's loggers, and two services behind the same interface."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric.loggers.csv_logs import CSVLogger
+from lightning_fabric.loggers.logger import Logger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
+from fsar.config.check import logger_lacks
+from fsar.errors import UserError
+
+PROJECT = "fsar"  # under which the services file the runs
+
+
+def make_logger(
+    kind: str, folder: Path, settings: Mapping[str, Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> Logger | None:
+    """Return the logger of a training, with what it was told before.
+
+    Args:
+        kind: `training.logger` of the config.
+        folder: for its files, made if it is missing; the services name the run after its last three parts.
+        settings: of the training by section, which the services show beside the curves.
+        rows: the metrics of a run that is gone on with, up to its checkpoint.
+
+    Raises:
+        UserError: the service's package or address is missing.
+    """
+    if kind == "none":
+        return None
+    if kind == "tensorboard":
+        # It keeps what an earlier run wrote, and shows nothing of what came after the checkpoint.
+        after = rows[-1]["iteration"] + 1 if rows else 0
+        return TensorBoardLogger(folder, name="", version="", purge_step=after)
+    if lacks := logger_lacks(kind):
+        raise UserError(f"training.logger is {kind}: {lacks}")
+    folder.mkdir(parents=True, exist_ok=True)
+    logger: Logger
+    if kind == "csv":
+        (folder / "metrics.csv").unlink(missing_ok=True)
+        logger = CSVLogger(folder, name="", version="", flush_logs_every_n_steps=1)
+    else:
+        service = {"wandb": WandbLogger, "mlflow": MLflowLogger}[kind]
+        logger = service("-".join(folder.parts[-3:]), folder)
+        logger.log_hyperparams(flat(settings))
+    for row in rows:
+        log_row(logger, row)
+    return logger
+
+
+def log_row(logger: Logger, row: Mapping[str, Any]) -> None:
+    """Log what a row of the metrics has, at its iteration."""
+    values = {name: value for name, value in row.items() if name != "iteration" and value is not None}
+    logger.log_metrics(values, step=row["iteration"])
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings in one level, named as they are in the config: training.learning_rate."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found
+
+
+class WandbLogger(Logger):
+    """Weights & Biases: sends the metrics to its service, or keeps them in the folder if WANDB_MODE is offline."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._run = import_module("wandb").init(project=PROJECT, name=name, dir=folder)
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self._name
+
+    @property
+    def version(self) -> str:
+        """The run's identity, which the service gives."""
+        return str(self._run.id)
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Show settings beside the curves."""
+        self._run.config.update(params)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add points to the curves."""
+        self._run.log(metrics, step=step)
+
+    def finalize(self, status: str) -> None:
+        """End the run."""
+        self._run.finish()
+
+
+class MLflowLogger(Logger):
+    """MLflow: writes the metrics to the server at MLFLOW_TRACKING_URI."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._mlflow = import_module("mlflow")
+        self._mlflow.set_experiment(PROJECT)
+        self._run = self._mlflow.start_run(run_name=name)
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self._name
+
+    @property
+    def version(self) -> str:
+        """The run's identity, which the server gives."""
+        return str(self._run.info.run_id)
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Show settings beside the curves."""
+        self._mlflow.log_params(params)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add points to the curves."""
+        self._mlflow.log_metrics(metrics, step=step)
+
+    def finalize(self, status: str) -> None:
+        """End the run."""
+        self._mlflow.end_run()
