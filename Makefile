@@ -37,10 +37,11 @@ check: .venv/ready
 	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
 	touch $@
 
-# Files generated from the config model.
+# Files generated from the config model and the records of methods.
 docs: .venv/ready
 	$(BIN)/python -m fsar.config schema > configs/schema.json
 	$(BIN)/python -m fsar.config docs > docs/config.md
+	$(BIN)/python -m fsar.config methods
 
 # Pin the newest versions that pyproject.toml allows (needs uv).
 requirements:

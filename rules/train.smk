@@ -74,6 +74,7 @@ rule write_model_card:
         settings=asked(PLAN.settings_of_a_model),
         title=asked(PLAN.title),
         citation=asked(PLAN.citation),
+        source=asked(PLAN.source),
         licences=asked(PLAN.licences),
     script:
         "../workflow_scripts/write_model_card.py"

@@ -9,12 +9,13 @@ import jsonschema
 import pytest
 import yaml
 
-from fsar.config import Config, load
+from fsar.config import Config, load, methods_page
 from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
 from fsar.config.merge import decisive_record, effective, without_effect
 from fsar.errors import UserError
+from fsar.model.methods import METHODS
 
 
 @pytest.fixture
@@ -42,6 +43,8 @@ def test_generated_files_are_current(repository):
     written = json.loads((repository / "configs/schema.json").read_text())
     assert written == json.loads(json.dumps(schema())), "run `make docs`"
     assert (repository / "docs/config.md").read_text() == documentation() + "\n", "run `make docs`"
+    assert methods_page.PAGE.read_text() == methods_page.page(), "run `make docs`"
+    assert all(f"| `{name}` |" in methods_page.tables() for name in METHODS)
 
 
 def test_every_key_is_documented():
@@ -128,14 +131,20 @@ def test_every_key_says_what_it_decides(repository):
     names = set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
     for place, (kind, name) in leaves(Config).items():
         decided = decided_by(kind, name)
-        assert decided is not None or place.split(".")[0] in ("Config", "BenchmarkConfig", "SourcesConfig"), place
+        assert decided is not None or place.split(".")[0] in (
+            "Config",
+            "BenchmarkConfig",
+            "SourcesConfig",
+            "HeadsConfig",
+        ), place
         assert set(decided or ()) <= names, place
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
         "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
         "TrainingConfig.logger", "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing",
         "FramesConfig.timeout", "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause",
-        "SourcesConfig.timeout", "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
+        "SourcesConfig.timeout",
+        "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
         "Mirror.url", "Mirror.bytes", "Mirror.sha256",
     } == execution  # fmt: skip
 
@@ -176,10 +185,11 @@ def test_a_backbone_is_run_with_its_own_methods(values):
     values["run"]["backbones"] = ["RN50", "INet-RN50"]
     config = load(values)
     assert config.methods("demo", "RN50") == ["clip-freeze", "otam", "clip-fsar"]
-    assert config.methods("demo", "INet-RN50") == ["otam", "trx"] == config.trained_here("demo", "INet-RN50")
+    without_text = ["otam", "trx", "strm", "hyrsm", "hyrsmpp", "molo", "team"]
+    assert config.methods("demo", "INet-RN50") == without_text == config.trained_here("demo", "INet-RN50")
     config = load(changed(values, "run.methods", ["clip-fsar", "otam"]))
     assert config.methods("demo", "RN50") == ["clip-fsar", "otam"] and config.methods("demo", "INet-RN50") == ["otam"]
-    with pytest.raises(UserError, match=r"run\.methods names none of backbones\.INet-RN50\.methods, otam, trx"):
+    with pytest.raises(UserError, match=r"run\.methods names none of backbones\.INet-RN50\.methods, otam, trx, strm"):
         load(changed(values, "run.methods", ["clip-fsar"]))
 
 
@@ -258,6 +268,16 @@ def test_published_values_are_the_defaults():
     assert config.training.batch_norm == "apart"
 
 
+# Benchmarks with fewer frames than a head needs.
+FEW = {"source": {"kind": "demo"}, "sampling": {"frames": 2}}
+LONG = FEW | {
+    "methods": ["strm", "strm-published"],
+    "sampling": {"frames": 3},
+    "heads": {"strm": {"cardinalities": [4]}},
+}
+ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -291,7 +311,17 @@ def test_published_values_are_the_defaults():
         ("backbones.RN50.methods", ["otan"], "backbones.RN50.methods.0 is 'otan'; did you mean 'otam'?"),
         ("benchmarks.demo.training.devices", 2, "which does not leave one for the model on each of 2 devices"),
         ("benchmarks.demo.training", {"devices": 3, "threads": 3, "workers": 0}, "the nearest valid value is 3"),
-        ("benchmarks.demo", {"source": {"kind": "demo"}, "sampling": {"frames": 2}, "methods": ["trx"]}, "of frames"),
+        ("benchmarks.demo", FEW | {"methods": ["clip-fsar-trx"]}, "method 'clip-fsar-trx' compares triples of frames"),
+        ("benchmarks.demo", FEW | {"methods": ["trx"]}, "compares tuples of 3 frames (heads.trx.cardinalities), but"),
+        (
+            "benchmarks.demo",
+            LONG,
+            "method 'strm-published' compares tuples of 4 frames (heads.strm.cardinalities), but",
+        ),
+        ("benchmarks.demo", ONE, "molo' looks at differences of frames, but sampling.frames of benchmark 'demo' is 1"),
+        ("heads.team.token", 5, "unknown key heads.team.token; did you mean 'tokens'?"),
+        ("heads.trx.cardinalities", [2, 2], "lists a number twice"),
+        ("benchmarks.demo.training_of_model", {"otan": {}}, "otan"),
         ("benchmarks.demo.training_of_backbone", {"RN5": {}}, "training_of_backbone names 'RN5', which is not defined"),
         ("benchmarks.demo.trained", {"RN50": {"frozen": "x"}}, "gives weights for a model that is not trained"),
         ("benchmarks.demo.trained", {"RN50": {"clip-fsr": "x"}}, "clip-fsr"),
@@ -306,6 +336,11 @@ def test_mistakes_are_named_with_the_way_out(values, path, value, message):
     with pytest.raises(UserError) as error:
         load(values)
     assert message in str(error.value)
+
+
+def test_frames_that_are_enough_for_a_head_are_no_mistake(values):
+    load(changed(values, "benchmarks.demo", FEW | {"methods": ["strm", "molo", "hyrsm", "team"]}))
+    load(changed(values, "benchmarks.demo", FEW | {"methods": ["trx"], "heads": {"trx": {"cardinalities": [2]}}}))
 
 
 def test_all_mistakes_are_told_at_once(values):
@@ -339,7 +374,9 @@ def test_a_backbone_that_only_labels_clips_is_checked_too(values):
     values = changed(changed(values, "predict.mine", asked), "backbones.other", {"model": "x", "weights": "y.pt"})
     assert load(values).backbones_used("demo") == ["small-clip", "other"]
     wrong = changed(values, "benchmarks.demo.training_of_backbone", {"other": {"milestones": [2, 1]}})
-    with pytest.raises(UserError, match=r"training of other on benchmark 'demo': milestones \[2, 1\] must increase"):
+    with pytest.raises(
+        UserError, match=r"training of models on other, benchmark 'demo': milestones \[2, 1\] must increase"
+    ):
         load(wrong)
     with pytest.raises(UserError, match=r"predict.mine.method is 'clip-fsar', which this run has not"):
         load(changed(values, "backbones.other", {"library": "timm", "model": "x", "weights": "y.pt"}))

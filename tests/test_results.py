@@ -17,7 +17,7 @@ from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
-from fsar.results.published import published_result, published_results
+from fsar.results.published import FOOTNOTE, published_result, published_results
 from fsar.results.table import COLUMNS, write_tables
 
 
@@ -152,6 +152,36 @@ def test_published_figures_have_sources_and_none_is_doubled_within_one():
     assert table["source"].str.len().gt(5).all() and table["accuracy"].between(0, 100).all()
     assert not table.duplicated(["method", "backbone", "benchmark", "way", "shot", "source"]).any()
     assert published_result("CLIP-FSAR", "CLIP-RN50", "hmdb51", 5, 2) is None
+    at = ["method", "backbone", "benchmark", "way", "shot"]
+    second_hand = table[table["quoted"]]
+    assert {"TEAM", "LGA"} <= set(second_hand["method"]) and "CLIP-FSAR" not in set(second_hand["method"])
+    assert second_hand["source"].str.contains("check against the paper").all()
+    read = table[~table["quoted"]].groupby(at).head(1)[at].assign(read=True)
+    first = table.drop_duplicates(at).merge(read, how="left")
+    assert not (first["quoted"] & first["read"].eq(True)).any()  # what was read itself comes first
+
+
+def test_what_is_quoted_second_hand_is_marked_wherever_it_is_shown(tmp_path):
+    files = [predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25, method="team")]
+    own = {"method": "team", "title": "TEAM", "published_method": "TEAM", "published_backbone": "INet-RN50"}
+    rows = [setting(files, **own), setting(files, **own, benchmark="ssv2_small", inductive=False)]
+    write_tables(rows, tmp_path / "table.csv", tmp_path / "table.md")
+    table = pd.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
+    assert table["published"].tolist() == ["62.8", ""] and table["published_quoted"].tolist() == ["yes", ""]
+    assert table["inductive"].tolist() == ["yes", "no"]
+    assert "62.8 ‡" in (tmp_path / "table.md").read_text() and FOOTNOTE in (tmp_path / "table.md").read_text()
+    layout = next(layout for layout in layouts(rows) if layout.name == "table2")
+    paths = [tmp_path / f"table2.{suffix}" for suffix in ("csv", "md", "tex")]
+    write_layout(layout, rows, *paths)
+    row = pd.read_csv(paths[0], dtype=str).set_index(["backbone", "method", "figures"]).sort_index()
+    assert row.loc["INet-RN50", "TEAM"]["HMDB51 1-shot"].to_dict() == {
+        "published": "62.8 ‡",
+        "ours": "80.0 ± 2.8",
+        "difference": "+17.2 ‡",
+    }
+    assert FOOTNOTE in paths[1].read_text()
+    latex = paths[2].read_text()
+    assert r"62.8 $\ddagger$" in latex and r"$\ddagger$: Second-hand" in latex and "‡" not in latex
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):
@@ -178,14 +208,17 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
         "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},
         "environment": {"torch": "2.15.0"},
-        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/model/head.py"]}],
+        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/model/heads/clip_fsar.py"]}],
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
     rows = [
         setting([predictions(tmp_path / f"{shot}.parquet", [5, 4, 3, 4] * 25, shot=shot)], shot=shot) for shot in (1, 5)
     ]
     licences = {"videos": "CC BY 4.0", "weights": "MIT"}
-    write_model_card(tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", licences, tmp_path / "README.md")
+    source = {"code": "someone/code, commit 1", "deviations": "another norm", "code_selection": "best on test"}
+    write_model_card(
+        tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", source, licences, tmp_path / "README.md"
+    )
     card = ModelCard.load(tmp_path / "README.md")
     found = [(result.metric_value, result.dataset_config) for result in card.data.eval_results]
     assert found == [(80.0, "5-way 1-shot, CLIP-FSAR"), (80.0, "5-way 5-shot, CLIP-FSAR")]
@@ -199,6 +232,10 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "2.15.0",
         "CC BY 4.0",
         "MIT",
-        "head.py",
+        "clip_fsar.py",
+        "someone/code, commit 1",
+        "another norm",
+        "best on test; here: best on the validation classes",
+        "inductive: yes",
     ):
         assert expected in card.text, expected

@@ -6,10 +6,26 @@ workflow's rules as parameters: a new record leaves every trained model as it is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
+# How public codes chose the checkpoint whose accuracy they report.
+ON_TEST, FIXED = "best on the test classes", "a fixed iteration, tested there"
 
+
+class Source(TypedDict):
+    """The public code of a method, where this project's differs by default, and how that code chose its checkpoint."""
+
+    code: str
+    deviations: str
+    code_selection: str
+
+
+CLIP_FSAR_SOURCE = Source(
+    code="alibaba-mmai-research/CLIP-FSAR, commit 30cf0a8",
+    deviations="listed in docs/fidelity.md",
+    code_selection=ON_TEST,
+)
 
 # The matching metrics: each a file in fsar/model/matching/, with the keys of the config's `head` that it reads.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -27,6 +43,8 @@ TRANSFORMER_KEYS = ("depth", "heads", "feed_forward", "attention_dropout", "feed
 
 # Heads that look at maps of features; their tests need the head's own weights from the frames on.
 MAP_HEADS = ("strm", "molo")
+# Heads whose losses look at the pixels of training videos.
+PIXEL_HEADS = ("molo",)
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,11 @@ class Components:
         return self.head in MAP_HEADS
 
     @property
+    def needs_pixels(self) -> bool:
+        """Whether training looks at the pixels of videos beside what the backbone gives of them."""
+        return self.head in PIXEL_HEADS
+
+    @property
     def reads_text(self) -> bool:
         """Whether the model looks at the text of classes; such a backbone must have a text encoder."""
         return self.text_token or self.video_text_loss
@@ -108,6 +131,7 @@ class Method:
             see one another is then asked one query at a time.
         code: the public code it was made equal to, with its commit; empty if there is none.
         deviations: where this project's default differs from that code; empty if it does not.
+        code_selection: how that code chose the checkpoint it reports; here validation decides.
     """
 
     title: str
@@ -118,6 +142,7 @@ class Method:
     inductive: bool = True
     code: str = ""
     deviations: str = ""
+    code_selection: str = ""
 
     @property
     def components(self) -> Components:
@@ -195,13 +220,14 @@ METHODS = {
         "OTAM + prototype modulation",
         "otam-modulation",
     ),
-    "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", "clip-fsar"),
+    "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", "clip-fsar", **CLIP_FSAR_SOURCE),
     "clip-fsar-zero-shot": Method(
         "CLIP-FSAR zero-shot",
         f"{CLIP_FSAR_PAPER}, Table 10: the video-text similarities of the trained model alone",
         "CLIP-FSAR zero-shot",
         "clip-fsar",
         decides_by="text",
+        **CLIP_FSAR_SOURCE,
     ),
     "clip-fsar-text": Method(
         "CLIP-FSAR + text",
@@ -209,6 +235,7 @@ METHODS = {
         "CLIP-FSAR+text",
         "clip-fsar",
         decides_by="both",
+        **CLIP_FSAR_SOURCE,
     ),
     "otam-one-way": Method(
         "OTAM, one direction",
@@ -235,6 +262,8 @@ METHODS = {
         "TRX",
         "trx",
         code="tobyperrett/trx, commit 390c20a",
+        deviations="the number of training episodes is that of STRM (docs/recipes.md)",
+        code_selection=f"{FIXED} (run.py:90, 180)",
     ),
     "clip-fsar-trx": Method("CLIP-FSAR (TRX)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (TRX)", "clip-fsar-trx"),
     "mean-cosine": Method(
@@ -254,6 +283,7 @@ METHODS = {
         "strm",
         code="Anirudh257/strm, commit 54368fe",
         deviations="the second metric is trained, as the paper describes it; the code leaves it out of the optimizer",
+        code_selection=f"{FIXED} (run.py:230)",
     ),
     "strm-published": Method(
         "STRM (second metric untrained)",
@@ -262,6 +292,7 @@ METHODS = {
         "strm-published",
         code="Anirudh257/strm, commit 54368fe",
         deviations="the untrained second metric and its dropout follow a seed, so that a test can be repeated",
+        code_selection=f"{FIXED} (run.py:230)",
     ),
     "hyrsm": Method(
         "HyRSM",
@@ -269,6 +300,7 @@ METHODS = {
         "HyRSM",
         "hyrsm",
         code="alibaba-mmai-research/HyRSM, commit 82100b6",
+        code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:475)",
     ),
     "hyrsmpp": Method(
         "HyRSM++",
@@ -276,6 +308,8 @@ METHODS = {
         "HyRSM++",
         "hyrsmpp",
         code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
+        deviations="training but for the weights of the losses is that of HyRSM (docs/recipes.md)",
+        code_selection=ON_TEST,
     ),
     "molo": Method(
         "MoLo",
@@ -283,6 +317,7 @@ METHODS = {
         "MoLo (Bi-MHM)",
         "molo",
         code="alibaba-mmai-research/MoLo, commit f7f73b6",
+        code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:496)",
     ),
     "team": Method(
         "TEAM",
@@ -290,5 +325,8 @@ METHODS = {
         "TEAM",
         "team",
         code="leesb7426/TEAM, commit 8bd6b6e",
+        deviations="60 pattern tokens at every shot, where the code has 70 to 80 for 5 shots; its first step comes one "
+        "episode early",
+        code_selection=f"{ON_TEST} (run_train.py:211)",
     ),
 }

@@ -266,6 +266,11 @@ class Plan:
         """Return where that method is from."""
         return next(method.citation for method in METHODS.values() if method.model == model)
 
+    def source(self, model: str) -> dict[str, str]:
+        """Return the public code of that method, where this project's differs, and how that code chose its weights."""
+        method = next(method for method in METHODS.values() if method.model == model)
+        return {name: getattr(method, name) for name in ("code", "deviations", "code_selection")}
+
     def licences(self, benchmark: str, backbone: str) -> dict[str, str]:
         """Return whose the videos and the pretrained weights of a model are."""
         config = self.config
@@ -359,6 +364,7 @@ class Plan:
             depth=self.config.settings(benchmark, "head").depth,
             published_method=METHODS[method].published_as,
             published_backbone=self.config.backbones[backbone].published_as,
+            inductive=METHODS[method].inductive,
         )
 
     def _settings(self) -> Iterator[Setting]:
