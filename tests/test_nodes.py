@@ -1,4 +1,4 @@
-"""A training on several nodes: what SLURM is asked for, and how its processes start; tests/test_slurm.py has a SLURM."""
+"""A training on several nodes: what SLURM is asked for, and how its processes start (see test_slurm.py too)."""
 
 import os
 import subprocess
