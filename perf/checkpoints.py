@@ -3,8 +3,8 @@
     python -m perf.checkpoints [--model RN50] [--rounds 5] [--frames 1] [--device auto]
 
 A round is a training step (perf.training_step, with two classes) with each of the three, one after the other; the state
-is that of the training loop. With a save, the time includes all of it: the copy, the step, and what is left to wait for at its end.
-Then the sizes of the files. Weights and pixels are random.
+is that of the training loop. With a save, the time includes all of it: the copy, the step, and what is left to wait for
+at its end. Then the sizes of the files. Weights and pixels are random.
 """
 
 import argparse
