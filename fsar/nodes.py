@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import Any
 
 from fsar.errors import UserError
 
@@ -44,23 +43,3 @@ def start_tasks(nodes: int, devices: int, threads: int) -> None:
             f"The training on {nodes} nodes ended with status {status}. Why is told above by its processes or, if the "
             f"job has fewer nodes or cores, by srun: {shlex.join(command)}"
         )
-
-
-def slurm_resources(nodes: int, devices: int, threads: int, gpus: bool) -> dict[str, Any]:
-    """Return what a job on several nodes asks SLURM for, by the names of Snakemake's executor; nothing for one node.
-
-    Args:
-        nodes: of the job.
-        devices, threads: of each node.
-        gpus: the devices are GPUs.
-    """
-    if nodes == 1:
-        return {}
-    return {
-        "nodes": nodes,
-        "tasks": nodes * devices,
-        "mpi": "srun",  # the script calls it
-        "cpus_per_task": max(threads // devices, 1),
-        "tasks_per_gpu": 0,  # `tasks` would count as these
-        "slurm_extra": f"--ntasks-per-node={devices}" + (f" --gpus-per-node={devices}" if gpus else ""),
-    }

@@ -14,7 +14,8 @@ from fsar.errors import UserError
 from fsar.fabric import make_fabric
 from fsar.gpus import own_gpus
 from fsar.job import is_first_process
-from fsar.nodes import STARTED, is_task, slurm_resources, start_tasks
+from fsar.nodes import STARTED, is_task, start_tasks
+from fsar.plan.nodes import slurm_resources
 
 
 class Asked(dict):
