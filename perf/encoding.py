@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from fsar.config import HeadConfig, SamplingConfig
-from fsar.evaluation.encode_videos import EvaluationClips, encode_videos
+from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
 from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.heads.head import Inputs
@@ -46,8 +46,9 @@ def main() -> None:
         text = backbone.encode_text([f"class {number}" for number in range(CLASSES)])
 
         started = time.perf_counter()
-        size, where = backbone.image_size, torch.device("cpu")
-        stored = encode_videos(lambda v: {"frames": backbone(v)}, size, store, ids, SamplingConfig(), 0, where)
+        where = torch.device("cpu")
+        clips_of_all = load_clips(store, ids, SamplingConfig(), backbone.image_size, 0, where)
+        stored = encode_videos(lambda videos: {"frames": backbone(videos)}, clips_of_all, where)
         rows, classes = ({key: row for row, key in enumerate(keys)} for keys in (ids, episodes.class_names))
         predicted = predict(head, episodes, rows, stored, classes, text)
         ours, encoded = time.perf_counter() - started, sum(given)

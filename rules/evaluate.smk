@@ -30,6 +30,7 @@ rule encode_features:
         sampling=asked(PLAN.decisive("sampling", "encode_features")),
         text=asked(PLAN.feature_text),
         head=asked(PLAN.encoding_head),
+        training=asked(PLAN.decisive("training", "encode_features")),
         data_seed=CONFIG.seed,
     script:
         "../workflow_scripts/encode_features.py"

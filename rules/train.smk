@@ -1,6 +1,8 @@
 # Training: one job per benchmark × backbone × model × training shot × seed. Every test shot uses the same model, and so do
 # methods that differ only in how they decide.
 
+from fsar.plan.nodes import across_nodes
+
 
 rule train_model:
     input:
@@ -25,6 +27,12 @@ rule train_model:
         mem_mb=growing(16000),
         runtime=growing(1, "d"),
         gpu=training_gpus,
+        nodes=across_nodes(CONFIG, "nodes"),
+        tasks=across_nodes(CONFIG, "tasks"),
+        mpi=across_nodes(CONFIG, "mpi"),
+        cpus_per_task=across_nodes(CONFIG, "cpus_per_task"),
+        tasks_per_gpu=across_nodes(CONFIG, "tasks_per_gpu"),
+        slurm_extra=across_nodes(CONFIG, "slurm_extra"),
     params:
         code=with_model("train_model.py"),
         components=asked(PLAN.components),

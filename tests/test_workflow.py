@@ -125,7 +125,7 @@ def test_every_other_method_goes_through_the_workflow(finished):
 def test_how_a_training_is_run_trains_nothing_again(finished):
     arguments = overlay(finished, "workers.yaml")
     values = yaml.safe_load((finished / "workers.yaml").read_text())
-    values["benchmarks"]["tiny"]["training"] |= {"checkpoint_every": 5, "activation_checkpointing": True}
+    values["benchmarks"]["tiny"]["training"] |= {"checkpoint_minutes": 5, "activation_checkpointing": True}
     values["head"] = {"text_weight": 0.5}
     (finished / "workers.yaml").write_text(yaml.safe_dump(values))
     rules = rules_to_run(finished, *arguments)

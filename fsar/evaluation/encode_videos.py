@@ -1,6 +1,7 @@
 """What is kept of each test video, once: at test time it does not depend on the episode."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -37,42 +38,57 @@ class EvaluationClips(Dataset[Tensor]):
         return torch.from_numpy(clip)
 
 
-@torch.inference_mode()
-def encode_videos(
-    encode: Callable[[Tensor], Tensors],
-    image_size: int,
+def load_clips(
     store: FrameStore,
     video_ids: Sequence[str],
     sampling: SamplingConfig,
+    size: int,
     seed: int,
     device: torch.device,
     workers: int = 0,
-) -> Tensors:
+) -> DataLoader[Tensor]:
+    """Load the frames of videos in order, as often as they are asked for.
+
+    Args:
+        store, video_ids: which videos.
+        sampling, seed: which frames of them.
+        size: side of the window cut from the frames, in pixels.
+        device: where they are encoded; a GPU copies from pinned memory while it computes.
+        workers: processes that read frames, and stay for the next time; 0 reads in this one.
+    """
+    return DataLoader(
+        EvaluationClips(store, video_ids, sampling, size, seed),
+        batch_size=BATCH,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )
+
+
+@torch.inference_mode()
+def encode_videos(encode: Callable[[Tensor], Tensors], clips: DataLoader[Tensor], device: torch.device) -> Tensors:
     """Encode each video once.
 
     Args:
         encode: turns (V, T, H, W, 3) RGB bytes into what is kept of each video, by a model in evaluation mode.
-        image_size: side of its pictures, in pixels.
-        store, video_ids: which frames.
-        sampling, seed: which of them.
+        clips: of `load_clips`.
         device: where the model is.
-        workers: processes that read frames; 0 reads in this one.
 
     Returns:
-        (V, …) float32 tensors by name, on the CPU, in the order of `video_ids`.
+        (V, …) float32 tensors by name, on the CPU, in the order of the clips.
     """
-    clips = EvaluationClips(store, video_ids, sampling, image_size, seed)
-    loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
+    videos = cast(EvaluationClips, clips.dataset)
     kept: Tensors = {}
     done = 0
-    for batch in progress(loader, "encoding videos", "batch"):
-        part = {name: videos.float().cpu() for name, videos in encode(batch.to(device, non_blocking=True)).items()}
-        for name, videos in part.items():
+    for batch in progress(clips, "encoding videos", "batch"):
+        part = encode(batch.to(device, non_blocking=True))
+        for name, values in part.items():
             if name not in kept:
-                kept[name] = torch.empty(len(clips), *videos.shape[1:])
-            kept[name][done : done + len(videos)] = videos
+                kept[name] = torch.empty(len(videos), *values.shape[1:])
+            kept[name][done : done + len(values)] = values
         done += len(batch)
     if kept:
         return kept
-    black = torch.zeros(1, sampling.frames, image_size, image_size, 3, dtype=torch.uint8, device=device)
-    return {name: videos[:0].float().cpu() for name, videos in encode(black).items()}
+    size = videos.size
+    black = torch.zeros(1, videos.sampling.frames, size, size, 3, dtype=torch.uint8, device=device)
+    return {name: values[:0].float().cpu() for name, values in encode(black).items()}

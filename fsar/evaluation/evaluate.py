@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.device import evaluation_device
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
+from fsar.fabric import one_device
 from fsar.files import atomic
 from fsar.model.heads.head import Head
 
@@ -56,7 +56,7 @@ def evaluate_model(
         device: auto, cpu or cuda.
         threads: cores of the job.
     """
-    where = evaluation_device(device, threads)
+    where = one_device(device, "fp32", threads)
     video_rows, stored, class_rows, text = read_features(features)
     head, text = head.eval().to(where), text.to(where)
     stored = {name: videos.to(where) for name, videos in stored.items()}

@@ -21,8 +21,8 @@ from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
 from fsar.files import write_json
 from fsar.job import progress
-from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import FewShotModel, batch_norms, save_weights
+from fsar.model.backbone import Backbone, load_backbone
+from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.methods import Components
 from fsar.model.text import encode_classes, no_text
 from fsar.training.batch_norm import RunningStatistics
@@ -113,23 +113,39 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     step's tasks, and the result is that of one process with all of them.
 
     Raises:
-        UserError: the data or weights do not fit, the checkpoint is of another training, or the loss or a gradient is
-            no longer finite.
+        UserError: the data or weights do not fit, the checkpoint is of another training, the loss or a gradient is no
+            longer finite, or an operation is not deterministic.
     """
+    described = identity(job.decisive(), files.decisive)
+    with Checkpoint(files.checkpoint, described, files.code) as checkpoint:
+        try:
+            _fit(job, files, checkpoint)
+        except RuntimeError as error:
+            if job.training.deterministic and "does not have a deterministic implementation" in str(error):
+                operation = str(error).split(" does not have")[0]
+                raise UserError(
+                    f"{operation} cannot be computed in a way that gives the same bits each time, on this device and "
+                    "with this PyTorch. Set training.deterministic to false; training goes on from its last checkpoint."
+                ) from error
+            raise
+
+
+def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None:
     config = job.training
     fabric = start_processes(config, job.device)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(job.seed)
 
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
-    model, optimizer = _model_and_optimizer(job, classes=videos["train"]["class_name"].nunique())
+    classes = videos["train"]["class_name"].nunique()
+    wrapped, optimizer = set_up(job, load_backbone(job.backbone), classes, fabric)
+    model = wrapped.module
     episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, model.backbone.image_size, job.seed)
     workers = config.workers // config.devices
     stored = StoredEpisodes.read(files.episodes)
-    validation = Validation(store, videos["val"], stored, job.sampling, job.data_seed, workers)
+    size = model.backbone.image_size
+    validation = Validation(store, videos["val"], stored, job.sampling, size, job.data_seed, workers, fabric)
 
-    wrapped, optimizer = fabric.setup(model, optimizer)
     # Encoded once: the text encoder is frozen.
     train_text, val_text = (
         encode_classes(model.backbone, names, job.text) if job.components.reads_text else no_text(names, fabric.device)
@@ -137,7 +153,6 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     )
     model.set_training_text(train_text)
 
-    checkpoint = Checkpoint(files.checkpoint, identity(job.decisive(), files.decisive), files.code)
     state = checkpoint.load() or {"step": 0, "best": None, "metrics": [], "other_code": []}
     if state["step"]:
         model.load_trained_state(state["model"])
@@ -148,6 +163,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     shown_in = files.curves if fabric.is_global_zero else None
     logger = make_logger(config.logger, shown_in, job.settings(), state["metrics"]) if shown_in else None
     metrics = Metrics(state["metrics"], logger)
+    saved = time.monotonic()
 
     def save() -> None:
         if fabric.is_global_zero:
@@ -170,6 +186,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         if problem := _not_finite(outcomes, norm, step, episodes, config, files.checkpoint):
             statistics.restore()
             save()
+            checkpoint.wait()
             fabric.barrier()  # no process ends before the state is saved
             raise UserError(problem)
         statistics.finish(fabric, tasks)
@@ -182,10 +199,11 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         means = dict(zip(outcome_names(model), outcomes.mean(dim=0).tolist(), strict=True))
         row = _row(iteration, rate, means, norm, seconds / tasks, loader.seconds, fabric.device)
         if step == steps or _due(iteration, config.validate_every, tasks):
-            row["val_accuracy"] = validation.accuracy(model, val_text, fabric)
+            row["val_accuracy"] = validation.accuracy(model, val_text)
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
-                weights = {name: value.detach().cpu().clone() for name, value in model.tested_state().items()}
-                best = {"val_accuracy": row["val_accuracy"], "iteration": iteration, "model": weights}
+                best = {"val_accuracy": row["val_accuracy"], "iteration": iteration}
+                if fabric.is_global_zero:
+                    checkpoint.save_best(model.tested_state(), iteration)
             log.info(
                 "episode %d of %d: loss %.4f, train accuracy %.3f, val accuracy %.4f, lr %.2e, %.1f episodes/s",
                 iteration, steps * tasks, row["loss"], row["train_accuracy"], row["val_accuracy"], rate,
@@ -193,14 +211,15 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
             )  # fmt: skip
             bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
         metrics.add(row)
-        if step < steps and _due(iteration, config.checkpoint_every, tasks):
+        if step < steps and time.monotonic() - saved >= 60 * config.checkpoint_minutes:
             save()
+            saved = time.monotonic()
     bar.close()
     metrics.close()
 
     assert best is not None  # the last step validates
     if fabric.is_global_zero:
-        save_weights(best["model"], files.output / "model.safetensors")
+        checkpoint.export_best(best["iteration"], files.output / "model.safetensors")
         metrics.write(files.output / "metrics.parquet")
         described = _described(job, best, videos, other_code) | {"environment": environment(fabric.device)}
         write_json(files.output / "training.json", job.settings() | described)
@@ -208,14 +227,19 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
 
 
-def _model_and_optimizer(job: TrainingJob, classes: int) -> tuple[FewShotModel, Any]:
-    """Build what is trained, and what trains it.
+def set_up(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fabric) -> tuple[Any, Any]:
+    """Build what is trained and what trains it, where they run.
 
     Args:
         job: the training.
+        backbone: with its pretrained weights.
         classes: C, training classes.
+        fabric: of the processes that train.
+
+    Returns:
+        The model, its `FewShotModel` as `module`, and the optimizer; both as `train_step` takes them.
     """
-    model = FewShotModel(load_backbone(job.backbone), job.components, job.head, job.sampling.frames, classes)
+    model = FewShotModel(backbone, job.components, job.head, job.sampling.frames, classes)
     model.head.loss_over_queries = job.training.loss_over_queries
     if job.training.activation_checkpointing:
         model.backbone.checkpoint_activations()
@@ -224,7 +248,7 @@ def _model_and_optimizer(job: TrainingJob, classes: int) -> tuple[FewShotModel, 
         model.backbone.freeze_unused(model.head.needs)
     else:
         model.backbone.requires_grad_(False)
-    return model, make_optimizer(parameter_groups(model, job.training), job.training)
+    return fabric.setup(model, make_optimizer(parameter_groups(model, job.training), job.training))
 
 
 def _row(
@@ -302,7 +326,7 @@ def train_step(
             statistics.before_task()
             outcome = model(
                 batch.videos.to(fabric.device, non_blocking=True),
-                batch.classes.to(fabric.device),
+                batch.classes.to(fabric.device, non_blocking=True),
                 config.fixed_shot,
                 {"video_text": config.video_text_weight},
                 config.batch_norm == "apart",
