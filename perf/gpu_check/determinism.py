@@ -1,0 +1,46 @@
+"""Strict mode: every operation has a form that gives the same bits, and two equal runs come to them."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fsar.fabric import set_deterministic
+from perf.gpu_check.device import Device
+from perf.gpu_check.findings import Findings
+from perf.gpu_check.sizes import Sizes
+from perf.gpu_check.step import new_step
+from perf.gpu_check.world import SMALL
+
+
+def look_at_determinism(data: Path, sizes: Sizes, device: Device, findings: Findings) -> None:
+    """Take some steps twice: each backbone, and every model on the small one."""
+    # In strict mode fp32 chooses among the same operations as tf32.
+    large = [
+        (*names, "clip-fsar", arithmetic) for names in sizes.backbones.items() for arithmetic in sizes.arithmetics[:2]
+    ]
+    small = [(SMALL, SMALL, model, sizes.arithmetics[0]) for model in sizes.strict_models]
+    for backbone, architecture, model, arithmetic in large + small:
+        once, twice = (weights_after(sizes, device, architecture, arithmetic, model, strict=True) for _ in range(2))
+        differ = sum(not torch.equal(value, twice[name]) for name, value in once.items())
+        what = f"{backbone}, {arithmetic}, {model}: two runs of {sizes.strict_steps} steps, the same bits"
+        findings.check(what, not differ, f"{differ} of {len(once)} tensors differ")
+    for backbone, architecture in sizes.backbones.items():
+        once, twice = (
+            weights_after(sizes, device, architecture, sizes.arithmetics[0], "clip-fsar", strict=False)
+            for _ in range(2)
+        )
+        differ = sum(not torch.equal(value, twice[name]) for name, value in once.items())
+        findings.note(f"Without strict mode {differ} of {len(once)} tensors of {backbone} differ between two runs.")
+
+
+def weights_after(
+    sizes: Sizes, device: Device, architecture: str, arithmetic: str, model: str, strict: bool
+) -> dict[str, Tensor]:
+    """Return the trained weights after some steps from the same start."""
+    step = new_step(architecture, arithmetic, sizes.frames, device, model)
+    set_deterministic(strict)
+    for _ in range(sizes.strict_steps):
+        step.whole()
+    set_deterministic(False)
+    return {name: value.cpu() for name, value in step.model.module.trained_state().items()}

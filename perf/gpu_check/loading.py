@@ -1,0 +1,86 @@
+"""Whether the loader keeps up with the GPU, what copies to it cost, and how long a validation's videos take."""
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from fsar.config import SamplingConfig, TrainingConfig
+from fsar.evaluation.encode_videos import encode_videos
+from fsar.training.data import TimedLoader, TrainingBatch, TrainingEpisodes, load_episodes
+from perf.gpu_check.device import Device
+from perf.gpu_check.findings import Findings
+from perf.gpu_check.sizes import Sizes
+from perf.gpu_check.step import new_step
+from perf.gpu_check.world import frames, videos
+from perf.training_step import Step
+
+
+def look_at_loading(data: Path, sizes: Sizes, device: Device, findings: Findings) -> None:
+    """Load alone, then beside the steps of each backbone in bf16; copy; encode."""
+    for backbone, architecture in sizes.backbones.items():
+        step = new_step(architecture, "bf16", sizes.frames, device)
+        step.whole()  # warm
+        clips = len(step.pixels)
+        for flip, jitter in ((False, False), (True, True)):
+            what = f"{'flipped and jittered, ' if flip else ''}{sizes.workers} processes"
+            episodes = training_episodes(data, sizes, step, flip, jitter)
+            alone = device.seconds(lambda own=episodes: list(batches(own, sizes, device))) / sizes.loaded
+            loader = TimedLoader(batches(episodes, sizes, device))
+            steps, waits = [], []
+            for _ in range(sizes.loaded):
+                loader.seconds = 0.0
+                steps.append(device.seconds(lambda step=step, loader=loader: one_step(step, loader)))
+                waits.append(loader.seconds)
+            later = len(waits) // 2  # the first ones wait for the processes to start
+            findings.row(
+                "loading", backbone=backbone, loader=what, loader_alone=alone, step=median(steps[later:]),
+                waited=sum(waits[later:]) / len(waits[later:]), clips_per_second=clips / alone,
+            )  # fmt: skip
+        encoding(data, sizes, device, findings, backbone, step)
+        del step
+    copies(sizes, device, findings)
+
+
+def training_episodes(data: Path, sizes: Sizes, step: Step, flip: bool, jitter: bool) -> TrainingEpisodes:
+    """Return training episodes at the size of a backbone's pictures."""
+    settings = {key: value for key, value in sizes.training.items() if key in ("way", "queries")}
+    config = TrainingConfig(**settings, iterations=sizes.loaded, flip=flip, colour_jitter=jitter)
+    sampling, size = SamplingConfig(frames=sizes.frames), step.model.module.backbone.image_size
+    return TrainingEpisodes(frames(data, "large"), videos(data, "train"), config, sampling, size, seed=0)
+
+
+def batches(episodes: TrainingEpisodes, sizes: Sizes, device: Device) -> Iterator[TrainingBatch]:
+    """Load all episodes, as the training loop does."""
+    return iter(load_episodes(episodes, range(sizes.loaded), sizes.workers, pin_memory=device.is_gpu))
+
+
+def one_step(step: Step, loader: Iterator[TrainingBatch]) -> None:
+    """Take a step on the next episode."""
+    step.batch = next(loader)
+    step.whole()
+
+
+@torch.inference_mode()
+def encoding(data: Path, sizes: Sizes, device: Device, findings: Findings, backbone: str, step: Step) -> None:
+    """Encode the videos of a validation, in the step's arithmetic."""
+    model, own = step.model.module.eval(), list(videos(data, "test")["video_id"])
+    ids = list(islice(cycle(own), sizes.encoded))
+    sampling = SamplingConfig(frames=sizes.frames)
+
+    def encode() -> None:
+        with step.fabric.autocast():
+            encode_videos(model.backbone, frames(data, "large"), ids, sampling, 0, device.torch, sizes.workers)
+
+    findings.row("encoding", backbone=backbone, arithmetic="bf16", videos=len(ids), seconds=device.seconds(encode))
+
+
+def copies(sizes: Sizes, device: Device, findings: Findings) -> None:
+    """Copy an episode's pixels to the device."""
+    pixels = torch.zeros(30, sizes.frames, 224, 224, 3, dtype=torch.uint8)
+    kinds = {"pageable": pixels} | ({"pinned": pixels.pin_memory()} if device.is_gpu else {})
+    for kind, memory in kinds.items():
+        taken = [device.seconds(lambda own=memory: own.to(device.torch, non_blocking=True)) for _ in range(5)]
+        findings.row("copies", memory=kind, megabytes=pixels.nbytes / 1e6, seconds=median(taken))
