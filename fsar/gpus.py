@@ -85,3 +85,9 @@ def _try_lock(path: Path) -> IO[str] | None:
         file.close()
         return None
     return file
+
+
+def set_cublas_workspace(deterministic: bool) -> None:
+    """Let cuBLAS give the same bits each time; to be called before PyTorch is imported."""
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

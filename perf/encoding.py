@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from fsar.config import HeadConfig, SamplingConfig
-from fsar.evaluation.encode_videos import EvaluationClips, encode_videos
+from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
 from fsar.model.head import Head
 from fsar.model.methods import METHODS
@@ -45,7 +45,8 @@ def main() -> None:
         text = backbone.encode_text([f"class {number}" for number in range(CLASSES)])
 
         started = time.perf_counter()
-        frames = encode_videos(backbone, store, ids, SamplingConfig(), 0, torch.device("cpu"))
+        clips_of_all = load_clips(store, ids, SamplingConfig(), backbone.image_size, 0, torch.device("cpu"))
+        frames = encode_videos(backbone, clips_of_all, torch.device("cpu"))
         rows, classes = ({key: row for row, key in enumerate(keys)} for keys in (ids, episodes.class_names))
         predicted = predict(head, episodes, rows, frames, classes, text)
         ours, encoded = time.perf_counter() - started, sum(given)

@@ -29,6 +29,7 @@ rule encode_features:
         backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
         sampling=asked(PLAN.decisive("sampling", "encode_features")),
         text=asked(PLAN.feature_text),
+        training=asked(PLAN.decisive("training", "encode_features")),
         data_seed=CONFIG.seed,
     script:
         "../workflow_scripts/encode_features.py"

@@ -133,7 +133,8 @@ def test_every_key_says_what_it_decides(repository):
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
         "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
-        "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing", "FramesConfig.timeout",
+        "TrainingConfig.checkpoint_minutes", "TrainingConfig.activation_checkpointing", "TrainingConfig.nodes",
+        "TrainingConfig.deterministic", "FramesConfig.timeout",
         "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
         "SourcesConfig.split_lists", "Archive.url", "KineticsArchives.train", "KineticsArchives.val",
     } == execution  # fmt: skip
@@ -188,7 +189,11 @@ def test_a_general_key_that_does_not_hold_is_named_with_what_comes_before_it(val
 
 def test_what_decides_leaves_out_how_a_job_is_run(values):
     before = decisive_record(load(values))
-    for path, value in (("device", "cpu"), ("benchmarks.demo.training.checkpoint_every", 7), ("sources.pause", 9.0)):
+    for path, value in (
+        ("device", "cpu"),
+        ("benchmarks.demo.training.checkpoint_minutes", 7.0),
+        ("sources.pause", 9.0),
+    ):
         assert decisive_record(load(changed(values, path, value))) == before
     assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 8))) == before  # its default
     assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 4))) != before

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,17 +21,20 @@ from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig
 from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
+from fsar.evaluation import encode_videos as encode_module
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
+from fsar.training import fit as fit_module
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.training.fit import TrainingFiles, TrainingJob, fit
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.schedule import learning_rate
+from fsar.training.validation import Validation
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
@@ -55,9 +60,10 @@ def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_pat
         return Checkpoint(tmp_path / "last.pt", identity(settings, [data]), {"fit.py": code, "head.py": "1"})
 
     assert checkpoint().load() is None
-    checkpoint().save({"step": 7, "other_code": []})
+    with checkpoint() as writing:
+        writing.save({"step": 7, "other_code": []})
     assert checkpoint().load()["step"] == 7
-    assert checkpoint(workers=4, threads=9, devices=2, checkpoint_every=3).load()["step"] == 7  # how it is run
+    assert checkpoint(workers=4, threads=9, devices=2, checkpoint_minutes=3).load()["step"] == 7  # how it is run
     assert checkpoint(queries=5).load()["step"] == 7  # its default, said aloud
     with pytest.raises(
         UserError, match=r"(?s)last\.pt \(stopped at step 7\).*training\.learning_rate: 0\.001 then, 0\.5 now"
@@ -74,10 +80,73 @@ def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_pat
 def test_other_code_is_told_and_recorded(tmp_path, caplog):
     checkpoint = {code: Checkpoint(tmp_path / "last.pt", {}, {"fit.py": code, "head.py": "1"}) for code in "12"}
     checkpoint["1"].save({"step": 7, "other_code": []})
+    checkpoint["1"].wait()
     assert checkpoint["1"].load()["other_code"] == [] and caplog.text == ""
     assert checkpoint["2"].load()["other_code"] == [{"step": 7, "files": ["fit.py"]}]
     assert "The code changed since step 7 of this training" in caplog.text and "fit.py" in caplog.text
     assert "head.py" not in caplog.text
+
+
+def test_a_state_is_written_beside_the_training_that_changes_it(tmp_path, monkeypatch):
+    save, go_on = torch.save, threading.Event()
+    monkeypatch.setattr(torch, "save", lambda *arguments: (go_on.wait(), save(*arguments)))
+    checkpoint, weights, moments = Checkpoint(tmp_path / "last.pt", {}, {}), torch.ones(3), [torch.ones(2)]
+    checkpoint.save({"step": 1, "model": {"weight": weights}, "moments": moments, "other_code": []})
+    weights.zero_()
+    moments[0].zero_()
+    moments.append(torch.ones(1))
+    assert not checkpoint.path.exists()
+    go_on.set()
+    checkpoint.wait()
+    state = checkpoint.load()
+    assert state["model"]["weight"].tolist() == [1, 1, 1] and [m.tolist() for m in state["moments"]] == [[1, 1]]
+
+
+def test_what_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    checkpoint = Checkpoint(tmp_path / "file/last.pt", {}, {})
+    checkpoint.save({"step": 1})
+    with pytest.raises(OSError):
+        checkpoint.save_best({"weight": torch.ones(1)}, 2)
+    checkpoint.save({"step": 2})
+    with pytest.raises(OSError), checkpoint:
+        pass
+
+
+def test_a_state_and_its_best_weights_belong_together_whenever_a_process_ends(tmp_path):
+    def state(step, best):
+        return {"step": step, "best": {"iteration": best}, "other_code": []}
+
+    def weights(value):
+        return {"weight": torch.full((3,), value)}
+
+    def after_a_crash():
+        """What another process finds, and the best weights that belong to it."""
+        found = Checkpoint(tmp_path / "last.pt", {}, {})
+        best = found.load()["best"]["iteration"]
+        found.export_best(best, tmp_path / "exported.safetensors")
+        return best, load_file(tmp_path / "exported.safetensors")["weight"][0]
+
+    checkpoint = Checkpoint(tmp_path / "last.pt", {}, {})
+    (tmp_path / "last.best-99.safetensors").touch()  # of a training whose checkpoint was deleted
+    checkpoint.save_best(weights(4.0), 4)
+    checkpoint.save(state(2, 4))
+    checkpoint.wait()
+    assert after_a_crash() == (4, 4.0)
+    checkpoint.save_best(weights(8.0), 8)
+    checkpoint.wait()
+    assert after_a_crash() == (4, 4.0)
+    checkpoint.save(state(4, 8))
+    checkpoint.wait()
+    assert after_a_crash() == (8, 8.0)
+    (tmp_path / "exported.safetensors").unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.best-8.safetensors", "last.pt"]
+    (tmp_path / "last.best-8.safetensors").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"last\.best-8\.safetensors, the best weights .* are missing"):
+        checkpoint.load()
+    (tmp_path / "elsewhere").rename(tmp_path / "last.best-8.safetensors")
+    checkpoint.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +175,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
     """A small training job, and its files with the outputs in the folder `name`."""
     settings = {
         "way": 3, "queries": 1, "iterations": 12, "tasks_per_step": 2, "learning_rate": 1e-3, "warmup_from": 1e-4,
-        "warmup_iterations": 4, "milestones": [8], "validate_every": 4, "checkpoint_every": 2, "threads": 1,
+        "warmup_iterations": 4, "milestones": [8], "validate_every": 4, "checkpoint_minutes": 0, "threads": 1,
         "workers": 0,
     } | training  # fmt: skip
     job = TrainingJob(
@@ -205,6 +274,56 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(uninterrupted, world, monkeypat
     assert results_of(world / "stopped") == results_of(uninterrupted)
     events = EventAccumulator(str(world / "tensorboard" / "stopped")).Reload()
     assert [event.step for event in events.Scalars("loss")] == [2, 4, 6, 8, 10, 12]
+
+
+def test_a_run_stopped_between_its_best_weights_and_the_state_goes_on_to_the_same_bytes(world, monkeypatch):
+    accuracies, save_best = [0.5, 0.6, 0.7], Checkpoint.save_best
+
+    def stop_at_the_second(self, weights, iteration):
+        save_best(self, weights, iteration)
+        if iteration == 8 and len(accuracies) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Validation, "accuracy", lambda *_: accuracies.pop(0))
+    whole = train(world, "improving").output
+    monkeypatch.setattr(Checkpoint, "save_best", stop_at_the_second)
+    accuracies[:] = [0.5, 0.6, 0.7]
+    with pytest.raises(KeyboardInterrupt):
+        train(world, "torn")
+    files = {path.name for path in (world / "checkpoints").iterdir() if path.name.startswith("torn")}
+    assert files == {"torn.pt", "torn.best-4.safetensors", "torn.best-8.safetensors"}
+    monkeypatch.setattr(Checkpoint, "save_best", save_best)
+    accuracies[:] = [0.6, 0.7]
+    train(world, "torn")
+    assert results_of(world / "torn") == results_of(whole) and accuracies == []
+    assert not [path for path in (world / "checkpoints").iterdir() if path.name.startswith("torn")]
+
+
+@pytest.mark.parametrize(("minutes", "steps"), [(0, [1, 2, 3, 4, 5]), (2.5, [3]), (60, [])])
+def test_checkpoints_come_by_time(world, monkeypatch, minutes, steps):
+    """Of six steps, here of a minute each."""
+    saved, now, step = [], [0.0], fit_module.train_step
+
+    def minute(*arguments):
+        now[0] += 60
+        return step(*arguments)
+
+    monkeypatch.setattr(fit_module, "train_step", minute)
+    monkeypatch.setattr(fit_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(Checkpoint, "save", lambda _, state: saved.append(state["step"]))
+    train(world, f"every {minutes} minutes", checkpoint_minutes=minutes)
+    assert saved == steps
+
+
+def test_validation_loads_its_videos_by_one_loader(world, monkeypatch):
+    made, loader = [], encode_module.DataLoader
+    monkeypatch.setattr(encode_module, "DataLoader", lambda *a, **k: made.append(loader(*a, **k)) or made[-1])
+    metrics = pd.read_parquet(train(world, "one loader", workers=1, threads=2).output / "metrics.parquet")
+    assert metrics["val_accuracy"].notna().sum() == 3
+    assert len(made) == 1 and made[0].persistent_workers and not made[0].pin_memory
+    store = FrameStore(world, world / "index.parquet")
+    on_a_gpu = encode_module.load_clips(store, [], SamplingConfig(), 64, 0, torch.device("cuda"), 1)
+    assert on_a_gpu.pin_memory
 
 
 # A program of its own: further processes of a training start the same program again.
@@ -421,7 +540,7 @@ def test_every_model_that_is_trained_trains_what_it_has(world):
 
 
 def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch):
-    precision = "bf16-mixed"  # fp16 needs a GPU
+    precision = "bf16-mixed"
     exact = pd.read_parquet(uninterrupted / "metrics.parquet")
     name = "bf16"
     saves, save = [], Checkpoint.save

@@ -99,7 +99,7 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
 def test_how_a_training_is_run_trains_nothing_again(finished):
     arguments = overlay(finished, "workers.yaml")
     values = yaml.safe_load((finished / "workers.yaml").read_text())
-    values["benchmarks"]["tiny"]["training"] |= {"checkpoint_every": 5, "activation_checkpointing": True}
+    values["benchmarks"]["tiny"]["training"] |= {"checkpoint_minutes": 5, "activation_checkpointing": True}
     values["head"] = {"text_weight": 0.5}
     (finished / "workers.yaml").write_text(yaml.safe_dump(values))
     rules = rules_to_run(finished, *arguments)

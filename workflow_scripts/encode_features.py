@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, load
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, load
 from fsar.evaluation.features import encode_split
 from fsar.gpus import own_gpus
 from fsar.job import logged
@@ -24,6 +24,7 @@ with logged(snakemake.log[0], measured=True):
             TextConfig(**params.text),
             params.data_seed,
             config.device,
+            TrainingConfig(**params.training).float32,
             config.settings(names.benchmark, "training", names.backbone).threads,
             Path(snakemake.output.features),
         )

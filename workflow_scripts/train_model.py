@@ -3,18 +3,20 @@
 from pathlib import Path
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig, load
-from fsar.gpus import own_gpus
+from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
 from fsar.model.methods import Components
 from fsar.plan.code import code_checksums
 from fsar.plan.plan import SCRIPTS, model_files
-from fsar.training.fit import TrainingFiles, TrainingJob, fit
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
     # How the job is run is no parameter: another number of workers trains nothing again.
     config = load(snakemake.config)
     execution = config.settings(names.benchmark, "training", names.backbone).execution()
+    set_cublas_workspace(execution["deterministic"])
+    from fsar.training.fit import TrainingFiles, TrainingJob, fit  # which imports PyTorch
+
     backbone = BackboneConfig(**params.backbone)
     job = TrainingJob(
         model=names.model,

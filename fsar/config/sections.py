@@ -348,15 +348,28 @@ class TrainingConfig(Section):
         default="apart",
     )
     validate_every: int = key("Distance between validations.", ("train_model",), unit="episodes", default=100, ge=1)
-    checkpoint_every: int = key(
-        "Distance between checkpoints to resume from; rounded up to whole optimizer steps.",
+    checkpoint_minutes: float = key(
+        "Time between checkpoints to resume from; 0 saves after every optimizer step.",
         NOTHING,
-        unit="episodes",
-        default=100,
-        ge=1,
+        unit="minutes",
+        default=10.0,
+        ge=0,
     )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key(
         "Arithmetic of the training step.", ("train_model",), default="32-true"
+    )
+    float32: Literal["tf32", "fp32"] = key(
+        "How a GPU computes convolutions and matrix products of 32-bit numbers, in training, validation, encoding and "
+        "labelling: tf32 rounds what it multiplies to 10 bits, for which GPUs since 2020 have units of their own; fp32 "
+        "keeps all 23 bits. A CPU has these alone.",
+        MODEL,
+        default="tf32",
+    )
+    deterministic: bool = key(
+        "Train with operations alone that give the same bits each time; without it a GPU chooses what is fastest, "
+        "and two equal trainings differ in the last digits. Training on a CPU is the same either way.",
+        NOTHING,
+        default=True,
     )
     activation_checkpointing: bool = key(
         "Compute the backbone's activations again in the backward pass instead of keeping them: less memory, about a "
@@ -371,8 +384,16 @@ class TrainingConfig(Section):
         default=1,
         ge=1,
     )
+    nodes: int = key(
+        "Nodes of a SLURM cluster for one training, each with so many `devices`, `threads` and `workers`; the tasks of "
+        "a step are divided among all devices.",
+        NOTHING,
+        unit="nodes",
+        default=1,
+        ge=1,
+    )
     threads: int = key(
-        "Cores of a training or feature job, over all its devices.", NOTHING, unit="cores", default=8, ge=1
+        "Cores of a training or feature job, over all its devices on a node.", NOTHING, unit="cores", default=8, ge=1
     )
     workers: int = key(
         "Processes among them that load episodes; 0 loads in the training process.",
@@ -389,12 +410,18 @@ class TrainingConfig(Section):
                 f"workers is {self.workers} of {self.threads} threads, which does not leave one for the model on each "
                 f"of {self.devices} devices; the nearest valid value is {max(self.threads - self.devices, 0)}"
             )
-        for name, value in (("tasks_per_step", self.tasks_per_step), ("workers", self.workers)):
-            if value % self.devices:
-                nearest = round(value / self.devices) * self.devices or self.devices
+        processes = self.devices * self.nodes
+        where = (
+            f"{self.devices} devices" if self.nodes == 1 else f"{self.devices} devices on each of {self.nodes} nodes"
+        )
+        for name, value, parts, among in (
+            ("tasks_per_step", self.tasks_per_step, processes, where),
+            ("workers", self.workers, self.devices, f"{self.devices} devices"),
+        ):
+            if value % parts:
+                nearest = round(value / parts) * parts or parts
                 yield (
-                    f"{name} is {value}, which cannot be divided among {self.devices} devices; "
-                    f"the nearest valid value is {nearest}"
+                    f"{name} is {value}, which cannot be divided among {among}; the nearest valid value is {nearest}"
                 )
         if self.milestones != sorted(set(self.milestones)):
             yield f"milestones {self.milestones} must increase"

@@ -1,6 +1,7 @@
 """Features once per video: at test time they do not depend on the episode."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -37,36 +38,52 @@ class EvaluationClips(Dataset[Tensor]):
         return torch.from_numpy(clip)
 
 
-@torch.inference_mode()
-def encode_videos(
-    backbone: Backbone,
+def load_clips(
     store: FrameStore,
     video_ids: Sequence[str],
     sampling: SamplingConfig,
+    size: int,
     seed: int,
     device: torch.device,
     workers: int = 0,
-) -> Tensor:
+) -> DataLoader[Tensor]:
+    """Load the frames of videos in order, as often as they are asked for.
+
+    Args:
+        store, video_ids: which videos.
+        sampling, seed: which frames of them.
+        size: side of the window cut from the frames, in pixels.
+        device: where they are encoded; a GPU copies from pinned memory while it computes.
+        workers: processes that read frames, and stay for the next time; 0 reads in this one.
+    """
+    return DataLoader(
+        EvaluationClips(store, video_ids, sampling, size, seed),
+        batch_size=BATCH,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )
+
+
+@torch.inference_mode()
+def encode_videos(backbone: Backbone, clips: DataLoader[Tensor], device: torch.device) -> Tensor:
     """Encode each video once.
 
     Args:
         backbone: in evaluation mode.
-        store, video_ids: which frames.
-        sampling, seed: which of them.
+        clips: of `load_clips`.
         device: where the backbone is.
-        workers: processes that read frames; 0 reads in this one.
 
     Returns:
-        (V, T, D) float32 frame features, on the CPU, in the order of `video_ids`.
+        (V, T, D) float32 frame features, on the CPU, in the order of the clips.
     """
-    clips = EvaluationClips(store, video_ids, sampling, backbone.image_size, seed)
-    loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
+    videos = cast(EvaluationClips, clips.dataset)
     features: Tensor | None = None
     done = 0
-    for batch in progress(loader, "encoding videos", "batch"):
+    for batch in progress(clips, "encoding videos", "batch"):
         part = backbone(batch.to(device, non_blocking=True)).float().cpu()  # (videos, T, D)
         if features is None:
-            features = torch.empty(len(clips), *part.shape[1:])
+            features = torch.empty(len(videos), *part.shape[1:])
         features[done : done + len(part)] = part
         done += len(part)
-    return torch.empty(0, sampling.frames, backbone.width) if features is None else features
+    return torch.empty(0, videos.sampling.frames, backbone.width) if features is None else features

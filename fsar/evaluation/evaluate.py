@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.device import evaluation_device
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
+from fsar.fabric import one_device
 from fsar.files import atomic
 from fsar.model.head import Head
 
@@ -54,7 +54,7 @@ def evaluate_model(
         device: auto, cpu or cuda.
         threads: cores of the job.
     """
-    where = evaluation_device(device, threads)
+    where = one_device(device, "fp32", threads)
     video_rows, frames, class_rows, text = read_features(features)
     head, frames, text = head.eval().to(where), frames.to(where), text.to(where)
     with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from fsar.config import SamplingConfig, TextConfig
 from fsar.episodes.stored import readable_videos
-from fsar.evaluation.device import evaluation_device
-from fsar.evaluation.encode_videos import encode_videos
+from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.feature_file import write_features
+from fsar.fabric import Float32, one_device
 from fsar.model.backbone import Backbone
 from fsar.model.text import encode_classes, no_text
 from fsar.videos.store_read import FrameStore
@@ -24,6 +24,7 @@ def encode_split(
     text: TextConfig,
     seed: int,
     device: str,
+    float32: Float32,
     threads: int,
     path: Path,
 ) -> None:
@@ -35,16 +36,18 @@ def encode_split(
         sampling, seed: which frames of them.
         text: how class names become text, for a backbone that has a text encoder.
         device: auto, cpu or cuda.
+        float32: how a GPU multiplies.
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: safetensors file to write.
     """
-    where = evaluation_device(device, threads)
+    where = one_device(device, float32, threads)
     videos = readable_videos(manifest, index, split)
     video_ids, class_names = list(videos["video_id"]), sorted(videos["class_name"].unique())
     backbone = backbone.eval().to(where)
     store = FrameStore(index.parent, index)
     workers = 0 if where.type == "cpu" else threads - 1
-    frames = encode_videos(backbone, store, video_ids, sampling, seed, where, workers)
+    clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
+    frames = encode_videos(backbone, clips, where)
     encoded = encode_classes(backbone, class_names, text).cpu() if backbone.has_text else no_text(class_names)
     write_features(path, video_ids, frames, class_names, encoded)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))

@@ -84,6 +84,7 @@ class PlannedPredictions:
         training = self._training(prediction)
         knows = {paths.UNTRAINED: "as pretrained", paths.GIVEN: f"trained elsewhere, with settings of {benchmark}"}
         return sections | {
+            **self.config.settings(benchmark, "training", backbone).decisive("predict_clips"),  # float32
             "text": self.plan.feature_text(benchmark, backbone),
             "method": method,
             "components": components_record(METHODS[method].components),

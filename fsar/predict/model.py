@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TextConfig
+from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.config.declare import Section
 from fsar.errors import UserError
+from fsar.fabric import Float32
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.head import Head
@@ -27,6 +28,8 @@ from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
 DEFAULT_BACKBONE = "ViT-B-16"
 # The demo's own CLIP.
 SMALL_CLIP = "small-clip"
+# What holds where no training says otherwise.
+NO_TRAINING = TrainingConfig()
 # What may be a file that came with the model: an architecture of one's own, and the descriptions of classes.
 FILES = (("backbone", "model"), ("text", "descriptions"))
 # The sections of the config that are part of a model.
@@ -49,6 +52,7 @@ class ModelSettings:
         backbone, text, head, sampling, frames: as in the workflow.
         seed: of the frames that are looked at.
         knows: what it has learnt from, for people.
+        float32: how a GPU multiplies.
         licence: of the weights, and of the videos it was trained on.
     """
 
@@ -62,11 +66,14 @@ class ModelSettings:
     seed: int
     knows: str
     licence: str = "not stated"
+    float32: Float32 = NO_TRAINING.float32
 
     def record(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         sections = {name: getattr(self, name).model_dump() for name in SECTIONS}
         own = {name: getattr(self, name) for name in ("method", "seed", "knows", "licence")}
+        if self.float32 != type(self).float32:  # a default leaves no trace
+            own["float32"] = self.float32
         return sections | own | {"components": asdict(self.components)}
 
     @classmethod
@@ -74,6 +81,7 @@ class ModelSettings:
         """Read what `record` returned."""
         read: dict[str, Any] = {name: kind(**record[name]) for name, kind in SECTIONS.items()}
         own = {name: record[name] for name in ("method", "seed", "knows", "licence")}
+        own |= {name: record[name] for name in ("float32",) if name in record}
         return cls(components=Components(**record["components"]), **read, **own)
 
 
@@ -273,6 +281,7 @@ def _of_training(about: dict[str, Any]) -> dict[str, Any]:
         "seed": about["data_seed"],
         "knows": knows,
         "licence": about["backbone"]["licence"],
+        **{name: about["training"][name] for name in ("float32",) if name in about["training"]},
     }
 
 

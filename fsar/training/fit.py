@@ -20,8 +20,8 @@ from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
 from fsar.files import write_json
 from fsar.job import progress
-from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import FewShotModel, batch_norms, save_weights
+from fsar.model.backbone import Backbone, load_backbone
+from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.methods import Components
 from fsar.model.text import encode_classes, no_text
 from fsar.training.batch_norm import RunningStatistics
@@ -114,20 +114,26 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         UserError: the data or weights do not fit, the checkpoint is of another training, or the loss or a gradient is
             no longer finite.
     """
+    described = identity(job.decisive(), files.decisive)
+    with Checkpoint(files.checkpoint, described, files.code) as checkpoint:
+        _fit(job, files, checkpoint)
+
+
+def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None:
     config = job.training
     fabric = start_processes(config, job.device)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(job.seed)
-    model, optimizer = _model_and_optimizer(job)
+    wrapped, optimizer = set_up(job, load_backbone(job.backbone), fabric)
+    model = wrapped.module
 
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
     episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, model.backbone.image_size, job.seed)
     workers = config.workers // config.devices
     stored = StoredEpisodes.read(files.episodes)
-    validation = Validation(store, videos["val"], stored, job.sampling, job.data_seed, workers)
+    size = model.backbone.image_size
+    validation = Validation(store, videos["val"], stored, job.sampling, size, job.data_seed, workers, fabric)
 
-    wrapped, optimizer = fabric.setup(model, optimizer)
     # Encoded once: the text encoder is frozen.
     train_text, val_text = (
         encode_classes(model.backbone, names, job.text) if job.components.reads_text else no_text(names, fabric.device)
@@ -135,7 +141,6 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     )
     model.set_training_text(train_text)
 
-    checkpoint = Checkpoint(files.checkpoint, identity(job.decisive(), files.decisive), files.code)
     state = checkpoint.load() or {"step": 0, "best": None, "metrics": [], "other_code": []}
     if state["step"]:
         model.load_trained_state(state["model"])
@@ -143,6 +148,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         fabric.strategy.precision.load_state_dict(state["precision"])
         log.info("going on from step %d of an earlier run", state["step"])
     step, best, other_code = state["step"], state["best"], state["other_code"]
+    saved = time.monotonic()
     metrics = Metrics(state["metrics"], files.tensorboard if fabric.is_global_zero else None)
 
     def save() -> None:
@@ -166,6 +172,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         if problem := _not_finite(losses, norm, step, episodes, config, files.checkpoint):
             statistics.restore()
             save()
+            checkpoint.wait()
             fabric.barrier()  # no process ends before the state is saved
             raise UserError(problem)
         statistics.finish(fabric, tasks)
@@ -177,10 +184,11 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         seconds = time.monotonic() - started
         row = _row(iteration, rate, losses, norm, seconds / tasks, loader.seconds, fabric.device)
         if step == steps or _due(iteration, config.validate_every, tasks):
-            row["val_accuracy"] = validation.accuracy(model, val_text, fabric)
+            row["val_accuracy"] = validation.accuracy(model, val_text)
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
-                weights = {name: value.detach().cpu().clone() for name, value in model.trained_state().items()}
-                best = {"val_accuracy": row["val_accuracy"], "iteration": iteration, "model": weights}
+                best = {"val_accuracy": row["val_accuracy"], "iteration": iteration}
+                if fabric.is_global_zero:
+                    checkpoint.save_best(model.trained_state(), iteration)
             log.info(
                 "episode %d of %d: loss %.4f, train accuracy %.3f, val accuracy %.4f, lr %.2e, %.1f episodes/s",
                 iteration, steps * tasks, row["loss"], row["train_accuracy"], row["val_accuracy"], rate,
@@ -188,14 +196,15 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
             )  # fmt: skip
             bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
         metrics.add(row)
-        if step < steps and _due(iteration, config.checkpoint_every, tasks):
+        if step < steps and time.monotonic() - saved >= 60 * config.checkpoint_minutes:
             save()
+            saved = time.monotonic()
     bar.close()
     metrics.close()
 
     assert best is not None  # the last step validates
     if fabric.is_global_zero:
-        save_weights(best["model"], files.output / "model.safetensors")
+        checkpoint.export_best(best["iteration"], files.output / "model.safetensors")
         metrics.write(files.output / "metrics.parquet")
         described = _described(job, best, videos, other_code) | {"environment": environment(fabric.device)}
         write_json(files.output / "training.json", job.settings() | described)
@@ -203,14 +212,23 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
 
 
-def _model_and_optimizer(job: TrainingJob) -> tuple[FewShotModel, Any]:
-    """Build what is trained, and what trains it."""
-    model = FewShotModel(load_backbone(job.backbone), job.components, job.head)
+def set_up(job: TrainingJob, backbone: Backbone, fabric: Fabric) -> tuple[Any, Any]:
+    """Build what is trained and what trains it, where they run.
+
+    Args:
+        job: the training.
+        backbone: with its pretrained weights.
+        fabric: of the processes that train.
+
+    Returns:
+        The model, its `FewShotModel` as `module`, and the optimizer; both as `train_step` takes them.
+    """
+    model = FewShotModel(backbone, job.components, job.head)
     if job.training.activation_checkpointing:
         model.backbone.checkpoint_activations()
     model.backbone.freeze_text()
     groups = parameter_groups(model, job.training)
-    return model, torch.optim.Adam(groups, lr=job.training.learning_rate, fused=True)
+    return fabric.setup(model, torch.optim.Adam(groups, lr=job.training.learning_rate, fused=True))
 
 
 def _row(
@@ -292,7 +310,7 @@ def train_step(
             statistics.before_task()
             losses = model(
                 batch.videos.to(fabric.device, non_blocking=True),
-                batch.classes.to(fabric.device),
+                batch.classes.to(fabric.device, non_blocking=True),
                 config.shot,
                 config.video_text_weight,
                 config.batch_norm == "apart",
