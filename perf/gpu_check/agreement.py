@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.config import SamplingConfig, TextConfig
-from fsar.evaluation.encode_videos import EvaluationClips, encode_videos
+from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
 from fsar.fabric import Float32, set_float32
 from fsar.model.few_shot import load_model
@@ -49,11 +49,10 @@ def look_at_agreement(data: Path, sizes: Sizes, device: Device, findings: Findin
             findings.check("features in fp32 are near the CPU's", difference < NEAR, f"{difference:.1e} of the largest")
             findings.check("predictions in fp32 are the CPU's but for ties", changed <= CHANGED * total, str(changed))
     for backbone, architecture in sizes.backbones.items():
-        clips = EvaluationClips(frames(data, "large"), list(videos(data, "test")["video_id"])[:FEW],
-                                SamplingConfig(frames=sizes.frames), 0, 0)  # fmt: skip
         torch.manual_seed(0)
         model = random_backbone(architecture).eval()
-        clips.size = model.image_size
+        few, sampling = list(videos(data, "test")["video_id"])[:FEW], SamplingConfig(frames=sizes.frames)
+        clips = EvaluationClips(frames(data, "large"), few, sampling, model.image_size, 0)
         pixels = torch.stack([clips[number] for number in range(len(clips))])
         with torch.inference_mode():
             slow = model(pixels)
@@ -63,8 +62,8 @@ def look_at_agreement(data: Path, sizes: Sizes, device: Device, findings: Findin
                 difference = relative(model(pixels.to(device.torch)).cpu(), slow)
                 findings.row("agreement", backbone=backbone, arithmetic=float32, largest_difference=difference)
                 if float32 == "fp32":
-                    findings.check(f"{backbone}: features in fp32 are near the CPU's", difference < NEAR,
-                                   f"{difference:.1e} of the largest")  # fmt: skip
+                    told = f"{difference:.1e} of the largest"
+                    findings.check(f"{backbone}: features in fp32 are near the CPU's", difference < NEAR, told)
 
 
 @torch.inference_mode()
@@ -73,7 +72,9 @@ def seen(data: Path, sizes: Sizes, trained: Trained, device: str, float32: Float
     set_float32(float32)
     where, about, drawn = torch.device(device), job(data, sizes, device, "clip-fsar"), episodes(data, "test")
     model = load_model(about.backbone, about.components, about.head, trained.file).eval().to(where)
-    features = encode_videos(model.backbone, frames(data, "small"), drawn.video_ids, about.sampling, 0, where)
+    size = model.backbone.image_size
+    clips = load_clips(frames(data, "small"), drawn.video_ids, about.sampling, size, 0, where)
+    features = encode_videos(model.backbone, clips, where)
     text = encode_classes(model.backbone, drawn.class_names, TextConfig())
     rows, classes = ({name: row for row, name in enumerate(names)} for names in (drawn.video_ids, drawn.class_names))
     predicted = predict(model.head, drawn, rows, features.to(where), classes, text)

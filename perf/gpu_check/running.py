@@ -20,6 +20,8 @@ from perf.gpu_check.sizes import Sizes
 
 # The libraries are imported once; this process itself never touches the GPU, or no fork of it could.
 FORK = get_context("fork")
+# Lines of a log that the page shows.
+SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -103,5 +105,8 @@ def _child(part: Part, folder: Path, data: Path, sizes: Sizes, device: str, log:
         os._exit(status)  # what belongs to the process that was forked is not ended here
 
 
-def _end_of(log: Path, lines: int = 40) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def _end_of(log: Path) -> str:
+    """Return the last lines of a log; of a part that was late, where each of its threads was."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    late = [number for number, line in enumerate(lines) if line.startswith("Timeout (")]
+    return "\n".join(lines[late[-1] :][:SHOWN] if late else lines[-SHOWN:])
