@@ -45,7 +45,7 @@ def test_a_part_that_fails_or_is_late_keeps_its_rows_and_the_others_go_on(tmp_pa
     assert pd.read_csv(tmp_path / "half.csv")["number"].tolist() == [1]
     assert pd.read_csv(tmp_path / "early.csv")["number"].tolist() == [2]
     assert "| one / two | 0.3333 | – |\n| three | – | none |" in page
-    assert pd.read_csv(tmp_path / "parts.csv")["ended"].tolist() == ["failed", "failed", "failed", "well"]
+    assert pd.read_csv(tmp_path / "parts.csv")["ended"].tolist() == ["failed", "failed", "1 checks do not hold", "well"]
     assert (tmp_path / "loss_scale.png").stat().st_size > 1000 and "![loss_scale](loss_scale.png)" in page
     told = capfd.readouterr().out
     assert "4/4 Part well" in told and "[well] things: name one | two" in told and "made of cheese" in told

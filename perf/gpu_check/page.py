@@ -24,10 +24,11 @@ def write_page(folder: Path, outcomes: Sequence[Outcome], rehearsal: bool) -> in
     found = {outcome.part.name: findings(folder, outcome.part.name) for outcome in outcomes}
     checks = [{"part": name, **check} for name, own in found.items() for check in own["checks"]]
     pd.DataFrame(checks, columns=["part", "what", "holds", "detail"]).to_csv(folder / "checks.csv", index=False)
-    parts = [
-        {"part": o.part.name, "seconds": round(o.seconds, 1), "ended": "failed" if o.failure else "well"}
-        for o in outcomes
-    ]
+    parts = []
+    for outcome in outcomes:
+        wrong = sum(not check["holds"] for check in found[outcome.part.name]["checks"])
+        ended = "failed" if outcome.failure else f"{wrong} checks do not hold" if wrong else "well"
+        parts.append({"part": outcome.part.name, "seconds": round(outcome.seconds, 1), "ended": ended})
     pd.DataFrame(parts).to_csv(folder / "parts.csv", index=False)
     broken, undrawn = [check for check in checks if not check["holds"]], []
     for own in found.values():
