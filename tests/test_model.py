@@ -5,11 +5,11 @@ import copy
 import open_clip
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
 from fsar.config import BackboneConfig, HeadConfig
 from fsar.errors import UserError
+from fsar.fabric import make_fabric
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_model, load_weights, save_weights
 from fsar.model.methods import CLIP_FSAR, PLAIN
@@ -153,7 +153,7 @@ def test_activations_computed_again_change_nothing(weights):
         features = backbone(videos)
         followed.after_task(0, 1)
         features.square().sum().backward()
-        followed.finish(Fabric(accelerator="cpu", devices=1), 1)
+        followed.finish(make_fabric("cpu", "tf32"), 1)
         gradients.append({n: p.grad for n, p in backbone.visual.named_parameters()})
         statistics.append({n: b for n, b in backbone.visual.named_buffers() if "running" in n})
     for first, second in (gradients, statistics):

@@ -13,15 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
 from fsar.evaluation import encode_videos as encode_module
+from fsar.fabric import make_fabric
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import MODELS
@@ -311,15 +312,16 @@ def test_checkpoints_come_by_time(world, monkeypatch, minutes, steps):
     monkeypatch.setattr(fit_module, "train_step", minute)
     monkeypatch.setattr(fit_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(Checkpoint, "save", lambda _, state: saved.append(state["step"]))
-    train(world, f"every {minutes} minutes", checkpoint_minutes=minutes)
+    train(world, f"every {minutes} minutes", checkpoint_minutes=minutes, way=2, iterations=6, tasks_per_step=1)
     assert saved == steps
 
 
 def test_validation_loads_its_videos_by_one_loader(world, monkeypatch):
     made, loader = [], encode_module.DataLoader
     monkeypatch.setattr(encode_module, "DataLoader", lambda *a, **k: made.append(loader(*a, **k)) or made[-1])
-    metrics = pd.read_parquet(train(world, "one loader", workers=1, threads=2).output / "metrics.parquet")
-    assert metrics["val_accuracy"].notna().sum() == 3
+    short = {"way": 2, "iterations": 2, "tasks_per_step": 1, "validate_every": 1}
+    files = train(world, "one loader", workers=1, threads=2, **short)
+    assert pd.read_parquet(files.output / "metrics.parquet")["val_accuracy"].notna().sum() == 2
     assert len(made) == 1 and made[0].persistent_workers and not made[0].pin_memory
     store = FrameStore(world, world / "index.parquet")
     on_a_gpu = encode_module.load_clips(store, [], SamplingConfig(), 64, 0, torch.device("cuda"), 1)
@@ -504,7 +506,7 @@ def test_running_statistics_are_those_of_tasks_one_after_the_other(calls):
         run(ours, task)
         followed.after_task(place, len(tasks))
         run(ours, task)  # as when activations are computed again
-    followed.finish(Fabric(accelerator="cpu", devices=1), len(tasks))
+    followed.finish(make_fabric("cpu", "tf32"), len(tasks))
     assert ours[0].num_batches_tracked == 4 * calls and ours[4].num_batches_tracked == 0
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
@@ -515,6 +517,29 @@ def test_running_statistics_are_those_of_tasks_one_after_the_other(calls):
     followed.restore()
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
+
+
+def test_running_statistics_wait_for_no_gpu():
+    """Nothing is read back between the first and the last task of a step."""
+
+    class Reads(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            read.append(function is torch.ops.aten._local_scalar_dense.default)
+            return function(*args, **(kwargs or {}))
+
+    read = []
+    model = torch.nn.Sequential(*(torch.nn.BatchNorm2d(3) for _ in range(3))).train()
+    followed = RunningStatistics(model)
+    with Reads():
+        for place in range(2):
+            followed.before_task()
+            model(torch.ones(2, 3, 4, 4))
+            followed.after_task(place, 2)
+        followed.finish(make_fabric("cpu", "tf32"), 2)
+    assert len(read) > 20 and not any(read)
+    with Reads():
+        followed.sums[0].item()
+    assert read[-1]  # as it would be seen
 
 
 def test_every_model_that_is_trained_trains_what_it_has(world):
@@ -559,6 +584,47 @@ def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch)
     assert list(rough["iteration"]) == list(exact["iteration"])
     assert rough["loss"][0] == pytest.approx(exact["loss"][0], rel=0.05)
     assert np.isfinite(rough["loss"]).all()
+
+
+def test_16_bits_scale_the_loss_and_leave_out_steps_that_overflow(world, monkeypatch):
+    """The first scale of 2¹⁶ is too much for these weights: until it fits, it is halved and nothing is trained."""
+    save, states = Checkpoint.save, {}
+
+    def keep(self, state):
+        save(self, state)
+        self.wait()
+        states[state["step"]] = self.load()
+        if stop == state["step"]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", keep)
+    settings, stop = (
+        {"way": 2, "iterations": 7, "tasks_per_step": 1, "validate_every": 1000, "precision": "16-mixed"},
+        0,
+    )
+    whole = train(world, "16 bits", **settings).output
+    metrics = pd.read_parquet(whole / "metrics.parquet")
+    finite = np.isfinite(metrics["gradient_norm"])
+    scale, weights = 2.0**16, load_file(world / "clip.safetensors")["visual.conv1.weight"]
+    for step, state in states.items():
+        scale *= 1 if finite[step - 1] else 0.5
+        trained = state["model"]["visual.conv1.weight"]
+        assert state["precision"]["scale"] == scale and torch.equal(trained, weights) is not finite[step - 1]
+        weights = trained
+    first = finite.argmax()
+    assert 0 < first < 5 and np.isfinite(metrics["loss"]).all() and len(states) == 6
+    # Losses and gradients of the first step that counts, unscaled, are those of 32 bits with the same weights.
+    settings |= {"learning_rate": 1e-12, "warmup_from": 0.0, "iterations": int(first) + 1, "precision": "32-true"}
+    exact = pd.read_parquet(train(world, "32 bits", **settings).output / "metrics.parquet")
+    for column, tolerance in (("loss", 0.05), ("gradient_norm", 0.1)):
+        assert metrics[column][first] == pytest.approx(exact[column][first], rel=tolerance)
+    settings |= {"learning_rate": 1e-3, "warmup_from": 1e-4, "iterations": 7, "precision": "16-mixed"}
+    stop = int(first) + 1
+    with pytest.raises(KeyboardInterrupt):
+        train(world, "16 bits, stopped", **settings)
+    stop = 0
+    train(world, "16 bits, stopped", **settings)
+    assert results_of(world / "16 bits, stopped") == results_of(whole)
 
 
 def test_computing_activations_again_trains_the_same(uninterrupted, world):
