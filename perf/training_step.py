@@ -19,44 +19,50 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.fabric import make_fabric, set_deterministic
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import METHODS
+from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import TrainingJob, parameter_groups, train_step
+from fsar.training.fit import TrainingJob, set_up, train_step
 from perf.usual_way import both_directions
 
 WAY, SHOT, QUERIES, CLASSES = 5, 1, 5, 64
 
 
 class Step:
-    """A model on a device, and the ways to run a step of it."""
+    """A model on a device, and the ways to run a step of it.
 
-    def __init__(self, name: str, precision: str, device: str, frames: int):
+    Args:
+        name: architecture of open_clip.
+        device: auto, cpu or cuda.
+        frames: T.
+        model: of `fsar.model.methods.MODELS`.
+        training: keys of `TrainingConfig`, such as precision, float32 and deterministic.
+    """
+
+    def __init__(self, name: str, device: str, frames: int, model: str = "clip-fsar", **training: Any):
+        self.config = TrainingConfig(tasks_per_step=1, learning_rate=1e-6, **training)
+        set_deterministic(self.config.deterministic)
+        self.fabric = make_fabric(device, self.config.float32, self.config.precision)
         torch.manual_seed(0)
-        self.config = TrainingConfig(tasks_per_step=1, precision=precision)  # type: ignore[arg-type]
-        components = METHODS["clip-fsar"].components
         backbone = random_backbone(name)
-        model = FewShotModel(backbone, components, HeadConfig())
-        backbone.freeze_text()
-        self.fabric = Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
-        optimizer: Any = torch.optim.Adam(parameter_groups(model, self.config), lr=1e-6, fused=True)
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)
-        text = backbone.encode_text([f"a photo of class {number}" for number in range(CLASSES)])
-        self.model.module.set_training_text(text)
         self.job = TrainingJob(
-            "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(),
+            model, "random", name, MODELS[model], BackboneConfig(model=name, weights="none"), SamplingConfig(),
             HeadConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
+        self.model, self.optimizer = set_up(self.job, backbone, self.fabric)
+        text = backbone.encode_text([f"a photo of class {number}" for number in range(CLASSES)])
+        self.model.module.set_training_text(text)
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
-        self.batch = TrainingBatch(0, pixels, torch.arange(WAY))
         self.pixels = pixels.to(self.fabric.device)
+        # Pinned, as the loader's batches are where they go to a GPU.
+        self.batch = TrainingBatch(0, pixels.pin_memory() if self.pixels.is_cuda else pixels, torch.arange(WAY))
 
     def backbone(self) -> None:
         """Frame features and their gradients, and nothing else."""
@@ -83,8 +89,9 @@ class Step:
         module = self.model.module
         module.train()
         self.optimizer.zero_grad()
+        pixels = self.batch.videos.to(self.fabric.device, non_blocking=True)
         with self.fabric.autocast():
-            support, queries = (module.backbone(part) for part in self.pixels.split([WAY * SHOT, WAY * QUERIES]))
+            support, queries = (module.backbone(part) for part in pixels.split([WAY * SHOT, WAY * QUERIES]))
         loss = self._objectives(module, support, queries)
         self.fabric.backward(loss)
         self.optimizer.step()
@@ -119,7 +126,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
-    step = Step(options.model, options.precision, options.device, options.frames)
+    step = Step(options.model, options.device, options.frames, precision=options.precision)
     device = step.fabric.device
     runs: dict[str, Callable[[], None]] = {
         "backbone alone": step.backbone,
@@ -129,10 +136,10 @@ def main() -> None:
     if batch_norms(step.model.train()):
         runs["training step, together"] = step.together
     if device.type == "cuda":
-        contiguous = Step(options.model, options.precision, options.device, options.frames)
+        contiguous = Step(options.model, options.device, options.frames, precision=options.precision)
         contiguous.model.module.backbone.encoders.to(memory_format=torch.contiguous_format)
         runs["training step, not channels_last"] = contiguous.whole
-        compiled = Step(options.model, options.precision, options.device, options.frames)
+        compiled = Step(options.model, options.device, options.frames, precision=options.precision)
         compiled.model.module.backbone.visual.compile()
         runs["training step, torch.compile"] = compiled.whole
     for run in runs.values():

@@ -98,7 +98,7 @@ def test_the_whole_rehearsal(tmp_path):
     assert parts["part"].tolist() == [part.name for part in PARTS] and set(parts["ended"]) == {"well"}
     assert all(part.title in page for part in PARTS) and "its numbers mean nothing" in page
     steps = pd.read_csv(tmp_path / "check/steps.csv")
-    assert set(steps["choice"]) >= {"as trained", "backbone alone", "deterministic", "plain way", "CUDA graph"}
+    assert set(steps["choice"]) >= {"fast", "backbone alone", "deterministic", "plain way", "CUDA graph"}
     assert steps["seconds"].notna().all()
     for plot in ("steps", "compilation", "memory", "evaluation", "loss_scale"):
         assert (tmp_path / f"check/{plot}.png").stat().st_size > 1000

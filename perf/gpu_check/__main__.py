@@ -22,6 +22,8 @@ LEAST = 3.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the check; return its exit status."""
+    # One that has asked CUDA itself can no longer be forked; this asks the driver's library.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     parser = argparse.ArgumentParser(
         "python -m perf.gpu_check",
         description=described.__doc__,
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    wanted = options.parts.split(",") if options.parts else [part.name for part in PARTS]
+    wanted = ["world", *options.parts.split(",")] if options.parts else [part.name for part in PARTS]
     if unknown := sorted(set(wanted) - {part.name for part in PARTS}):
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(part.name for part in PARTS)}")
     return check(options.folder, [part for part in PARTS if part.name in wanted], options.rehearse)

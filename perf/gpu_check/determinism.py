@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fsar.fabric import set_deterministic
 from perf.gpu_check.device import Device
 from perf.gpu_check.findings import Findings
 from perf.gpu_check.sizes import Sizes
@@ -38,9 +37,7 @@ def weights_after(
     sizes: Sizes, device: Device, architecture: str, arithmetic: str, model: str, strict: bool
 ) -> dict[str, Tensor]:
     """Return the trained weights after some steps from the same start."""
-    step = new_step(architecture, arithmetic, sizes.frames, device, model)
-    set_deterministic(strict)
+    step = new_step(architecture, arithmetic, sizes.frames, device, model, deterministic=strict)
     for _ in range(sizes.strict_steps):
         step.whole()
-    set_deterministic(False)
     return {name: value.cpu() for name, value in step.model.module.trained_state().items()}

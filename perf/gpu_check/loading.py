@@ -27,7 +27,9 @@ def look_at_loading(data: Path, sizes: Sizes, device: Device, findings: Findings
         for flip, jitter in ((False, False), (True, True)):
             what = f"{'flipped and jittered, ' if flip else ''}{sizes.workers} processes"
             episodes = training_episodes(data, sizes, step, flip, jitter)
-            alone = device.seconds(lambda own=episodes: list(batches(own, sizes, device))) / sizes.loaded
+            ready = batches(episodes, sizes, device)
+            next(ready)  # the processes start
+            alone = device.seconds(lambda own=ready: list(own)) / (sizes.loaded - 1)
             loader = TimedLoader(batches(episodes, sizes, device))
             steps, waits = [], []
             for _ in range(sizes.loaded):

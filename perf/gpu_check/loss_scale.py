@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from fsar.fabric import set_deterministic
 from perf.gpu_check.device import Device
 from perf.gpu_check.findings import Findings
 from perf.gpu_check.sizes import Sizes
+from perf.gpu_check.step import new_step
 from perf.gpu_check.world import SMALL
-from perf.training_step import Step
 
 # Seconds kept for the end.
 REST = 2.0
@@ -16,8 +15,7 @@ REST = 2.0
 
 def look_at_loss_scale(data: Path, sizes: Sizes, device: Device, findings: Findings) -> None:
     """Take steps until they are all done or the time is nearly over."""
-    set_deterministic(False)
-    step = Step(SMALL, "16-mixed", device.name, sizes.frames)
+    step = new_step(SMALL, "fp16", sizes.frames, device)
     scaler: Any = step.fabric.strategy.precision.scaler
     scale, left_out, done = scaler.get_scale(), 0, 0
     findings.row("loss_scale", step=0, scale=scale)

@@ -11,17 +11,29 @@ from perf.gpu_check.device import Device
 from perf.training_step import Step
 
 # What an arithmetic is in the config: training.precision and training.float32.
-ARITHMETICS = {"bf16": ("bf16-mixed", "tf32"), "tf32": ("32-true", "tf32"), "fp32": ("32-true", "fp32")}
+ARITHMETICS = {
+    "bf16": ("bf16-mixed", "tf32"),
+    "tf32": ("32-true", "tf32"),
+    "fp32": ("32-true", "fp32"),
+    "fp16": ("16-mixed", "tf32"),
+}
 
 Choices = Iterator[tuple[str, Callable[[], Callable[[], None]]]]
 
 
-def new_step(architecture: str, arithmetic: str, frames: int, device: Device, model: str = "clip-fsar") -> Step:
-    """Build a step with the fastest operations, whatever their bits."""
+def new_step(
+    architecture: str,
+    arithmetic: str,
+    frames: int,
+    device: Device,
+    model: str = "clip-fsar",
+    deterministic: bool = False,
+) -> Step:
+    """Build a step in an arithmetic, by default of the fastest operations, whatever their bits."""
     free(device)
-    set_deterministic(False)
     precision, float32 = ARITHMETICS[arithmetic]
-    step = Step(architecture, precision, device.name, frames, float32=float32, model=model)
+    settings = {"precision": precision, "float32": float32, "deterministic": deterministic}
+    step = Step(architecture, device.name, frames, model, **settings)
     step.model.train()
     return step
 
@@ -40,7 +52,7 @@ def choices(step: Step, device: Device, plain: bool) -> Choices:
         device: it is on.
         plain: whether the plain way is among them.
     """
-    yield "as trained", lambda: step.whole
+    yield "fast", lambda: step.whole
     yield "backbone alone", lambda: step.backbone
     set_deterministic(True)
     yield "deterministic", lambda: step.whole
@@ -48,7 +60,7 @@ def choices(step: Step, device: Device, plain: bool) -> Choices:
     if plain:
         yield "plain way", lambda: step.usual
     fused = step.optimizer
-    step.optimizer = step.fabric.setup_optimizers(torch.optim.Adam(unfused(fused.param_groups), fused=False))
+    step.optimizer = step.fabric.setup_optimizers(torch.optim.Adam(bare(fused.param_groups), fused=False))
     yield "Adam not fused", lambda: step.whole
     step.optimizer = fused
     encoders = step.model.module.backbone.encoders
@@ -58,7 +70,7 @@ def choices(step: Step, device: Device, plain: bool) -> Choices:
     yield "CUDA graph", lambda: in_a_graph(step, device)
 
 
-def unfused(groups: list[dict[str, object]]) -> list[dict[str, object]]:
+def bare(groups: list[dict[str, object]]) -> list[dict[str, object]]:
     """Return the groups of parameters without the optimizer's own settings."""
     return [{key: group[key] for key in ("params", "lr", "weight_decay")} for group in groups]
 

@@ -13,8 +13,10 @@ from perf.gpu_check.findings import Findings
 from perf.gpu_check.sizes import Sizes
 from perf.gpu_check.step import choices, new_step
 
-# Seconds that the choices of one arithmetic of a backbone may take; where less time is left they are not begun.
+# Seconds that a choice may take; where less time is left it is not begun.
 NEEDED = 8.0
+# Seconds after which a choice is not measured once more.
+PATIENCE = 1.5
 # Training episodes of one seed of the paper's grid on each backbone (docs/scaling.md).
 OF_A_SEED = 429_000
 
@@ -52,27 +54,34 @@ class Stopwatch:
 
     def _measured(self, run: Callable[[], Any]) -> dict[str, Any]:
         first = self.device.seconds(run)
-        for _ in range(self.sizes.warm):
-            run()
+        self._repeated(run, self.sizes.warm)
         peak = self.device.peak(run)
-        taken = [self.device.seconds(run) for _ in range(self.sizes.rounds)]
+        taken = self._repeated(run, self.sizes.rounds)
         self.base = self.base or median(taken)
         return {
             "seconds": median(taken), "least": min(taken), "most": max(taken),
             "over_first_choice": median(taken) / self.base, "first_call": first, "peak_gb": peak / 1e9,
         }  # fmt: skip
 
+    def _repeated(self, run: Callable[[], Any], most: int) -> list[float]:
+        """Return the seconds of each of some calls; of fewer where they take long, but of one."""
+        taken: list[float] = []
+        while len(taken) < most and sum(taken) < PATIENCE:
+            taken.append(self.device.seconds(run))
+        return taken
+
 
 def look_at_step_times(data: Path, sizes: Sizes, device: Device, findings: Findings) -> None:
     """Measure every choice but compilation."""
     for arithmetic in sizes.arithmetics:
         for backbone, architecture in sizes.backbones.items():
-            if not findings.enough(NEEDED, f"steps of {backbone} in {arithmetic}"):
+            if not findings.enough(2 * NEEDED, f"steps of {backbone} in {arithmetic}"):
                 continue
             step = new_step(architecture, arithmetic, sizes.frames, device)
             watch = Stopwatch(sizes, device, findings, "steps", backbone, arithmetic)
             for choice, prepare in choices(step, device, plain=arithmetic == "fp32"):
-                watch.measure(choice, prepare)
+                if findings.enough(NEEDED, f"{choice} of {backbone} in {arithmetic}"):
+                    watch.measure(choice, prepare)
             if watch.base:
                 hours = OF_A_SEED * watch.base / 3600
                 findings.row("grid", backbone=backbone, arithmetic=arithmetic, gpu_hours_of_a_seed=hours)
