@@ -37,7 +37,7 @@ def false(data, sizes, device, findings):
 
 def test_a_part_that_fails_or_is_late_keeps_its_rows_and_the_others_go_on(tmp_path, capfd):
     parts = [Part(run.__name__, f"Part {run.__name__}", seconds, run)
-             for run, seconds in ((broken, 20), (late, 1.5), (false, 20), (well, 20))]  # fmt: skip
+             for run, seconds in ((broken, 20), (late, 0.25), (false, 20), (well, 20))]  # fmt: skip
     assert program.check(tmp_path, parts, rehearse=True) == 1
     page = (tmp_path / "README.md").read_text()
     assert "1 of 2 checks hold; 2 parts failed." in page and "two is one: it is two" in page
@@ -57,7 +57,7 @@ def test_a_part_that_fails_or_is_late_keeps_its_rows_and_the_others_go_on(tmp_pa
 
 
 def test_what_has_no_time_left_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(program, "SECONDS", 1.0)
+    monkeypatch.setattr(program, "SECONDS", 0.1)
     assert program.check(tmp_path, [Part("well", "Part well", 20, well)], rehearse=True) == 1
     assert "no time was left" in (tmp_path / "README.md").read_text()
 

@@ -59,7 +59,7 @@ def check(folder: Path, parts: list[Part], rehearse: bool) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     forget(folder)
     sizes, device = (REHEARSAL, "cpu") if rehearse else (FULL, "cuda")
-    end, outcomes = time.monotonic() + SECONDS, []
+    end, outcomes = time.monotonic() + sizes.patience * SECONDS, []
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as data:
         for number, part in enumerate(parts, 1):
             print(f"{number}/{len(parts)} {part.title}", flush=True)
@@ -67,7 +67,7 @@ def check(folder: Path, parts: list[Part], rehearse: bool) -> int:
             if left < LEAST:
                 outcomes.append(Outcome(part, 0.0, "no time was left"))
                 continue
-            shorter = replace(part, seconds=min(part.seconds, left))
+            shorter = replace(part, seconds=min(sizes.patience * part.seconds, left))
             outcomes.append(run_part(shorter, folder, Path(data), sizes, device))
             if failure := outcomes[-1].failure:
                 print(failure, flush=True)

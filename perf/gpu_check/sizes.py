@@ -34,7 +34,8 @@ class Sizes:
         loaded: episodes out of the loader.
         workers: processes of the loader.
         scaled_steps: training steps in fp16.
-        tests: whether tests/test_cuda.py runs.
+        tests: whether tests/test_cuda.py runs, or is only read.
+        patience: what the times that parts may take are multiplied by.
     """
 
     demo: DemoSource
@@ -62,6 +63,7 @@ class Sizes:
     workers: int
     scaled_steps: int
     tests: bool
+    patience: float
 
 
 FULL = Sizes(
@@ -95,6 +97,7 @@ FULL = Sizes(
     workers=6,
     scaled_steps=2000,
     tests=True,
+    patience=1,
 )
 REHEARSAL = Sizes(
     demo=DemoSource(
@@ -134,4 +137,5 @@ REHEARSAL = Sizes(
     workers=0,
     scaled_steps=2,
     tests=False,
+    patience=10,
 )
