@@ -14,6 +14,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 
 from fsar.errors import UserError
 from fsar.gpus import set_cublas_workspace
+from fsar.nodes import is_task
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Float32 = Literal["tf32", "fp32"]
@@ -34,6 +35,8 @@ def make_fabric(
     Raises:
         UserError: there is no GPU, or there are fewer than asked for.
     """
+    if nodes > 1 and not is_task():
+        raise UserError(f"training.nodes is {nodes}, but this process is not one that `fsar.nodes` has started on them")
     accelerator = _accelerator(device, devices)
     set_float32(float32)
     several = devices * nodes > 1

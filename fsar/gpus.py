@@ -18,6 +18,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from fsar.nodes import is_task
+
 log = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds between looks for a free GPU
@@ -58,7 +60,7 @@ def own_gpus(count: int, device: str, folder: Path | None = None) -> Iterator[li
         The names of the GPUs taken, which CUDA_VISIBLE_DEVICES then holds.
     """
     job = next((os.environ[name] for name in JOB_VARIABLES if os.environ.get(name)), "")
-    follower = "LOCAL_RANK" in os.environ  # started by a process that has taken GPUs for it
+    follower = "LOCAL_RANK" in os.environ or is_task()  # started by what has taken GPUs for it
     visible = [] if device == "cpu" or follower else visible_gpus()
     if count < 1 or len(visible) < count or (job and len(visible) == count):
         yield []

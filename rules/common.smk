@@ -138,8 +138,8 @@ def gpus(wildcards):
 
 
 def training_gpus(wildcards):
-    devices = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone).devices
-    return devices * gpus(wildcards)
+    training = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone)
+    return training.devices * training.nodes * gpus(wildcards)
 
 
 def memory_of_tests(wildcards, attempt):

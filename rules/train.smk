@@ -1,6 +1,21 @@
 # Training: one job per benchmark × backbone × model × training shot × seed. Every test shot uses the same model, and so do
 # methods that differ only in how they decide.
 
+from fsar.nodes import slurm_resources
+
+
+def across_nodes(name):
+    """A resource of a training on several nodes, which SLURM alone has; one on a single node has no such resource."""
+
+    def resource(wildcards):
+        training = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone)
+        asked_for = slurm_resources(
+            training.nodes, training.devices, training.threads, gpus(wildcards) > 0
+        )
+        return asked_for.get(name)
+
+    return resource
+
 
 rule train_model:
     input:
@@ -25,6 +40,12 @@ rule train_model:
         mem_mb=growing(16000),
         runtime=growing(1, "d"),
         gpu=training_gpus,
+        nodes=across_nodes("nodes"),
+        tasks=across_nodes("tasks"),
+        mpi=across_nodes("mpi"),
+        cpus_per_task=across_nodes("cpus_per_task"),
+        tasks_per_gpu=across_nodes("tasks_per_gpu"),
+        slurm_extra=across_nodes("slurm_extra"),
     params:
         code=with_model("train_model.py"),
         components=asked(PLAN.components),

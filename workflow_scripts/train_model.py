@@ -6,6 +6,7 @@ from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TextConfig, 
 from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
 from fsar.model.methods import Components
+from fsar.nodes import is_task, start_tasks
 from fsar.plan.code import code_checksums
 from fsar.plan.plan import SCRIPTS, model_files
 
@@ -33,19 +34,18 @@ with logged(snakemake.log[0]):
         device=config.device,
         frames=config.settings(names.benchmark, "frames"),
     )
-    with own_gpus(job.training.devices, job.device):
-        fit(
-            job,
-            TrainingFiles(
-                manifest=Path(files.manifest),
-                index=Path(files.index),
-                episodes=Path(files.episodes),
-                code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, job.components)),
-                decisive=[
-                    Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)
-                ],
-                output=Path(snakemake.output.weights).parent,
-                checkpoint=Path(params.checkpoint),
-                tensorboard=Path(params.tensorboard),
-            ),
-        )
+    training_files = TrainingFiles(
+        manifest=Path(files.manifest),
+        index=Path(files.index),
+        episodes=Path(files.episodes),
+        code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, job.components)),
+        decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)],
+        output=Path(snakemake.output.weights).parent,
+        checkpoint=Path(params.checkpoint),
+        tensorboard=Path(params.tensorboard),
+    )
+    if job.training.nodes > 1 and not is_task():
+        start_tasks(job.training.nodes, job.training.devices, job.training.threads)
+    else:
+        with own_gpus(job.training.devices, job.device):
+            fit(job, training_files)
