@@ -21,6 +21,7 @@ from perf.gpu_check.sizes import Sizes
 from perf.gpu_check.small_training import Trained, job, train
 from perf.gpu_check.world import SMALL, episodes, frames, videos
 
+KINDS: tuple[Float32, ...] = ("fp32", "tf32")
 # Videos of the large backbones, whose pictures a CPU encodes slowly.
 FEW = 4
 # Of the largest feature: what two orders of the same sums may differ by in fp32, and the share of other predictions.
@@ -38,7 +39,7 @@ def look_at_agreement(data: Path, sizes: Sizes, device: Device, findings: Findin
     """Compare a trained small model's features and predictions, and the features of the large backbones."""
     trained = train(data, sizes, device.name, "trained", iterations=sizes.trained, validate_every=sizes.trained)
     on_cpu = seen(data, sizes, trained, "cpu", "fp32")
-    for float32 in ("fp32", "tf32"):
+    for float32 in KINDS:
         own = seen(data, sizes, trained, device.name, float32)
         difference = relative(own.features, on_cpu.features)
         changed = int((own.predicted != on_cpu.predicted).sum())
@@ -57,7 +58,7 @@ def look_at_agreement(data: Path, sizes: Sizes, device: Device, findings: Findin
         with torch.inference_mode():
             slow = model(pixels)
             model.to(device.torch)
-            for float32 in ("fp32", "tf32"):
+            for float32 in KINDS:
                 set_float32(float32)
                 difference = relative(model(pixels.to(device.torch)).cpu(), slow)
                 findings.row("agreement", backbone=backbone, arithmetic=float32, largest_difference=difference)

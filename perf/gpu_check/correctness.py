@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ def look_at_precisions(data: Path, sizes: Sizes, device: Device, findings: Findi
     for precision in sizes.precisions:
         for again in (False, True):
             name = f"{precision}{', computed again' if again else ''}"
-            settings = {"precision": precision, "activation_checkpointing": again, "float32": "fp32"}
+            settings: dict[str, Any] = {"precision": precision, "activation_checkpointing": again, "float32": "fp32"}
             own = train(data, sizes, device.name, name, dropout=False, **settings)
             losses = own.metrics["loss"]
             first, on_cpu = losses.iloc[0], reference.metrics["loss"].iloc[0]
@@ -38,7 +39,7 @@ def look_at_resume(data: Path, sizes: Sizes, device: Device, findings: Findings)
     episodes = sizes.training["iterations"]
     half = episodes // 2 // sizes.training["tasks_per_step"] * sizes.training["tasks_per_step"]
     for precision in sizes.precisions:
-        settings = {"precision": precision, "deterministic": True}
+        settings: dict[str, Any] = {"precision": precision, "deterministic": True}
         whole = train(data, sizes, device.name, f"whole {precision}", **settings)
         stopped = train(data, sizes, device.name, f"stopped {precision}", stop=half, **settings)
         findings.check(f"{precision}: stopped after {half} of {episodes} episodes and gone on with, the same bits",

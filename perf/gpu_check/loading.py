@@ -1,11 +1,13 @@
 """Whether the loader keeps up with the GPU, what copies to it cost, and how long a validation's videos take."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
 import torch
+from torch.utils.data import DataLoader
 
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.evaluation.encode_videos import encode_videos, load_clips
@@ -27,14 +29,14 @@ def look_at_loading(data: Path, sizes: Sizes, device: Device, findings: Findings
         for flip, jitter in ((False, False), (True, True)):
             what = f"{'flipped and jittered, ' if flip else ''}{sizes.workers} processes"
             episodes = training_episodes(data, sizes, step, flip, jitter)
-            ready = batches(episodes, sizes, device)
+            ready = iter(batches(episodes, sizes, device))
             next(ready)  # the processes start
-            alone = device.seconds(lambda own=ready: list(own)) / (sizes.loaded - 1)
+            alone = device.seconds(partial(list, ready)) / (sizes.loaded - 1)
             loader = TimedLoader(batches(episodes, sizes, device))
             steps, waits = [], []
             for _ in range(sizes.loaded):
                 loader.seconds = 0.0
-                steps.append(device.seconds(lambda step=step, loader=loader: one_step(step, loader)))
+                steps.append(device.seconds(partial(one_step, step, loader)))
                 waits.append(loader.seconds)
             later = len(waits) // 2  # the first ones wait for the processes to start
             findings.row(
@@ -54,9 +56,9 @@ def training_episodes(data: Path, sizes: Sizes, step: Step, flip: bool, jitter: 
     return TrainingEpisodes(frames(data, "large"), videos(data, "train"), config, sampling, size, seed=0)
 
 
-def batches(episodes: TrainingEpisodes, sizes: Sizes, device: Device) -> Iterator[TrainingBatch]:
+def batches(episodes: TrainingEpisodes, sizes: Sizes, device: Device) -> DataLoader[TrainingBatch]:
     """Load all episodes, as the training loop does."""
-    return iter(load_episodes(episodes, range(sizes.loaded), sizes.workers, pin_memory=device.is_gpu))
+    return load_episodes(episodes, range(sizes.loaded), sizes.workers, pin_memory=device.is_gpu)
 
 
 def one_step(step: Step, loader: Iterator[TrainingBatch]) -> None:
@@ -86,5 +88,5 @@ def copies(sizes: Sizes, device: Device, findings: Findings) -> None:
     pixels = torch.zeros(30, sizes.frames, 224, 224, 3, dtype=torch.uint8)
     kinds = {"pageable": pixels} | ({"pinned": pixels.pin_memory()} if device.is_gpu else {})
     for kind, memory in kinds.items():
-        taken = [device.seconds(lambda own=memory: own.to(device.torch, non_blocking=True)) for _ in range(5)]
+        taken = [device.seconds(partial(memory.to, device.torch, non_blocking=True)) for _ in range(5)]
         findings.row("copies", memory=kind, megabytes=pixels.nbytes / 1e6, seconds=median(taken))

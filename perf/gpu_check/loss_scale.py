@@ -16,7 +16,8 @@ REST = 2.0
 def look_at_loss_scale(data: Path, sizes: Sizes, device: Device, findings: Findings) -> None:
     """Take steps until they are all done or the time is nearly over."""
     step = new_step(SMALL, "fp16", sizes.frames, device)
-    scaler: Any = step.fabric.strategy.precision.scaler
+    precision: Any = step.fabric.strategy.precision
+    scaler = precision.scaler
     scale, left_out, done = scaler.get_scale(), 0, 0
     findings.row("loss_scale", step=0, scale=scale)
     while done < sizes.scaled_steps and findings.left > REST:

@@ -70,6 +70,7 @@ def run_part(part: Part, folder: Path, data: Path, sizes: Sizes, device: str) ->
     process = FORK.Process(target=_child, args=(part, folder, data, sizes, device, log))
     started = time.monotonic()
     process.start()
+    assert process.pid is not None  # it was started
     process.join(part.seconds)
     late = process.is_alive()
     with suppress(ProcessLookupError):  # with what it has started, such as a loader's processes

@@ -115,7 +115,7 @@ def stopped_after(episodes: int) -> Iterator[None]:
             raise Stopped
         return forward(self, *arguments)
 
-    FewShotModel.forward = counted  # type: ignore[method-assign]
+    FewShotModel.forward = counted  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
