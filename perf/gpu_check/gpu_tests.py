@@ -34,8 +34,10 @@ def look_at_the_job_s_gpu(data: Path, sizes: Sizes, device: Device, findings: Fi
     """Take a GPU as a job does, and see that it is the one that PyTorch computes on."""
     names = visible_gpus()
     with own_gpus(1, "auto", data / "locks") as taken:
-        findings.row("gpu_of_a_job", visible=" ".join(names), taken=" ".join(taken),
-                     at_work=device.facts().get("UUID", "none"))  # fmt: skip
-        findings.check("a job takes one GPU if there is any", len(taken) == min(len(names), 1))
+        at_work = device.facts().get("UUID", "none")
+        findings.row("gpu_of_a_job", visible=" ".join(names), taken=" ".join(taken), at_work=at_work)
+        findings.check("a job takes one GPU at most", len(taken) <= 1)
         if device.is_gpu:
-            findings.check("PyTorch sees one GPU then", torch.cuda.device_count() == 1)
+            findings.check("a job sees one GPU", torch.cuda.device_count() == 1)
+            named = [name.removeprefix("GPU-") for name in taken if name.startswith("GPU-")]
+            findings.check("it computes on the GPU that it took", named in ([], [at_work]))
