@@ -39,7 +39,7 @@ def costs(step: Step, folder: Path, device: Device) -> dict[str, float]:
             step.optimizer.load_state_dict(state["optimizer"])
 
         for name, write in (("best", lambda: checkpoint.save_best(model.trained_state(), 1)), ("state", save)):
-            found[f"{name}_waited"] = device.seconds(write)
-            found[f"{name}_written"] = found[f"{name}_waited"] + device.seconds(checkpoint.wait)
-        found["load"] = device.seconds(load)
+            found[f"{name}_waited_s"] = device.seconds(write)
+            found[f"{name}_written_s"] = found[f"{name}_waited_s"] + device.seconds(checkpoint.wait)
+        found["load_s"] = device.seconds(load)
     return found | {"gigabytes": sum(file.stat().st_size for file in folder.iterdir()) / 1e9}

@@ -40,8 +40,8 @@ def look_at_loading(data: Path, sizes: Sizes, device: Device, findings: Findings
                 waits.append(loader.seconds)
             later = len(waits) // 2  # the first ones wait for the processes to start
             findings.row(
-                "loading", backbone=backbone, loader=what, loader_alone=alone, step=median(steps[later:]),
-                waited=sum(waits[later:]) / len(waits[later:]), clips_per_second=clips / alone,
+                "loading", backbone=backbone, loader=what, loader_alone_s=alone, step_s=median(steps[later:]),
+                waited_s=sum(waits[later:]) / len(waits[later:]), clips_per_second=clips / alone,
             )  # fmt: skip
         encoding(data, sizes, device, findings, backbone, step)
         del step
@@ -80,7 +80,7 @@ def encoding(data: Path, sizes: Sizes, device: Device, findings: Findings, backb
             encode_videos(model.backbone, clips, device.torch)
 
     first, second = device.seconds(encode), device.seconds(encode)  # the processes that read stay for the second
-    findings.row("encoding", backbone=backbone, arithmetic="bf16", videos=len(ids), first=first, second=second)
+    findings.row("encoding", backbone=backbone, arithmetic="bf16", videos=len(ids), first_s=first, second_s=second)
 
 
 def copies(sizes: Sizes, device: Device, findings: Findings) -> None:

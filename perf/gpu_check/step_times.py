@@ -59,8 +59,8 @@ class Stopwatch:
         taken = self._repeated(run, self.sizes.rounds)
         self.base = self.base or median(taken)
         return {
-            "seconds": median(taken), "least": min(taken), "most": max(taken),
-            "over_first_choice": median(taken) / self.base, "first_call": first, "peak_gb": peak / 1e9,
+            "seconds": median(taken), "least_s": min(taken), "most_s": max(taken),
+            "over_first_choice": median(taken) / self.base, "first_call_s": first, "peak_gb": peak / 1e9,
         }  # fmt: skip
 
     def _repeated(self, run: Callable[[], Any], most: int) -> list[float]:
