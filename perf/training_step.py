@@ -1,10 +1,11 @@
 """One training step of CLIP-FSAR (30 clips × 8 frames), against the backbone's forward and backward pass alone.
 
     python -m perf.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5] [--frames 8]
-        [--processor-time]
+        [--float32 tf32] [--fast] [--processor-time]
 
-The step is that of the training loop: the backbone, the head, both objectives, the norm of the gradients and the
-optimizer. The usual way beside it: OTAM walked cell by cell, and always a call for the support and one for the queries.
+The step is that of the training loop, set up as there: the backbone, the head, both objectives, the norm of the
+gradients and the optimizer; --fast is `training.deterministic: false`. All rows but the first copy the pixels first.
+The usual way beside it: OTAM walked cell by cell, and always a call for the support and one for the queries.
 On a CPU that others use too, --processor-time measures that instead of the time that passes.
 With a ResNet the training step too encodes support and queries apart, and a further row has them together, in one call.
 Weights and pixels are random. On a GPU further rows take one thing away or add one: channels_last, torch.compile.
@@ -15,40 +16,42 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
-from fsar.fabric import make_fabric, set_deterministic
 from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import TrainingJob, set_up, train_step
+from fsar.training.processes import start_processes
 from perf.usual_way import both_directions
 
 WAY, SHOT, QUERIES, CLASSES = 5, 1, 5, 64
 
 
 class Step:
-    """A model on a device, and the ways to run a step of it.
+    """A model on a device, and the ways to run a step of it."""
 
-    Args:
-        name: architecture of open_clip.
-        device: auto, cpu or cuda.
-        frames: T.
-        model: of `fsar.model.methods.MODELS`.
-        training: keys of `TrainingConfig`, such as precision, float32 and deterministic.
-    """
-
-    def __init__(self, name: str, device: str, frames: int, model: str = "clip-fsar", **training: Any):
-        self.config = TrainingConfig(tasks_per_step=1, learning_rate=1e-6, **training)
-        set_deterministic(self.config.deterministic)
-        self.fabric = make_fabric(device, self.config.float32, self.config.precision)
+    def __init__(
+        self,
+        name: str,
+        precision: str,
+        device: str,
+        frames: int,
+        float32: str = "tf32",
+        deterministic: bool = True,
+        model: str = "clip-fsar",
+    ):
+        self.config = TrainingConfig(
+            tasks_per_step=1, learning_rate=1e-6, precision=precision, float32=float32, deterministic=deterministic,
+            threads=torch.get_num_threads(), workers=0,
+        )  # type: ignore[arg-type] # fmt: skip
+        self.fabric = start_processes(self.config, device)
         torch.manual_seed(0)
         backbone = random_backbone(name)
         self.job = TrainingJob(
@@ -60,9 +63,10 @@ class Step:
         self.model.module.set_training_text(text)
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
+        batch = TrainingBatch(0, pixels, torch.arange(WAY))
+        on_gpu = self.fabric.device.type == "cuda"
+        self.batch = TrainingBatch(0, *(part.pin_memory() for part in batch[1:])) if on_gpu else batch
         self.pixels = pixels.to(self.fabric.device)
-        # Pinned, as the loader's batches are where they go to a GPU.
-        self.batch = TrainingBatch(0, pixels.pin_memory() if self.pixels.is_cuda else pixels, torch.arange(WAY))
 
     def backbone(self) -> None:
         """Frame features and their gradients, and nothing else."""
@@ -89,8 +93,8 @@ class Step:
         module = self.model.module
         module.train()
         self.optimizer.zero_grad()
-        pixels = self.batch.videos.to(self.fabric.device, non_blocking=True)
         with self.fabric.autocast():
+            pixels = self.batch.videos.to(self.fabric.device, non_blocking=True)
             support, queries = (module.backbone(part) for part in pixels.split([WAY * SHOT, WAY * QUERIES]))
         loss = self._objectives(module, support, queries)
         self.fabric.backward(loss)
@@ -124,9 +128,12 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--float32", choices=["tf32", "fp32"], default="tf32")
+    parser.add_argument("--fast", action="store_true")
     parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
-    step = Step(options.model, options.device, options.frames, precision=options.precision)
+    kind = (options.model, options.precision, options.device, options.frames, options.float32, not options.fast)
+    step = Step(*kind)
     device = step.fabric.device
     runs: dict[str, Callable[[], None]] = {
         "backbone alone": step.backbone,
@@ -136,10 +143,10 @@ def main() -> None:
     if batch_norms(step.model.train()):
         runs["training step, together"] = step.together
     if device.type == "cuda":
-        contiguous = Step(options.model, options.device, options.frames, precision=options.precision)
+        contiguous = Step(*kind)
         contiguous.model.module.backbone.encoders.to(memory_format=torch.contiguous_format)
         runs["training step, not channels_last"] = contiguous.whole
-        compiled = Step(options.model, options.device, options.frames, precision=options.precision)
+        compiled = Step(*kind)
         compiled.model.module.backbone.visual.compile()
         runs["training step, torch.compile"] = compiled.whole
     for run in runs.values():
@@ -151,7 +158,8 @@ def main() -> None:
         for name, run in runs.items():
             times[name].append(seconds(run, device, clock))
     threads = torch.get_num_threads()
-    print(f"{options.model}, {options.frames} frames, {options.precision}, {device.type}, {threads} threads")
+    arithmetic = f"{options.precision}, {options.float32}{', fast' if options.fast else ''}"
+    print(f"{options.model}, {options.frames} frames, {arithmetic}, {device.type}, {threads} threads")
     print("| | s (least to most) | episodes/s | over the backbone alone |")
     print("|---|---|---|---|")
     for name, taken in times.items():

@@ -106,7 +106,7 @@ def test_features_and_predictions_are_the_cpu_s(world, gpu, on_cpu):
 
 
 def test_an_overflow_in_fp16_is_left_out_and_halves_the_scale(gpu):
-    step = Step(SMALL, gpu, 1, precision="16-mixed")
+    step = Step(SMALL, "16-mixed", gpu, 1)
     step.whole()  # makes Adam's moments
     scaler = step.fabric.strategy.precision.scaler
     scaler.load_state_dict(scaler.state_dict() | {"scale": 2.0**100})

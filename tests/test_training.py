@@ -248,9 +248,10 @@ def test_curves_for_tensorboard(uninterrupted, world):
 
 
 def test_the_same_run_gives_the_same_bytes(uninterrupted, world):
-    train(world, "again", workers=1, threads=2)
+    train(world, "again", workers=1, threads=2, deterministic=False)
     ours, again = (load_file(f / "model.safetensors") for f in (uninterrupted, world / "again"))
-    assert all(torch.equal(ours[name], again[name]) for name in ours)  # however the episodes are loaded
+    # However the episodes are loaded; and a CPU computes them in one way.
+    assert all(torch.equal(ours[name], again[name]) for name in ours)
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(uninterrupted, world, monkeypatch):

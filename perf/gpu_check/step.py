@@ -32,8 +32,7 @@ def new_step(
     """Build a step in an arithmetic, by default of the fastest operations, whatever their bits."""
     free(device)
     precision, float32 = ARITHMETICS[arithmetic]
-    settings = {"precision": precision, "float32": float32, "deterministic": deterministic}
-    step = Step(architecture, device.name, frames, model, **settings)
+    step = Step(architecture, precision, device.name, frames, float32, deterministic, model)
     step.model.train()
     return step
 
