@@ -1,6 +1,8 @@
 """The check for a first hour on a GPU, rehearsed on the CPU: no line of it may fail there for a silly reason."""
 
+import os
 import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from perf.gpu_check.page import cell, table
 from perf.gpu_check.parts import PARTS, SECONDS
 from perf.gpu_check.running import Part
 from perf.gpu_check.sizes import FULL
+from tests.conftest import pytest_configure
 
 
 def well(data, sizes, device, findings):
@@ -82,6 +85,13 @@ def test_a_cpu_pretends(tmp_path):
     device.graph(lambda: calls.append(1))()
     assert device.peak(lambda: calls.append(2)) == device.allocated() == 0 and device.seconds(lambda: None) < 1
     assert calls == [1, 2] and device.facts()["device"].endswith("CPU")
+
+
+@pytest.mark.parametrize(("chosen", "hidden"), [("gpu", False), ("not slow and not gpu", True), ("", True)])
+def test_gpus_are_hidden_from_all_tests_but_their_own(monkeypatch, chosen, hidden):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")  # as this run has it
+    pytest_configure(SimpleNamespace(option=SimpleNamespace(markexpr=chosen)))
+    assert (os.environ.get("CUDA_VISIBLE_DEVICES") == "") is hidden
 
 
 def test_cells():
