@@ -49,6 +49,7 @@ def look_at_resume(data: Path, sizes: Sizes, device: Device, findings: Findings)
 def same(one: Trained, other: Trained) -> tuple[bool, str]:
     """Tell whether two trainings came to the same bits, in weights and losses, and where not."""
     differ = [name for name, value in one.weights.items() if not torch.equal(value, other.weights[name])]
-    losses = list(one.metrics["loss"]) == list(other.metrics["loss"])
-    told = f"{len(differ)} of {len(one.weights)} tensors differ, such as {differ[0]}" if differ else ""
-    return not differ and losses, told or ("" if losses else "losses differ")
+    told = ["loss", "gradient_norm"]
+    losses = one.metrics[told].equals(other.metrics[told])
+    where = f"{len(differ)} of {len(one.weights)} tensors differ, such as {differ[0]}" if differ else ""
+    return not differ and losses, where or ("" if losses else "losses or gradients differ")

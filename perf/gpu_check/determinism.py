@@ -20,24 +20,32 @@ def look_at_determinism(data: Path, sizes: Sizes, device: Device, findings: Find
     ]
     small = [(SMALL, SMALL, model, sizes.arithmetics[0]) for model in sizes.strict_models]
     for backbone, architecture, model, arithmetic in large + small:
-        once, twice = (weights_after(sizes, device, architecture, arithmetic, model, strict=True) for _ in range(2))
-        differ = sum(not torch.equal(value, twice[name]) for name, value in once.items())
         what = f"{backbone}, {arithmetic}, {model}: two runs of {sizes.strict_steps} steps, the same bits"
-        findings.check(what, not differ, f"{differ} of {len(once)} tensors differ")
+        try:
+            once, twice = (left_by(sizes, device, architecture, arithmetic, model, strict=True) for _ in range(2))
+        except RuntimeError as error:  # an operation that has no such form; the others are looked at all the same
+            findings.check(what, False, str(error)[:500])
+        else:
+            differ = sum(not torch.equal(value, twice[name]) for name, value in once.items())
+            findings.check(what, not differ, f"{differ} of {len(once)} tensors differ")
     for backbone, architecture in sizes.backbones.items():
         once, twice = (
-            weights_after(sizes, device, architecture, sizes.arithmetics[0], "clip-fsar", strict=False)
-            for _ in range(2)
+            left_by(sizes, device, architecture, sizes.arithmetics[0], "clip-fsar", strict=False) for _ in range(2)
         )
         differ = sum(not torch.equal(value, twice[name]) for name, value in once.items())
         findings.note(f"Without strict mode {differ} of {len(once)} tensors of {backbone} differ between two runs.")
 
 
-def weights_after(
+def left_by(
     sizes: Sizes, device: Device, architecture: str, arithmetic: str, model: str, strict: bool
 ) -> dict[str, Tensor]:
-    """Return the trained weights after some steps from the same start."""
+    """Return the trained weights after some steps from the same start, and the gradients of the last one.
+
+    Weights alone hide much: next to them a step is so small that its last digits are lost.
+    """
     step = new_step(architecture, arithmetic, sizes.frames, device, model, deterministic=strict)
     for _ in range(sizes.strict_steps):
         step.whole()
-    return {name: value.cpu() for name, value in step.model.module.trained_state().items()}
+    module = step.model.module
+    gradients = {f"gradient of {name}": p.grad.cpu() for name, p in module.named_parameters() if p.grad is not None}
+    return gradients | {name: value.cpu() for name, value in module.trained_state().items()}
