@@ -2,9 +2,9 @@
 
     python -m perf.checkpoints [--model RN50] [--rounds 5] [--frames 1] [--device auto]
 
-A round is a training step (perf.training_step) with each of the three, one after the other; the state is that of the
-training loop. With a save, the time includes all of it: the copy, the step, and what is left to wait for at its end.
-Then the sizes of the files. Weights and pixels are random.
+A round is a training step (perf.training_step, with two classes) with each of the three, one after the other; the state
+is that of the training loop. With a save, the time includes all of it: the copy, the step, and what is left to wait for
+at its end. Then the sizes of the files. Weights and pixels are random.
 """
 
 import argparse
@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from fsar.training.checkpoint import Checkpoint
-from perf.training_step import Step, seconds
+from fsar.training.data import TrainingBatch
+from perf.training_step import QUERIES, SHOT, Step, seconds
 
 BEST = {"iteration": 1, "val_accuracy": 0.5}
 
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=1)
     options = parser.parse_args()
     step = Step(options.model, "32-true", options.device, options.frames)
+    step.batch = TrainingBatch(0, step.batch.videos[: 2 * (SHOT + QUERIES)], step.batch.classes[:2])
     with tempfile.TemporaryDirectory() as temporary, Checkpoint(Path(temporary) / "last.pt", {}, {}) as checkpoint:
         step.whole()  # warm, and Adam has its moments
         checkpoint.save_best(step.model.module.trained_state(), BEST["iteration"])
