@@ -14,7 +14,7 @@ from fsar import FewShotClassifier
 from fsar.errors import UserError
 from fsar.fabric import make_fabric, one_device, set_deterministic, set_float32
 from fsar.model.open_clip_backbone import random_clip
-from fsar.predict.model import model_of_backbone
+from fsar.predict.model import ModelSettings, model_of_backbone
 
 
 @pytest.fixture
@@ -79,6 +79,17 @@ def test_convolutions_and_matrix_products_are_computed_alike(float32, digits):
     # Fabric asks for this before a GPU is used, which fails once some were set by their newer names.
     assert torch.get_float32_matmul_precision() == ("high" if float32 == "tf32" else "highest")
     assert (torch.backends.mkldnn.matmul.fp32_precision, torch.backends.mkldnn.conv.fp32_precision) == on_a_cpu
+
+
+def test_a_model_labels_in_the_arithmetic_of_its_training(tmp_path):
+    save_file(random_clip("small-clip").state_dict(), weights := tmp_path / "clip.safetensors")
+    model = model_of_backbone("small-clip", str(weights))
+    record = model.settings.record()
+    assert "float32" not in record and ModelSettings.of_record(record) == model.settings
+    model.settings = ModelSettings.of_record(record | {"float32": "fp32"})
+    assert model.settings.record()["float32"] == "fp32"
+    FewShotClassifier.of_model(model)
+    assert not torch.backends.cuda.matmul.allow_tf32 and not torch.backends.cudnn.allow_tf32
 
 
 def test_deterministic_is_strict_or_not_at_all(monkeypatch):

@@ -426,6 +426,20 @@ def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
     assert listed == episodes.video_ids_of(5) and len(listed) == 6
 
 
+def test_what_is_not_deterministic_is_an_error_that_names_the_key(world, monkeypatch):
+    forward = FewShotModel.forward
+
+    def chance(self, *arguments):
+        torch.zeros(2).put_(torch.tensor([0]), torch.ones(1))  # which has no such form on any device
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(FewShotModel, "forward", chance)
+    short = {"way": 2, "iterations": 1, "tasks_per_step": 1}
+    with pytest.raises(UserError, match=r"put_ cannot be computed .* Set training\.deterministic to false"):
+        train(world, "by chance", **short)
+    train(world, "by chance", deterministic=False, **short)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_loader_processes_give_the_same_episodes(world, workers):
     """In order, pixel for pixel, though their memory is used again and again."""

@@ -111,12 +111,21 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     step's tasks, and the result is that of one process with all of them.
 
     Raises:
-        UserError: the data or weights do not fit, the checkpoint is of another training, or the loss or a gradient is
-            no longer finite.
+        UserError: the data or weights do not fit, the checkpoint is of another training, the loss or a gradient is no
+            longer finite, or an operation is not deterministic.
     """
     described = identity(job.decisive(), files.decisive)
     with Checkpoint(files.checkpoint, described, files.code) as checkpoint:
-        _fit(job, files, checkpoint)
+        try:
+            _fit(job, files, checkpoint)
+        except RuntimeError as error:
+            if job.training.deterministic and "does not have a deterministic implementation" in str(error):
+                operation = str(error).split(" does not have")[0]
+                raise UserError(
+                    f"{operation} cannot be computed in a way that gives the same bits each time, on this device and "
+                    "with this PyTorch. Set training.deterministic to false; training goes on from its last checkpoint."
+                ) from error
+            raise
 
 
 def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None:
