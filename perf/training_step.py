@@ -23,7 +23,7 @@ from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import METHODS
+from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
@@ -38,7 +38,14 @@ class Step:
     """A model on a device, and the ways to run a step of it."""
 
     def __init__(
-        self, name: str, precision: str, device: str, frames: int, float32: str = "tf32", deterministic: bool = True
+        self,
+        name: str,
+        precision: str,
+        device: str,
+        frames: int,
+        float32: str = "tf32",
+        deterministic: bool = True,
+        model: str = "clip-fsar",
     ):
         self.config = TrainingConfig(
             tasks_per_step=1, learning_rate=1e-6, precision=precision, float32=float32, deterministic=deterministic,
@@ -48,8 +55,8 @@ class Step:
         torch.manual_seed(0)
         backbone = random_backbone(name)
         self.job = TrainingJob(
-            "clip-fsar", "random", name, METHODS["clip-fsar"].components, BackboneConfig(model=name, weights="none"),
-            SamplingConfig(), HeadConfig(), self.config, seed=0, data_seed=0,
+            model, "random", name, MODELS[model], BackboneConfig(model=name, weights="none"), SamplingConfig(),
+            HeadConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
         self.model, self.optimizer = set_up(self.job, backbone, CLASSES, self.fabric)
         text = backbone.encode_text([f"a photo of class {number}" for number in range(CLASSES)])
