@@ -12,7 +12,8 @@ from fsar.config import SamplingConfig, TextConfig
 from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
 from fsar.fabric import Float32, set_float32
-from fsar.model.few_shot import load_model
+from fsar.model.backbone import load_backbone
+from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import encode_classes
 from perf.gpu_check.device import Device
@@ -72,14 +73,16 @@ def seen(data: Path, sizes: Sizes, trained: Trained, device: str, float32: Float
     """Encode the test videos and predict all test episodes."""
     set_float32(float32)
     where, about, drawn = torch.device(device), job(data, sizes, device, "clip-fsar"), episodes(data, "test")
-    model = load_model(about.backbone, about.components, about.head, trained.file).eval().to(where)
+    model = FewShotModel(load_backbone(about.backbone), about.components, about.head)
+    load_weights(model, trained.file)
+    model = model.eval().to(where)
     size = model.backbone.image_size
     clips = load_clips(frames(data, "small"), drawn.video_ids, about.sampling, size, 0, where)
-    features = encode_videos(model.backbone, clips, where)
+    stored = encode_videos(model.encode, clips, where)
     text = encode_classes(model.backbone, drawn.class_names, TextConfig())
     rows, classes = ({name: row for row, name in enumerate(names)} for names in (drawn.video_ids, drawn.class_names))
-    predicted = predict(model.head, drawn, rows, features.to(where), classes, text)
-    return Seen(features, predicted)
+    there = {name: videos.to(where) for name, videos in stored.items()}
+    return Seen(stored["frames"], predict(model.head, drawn, rows, there, classes, text))
 
 
 def relative(ours: Tensor, theirs: Tensor) -> float:

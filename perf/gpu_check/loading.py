@@ -77,7 +77,7 @@ def encoding(data: Path, sizes: Sizes, device: Device, findings: Findings, backb
 
     def encode() -> None:
         with step.fabric.autocast():
-            encode_videos(model.backbone, clips, device.torch)
+            encode_videos(model.encode, clips, device.torch)
 
     first, second = device.seconds(encode), device.seconds(encode)  # the processes that read stay for the second
     findings.row("encoding", backbone=backbone, arithmetic="bf16", videos=len(ids), first_s=first, second_s=second)

@@ -37,9 +37,10 @@ def measured(architecture: str, arithmetic: str, again: bool, sizes: Sizes, devi
     step.optimizer.zero_grad()
     before = device.allocated()
     config, classes = step.config, step.batch.classes.to(device.torch)
-    losses = step.model(step.pixels, classes, config.shot, config.video_text_weight, config.batch_norm == "apart")
+    apart = config.batch_norm == "apart"
+    outcome = step.model(step.pixels, classes, config.fixed_shot, {"video_text": config.video_text_weight}, apart)
     kept = device.allocated() - before
-    step.fabric.backward(losses.total)
-    del losses
+    step.fabric.backward(outcome.total)
+    del outcome
     peak = device.peak(step.whole)
     return {"kept_gb": kept / 1e9, "before_gb": before / 1e9, "peak_gb": peak / 1e9, "remark": ""}

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
-from fsar.model.few_shot import FewShotModel, Losses
+from fsar.model.few_shot import FewShotModel, Outcome
 from fsar.model.methods import MODELS
 from fsar.training.fit import TrainingFiles, TrainingJob, fit
 from perf.gpu_check.sizes import Sizes
@@ -108,7 +108,7 @@ def stopped_after(episodes: int) -> Iterator[None]:
     """Stop a training before it computes its next episode after so many."""
     forward, calls = FewShotModel.forward, 0
 
-    def counted(self: FewShotModel, *arguments: Any) -> Losses:
+    def counted(self: FewShotModel, *arguments: Any) -> Outcome:
         nonlocal calls
         calls += 1
         if calls > episodes:

@@ -82,14 +82,14 @@ def in_a_graph(step: Step, device: Device) -> Callable[[], None]:
     """
     module, config = step.model.module, step.config
     statistics = RunningStatistics(module)
-    classes = step.batch.classes.to(device.torch)
+    classes, apart = step.batch.classes.to(device.torch), config.batch_norm == "apart"
 
     def passes() -> None:
         step.optimizer.zero_grad()
         statistics.before_task()
-        losses = step.model(step.pixels, classes, config.shot, config.video_text_weight, config.batch_norm == "apart")
+        outcome = step.model(step.pixels, classes, config.fixed_shot, {"video_text": config.video_text_weight}, apart)
         statistics.after_task(0, 1)
-        step.fabric.backward(losses.total)
+        step.fabric.backward(outcome.total)
 
     again = device.graph(passes)
 
