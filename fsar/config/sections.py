@@ -104,6 +104,12 @@ class DemoSource(Section):
         unit="videos",
         default=Counts(train=18, val=12, test=16),
     )
+    deal: int = key(
+        "Which classes are in which split: another number deals others, and renders videos anew.",
+        ("render_videos",),
+        default=0,
+        ge=0,
+    )
     parts: int = key(
         "Jobs that share the rendering.",
         ("render_videos", "write_manifest"),
@@ -532,7 +538,7 @@ def is_weights_file(weights: str) -> bool:
 
 
 class SmallClipConfig(Section):
-    """The demo's own small CLIP, trained from rendered stills and captions."""
+    """A small CLIP of the demo's own, trained from rendered stills and captions."""
 
     model: str = key("Its architecture, as in `backbones`.", ("train_small_clip",), default="small-clip")
     stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=6000, ge=16)
