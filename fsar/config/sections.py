@@ -96,13 +96,13 @@ class DemoSource(Section):
         "Classes in each split.",
         ("render_videos",),
         unit="classes",
-        default=Counts(train=40, val=8, test=16),
+        default=Counts(train=60, val=16, test=24),
     )
     videos_per_class: Counts = key(
         "Videos of each class.",
         ("render_videos",),
         unit="videos",
-        default=Counts(train=18, val=12, test=16),
+        default=Counts(train=12, val=12, test=16),
     )
     deal: int = key(
         "Which classes are in which split: another number deals others, and renders videos anew.",
@@ -541,8 +541,8 @@ class SmallClipConfig(Section):
     """A small CLIP of the demo's own, trained from rendered stills and captions."""
 
     model: str = key("Its architecture, as in `backbones`.", ("train_small_clip",), default="small-clip")
-    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=6000, ge=16)
-    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=10, ge=1)
+    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=8000, ge=16)
+    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=12, ge=1)
     batch: int = key("Stills in one step.", ("train_small_clip",), unit="pictures", default=64, ge=2)
     learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_clip",), default=2e-3, gt=0, le=1)
     seed: int = key(
