@@ -17,6 +17,7 @@ from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
 from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from fsar.errors import UserError
+from fsar.model.class_texts import class_texts
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
 
@@ -348,6 +349,8 @@ def test_the_study_repeats_the_demo(values, repository):
     assert {clip.model_copy(update={"seed": 0}) for clip in clips} == {demo.small_clips["small-clip"]}
     assert len({source.deal for source in sources}) > 2 and len({clip.seed for clip in clips}) == len(clips) > 1
     assert len(config.run.seeds) > 1
+    unnamed = class_texts(["star rising", "heart falling"], config.settings("demo-unnamed", "text"))
+    assert unnamed == [["a photo of "]] * 2
     assert [setting.benchmark in deals for setting in Plan(config).settings_of_deals()].count(False) == 0
     assert Plan(demo).settings_of_deals() == []
 
