@@ -27,6 +27,7 @@ rule tables:
     input:
         rules.write_layouts.output,
         rules.write_statistics.output,
+        rules.write_over_deals.output if DEALS else [],
 
 
 rule figures:
@@ -81,4 +82,5 @@ localrules:
     write_layouts,
     write_manifest,
     write_model_card,
+    write_over_deals,
     write_tables,

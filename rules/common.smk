@@ -70,6 +70,7 @@ if workflow.is_main_process:
 wildcard_constraints:
     benchmark="|".join(CONFIG.benchmarks),
     backbone="|".join(CONFIG.backbones),
+    small_clip="|".join(CONFIG.small_clips),
     model="|".join(MODELS),
     split="val|test",
     any_split="|".join(SPLITS),

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from fsar.config.merge import decisive_record
 from fsar.results.partial_table import write_partial_table
 
+DEALS = PLAN.settings_of_deals()
+
 
 rule write_tables:
     input:
@@ -104,6 +106,35 @@ rule write_statistics:
         "../workflow_scripts/write_statistics.py"
 
 
+# The demo's deals are benchmarks of one kind, so what holds over them is a question; made where several are run.
+rule write_over_deals:
+    input:
+        predictions=[path for setting in DEALS for path in setting.predictions],
+    output:
+        csv=report(
+            f"{paths.OVER_DEALS}.csv",
+            caption="../report/over_deals.rst",
+            category="Comparisons",
+            labels={"table": "over the demo's deals"},
+        ),
+        markdown=f"{paths.OVER_DEALS}.md",
+    log:
+        "logs/write_over_deals.log",
+    benchmark:
+        "logs/write_over_deals.tsv"
+    conda:
+        "../envs/results.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
+    params:
+        code=code("write_over_deals.py"),
+        settings=DEALS,
+    script:
+        "../workflow_scripts/write_over_deals.py"
+
+
 onerror:
     if workflow.is_main_process:
         table, unmade = paths.TABLE, unmade_files()
@@ -183,6 +214,7 @@ rule archive:
         f"{paths.TABLE}.md",
         rules.write_layouts.output,
         rules.write_statistics.output,
+        rules.write_over_deals.output if DEALS else [],
         rules.describe_run.output,
         [
             f"{paths.FIGURE}.{suffix}".format(figure=figure)

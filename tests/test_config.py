@@ -4,18 +4,23 @@ import copy
 import json
 import re
 import typing
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from fsar.config import Config, load, methods_page
 from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
-from fsar.config.merge import decisive_record, effective, without_effect
+from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from fsar.errors import UserError
+from fsar.model.class_texts import class_texts
 from fsar.model.methods import METHODS
+from fsar.plan.checks import check_before_jobs
+from fsar.plan.plan import Plan
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ def test_a_backbone_overlays_the_benchmark(values):
     config = load(values)
     assert config.settings("demo", "training", "RN50").learning_rate == 0.5
     assert config.settings("demo", "training", "RN50").queries == 3
-    assert config.settings("demo", "training", "small-clip").learning_rate == 1e-3
+    assert config.settings("demo", "training", "small-clip").learning_rate == 3e-4
 
 
 # λ_vt, base rate, warm-up from, S, milestones, iterations, evaluated every: the table of the public settings.
@@ -292,10 +297,10 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ("run.shots", [0], "run.shots.0 is 0; the nearest valid value is 1"),
         ("run.shots", [1, 1], "run: shots lists 1 twice"),
         ("run", "shots=[1]", "use a file and --configfile"),
-        ("run.ways", [17], "way is 17, but benchmark 'demo' has 16 test classes; the nearest valid value is 16"),
+        ("run.ways", [25], "way is 25, but benchmark 'demo' has 24 test classes; the nearest valid value is 24"),
         ("run.shots", [16], "the largest valid shot is 15"),
-        ("benchmarks.demo.training.way", 9, "has 8 val classes; the nearest valid value is 8"),
-        ("benchmarks.demo.training.queries", 18, "need 19 videos of every class"),
+        ("benchmarks.demo.training.way", 17, "has 16 val classes; the nearest valid value is 16"),
+        ("benchmarks.demo.training.queries", 12, "need 13 videos of every class"),
         ("benchmarks.demo.training.learnin_rate", 1, "benchmarks.demo.training.learnin_rate; did you mean"),
         ("benchmarks.demo.training.learning_rate", "fast", "benchmarks.demo.training.learning_rate is 'fast'"),
         ("benchmarks.demo.training.learning_rate", 1e-9, "the nearest valid value is learning_rate, 1e-09"),
@@ -391,3 +396,30 @@ def test_predictions_take_the_first_backbone_and_seed_of_the_run(values):
     values = changed(changed(values, "predict.mine", asked), "run.seeds", [3, 4])
     assert load(values).model_to_predict("mine") == ("demo", "small-clip", "otam", 3)
     assert load(changed(values, "predict.mine.seed", 4)).model_to_predict("mine")[3] == 4
+
+
+def test_the_study_repeats_the_demo(values, repository):
+    """Its benchmarks differ in their deals, its small CLIPs in their seeds, and in nothing else."""
+    study = copy.deepcopy(values)
+    update_config(study, yaml.safe_load((repository / "configs/demo_study.yaml").read_text()))
+    config, demo = load(study), load(values)
+    deals = [name for name in config.run.benchmarks if config.base(name) == name]
+    for name in deals:
+        for section in MERGED:
+            assert config.settings(name, section, "small-clip") == demo.settings("demo", section, "small-clip")
+    sources = [config.benchmarks[name].source for name in deals]
+    assert {source.model_copy(update={"deal": 1}) for source in sources} == {demo.benchmarks["demo"].source}
+    clips = [config.small_clips[Path(config.backbones[name].weights).stem] for name in config.run.backbones]
+    assert {clip.model_copy(update={"seed": 0}) for clip in clips} == {demo.small_clips["small-clip"]}
+    assert len({source.deal for source in sources}) > 2 and len({clip.seed for clip in clips}) == len(clips) > 1
+    assert len(config.run.seeds) > 1
+    unnamed = class_texts(["star rising", "heart falling"], config.settings("demo-unnamed", "text"))
+    assert unnamed == [["a photo of "]] * 2
+    assert [setting.benchmark in deals for setting in Plan(config).settings_of_deals()].count(False) == 0
+    assert Plan(demo).settings_of_deals() == []
+
+
+def test_a_small_clip_that_is_not_there(values):
+    values = changed(values, "backbones.small-clip.weights", "data/small_clip/small-clap.safetensors")
+    with pytest.raises(UserError, match="no small CLIP of this name is below small_clips; did you mean 'small-clip'"):
+        check_before_jobs(Plan(load(values)), own_environments=False)

@@ -44,6 +44,7 @@ CHANGES = {
     "DemoSource.kind": ("benchmarks.own.source", {"kind": "demo"}),
     "DemoSource.classes": ("benchmarks.tiny.source.classes", {"train": 5, "val": 3, "test": 4}),
     "DemoSource.videos_per_class": ("benchmarks.tiny.source.videos_per_class", {"train": 5, "val": 3, "test": 4}),
+    "DemoSource.deal": ("benchmarks.tiny.source.deal", 1),
     "DemoSource.parts": ("benchmarks.tiny.source.parts", 1),
     "Counts.train": ("benchmarks.tiny.source.classes.train", 5),
     "Counts.val": ("benchmarks.tiny.source.classes.val", 4),
@@ -120,12 +121,12 @@ CHANGES = {
         "predict.plain",
         {"support": "own.csv", "clips": "asked", "model": "results/models/tiny/small-clip/otam/shot1-seed1"},
     ),
-    "SmallClipConfig.model": ("small_clip.model", "same-clip.json"),
-    "SmallClipConfig.stills": ("small_clip.stills", 130),
-    "SmallClipConfig.epochs": ("small_clip.epochs", 2),
-    "SmallClipConfig.batch": ("small_clip.batch", 32),
-    "SmallClipConfig.learning_rate": ("small_clip.learning_rate", 1e-3),
-    "SmallClipConfig.seed": ("small_clip.seed", 1),
+    "SmallClipConfig.model": ("small_clips.small-clip.model", "same-clip.json"),
+    "SmallClipConfig.stills": ("small_clips.small-clip.stills", 130),
+    "SmallClipConfig.epochs": ("small_clips.small-clip.epochs", 2),
+    "SmallClipConfig.batch": ("small_clips.small-clip.batch", 32),
+    "SmallClipConfig.learning_rate": ("small_clips.small-clip.learning_rate", 1e-3),
+    "SmallClipConfig.seed": ("small_clips.small-clip.seed", 1),
 }
 # Keys of a single head and of the optimizer, which reach the parameters of rules as those above do: there is no dry run
 # for each, but the parameters are compared.

@@ -1,5 +1,6 @@
 """The table and the figure."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
+from fsar.results.over_deals import write_over_deals
 from fsar.results.published import FOOTNOTE, published_result, published_results
 from fsar.results.table import COLUMNS, write_tables
 
@@ -239,3 +241,58 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "inductive: yes",
     ):
         assert expected in card.text, expected
+
+
+def deals_of_two_methods(folder):
+    """Two deals, two backbones, two seeds: the second method is ahead by 4, 8, … percentage points, and once behind."""
+    rows = []
+    for deal in ("one", "two"):
+        for backbone in ("a", "b"):
+            files = {"otam": [], "clip-fsar": []}
+            for seed in (1, 2):
+                ahead = {("one", "a", 1): 1, ("two", "b", 2): -1}.get((deal, backbone, seed), 2)
+                right = 10 if deal == "one" else 20  # of 25 queries in five episodes
+                for method, total in (("otam", right), ("clip-fsar", right + ahead)):
+                    each = [total // 5 + (number < total % 5) for number in range(5)]
+                    files[method].append(
+                        predictions(folder / f"{deal}{backbone}{seed}{method}.parquet", each, method=method)
+                    )
+            for method, title in (("otam", "OTAM"), ("clip-fsar", "CLIP-FSAR")):
+                place = {"benchmark": deal, "backbone": backbone, "method": method, "title": title}
+                rows.append(setting(files[method], seeds=(1, 2), **place))
+    return rows
+
+
+def test_differences_are_taken_on_each_deal_and_averaged_over_them(tmp_path):
+    rows = deals_of_two_methods(tmp_path)
+    frozen = [predictions(tmp_path / "frozen.parquet", [1, 1, 1, 1, 1], method="clip-freeze")]
+    for row in rows[::2]:
+        place = {"benchmark": row.benchmark, "backbone": row.backbone, "method": "clip-freeze", "title": "CLIP-Freeze"}
+        rows.append(setting(frozen, seeds=(), **place))
+    write_over_deals(rows, tmp_path / "over_deals.csv", tmp_path / "over_deals.md")
+    table = pd.read_csv(tmp_path / "over_deals.csv", keep_default_na=False).set_index(["method", "minus"])
+    gain = table.loc["CLIP-FSAR", "OTAM"]
+    # By deal (4 + 3 · 8) / 4 = 7 and (3 · 8 − 4) / 4 = 5; by backbone the same.
+    assert (gain["mean"], gain["lowest"], gain["highest"], gain["above_zero"]) == (6, -4, 8, "7 of 8")
+    assert float(gain["over_deals"]) == pytest.approx(stats.t.ppf(0.975, 1), abs=0.01)
+    assert float(gain["over_backbones"]) == pytest.approx(stats.t.ppf(0.975, 1), abs=0.01)
+    assert gain[["deals", "backbones", "seeds"]].tolist() == [2, 2, 2]
+    plain = table.loc["OTAM", ""]
+    assert (plain["mean"], plain["above_zero"]) == (60, "") and float(plain["over_deals"]) > 100
+    # What is not trained has one accuracy for all seeds.
+    trained = table.loc["CLIP-Freeze", "CLIP-FSAR"]
+    assert (trained["mean"], trained["above_zero"], trained["seeds"]) == (20 - 66, "0 of 4", 1)
+    assert "7 of 8" in (tmp_path / "over_deals.md").read_text()
+
+
+def test_tables_have_the_interval_over_trainings_where_there_are_several(tmp_path):
+    files = [predictions(tmp_path / "1.parquet", [5, 4] * 20), predictions(tmp_path / "2.parquet", [4, 4] * 20)]
+    paths = [tmp_path / f"main.{suffix}" for suffix in ("csv", "md", "tex")]
+    for rows, text in ((setting(files, seeds=(1, 2)), "85.0 ± 1.6 ± 63.5"), (setting(files[:1]), "90.0 ± 3.2")):
+        rows = [replace(rows, benchmark="mine")]
+        write_layout(layouts([*rows])[5], rows, *paths)
+        assert pd.read_csv(paths[0])["mine 1-shot"].tolist() == [text]
+        assert (
+            ("over trainings" in paths[1].read_text()) == ("over trainings" in paths[2].read_text()) == (len(text) > 12)
+        )
+        assert text.replace("±", r"$\pm$") in paths[2].read_text()

@@ -61,7 +61,10 @@ class Config(Section):
     heads: HeadsConfig = section("The heads of other methods.", default=HeadsConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
     predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})
-    small_clip: SmallClipConfig = section("The demo's own CLIP.", default=SmallClipConfig())
+    small_clips: dict[Name, SmallClipConfig] = section(
+        "The demo's own CLIPs: a backbone has the weights of one as data/small_clip/NAME.safetensors.",
+        default={"small-clip": SmallClipConfig()},
+    )
 
     def base(self, benchmark: str) -> str:
         """Return the benchmark whose data a benchmark uses: its own, or that of the one it is a variant of."""

@@ -29,6 +29,8 @@ else:
 
 # Which tests there are: their episodes, and what is made of them.
 TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
+# What lists the rows of the summary over the demo's deals, where several are run.
+DEALS = ("write_over_deals",)
 # Other videos altogether.
 SOURCE = ("render_videos", "list_videos", "write_manifest", "decode_frames")
 # Where the videos of a data set are.
@@ -45,30 +47,30 @@ class RunConfig(Section):
     """What to run: the table has a row for every combination."""
 
     benchmarks: list[Name] = key(
-        "Benchmarks, by their names below `benchmarks`.", (*MODEL, *ROWS), default=["demo"], min_length=1
+        "Benchmarks, by their names below `benchmarks`.", (*MODEL, *ROWS, *DEALS), default=["demo"], min_length=1
     )
     backbones: list[Name] = key(
-        "Backbones, by their names below `backbones`.", (*MODEL, *ROWS), default=["small-clip"], min_length=1
+        "Backbones, by their names below `backbones`.", (*MODEL, *ROWS, *DEALS), default=["small-clip"], min_length=1
     )
     methods: list[MethodName] | None = key(
         "Methods, by their names in fsar/model/methods.py, on every benchmark; without it each benchmark has its own.",
-        (*TESTS, *ROWS),
+        (*TESTS, *ROWS, *DEALS),
         default=None,
         min_length=1,
     )
     ways: list[Annotated[int, Field(ge=2)]] = key(
-        "Classes in a test episode.", (*TESTS, *ROWS), unit="classes", default=[5], min_length=1
+        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", default=[5], min_length=1
     )
     shots: list[Annotated[int, Field(ge=1)]] | None = key(
         "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "
         "shots share one training.",
-        (*TESTS, *ROWS),
+        (*TESTS, *ROWS, *DEALS),
         unit="videos",
         default=None,
         min_length=1,
     )
     seeds: list[Annotated[int, Field(ge=0)]] = key(
-        "Training seeds; each is one training per model.", (*MODEL, *ROWS), default=[1], min_length=1
+        "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), default=[1], min_length=1
     )
 
     @model_validator(mode="after")
@@ -92,18 +94,24 @@ class Counts(Section):
 class DemoSource(Section):
     """The demo benchmark: videos of moving shapes, rendered and encoded by the workflow itself."""
 
-    kind: Literal["demo"] = key("The demo benchmark.", SOURCE)
+    kind: Literal["demo"] = key("The demo benchmark.", (*SOURCE, *DEALS))
     classes: Counts = key(
         "Classes in each split.",
         ("render_videos",),
         unit="classes",
-        default=Counts(train=40, val=8, test=16),
+        default=Counts(train=60, val=16, test=24),
     )
     videos_per_class: Counts = key(
         "Videos of each class.",
         ("render_videos",),
         unit="videos",
-        default=Counts(train=18, val=12, test=16),
+        default=Counts(train=12, val=12, test=16),
+    )
+    deal: int = key(
+        "Which classes are in which split: another number deals others, and renders videos anew.",
+        ("render_videos",),
+        default=0,
+        ge=0,
     )
     parts: int = key(
         "Jobs that share the rendering.",
@@ -557,18 +565,22 @@ class BenchmarkConfig(Section):
     variant_of: Name | None = key(
         "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
         "keys below differ from its own.",
-        (*MODEL, *ROWS),
+        (*MODEL, *ROWS, *DEALS),
         default=None,
     )
     licence: str = key("Whose the videos are, for the model cards.", ("write_model_card",), default="not stated")
     methods: list[MethodName] = key(
         "Its methods where run.methods does not say.",
-        (*TESTS, *ROWS),
+        (*TESTS, *ROWS, *DEALS),
         default=["clip-freeze", "otam", "clip-fsar"],
         min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] = key(
-        "Its test shots where run.shots does not say.", (*TESTS, *ROWS), unit="videos", default=[1, 5], min_length=1
+        "Its test shots where run.shots does not say.",
+        (*TESTS, *ROWS, *DEALS),
+        unit="videos",
+        default=[1, 5],
+        min_length=1,
     )
     frames: FramesConfig = section("Keys that differ from `frames`.", default=FramesConfig())
     sampling: SamplingConfig = section("Keys that differ from `sampling`.", default=SamplingConfig())
@@ -585,7 +597,7 @@ class BenchmarkConfig(Section):
     )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
-        ("encode_features", "evaluate_model", "predict_clips", *ROWS),
+        ("encode_features", "evaluate_model", "predict_clips", *ROWS, *DEALS),
         default={},
     )
 
@@ -644,11 +656,11 @@ def is_weights_file(weights: str) -> bool:
 
 
 class SmallClipConfig(Section):
-    """The demo's own small CLIP, trained from rendered stills and captions."""
+    """A small CLIP of the demo's own, trained from rendered stills and captions."""
 
     model: str = key("Its architecture, as in `backbones`.", ("train_small_clip",), default="small-clip")
-    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=6000, ge=16)
-    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=10, ge=1)
+    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=8000, ge=16)
+    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=12, ge=1)
     batch: int = key("Stills in one step.", ("train_small_clip",), unit="pictures", default=64, ge=2)
     learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_clip",), default=2e-3, gt=0, le=1)
     seed: int = key(

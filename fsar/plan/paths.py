@@ -6,6 +6,8 @@ MANIFEST = "data/{benchmark}/manifest.parquet"
 PUBLISHED_LISTING = "data/{benchmark}/published.csv"
 MISSING = "data/{benchmark}/missing.csv"
 RENDERED = "data/{benchmark}/videos/part{part}"
+STILLS = "data/small_clip/{small_clip}.parquet"
+SMALL_CLIP = "data/small_clip/{small_clip}.safetensors"
 INDEX = "data/{benchmark}/frames/index.parquet"
 SHARD = "data/{benchmark}/frames/shard-{shard}"
 EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
@@ -32,6 +34,7 @@ DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .jpg, .json
 COUNTS = DATA_REPORT + ".json"
 TABLE = "results/table"  # .csv, .md
 LAYOUT = "results/tables/{layout}"  # .csv, .md, .tex
+OVER_DEALS = "results/statistics/over_deals"  # .csv, .md
 FIGURE = "results/figures/{figure}"  # .parquet, .pdf, .svg, .png
 
 # Logs (.log) and measured times (.tsv) of the jobs whose cost a figure shows.

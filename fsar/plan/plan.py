@@ -379,6 +379,12 @@ class Plan:
                                 trainings = self.trainings(benchmark, backbone, METHODS[method].model, shot)
                                 yield self.setting(benchmark, backbone, method, way, shot, trainings)
 
+    def settings_of_deals(self) -> list[Setting]:
+        """Return the rows of the demo's benchmarks, where several are run: deals of the same classes."""
+        own = self.config.benchmarks
+        deals = [name for name in self.config.run.benchmarks if isinstance(own[name].source, DemoSource)]
+        return [setting for setting in self.settings if setting.benchmark in deals] if len(deals) > 1 else []
+
     def settings_of_a_model(self, benchmark: str, backbone: str, model: str, shot: str, seed: str) -> list[Setting]:
         """Return what one trained model is tested with."""
         training = self.training_of(benchmark, backbone, model, shot, seed)
