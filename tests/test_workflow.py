@@ -145,7 +145,7 @@ def test_the_archive_is_enough_for_a_reviewer(finished, tmp_path):
     assert table["accuracy"].item() == round(100 * (predictions["label"] == predictions["predicted"]).mean(), 2)
     resolved = yaml.safe_load((tmp_path / "results/config.yaml").read_text())
     assert resolved["episodes"]["test"] == 10000 and resolved["benchmarks"]["tiny"]["episodes"]["test"] == 60
-    for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/run.html"):
+    for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/index.html"):
         assert (tmp_path / name).exists()
     before = archive.read_bytes()
     archive.unlink()
@@ -214,7 +214,7 @@ def test_another_shot_costs_only_evaluations(finished):
     arguments = overlay(finished, "more shots.yaml", run={"shots": [1, 2, 3]})
     assert rules_to_run(finished, *arguments) == {
         "draw_episodes", "evaluate_model", "write_tables", "write_layouts", "write_statistics", "draw_figure",
-        "write_model_card", "describe_run", "all",
+        "write_model_card", "write_index", "all",
     }  # fmt: skip
     assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate_model:") == 3  # each model
 
