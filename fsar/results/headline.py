@@ -9,7 +9,7 @@ import pandas as pd
 
 UNTOLD = ("over_videos",)  # intervals that the whole table has, and the headline leaves out
 STYLE = """.headline th[scope=row]{position:sticky;left:0;background:#fff;text-align:left;font-weight:normal}
-.headline td,.headline td:first-child{white-space:nowrap;text-align:right}.headline small{color:#666}
+.headline td,.headline thead th{white-space:nowrap;text-align:right}.headline small{color:#666}
 .headline tbody th[colspan]{text-align:left;padding-top:.6em;color:#666;font-weight:normal}"""
 EXPLAINED = (
     "<p>Accuracy in percent ± its 95 % interval over the test episodes. In bold: the best with each backbone, and what "
@@ -46,8 +46,8 @@ class Headline:
 
     @property
     def shots(self) -> list[int]:
-        """Every shot that some method was tested with."""
-        return sorted({shot for cells in self.rows.values() for shot in cells})
+        """Every shot that some method was tested with; no shot, where class names alone decide, comes last."""
+        return sorted({shot for cells in self.rows.values() for shot in cells}, key=lambda shot: (shot == 0, shot))
 
 
 def headlines(table: Path, comparisons: Path) -> list[Headline]:
@@ -96,9 +96,14 @@ def _leading(group: pd.DataFrame, compared: pd.DataFrame, place: tuple[str, ...]
 
 def on_the_terminal(table: Path, comparisons: Path, page: Path) -> str:
     """Return what is said when a run has ended: its headlines, and where everything else is."""
-    shown = "\n\n".join(map(as_text, headlines(table, comparisons)))
-    explained = "Accuracy in percent ± its 95 % interval over the test episodes. Everything on one page:"
-    return f"\n{shown}\n\n{explained}\n{page}\n"
+    found = headlines(table, comparisons)
+    others = dict.fromkeys(
+        name for one in found for cells in one.rows.values() for cell in cells.values() for name in cell.others
+    )
+    explained = "Accuracy in percent ± its 95 % interval over the test episodes"
+    explained += f" (in brackets: over {', '.join(others)})" if others else ""
+    shown = "\n\n".join(map(as_text, found))
+    return f"\n{shown}\n\n{explained}. Everything on one page:\n{page}\n"
 
 
 def as_text(headline: Headline) -> str:
@@ -115,7 +120,7 @@ def as_text(headline: Headline) -> str:
 def _plain(cell: Cell | None) -> str:
     if cell is None:
         return ""
-    return f"{cell.accuracy} ± {cell.interval}" + "".join(f", {name} ± {value}" for name, value in cell.others.items())
+    return f"{cell.accuracy} ± {cell.interval}" + (f" ({', '.join(cell.others.values())})" if cell.others else "")
 
 
 def as_html(headline: Headline) -> str:
@@ -143,5 +148,5 @@ def _marked(cell: Cell | None) -> str:
     accuracy = f"<b>{cell.accuracy}</b>" if cell.leading else cell.accuracy
     more = [f"{name} ± {value}" for name, value in cell.others.items()]
     more += [f"published {cell.published}"] if cell.published else []
-    below = f"<br><small>{html.escape('; '.join(more))}</small>" if more else ""
+    below = "".join(f"<br><small>{html.escape(text)}</small>" for text in more)
     return f"{accuracy} <small>± {cell.interval}</small>{below}"

@@ -20,11 +20,12 @@ from fsar.results.page import anchor, picture, strips, write_page
 from fsar.results.run import what_was_run
 
 SECTIONS = ("Figures", "Videos", "What was run", "Files")
-LATER = ("published_bars", "curves", "cost")  # kinds of figures: context, after what was measured
+# Kinds of figures in their order, the others between these two: first what most is asked for, last the context.
+FIRST, LAST = ("accuracy", "episode"), ("published_bars", "curves", "cost")
 STYLE = (
     headline.STYLE
     + """nav{display:flex;flex-wrap:wrap;gap:0 1.2em}li{overflow-wrap:anywhere}summary{margin:.5em 0;cursor:pointer}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(28em,100%),1fr));gap:1.6em;align-items:start}"""
+.figures{columns:26em 2;column-gap:1.6em}.figures figure{break-inside:avoid;padding-bottom:1.6em}"""
 )
 
 
@@ -78,7 +79,7 @@ def write_index(
     start = _summary(table) + headline.EXPLAINED + "".join(map(headline.as_html, found))
     benchmarks = ", ".join(dict.fromkeys(one.benchmark for one in found))
     sections = dict(zip(SECTIONS, contents, strict=True))
-    write_page(page, f"Results: {benchmarks}", "Few-shot action recognition", sections, STYLE, start)
+    write_page(page, f"Results: {benchmarks}", f"Few-shot action recognition: {benchmarks}", sections, STYLE, start)
 
 
 def _summary(table: Path) -> str:
@@ -98,7 +99,7 @@ def _summary(table: Path) -> str:
 def _figures(figures: Sequence[ShownFigure], page: Path) -> str:
     """Return the figures; a kind with one figure for each benchmark and backbone is folded."""
     kinds: dict[str, list[str]] = {}
-    for figure in sorted(figures, key=lambda figure: figure.kind in LATER):
+    for figure in sorted(figures, key=lambda figure: (figure.kind in LAST) - (figure.kind in FIRST)):
         links = ", ".join(
             _link(figure.png.with_suffix(f".{suffix}"), page, text)
             for suffix, text in (("pdf", "PDF"), ("svg", "SVG"), ("png", "PNG"), ("parquet", "its data"))

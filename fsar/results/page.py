@@ -9,9 +9,10 @@ import pandas as pd
 from fsar.files import atomic
 
 STYLE = """body{font:15px/1.45 sans-serif;max-width:68em;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;margin:.6em 0}td,th{padding:.2em .7em;border-bottom:1px solid #ccc;text-align:right}
-td:first-child,th:first-child{text-align:left}img{max-width:100%}
-.scroll{overflow-x:auto}.scroll td{overflow-wrap:anywhere;min-width:4em;max-width:30em}.scroll th{white-space:nowrap}
+table{border-collapse:collapse;margin:.6em 0}td,th{padding:.2em .7em;border-bottom:1px solid #ccc;text-align:left}
+td.number,th.number{text-align:right}img{max-width:100%}.scroll{overflow-x:auto}.scroll table{width:max-content}
+.scroll th{white-space:nowrap}
+.scroll td{overflow-wrap:anywhere;min-width:4em;max-width:30em;vertical-align:top}
 pre{overflow-x:auto;font-size:.87em}figure{margin:0}figcaption{overflow-wrap:anywhere;font-size:.87em}
 .strips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(18em,100%),1fr));gap:.7em}"""
 
@@ -46,7 +47,16 @@ def anchor(heading: str) -> str:
 
 def html_table(table: pd.DataFrame) -> str:
     """Return a table as HTML that scrolls by itself where it is wide, or that there is nothing in it."""
-    return f'<div class="scroll">{table.to_html(index=False, border=0)}</div>' if len(table) else "<p>None.</p>"
+    if not len(table):
+        return "<p>None.</p>"
+    kinds = [' class="number"' if pd.api.types.is_numeric_dtype(kind) else "" for kind in table.dtypes]
+    names = "".join(f"<th{kind}>{html.escape(str(name))}</th>" for kind, name in zip(kinds, table.columns, strict=True))
+    rows = (
+        "".join(f"<td{kind}>{html.escape(str(value))}</td>" for kind, value in zip(kinds, row, strict=True))
+        for row in table.itertuples(index=False)
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def picture(data: bytes, kind: str, alt: str) -> str:
