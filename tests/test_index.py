@@ -129,7 +129,7 @@ def test_the_page_loads_nothing_and_every_link_leads_somewhere(tables, tmp_path)
     assert text.index("What accuracy shows.") < text.index(
         "What cost shows."
     )  # as asked for, whatever the plan's order
-    assert "episode: 2 figures" in text  # folded
+    assert "episode: 2 figures" in text and "e-1. What e-1 shows." in text  # folded, and told apart
     assert re.findall(r"<b>([\d.]+)</b>", text) == ["70.0", "70.2", "90.0"] and "published 69.2" in unescape(text)
 
 

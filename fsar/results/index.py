@@ -98,24 +98,29 @@ def _summary(table: Path) -> str:
 
 def _figures(figures: Sequence[ShownFigure], page: Path) -> str:
     """Return the figures; a kind with one figure for each benchmark and backbone is folded."""
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[str, list[ShownFigure]] = {}
     for figure in sorted(figures, key=lambda figure: (figure.kind in LAST) - (figure.kind in FIRST)):
-        links = ", ".join(
-            _link(figure.png.with_suffix(f".{suffix}"), page, text)
-            for suffix, text in (("pdf", "PDF"), ("svg", "SVG"), ("png", "PNG"), ("parquet", "its data"))
-        )
-        kinds.setdefault(figure.kind, []).append(
-            f"<figure>{picture(figure.png.read_bytes(), 'png', figure.png.stem)}"
-            f"<figcaption>{html.escape(figure.caption)} {links}</figcaption></figure>"
-        )
-    single = "".join(shown[0] for shown in kinds.values() if len(shown) == 1)
+        kinds.setdefault(figure.kind, []).append(figure)
+    single = "".join(_figure(shown[0], page, "") for shown in kinds.values() if len(shown) == 1)
     folded = "".join(
         f"<details><summary>{kind.replace('_', ' ')}: {len(shown)} figures</summary>"
-        f'<div class="figures">{"".join(shown)}</div></details>'
+        f'<div class="figures">{"".join(_figure(one, page, one.png.stem + ". ") for one in shown)}</div></details>'
         for kind, shown in kinds.items()
         if len(shown) > 1
     )
     return f'<div class="figures">{single}</div>{folded}'
+
+
+def _figure(figure: ShownFigure, page: Path, name: str) -> str:
+    """Return a figure with what is said below it, which begins with its name where there are several of its kind."""
+    links = ", ".join(
+        _link(figure.png.with_suffix(f".{suffix}"), page, text)
+        for suffix, text in (("pdf", "PDF"), ("svg", "SVG"), ("png", "PNG"), ("parquet", "its data"))
+    )
+    return (
+        f"<figure>{picture(figure.png.read_bytes(), 'png', figure.png.stem)}"
+        f"<figcaption>{html.escape(name + figure.caption)} {links}</figcaption></figure>"
+    )
 
 
 def _videos(benchmark: str, table: pd.DataFrame) -> str:

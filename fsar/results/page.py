@@ -12,7 +12,7 @@ STYLE = """body{font:15px/1.45 sans-serif;max-width:68em;margin:2em auto;padding
 table{border-collapse:collapse;margin:.6em 0}td,th{padding:.2em .7em;border-bottom:1px solid #ccc;text-align:left}
 td.number,th.number{text-align:right}img{max-width:100%}.scroll{overflow-x:auto}.scroll table{width:max-content}
 .scroll th{white-space:nowrap}
-.scroll td{overflow-wrap:anywhere;min-width:4em;max-width:30em;vertical-align:top}
+.scroll td{overflow-wrap:break-word;min-width:4em;max-width:30em;vertical-align:top}
 pre{overflow-x:auto;font-size:.87em}figure{margin:0}figcaption{overflow-wrap:anywhere;font-size:.87em}
 .strips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(18em,100%),1fr));gap:.7em}"""
 
