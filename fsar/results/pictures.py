@@ -22,8 +22,8 @@ FIGURES = {
     "episode.jpg": ("episode", "figures/episode-demo-small-clip.parquet"),
 }
 WIDTH = 820  # pixels, that of a README
-SHOWN, COLUMNS = 6, 2  # classes of the demo, and how many beside one another
-LABEL, GAP = 22, 12  # pixels
+SHOWN, COLUMNS = 6, 3  # classes of the demo, and how many beside one another
+LABEL, GAP, FONT = 28, 14, 20  # pixels
 
 # The way from video to table: boxes at (column, row) with what they are and what is special about each, and arrows.
 BOXES = {
@@ -117,7 +117,7 @@ def frames(strips: pd.DataFrame) -> Image.Image:
     width, height = pictures[0].width + GAP, pictures[0].height + LABEL + GAP
     whole = Image.new("RGB", (COLUMNS * width - GAP, -(-SHOWN // COLUMNS) * height - GAP), "white")
     write = ImageDraw.Draw(whole)
-    font = ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), 14)
+    font = ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), FONT)
     for place, (picture, name) in enumerate(zip(pictures, chosen["class_name"], strict=True)):
         x, y = place % COLUMNS * width, place // COLUMNS * height
         whole.paste(picture, (x, y))
