@@ -5,8 +5,8 @@ from fsar.results.partial_table import write_partial_table
 
 
 def planned_job(job):
-    """A job of Snakemake as its time is told by."""
-    measured = Path(job.benchmark) if job.benchmark else None
+    """A job of Snakemake as its time is told by: its measured time lies beside its log."""
+    measured = Path(job.log[0]).with_suffix(".tsv") if job.log else None
     needs = frozenset(other.jobid for other in workflow.dag.dependencies[job])
     return PlannedJob(job.rule.name, job.threads, measured, needs)
 

@@ -16,7 +16,7 @@ class PlannedJob:
     Attributes:
         rule: its name.
         threads: that it takes while it runs.
-        measured: the file of its time (`benchmark:` of its rule), there or not; None of a target, which takes no time.
+        measured: the file of its time, as `benchmark:` writes it, there or not; None of a target, which takes no time.
         needs: numbers of the jobs it waits for.
     """
 
