@@ -11,8 +11,11 @@ from fsar.plan.time_left import PlannedJob, Teller, TimeLeft, in_words
 def measured(tmp_path):
     """Files of jobs' times, as Snakemake writes them."""
 
+    folder = tmp_path / "train_model"
+    folder.mkdir()
+
     def write(seconds):
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.tsv"
+        path = folder / f"{len(list(folder.iterdir()))}.tsv"
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t-\n")
         return path
 
@@ -38,20 +41,21 @@ def test_jobs_share_cores_and_wait_for_one_another(measured):
 
 
 def test_what_never_ran_takes_what_others_of_its_rule_take(measured, tmp_path):
+    measured(50)  # of a training that has not to run again
     jobs = {
-        1: PlannedJob("train_model", 1, measured(100)),
-        2: PlannedJob("train_model", 1, tmp_path / "none.tsv"),
-        3: PlannedJob("encode_features", 1, tmp_path / "none.tsv"),
-        4: PlannedJob("encode_features", 1, tmp_path / "none.tsv"),
+        1: PlannedJob("train_model", 1, measured(150)),
+        2: PlannedJob("train_model", 1, tmp_path / "train_model/none.tsv"),
+        3: PlannedJob("encode_features", 1, tmp_path / "encode_features/1.tsv"),
+        4: PlannedJob("encode_features", 1, tmp_path / "encode_features/2.tsv"),
         5: PlannedJob("all", 1, None),
     }
     clock = Clock()
     left = TimeLeft(jobs, 1, clock)
-    assert left.told() == "more than 3 min (2 jobs have never been timed)"  # 200 s
+    assert left.told() == "more than 4 min (2 jobs have never been timed)"  # 150 + 100 s
     left.begin([3])
     clock.now = 300.0
     left.end(3)
-    assert left.told() == "about 8 min"  # 200 s, and 300 s for the other of its rule
+    assert left.told() == "about 9 min"  # 250 s, and 300 s for the other of its rule
 
 
 def test_what_runs_takes_what_is_left_of_it(measured):

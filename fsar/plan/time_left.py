@@ -16,7 +16,8 @@ class PlannedJob:
     Attributes:
         rule: its name.
         threads: that it takes while it runs.
-        measured: the file of its time, as `benchmark:` writes it, there or not; None of a target, which takes no time.
+        measured: the file of its time, as `benchmark:` writes it, there or not; in a folder of the rule's name, if the
+            rule has several jobs. None of a target, which takes no time.
         needs: numbers of the jobs it waits for.
     """
 
@@ -29,8 +30,8 @@ class PlannedJob:
 class TimeLeft:
     """The time that is left of a run.
 
-    A job takes what it took when it last ran; one that never ran, the mean of those of its rule, in the last run and in
-    this one. All cores are taken to be busy, unless the jobs that wait for one another take longer.
+    A job takes what it took when it last ran; one that never ran, the mean of what others of its rule took, before and
+    in this run. All cores are taken to be busy, unless the jobs that wait for one another take longer.
 
     Args:
         jobs: what has to be done, by number.
@@ -42,10 +43,14 @@ class TimeLeft:
         self._left, self._cores, self._clock = dict(jobs), cores, clock
         self._begun: dict[int, float] = {}
         # Read now: Snakemake removes the file of a job that it starts.
-        self._seconds = {number: seconds for number, job in jobs.items() if (seconds := _seconds(job)) is not None}
-        self._of_rule: dict[str, list[float]] = {}
-        for number, seconds in self._seconds.items():
-            self._of_rule.setdefault(jobs[number].rule, []).append(seconds)
+        self._seconds = {number: _seconds(job.measured) for number, job in jobs.items()}
+        folders = {
+            job.measured.parent for job in jobs.values() if job.measured and job.measured.parent.name == job.rule
+        }
+        self._of_rule = {
+            folder.name: [seconds for path in sorted(folder.glob("*.tsv")) if (seconds := _seconds(path)) is not None]
+            for folder in folders
+        }
 
     def begin(self, numbers: Iterable[int]) -> None:
         """Note that jobs begin."""
@@ -70,11 +75,11 @@ class TimeLeft:
     def _expected(self, number: int) -> float | None:
         """Return the seconds that a job still takes."""
         job = self._left[number]
-        whole = self._seconds.get(number)
-        if whole is None and job.rule in self._of_rule:
-            whole = fmean(self._of_rule[job.rule])
+        whole = self._seconds[number]
         if whole is None:
-            return None
+            if not self._of_rule.get(job.rule):
+                return None
+            whole = fmean(self._of_rule[job.rule])
         return max(whole - (self._clock() - self._begun[number] if number in self._begun else 0), 0)
 
     def _together(self, known: Mapping[int, float]) -> float:
@@ -92,12 +97,12 @@ class TimeLeft:
         return max(longest, work / self._cores)
 
 
-def _seconds(job: PlannedJob) -> float | None:
-    """Return what a job took when it last ran; None if that is not known."""
-    if job.measured is None:
+def _seconds(measured: Path | None) -> float | None:
+    """Return the seconds that are in a file of a job's time; None if they are not known."""
+    if measured is None:
         return 0
     try:
-        names, *runs = job.measured.read_text(encoding="utf-8").splitlines()
+        names, *runs = measured.read_text(encoding="utf-8").splitlines()
         return float(runs[-1].split("\t")[names.split("\t").index("s")])
     except (OSError, ValueError, IndexError):
         return None
