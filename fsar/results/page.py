@@ -1,6 +1,7 @@
 """Pages of HTML that are complete by themselves, on a wide screen and on a phone."""
 
 import html
+import re
 from base64 import b64encode
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def write_page(
         path: HTML file.
         title: of the window.
         heading: at the top.
-        sections: HTML by heading; each has its heading's first word, in small letters, for an anchor.
+        sections: HTML by heading; each has an `anchor`.
         style: CSS beside what all pages have.
         start: HTML before the first section.
     """
@@ -41,8 +42,8 @@ def write_page(
 
 
 def anchor(heading: str) -> str:
-    """Return the anchor of a section."""
-    return heading.split()[0].lower()
+    """Return the anchor of a section: its heading in small letters, with hyphens."""
+    return "-".join(re.findall(r"\w+", heading.lower()))
 
 
 def html_table(table: pd.DataFrame) -> str:
