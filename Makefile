@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: table test test-slow test-slurm gpu-check check docs requirements clean
+.PHONY: table test test-slow test-slurm gpu-check check docs pictures requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -52,6 +52,10 @@ docs: .venv/ready
 	$(BIN)/python -m fsar.config schema > configs/schema.json
 	$(BIN)/python -m fsar.config docs > docs/config.md
 	$(BIN)/python -m fsar.config methods
+
+# The README's pictures, from the results of `make table`.
+pictures: .venv/ready
+	$(BIN)/python -m fsar.results.pictures
 
 # Pin the newest versions that pyproject.toml allows (needs uv).
 requirements:

@@ -18,6 +18,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/results.smk"
 include: "rules/predict.smk"
+include: "rules/terminal.smk"
 
 
 report: "report/workflow.rst"
@@ -39,7 +40,7 @@ rule all:
     default_target: True
     input:
         rules.write_tables.output,
-        "results/run.html",
+        rules.write_index.output,
         rules.tables.input,
         rules.figures.input,
         PLAN.trained_models("README.md"),
@@ -70,7 +71,6 @@ for benchmark in CONFIG.benchmarks:
 localrules:
     all,
     data,
-    describe_run,
     draw_episodes,
     draw_figure,
     figures,
@@ -79,6 +79,7 @@ localrules:
     list_videos,
     report_data,
     tables,
+    write_index,
     write_layouts,
     write_manifest,
     write_model_card,

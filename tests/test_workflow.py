@@ -6,14 +6,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 import yaml
 from safetensors.torch import load_file
 
+from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS
+from fsar.results.pictures import write_pictures
+from tests.test_index import Targets
 from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
 
@@ -151,6 +156,38 @@ def test_tables_and_figures(finished):
     )
 
 
+def test_the_page_of_results_and_what_the_terminal_says(finished):
+    page, targets = (finished / "results/index.html").read_text(), Targets()
+    targets.feed(page)
+    assert all(source.startswith("data:image/") for source in targets.loaded)  # it loads nothing
+    links = [unquote(link) for link in targets.links if not link.startswith("#")]
+    assert [link for link in links if not (finished / "results" / link).is_file()] == []
+    made = {path.relative_to(finished / "results") for path in finished.glob("results/**/*") if path.is_file()}
+    kinds = ("figures", "tables", "statistics", "predictions")
+    assert {path for path in made if path.parts[0] in kinds} <= set(map(Path, links))
+    said = min(finished.glob(".snakemake/log/*.log")).read_text()
+    assert "Time left: " in said and "CLIP-FSAR + text     small-clip" in said and "\nresults/index.html\n" in said
+
+
+def test_the_pictures_of_the_readme(finished, repository, tmp_path):
+    results, first, second = tmp_path / "results", tmp_path / "first", tmp_path / "second"
+    with pytest.raises(UserError, match="make table"):
+        write_pictures(results, first)
+    for kind in ("data", "figures"):
+        shutil.copytree(finished / "results" / kind, results / kind)
+        for path in (results / kind).glob("*tiny*"):
+            path.rename(path.with_name(path.name.replace("tiny", "demo")))
+    for folder in (first, second):
+        write_pictures(results, folder)
+    names = {path.name for path in first.iterdir()}
+    assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+    committed = repository / "docs/pictures"
+    assert names == {path.name for path in committed.iterdir()}
+    assert (first / "way.svg").read_bytes() == (committed / "way.svg").read_bytes()
+    assert set(re.findall(r"docs/pictures/([\w.]+)", (repository / "README.md").read_text())) == names
+    assert sum(path.stat().st_size for path in committed.iterdir()) < 400_000
+
+
 def test_a_figure_is_drawn_again_from_its_data(finished, tmp_path):
     data, mine = finished / "results/figures/accuracy.parquet", tmp_path / "mine.pdf"
     command = [sys.executable, "-m", "fsar.results.figures.drawing", "accuracy", str(data), str(mine)]
@@ -171,7 +208,7 @@ def test_the_archive_is_enough_for_a_reviewer(finished, tmp_path):
     assert table["accuracy"].item() == round(100 * (predictions["label"] == predictions["predicted"]).mean(), 2)
     resolved = yaml.safe_load((tmp_path / "results/config.yaml").read_text())
     assert resolved["episodes"]["test"] == 10000 and resolved["benchmarks"]["tiny"]["episodes"]["test"] == 60
-    for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/run.html"):
+    for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/index.html"):
         assert (tmp_path / name).exists()
     before = archive.read_bytes()
     archive.unlink()
@@ -240,7 +277,7 @@ def test_another_shot_costs_only_evaluations(finished):
     arguments = overlay(finished, "more shots.yaml", run={"shots": [1, 2, 3]})
     assert rules_to_run(finished, *arguments) == {
         "draw_episodes", "evaluate_model", "write_tables", "write_layouts", "write_statistics", "draw_figure",
-        "write_model_card", "describe_run", "all",
+        "write_model_card", "write_index", "all",
     }  # fmt: skip
     assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate_model:") == 3  # each model
 

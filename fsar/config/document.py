@@ -16,7 +16,7 @@ def schema() -> dict[str, Any]:
 MAKES_AGAIN = (
     "*Makes again* names the rules whose results a key decides. What is made from those follows: another learning rate",
     "makes the models again, then their features, tests and tables. Keys with *nothing* say only how a job is run, or",
-    "where a file is that is fetched once. A value that equals its default leaves no trace. `describe_run`, which",
+    "where a file is that is fetched once. A value that equals its default leaves no trace. `write_index`, which",
     "prints the config, follows every key that decides anything.",
 )
 

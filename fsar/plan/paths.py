@@ -30,8 +30,10 @@ PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.par
 
 PREDICTED = "results/predict/{prediction}"  # .csv, .html
 
-DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .jpg, .json
+DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .json
+STRIPS = DATA_REPORT + ".strips.parquet"
 COUNTS = DATA_REPORT + ".json"
+INDEX_PAGE = "results/index.html"
 TABLE = "results/table"  # .csv, .md
 LAYOUT = "results/tables/{layout}"  # .csv, .md, .tex
 OVER_DEALS = "results/statistics/over_deals"  # .csv, .md
