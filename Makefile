@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: table test test-slow test-slurm check docs requirements clean
+.PHONY: table test test-slow test-slurm gpu-check check docs pictures requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -22,6 +22,16 @@ test-slurm: .venv/ready
 	$(BIN)/python -m tests.slurm_cluster install
 	$(BIN)/python -m pytest -m slurm --durations=5 tests/test_slurm.py
 
+# On a machine with an NVIDIA GPU, in ten minutes and without a network: docs/gpu.md. A Python that has the packages
+# already is named by PYTHON=…, on the command line.
+ifeq ($(origin PYTHON), command line)
+gpu-check:
+	$(PYTHON) -m perf.gpu_check
+else
+gpu-check: .venv/ready
+	$(BIN)/python -m perf.gpu_check
+endif
+
 # Seconds: format, lint, types, generated files, without running the workflow.
 check: .venv/ready
 	$(BIN)/ruff format --check .
@@ -37,10 +47,15 @@ check: .venv/ready
 	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
 	touch $@
 
-# Files generated from the config model.
+# Files generated from the config model and the records of methods.
 docs: .venv/ready
 	$(BIN)/python -m fsar.config schema > configs/schema.json
 	$(BIN)/python -m fsar.config docs > docs/config.md
+	$(BIN)/python -m fsar.config methods
+
+# The README's pictures, from the results of `make table`.
+pictures: .venv/ready
+	$(BIN)/python -m fsar.results.pictures
 
 # Pin the newest versions that pyproject.toml allows (needs uv).
 requirements:

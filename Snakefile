@@ -18,6 +18,7 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/results.smk"
 include: "rules/predict.smk"
+include: "rules/terminal.smk"
 
 
 report: "report/workflow.rst"
@@ -27,6 +28,7 @@ rule tables:
     input:
         rules.write_layouts.output,
         rules.write_statistics.output,
+        rules.write_over_deals.output if DEALS else [],
 
 
 rule figures:
@@ -38,7 +40,7 @@ rule all:
     default_target: True
     input:
         rules.write_tables.output,
-        "results/run.html",
+        rules.write_index.output,
         rules.tables.input,
         rules.figures.input,
         PLAN.trained_models("README.md"),
@@ -69,7 +71,6 @@ for benchmark in CONFIG.benchmarks:
 localrules:
     all,
     data,
-    describe_run,
     draw_episodes,
     draw_figure,
     figures,
@@ -78,7 +79,9 @@ localrules:
     list_videos,
     report_data,
     tables,
+    write_index,
     write_layouts,
     write_manifest,
     write_model_card,
+    write_over_deals,
     write_tables,

@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fsar.errors import UserError
+from fsar.nodes import is_task
 
 
 @contextmanager
@@ -30,7 +31,9 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
     log.setLevel(logging.INFO)
     if not is_first_process():
         log_file = os.devnull
-    to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+    elif not is_task():  # whose log was begun by the process that has started it
+        Path(log_file).write_bytes(b"")
+    to_file = logging.FileHandler(log_file, mode="a", encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.WARNING)
@@ -64,7 +67,7 @@ def _write_measurement(path: Path, seconds: float) -> None:
 
 def is_first_process() -> bool:
     """Tell the process that speaks for a training on several devices from those it has started."""
-    return os.getenv("LOCAL_RANK", "0") == "0"
+    return os.getenv("SLURM_PROCID" if is_task() else "LOCAL_RANK", "0") == "0"
 
 
 def progress(

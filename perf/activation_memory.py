@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fsar.model.open_clip_backbone import random_backbone
 
-VIDEOS, FRAMES, SIZE = 30, 8, 224  # 5 ways, 1 shot, 5 queries per class
+VIDEOS, FRAMES = 30, 8  # 5 ways, 1 shot, 5 queries per class
 
 
 def saved_bytes(model: str, again: bool, precision: torch.dtype | None) -> int:
@@ -31,7 +31,8 @@ def saved_bytes(model: str, again: bool, precision: torch.dtype | None) -> int:
         torch.autocast("cpu", dtype=precision, enabled=precision is not None),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
     ):
-        backbone(torch.zeros(VIDEOS, FRAMES, SIZE, SIZE, 3, dtype=torch.uint8))
+        size = backbone.image_size
+        backbone(torch.zeros(VIDEOS, FRAMES, size, size, 3, dtype=torch.uint8))
     return sum(storage.nbytes() for number, storage in saved.items() if number not in parameters)
 
 

@@ -94,7 +94,7 @@ def _gradients(backbone: Backbone, pixels: Tensor, text: Tensor) -> tuple[dict[s
     model.set_training_text(text)
     model.zero_grad()
     torch.manual_seed(1)  # dropout
-    model(pixels, torch.arange(CLASSES), 1, 1.0).total.backward()
+    model(pixels, torch.arange(CLASSES), 1, {"video_text": 1.0}).total.backward()
     trained = {name: p for name, p in backbone.visual.named_parameters() if p.requires_grad}
     found = {name: p.grad.clone() for name, p in trained.items() if p.grad is not None}
     assert found and all(value.isfinite().all() for value in found.values())

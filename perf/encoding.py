@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 
 from fsar.config import HeadConfig, SamplingConfig
-from fsar.evaluation.encode_videos import EvaluationClips, encode_videos
+from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
-from fsar.model.head import Head
+from fsar.model.heads.clip_fsar import ClipFsar
+from fsar.model.heads.head import Inputs
 from fsar.model.methods import METHODS
 from fsar.model.open_clip_backbone import random_backbone
 from perf.usual_way import episode_logits
@@ -35,7 +36,7 @@ def main() -> None:
     backbone = random_backbone(name).eval()
     given: list[int] = []  # videos of each call
     backbone.register_forward_pre_hook(lambda _, arguments: given.append(len(arguments[0])))
-    head = Head(METHODS["clip-fsar"].components, backbone.width, HeadConfig()).eval()
+    head = ClipFsar(Inputs(backbone.width, 8, components=METHODS["clip-fsar"].components), HeadConfig()).eval()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         clips = [make_video(folder / f"{number}.mp4", 30, size="256x256") for number in range(4)]
@@ -45,9 +46,11 @@ def main() -> None:
         text = backbone.encode_text([f"class {number}" for number in range(CLASSES)])
 
         started = time.perf_counter()
-        frames = encode_videos(backbone, store, ids, SamplingConfig(), 0, torch.device("cpu"))
+        where = torch.device("cpu")
+        clips_of_all = load_clips(store, ids, SamplingConfig(), backbone.image_size, 0, where)
+        stored = encode_videos(lambda videos: {"frames": backbone(videos)}, clips_of_all, where)
         rows, classes = ({key: row for row, key in enumerate(keys)} for keys in (ids, episodes.class_names))
-        predicted = predict(head, episodes, rows, frames, classes, text)
+        predicted = predict(head, episodes, rows, stored, classes, text)
         ours, encoded = time.perf_counter() - started, sum(given)
 
         given.clear()

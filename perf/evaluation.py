@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fsar.config import HeadConfig
 from fsar.evaluation.episode_logits import predict
-from fsar.model.head import Head
+from fsar.model.heads.clip_fsar import ClipFsar
+from fsar.model.heads.head import Inputs
 from fsar.model.methods import METHODS
 from perf.usual_way import episode_logits
 from perf.worlds import draw
@@ -30,7 +31,7 @@ class Setting:
 
     def __init__(self, method: str, shot: int, width: int, videos: int, episodes: int):
         torch.manual_seed(0)
-        self.head = Head(METHODS[method].components, width, HeadConfig()).eval()
+        self.head = ClipFsar(Inputs(width, FRAMES, components=METHODS[method].components), HeadConfig()).eval()
         self.frames, self.text = torch.randn(videos, FRAMES, width), torch.randn(CLASSES, width)
         labels = [str(number % CLASSES) for number in range(videos)]
         self.episodes = draw([str(number) for number in range(videos)], labels, shot, episodes)
@@ -39,7 +40,7 @@ class Setting:
         """Evaluate all episodes, as the workflow does."""
         rows = {name: row for row, name in enumerate(self.episodes.video_ids)}
         classes = {name: row for row, name in enumerate(self.episodes.class_names)}
-        return predict(self.head, self.episodes, rows, self.frames, classes, self.text)
+        return predict(self.head, self.episodes, rows, {"frames": self.frames}, classes, self.text)
 
     def predict_one(self, number: int) -> NDArray[np.int64]:
         """Evaluate one episode in the usual way."""

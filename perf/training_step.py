@@ -1,10 +1,11 @@
 """One training step of CLIP-FSAR (30 clips × 8 frames), against the backbone's forward and backward pass alone.
 
     python -m perf.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5] [--frames 8]
-        [--processor-time]
+        [--float32 tf32] [--fast] [--processor-time]
 
-The step is that of the training loop: the backbone, the head, both objectives, the norm of the gradients and the
-optimizer. The usual way beside it: OTAM walked cell by cell, and always a call for the support and one for the queries.
+The step is that of the training loop, set up as there: the backbone, the head, both objectives, the norm of the
+gradients and the optimizer; --fast is `training.deterministic: false`. All rows but the first copy the pixels first.
+The usual way beside it: OTAM walked cell by cell, and always a call for the support and one for the queries.
 On a CPU that others use too, --processor-time measures that instead of the time that passes.
 With a ResNet the training step too encodes support and queries apart, and a further row has them together, in one call.
 Weights and pixels are random. On a GPU further rows take one thing away or add one: channels_last, torch.compile.
@@ -15,20 +16,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import METHODS
+from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import TrainingJob, parameter_groups, train_step
+from fsar.training.fit import TrainingJob, set_up, train_step
+from fsar.training.processes import start_processes
 from perf.usual_way import both_directions
 
 WAY, SHOT, QUERIES, CLASSES = 5, 1, 5, 64
@@ -37,25 +37,35 @@ WAY, SHOT, QUERIES, CLASSES = 5, 1, 5, 64
 class Step:
     """A model on a device, and the ways to run a step of it."""
 
-    def __init__(self, name: str, precision: str, device: str, frames: int):
+    def __init__(
+        self,
+        name: str,
+        precision: str,
+        device: str,
+        frames: int,
+        float32: str = "tf32",
+        deterministic: bool = True,
+        model: str = "clip-fsar",
+    ):
+        self.config = TrainingConfig(
+            tasks_per_step=1, learning_rate=1e-6, precision=precision, float32=float32, deterministic=deterministic,
+            threads=torch.get_num_threads(), workers=0,
+        )  # type: ignore[arg-type] # fmt: skip
+        self.fabric = start_processes(self.config, device)
         torch.manual_seed(0)
-        self.config = TrainingConfig(tasks_per_step=1, precision=precision)  # type: ignore[arg-type]
-        components = METHODS["clip-fsar"].components
         backbone = random_backbone(name)
-        model = FewShotModel(backbone, components, HeadConfig())
-        backbone.freeze_text()
-        self.fabric = Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
-        optimizer: Any = torch.optim.Adam(parameter_groups(model, self.config), lr=1e-6, fused=True)
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)
-        text = backbone.encode_text([f"a photo of class {number}" for number in range(CLASSES)])
-        self.model.module.set_training_text(text)
         self.job = TrainingJob(
-            "clip-fsar", "random", name, components, BackboneConfig(model=name, weights="none"), SamplingConfig(),
+            model, "random", name, MODELS[model], BackboneConfig(model=name, weights="none"), SamplingConfig(),
             HeadConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
+        self.model, self.optimizer = set_up(self.job, backbone, CLASSES, self.fabric)
+        text = backbone.encode_text([f"a photo of class {number}" for number in range(CLASSES)])
+        self.model.module.set_training_text(text)
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
-        self.batch = TrainingBatch(0, pixels, torch.arange(WAY))
+        batch = TrainingBatch(0, pixels, torch.arange(WAY))
+        on_gpu = self.fabric.device.type == "cuda"
+        self.batch = TrainingBatch(0, *(part.pin_memory() for part in batch[1:])) if on_gpu else batch
         self.pixels = pixels.to(self.fabric.device)
 
     def backbone(self) -> None:
@@ -84,7 +94,8 @@ class Step:
         module.train()
         self.optimizer.zero_grad()
         with self.fabric.autocast():
-            support, queries = (module.backbone(part) for part in self.pixels.split([WAY * SHOT, WAY * QUERIES]))
+            pixels = self.batch.videos.to(self.fabric.device, non_blocking=True)
+            support, queries = (module.backbone(part) for part in pixels.split([WAY * SHOT, WAY * QUERIES]))
         loss = self._objectives(module, support, queries)
         self.fabric.backward(loss)
         self.optimizer.step()
@@ -92,10 +103,10 @@ class Step:
     def _objectives(self, module: FewShotModel, support: Tensor, queries: Tensor) -> Tensor:
         head, text = module.head, module.training_text
         classes = torch.arange(WAY, device=text.device)
-        prototypes = head.prototypes(support.unflatten(0, (WAY, SHOT)), text[classes])
+        prototypes = head.modulate(support, text[classes])  # one shot
         distances = frame_distances(head.modulate(queries), prototypes)
         labels = classes.repeat_interleave(QUERIES)
-        few_shot = F.cross_entropy(-both_directions(distances, head.config.smoothing), labels)
+        few_shot = F.cross_entropy(-both_directions(distances, head.settings.smoothing), labels)
         logits = head.class_logits(torch.cat([support, queries]), text)
         return few_shot + F.cross_entropy(logits, torch.cat([classes.repeat_interleave(SHOT), labels]))
 
@@ -117,9 +128,12 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--float32", choices=["tf32", "fp32"], default="tf32")
+    parser.add_argument("--fast", action="store_true")
     parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
-    step = Step(options.model, options.precision, options.device, options.frames)
+    kind = (options.model, options.precision, options.device, options.frames, options.float32, not options.fast)
+    step = Step(*kind)
     device = step.fabric.device
     runs: dict[str, Callable[[], None]] = {
         "backbone alone": step.backbone,
@@ -129,10 +143,10 @@ def main() -> None:
     if batch_norms(step.model.train()):
         runs["training step, together"] = step.together
     if device.type == "cuda":
-        contiguous = Step(options.model, options.precision, options.device, options.frames)
+        contiguous = Step(*kind)
         contiguous.model.module.backbone.encoders.to(memory_format=torch.contiguous_format)
         runs["training step, not channels_last"] = contiguous.whole
-        compiled = Step(options.model, options.precision, options.device, options.frames)
+        compiled = Step(*kind)
         compiled.model.module.backbone.visual.compile()
         runs["training step, torch.compile"] = compiled.whole
     for run in runs.values():
@@ -144,7 +158,8 @@ def main() -> None:
         for name, run in runs.items():
             times[name].append(seconds(run, device, clock))
     threads = torch.get_num_threads()
-    print(f"{options.model}, {options.frames} frames, {options.precision}, {device.type}, {threads} threads")
+    arithmetic = f"{options.precision}, {options.float32}{', fast' if options.fast else ''}"
+    print(f"{options.model}, {options.frames} frames, {arithmetic}, {device.type}, {threads} threads")
     print("| | s (least to most) | episodes/s | over the backbone alone |")
     print("|---|---|---|---|")
     for name, taken in times.items():

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fsar.model.head import Head
+from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.similarity import frame_distances
 
 decord.bridge.set_bridge("torch")
@@ -51,7 +51,7 @@ def both_directions(distances: Tensor, smoothing: float) -> Tensor:
     return otam(distances, smoothing) + otam(distances.transpose(-1, -2), smoothing)
 
 
-def episode_logits(head: Head, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
+def episode_logits(head: ClipFsar, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
     """Return the logits of one episode: (N, K, T, D), (Q, T, D), (N, D) → (Q, N)."""
-    prototypes = head.prototypes(support, text)
-    return -both_directions(frame_distances(head.modulate(queries), prototypes), head.config.smoothing)
+    prototypes = head.modulate(support.mean(dim=1), text)
+    return -both_directions(frame_distances(head.modulate(queries), prototypes), head.settings.smoothing)

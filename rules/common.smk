@@ -30,6 +30,7 @@ from fsar.plan.plan import (
     architecture_files,
     code,
     decoder_file,
+    encoder_files,
     megabytes_of_tests,
     model_files,
 )
@@ -69,6 +70,7 @@ if workflow.is_main_process:
 wildcard_constraints:
     benchmark="|".join(CONFIG.benchmarks),
     backbone="|".join(CONFIG.backbones),
+    small_clip="|".join(CONFIG.small_clips),
     model="|".join(MODELS),
     split="val|test",
     any_split="|".join(SPLITS),
@@ -76,7 +78,7 @@ wildcard_constraints:
     dataset="|".join(DATA_SETS),
     archived="|".join(name for name, data_set in DATA_SETS.items() if data_set.comes == "archive"),
     kinetics_split="train|val",
-    training=rf"seed\d+|{paths.UNTRAINED}|{paths.GIVEN}",
+    training=rf"seed\d+(-shot\d+)?|{paths.UNTRAINED}|{paths.GIVEN}",
     way=r"\d+",
     shot=r"\d+",
     seed=r"\d+",
@@ -110,10 +112,10 @@ def project_file(path):
     return from_working_directory(ROOT / path)
 
 
-def with_model(script):
-    """The code of a script that imports by name what its backbone is of and its model's metric."""
+def with_model(script, files=model_files):
+    """The code of a script that imports by name what its backbone is of and its model's head."""
     return lambda wildcards: code(
-        script, *model_files(CONFIG.backbones[wildcards.backbone], MODELS[wildcards.model])
+        script, *files(CONFIG.backbones[wildcards.backbone], MODELS[wildcards.model])
     )
 
 
@@ -138,8 +140,8 @@ def gpus(wildcards):
 
 
 def training_gpus(wildcards):
-    devices = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone).devices
-    return devices * gpus(wildcards)
+    training = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone)
+    return training.devices * training.nodes * gpus(wildcards)
 
 
 def memory_of_tests(wildcards, attempt):

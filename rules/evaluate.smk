@@ -25,10 +25,12 @@ rule encode_features:
         runtime=growing(4, "h"),
         gpu=gpus,
     params:
-        code=with_model("encode_features.py"),
+        code=with_model("encode_features.py", encoder_files),
         backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
         sampling=asked(PLAN.decisive("sampling", "encode_features")),
         text=asked(PLAN.feature_text),
+        head=asked(PLAN.encoding_head),
+        training=asked(PLAN.decisive("training", "encode_features")),
         data_seed=CONFIG.seed,
     script:
         "../workflow_scripts/encode_features.py"
@@ -36,7 +38,7 @@ rule encode_features:
 
 rule evaluate_model:
     input:
-        features=paths.FEATURES,
+        features=asked(PLAN.features),
         trained=asked(PLAN.trained_weights),
         episodes=asked(PLAN.test_episodes),
     output:

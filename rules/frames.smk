@@ -67,7 +67,7 @@ rule report_data:
             labels={"benchmark": "{benchmark}"},
         ),
         videos=f"{paths.DATA_REPORT}.parquet",
-        sheet=f"{paths.DATA_REPORT}.jpg",
+        strips=paths.STRIPS,
         counts=paths.COUNTS,
     log:
         "logs/report_data/{benchmark}.log",

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 
 from fsar.config.merge import decisive_record
-from fsar.results.partial_table import write_partial_table
+
+DEALS = PLAN.settings_of_deals()
 
 
 rule write_tables:
@@ -104,13 +105,33 @@ rule write_statistics:
         "../workflow_scripts/write_statistics.py"
 
 
-onerror:
-    if workflow.is_main_process:
-        table, unmade = paths.TABLE, unmade_files()
-        if told := write_partial_table(
-            PLAN.settings, unmade, Path(f"{table}.csv"), Path(f"{table}.md")
-        ):
-            logger.error(told)
+# The demo's deals are benchmarks of one kind, so what holds over them is a question; made where several are run.
+rule write_over_deals:
+    input:
+        predictions=[path for setting in DEALS for path in setting.predictions],
+    output:
+        csv=report(
+            f"{paths.OVER_DEALS}.csv",
+            caption="../report/over_deals.rst",
+            category="Comparisons",
+            labels={"table": "over the demo's deals"},
+        ),
+        markdown=f"{paths.OVER_DEALS}.md",
+    log:
+        "logs/write_over_deals.log",
+    benchmark:
+        "logs/write_over_deals.tsv"
+    conda:
+        "../envs/results.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10, "m"),
+    params:
+        code=code("write_over_deals.py"),
+        settings=DEALS,
+    script:
+        "../workflow_scripts/write_over_deals.py"
 
 
 # A figure, with the data it is drawn from beside it.
@@ -146,34 +167,45 @@ rule draw_figure:
         "../workflow_scripts/draw_figure.py"
 
 
-# What was run, with what, on what: the first page of the report.
-rule describe_run:
+# Where to look first: what came out, how it looks, what was run with what, and links to everything.
+rule write_index:
     input:
+        table=rules.write_tables.output,
+        statistics=rules.write_statistics.output,
+        layouts=rules.write_layouts.output,
+        figures=expand(f"{paths.FIGURE}.png", figure=FIGURES),
+        strips=expand(paths.STRIPS, benchmark=PLAN.bases),
+        reports=expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
         counts=expand(paths.COUNTS, benchmark=PLAN.bases),
         trainings=PLAN.trained_models("training.json"),
+        cards=PLAN.trained_models("README.md"),
+        predictions=PLAN.predictions(),
+        labels=expand(f"{paths.PREDICTED}.html", prediction=CONFIG.predict),
     output:
         page=report(
-            "results/run.html",
+            paths.INDEX_PAGE,
             caption="../report/run.rst",
             category="Run",
-            labels={"page": "config, data, versions, hardware"},
+            labels={"page": "results, config, data, versions, hardware"},
         ),
         config="results/config.yaml",
     log:
-        "logs/describe_run.log",
+        "logs/write_index.log",
     benchmark:
-        "logs/describe_run.tsv"
+        "logs/write_index.tsv"
     conda:
         "../envs/results.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=growing(2000),
         runtime=growing(10, "m"),
     params:
-        code=code("describe_run.py"),
+        code=code("write_index.py"),
         config=decisive_record(CONFIG),
+        benchmarks=PLAN.bases,
+        figures=[(figure.kind, figure.caption) for figure in FIGURES.values()],
     script:
-        "../workflow_scripts/describe_run.py"
+        "../workflow_scripts/write_index.py"
 
 
 # Enough to check every number without the videos.
@@ -183,7 +215,8 @@ rule archive:
         f"{paths.TABLE}.md",
         rules.write_layouts.output,
         rules.write_statistics.output,
-        rules.describe_run.output,
+        rules.write_over_deals.output if DEALS else [],
+        rules.write_index.output,
         [
             f"{paths.FIGURE}.{suffix}".format(figure=figure)
             for figure in FIGURES
@@ -197,7 +230,7 @@ rule archive:
         ],
         expand(paths.MANIFEST, benchmark=PLAN.bases),
         PLAN.predictions(),
-        expand(paths.COUNTS, benchmark=PLAN.bases),
+        expand(f"{paths.DATA_REPORT}.{{suffix}}", benchmark=PLAN.bases, suffix=("html", "json")),
         PLAN.trained_models("README.md"),
         PLAN.trained_models("training.json"),
         PLAN.trained_models("metrics.parquet"),

@@ -25,11 +25,11 @@ rule render_videos:
 
 rule render_stills:
     output:
-        stills="data/small_clip/stills.parquet",
+        stills=paths.STILLS,
     log:
-        "logs/render_stills.log",
+        "logs/render_stills/{small_clip}.log",
     benchmark:
-        "logs/render_stills.tsv"
+        "logs/render_stills/{small_clip}.tsv"
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -40,26 +40,28 @@ rule render_stills:
         code=code("render_stills.py"),
         # Snakemake compares the values of parameters without their names, so numbers go together. 64 pixels are what
         # the small CLIP looks at.
-        rendered={
-            "stills": CONFIG.small_clip.stills,
+        rendered=lambda wildcards: {
+            "stills": CONFIG.small_clips[wildcards.small_clip].stills,
             "size": 64,
-            "seed": CONFIG.small_clip.seed,
+            "seed": CONFIG.small_clips[wildcards.small_clip].seed,
         },
     script:
         "../workflow_scripts/render_stills.py"
 
 
-# The weights land where config.yaml's backbone `small-clip` looks for a local weights file.
+# The weights land where config.yaml's backbone `small-clip` looks for a local weights file, and others by their names.
 rule train_small_clip:
     input:
-        stills="data/small_clip/stills.parquet",
-        architecture=architecture_files(CONFIG.small_clip.model),
+        stills=paths.STILLS,
+        architecture=lambda wildcards: architecture_files(
+            CONFIG.small_clips[wildcards.small_clip].model
+        ),
     output:
-        weights="data/small_clip/small-clip.safetensors",
+        weights=paths.SMALL_CLIP,
     log:
-        "logs/train_small_clip.log",
+        "logs/train_small_clip/{small_clip}.log",
     benchmark:
-        "logs/train_small_clip.tsv"
+        "logs/train_small_clip/{small_clip}.tsv"
     priority: 10  # everything trained waits for it
     conda:
         "../envs/train.yaml"
@@ -69,7 +71,9 @@ rule train_small_clip:
         runtime=growing(30, "m"),
     params:
         code=code("train_small_clip.py"),
-        small_clip=CONFIG.small_clip.decisive("train_small_clip"),
+        small_clip=lambda wildcards: CONFIG.small_clips[wildcards.small_clip].decisive(
+            "train_small_clip"
+        ),
     script:
         "../workflow_scripts/train_small_clip.py"
 

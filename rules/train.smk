@@ -1,6 +1,8 @@
 # Training: one job per benchmark × backbone × model × training shot × seed. Every test shot uses the same model, and so do
 # methods that differ only in how they decide.
 
+from fsar.plan.nodes import across_nodes
+
 
 rule train_model:
     input:
@@ -25,6 +27,12 @@ rule train_model:
         mem_mb=growing(16000),
         runtime=growing(1, "d"),
         gpu=training_gpus,
+        nodes=across_nodes(CONFIG, "nodes"),
+        tasks=across_nodes(CONFIG, "tasks"),
+        mpi=across_nodes(CONFIG, "mpi"),
+        cpus_per_task=across_nodes(CONFIG, "cpus_per_task"),
+        tasks_per_gpu=across_nodes(CONFIG, "tasks_per_gpu"),
+        slurm_extra=across_nodes(CONFIG, "slurm_extra"),
     params:
         code=with_model("train_model.py"),
         components=asked(PLAN.components),
@@ -44,9 +52,7 @@ rule train_model:
 rule write_model_card:
     input:
         training=f"{paths.MODEL}/training.json",
-        predictions=lambda wildcards: paths.PREDICTIONS.format(
-            training=paths.seed_training(wildcards.seed), **wildcards
-        ),
+        predictions=asked(PLAN.predictions_of_a_model),
         counts=asked(PLAN.of_base(paths.COUNTS)),
         published=project_file("fsar/results/published.csv"),
     output:
@@ -76,6 +82,7 @@ rule write_model_card:
         settings=asked(PLAN.settings_of_a_model),
         title=asked(PLAN.title),
         citation=asked(PLAN.citation),
+        source=asked(PLAN.source),
         licences=asked(PLAN.licences),
     script:
         "../workflow_scripts/write_model_card.py"

@@ -10,10 +10,15 @@ import torch
 from tests.workflow import VARIABLES
 
 torch.set_num_threads(1)  # test files run beside one another
-os.environ |= VARIABLES  # in this process, too, and in every program that a test starts
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set in this process, too, and in every program that a test starts, what hides GPUs; not from their own tests."""
+    shown = {"CUDA_VISIBLE_DEVICES"} if config.option.markexpr == "gpu" else set()
+    os.environ |= {name: value for name, value in VARIABLES.items() if name not in shown}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,6 +27,7 @@ def hold_first_training(folder: Path) -> None:
     def save_and_wait(self: Checkpoint, state: dict[str, object]) -> None:
         save(self, state)
         if state["step"] == STEP:
+            self.wait()
             (folder / "held").touch()
             time.sleep(36000)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig, head_section
+from fsar.config.declare import Section
 from fsar.files import write_json
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, save_weights
-from fsar.model.methods import MODELS
+from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.training.fit import TrainingJob
 from tests.videos import make_video
@@ -66,8 +67,15 @@ def make_clip(folder: Path) -> Path:
     return path
 
 
-def make_model(folder: Path, model: str, head: HeadConfig = HEAD) -> Path:
+def head_of(model: str) -> Section:
+    """The settings of a model's head, small."""
+    name = MODELS[model].head
+    return HEAD if name == CLIP_FSAR_HEAD else head_section(name)(**{"trx": {"tuple_width": 16}}.get(name, {}))
+
+
+def make_model(folder: Path, model: str, head: HeadConfig | None = None) -> Path:
     """Write the folder of a trained model: what training leaves, with weights left to chance."""
+    head = head or head_of(model)
     backbone = BackboneConfig(model="small-clip", weights=str(make_clip(folder)))
     parts = (MODELS[model], backbone, SamplingConfig(), head, TrainingConfig())
     job = TrainingJob(model, "tiny", "small-clip", *parts, seed=1, data_seed=0, frames=FRAMES)

@@ -1,4 +1,6 @@
-"""A SLURM of one node on this machine, for tests: two partitions, two pretended GPUs, no systemd.
+"""A SLURM on this machine, for tests: three partitions, two pretended GPUs, no systemd.
+
+It is one node but for the partition `several`, which has a second one: the same machine under another name.
 
 python -m tests.slurm_cluster install            # Debian's packages, as root
 python -m tests.slurm_cluster run COMMAND …      # start it, run the command, stop it
@@ -17,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged")
+SECOND = "second"
 CONFIG = Path("/etc/slurm")  # jobs lose a SLURM_CONF that points elsewhere
 
 SLURM_CONF = """ClusterName=test
@@ -26,9 +29,9 @@ CryptoType=crypto/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation={folder}/ctld
-SlurmdSpoolDir={folder}/slurmd
+SlurmdSpoolDir={folder}/slurmd/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -49,10 +52,14 @@ MailProg=/bin/true
 DefMemPerCPU=1000
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
-PartitionName=cpu Nodes=ALL Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes=ALL MaxTime=INFINITE State=UP
+NodeName={second} NodeHostname={host} NodeAddr=127.0.0.1 Port=17003 CPUs=2 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
+PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
+PartitionName=several Nodes=ALL MaxTime=INFINITE State=UP
 """
-GRES_CONF = "NodeName={host} Name=gpu File=/dev/null\nNodeName={host} Name=gpu File=/dev/zero\n"
+GRES_CONF = "".join(
+    f"NodeName={{{node}}} Name=gpu File=/dev/{file}\n" for node in ("host", "second") for file in ("null", "zero")
+)
 
 
 def why_not() -> str | None:
@@ -90,7 +97,7 @@ def cluster(folder: Path) -> Iterator[None]:
         (folder / name).mkdir(mode=0o700)
     CONFIG.mkdir(exist_ok=True)
     memory = min(20000, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 - 500)
-    facts = {"host": host, "folder": folder, "cpus": os.cpu_count(), "memory": memory}
+    facts = {"host": host, "second": SECOND, "folder": folder, "cpus": os.cpu_count(), "memory": memory}
     (CONFIG / "slurm.conf").write_text(SLURM_CONF.format(**facts))
     (CONFIG / "gres.conf").write_text(GRES_CONF.format(**facts))
     key = folder / "munge" / "key"
@@ -103,7 +110,7 @@ def cluster(folder: Path) -> Iterator[None]:
     daemons: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str) -> None:
-        log = (folder / f"{command[0]}.log").open("wb")
+        log = (folder / f"{command[0]}.log").open("ab")
         daemons.append(
             subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         )
@@ -114,8 +121,9 @@ def cluster(folder: Path) -> Iterator[None]:
             lambda: subprocess.run(["munge", "-n"], capture_output=True, check=False).returncode == 0, "munged", folder
         )
         start("slurmctld", "-D")
-        start("slurmd", "-D")
-        _wait(lambda: ask("sinfo", "-h", "-o", "%T").split()[:1] == ["idle"], "slurmctld", folder)
+        for node in (host, SECOND):
+            start("slurmd", "-D", "-N", node)
+        _wait(lambda: set(ask("sinfo", "-h", "-o", "%T").split()) == {"idle"}, "slurmctld", folder)
         yield
     finally:
         with suppress(subprocess.CalledProcessError):

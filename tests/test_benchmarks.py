@@ -336,8 +336,9 @@ def test_the_report_of_the_data(prepared):
     assert table["status"].value_counts().to_dict() == {"ok": 27, "missing": 1}
     page = (prepared / "results/data/kinetics100.html").read_text()
     assert "not among the files of the data set" in page and "ski jumping" in page and "data:image/jpeg" in page
-    assert "<td>28</td>" not in page.split("Contact sheet")[1]
-    assert (prepared / "results/data/kinetics100.jpg").read_bytes().startswith(b"\xff\xd8")
+    strips = pd.read_parquet(prepared / "results/data/kinetics100.strips.parquet")
+    assert set(strips["class_name"]) == set(table.query("status == 'ok'")["class_name"])
+    assert page.count("data:image/jpeg") == len(strips) and all(s.startswith(b"\xff\xd8") for s in strips["strip"])
 
 
 def test_nothing_is_done_twice(prepared):

@@ -12,10 +12,10 @@ from fsar import FewShotClassifier
 from fsar.cli.check import report
 from fsar.cli.main import main
 from fsar.config import HeadConfig
-from fsar.model.head import Head
 from fsar.model.methods import FROZEN, MODELS
 from fsar.predict.check import check_support, interval_of_share, learning_curve, mislabelled
 from fsar.predict.decide import Decision
+from tests.heads import clip_fsar
 from tests.predicting import CLASSES, SHOTS, make_world
 
 WIDTH, FRAMES = 32, 4
@@ -32,7 +32,7 @@ def examples(shots, noise, seed=0):
 def decision(model="frozen", decides_by="few-shot", classes=3):
     torch.manual_seed(0)
     components = FROZEN if model == "frozen" else MODELS[model]
-    head = Head(components, WIDTH, HeadConfig(feed_forward=16)).eval().requires_grad_(False)
+    head = clip_fsar(components, WIDTH, HeadConfig(feed_forward=16)).eval().requires_grad_(False)
     return Decision(head, decides_by, torch.randn(classes, WIDTH), 10.0)
 
 

@@ -91,12 +91,12 @@ def test_code_follows_the_imports_of_a_script(repository):
 
     written = {f"videos/{name}.py" for name in ("decode", "frame", "resize", "scale", "shards", "store_write")}
     assert inputs("decode_frames.py") == written
-    assert {"model/head.py", "training/schedule.py", "videos/sampling.py", "videos/store_read.py"} <= inputs(
+    assert {"model/heads/head.py", "training/schedule.py", "videos/sampling.py", "videos/store_read.py"} <= inputs(
         "train_model.py"
     )
     # Reading the store decodes nothing, a head encodes nothing, a record or a section of the config makes nothing.
     assert "videos/store_read.py" not in inputs("decode_frames.py") | inputs("gather_index.py")
-    assert "model/head.py" not in inputs("encode_features.py")
+    assert "model/heads/clip_fsar.py" not in inputs("encode_features.py")
     for script in SCRIPTS.glob("*.py"):
         assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p == "model/methods.py"}
 

@@ -4,17 +4,23 @@ import copy
 import json
 import re
 import typing
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from snakemake.utils import update_config
 
-from fsar.config import Config, load
+from fsar.config import Config, load, methods_page
 from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
-from fsar.config.merge import decisive_record, effective, without_effect
+from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from fsar.errors import UserError
+from fsar.model.class_texts import class_texts
+from fsar.model.methods import METHODS
+from fsar.plan.checks import check_before_jobs
+from fsar.plan.plan import Plan
 
 
 @pytest.fixture
@@ -42,6 +48,8 @@ def test_generated_files_are_current(repository):
     written = json.loads((repository / "configs/schema.json").read_text())
     assert written == json.loads(json.dumps(schema())), "run `make docs`"
     assert (repository / "docs/config.md").read_text() == documentation() + "\n", "run `make docs`"
+    assert methods_page.PAGE.read_text() == methods_page.page(), "run `make docs`"
+    assert all(f"| `{name}` |" in methods_page.tables() for name in METHODS)
 
 
 def test_every_key_is_documented():
@@ -68,7 +76,7 @@ def test_a_backbone_overlays_the_benchmark(values):
     config = load(values)
     assert config.settings("demo", "training", "RN50").learning_rate == 0.5
     assert config.settings("demo", "training", "RN50").queries == 3
-    assert config.settings("demo", "training", "small-clip").learning_rate == 1e-3
+    assert config.settings("demo", "training", "small-clip").learning_rate == 3e-4
 
 
 # λ_vt, base rate, warm-up from, S, milestones, iterations, evaluated every: the table of the public settings.
@@ -128,14 +136,20 @@ def test_every_key_says_what_it_decides(repository):
     names = set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
     for place, (kind, name) in leaves(Config).items():
         decided = decided_by(kind, name)
-        assert decided is not None or place.split(".")[0] in ("Config", "BenchmarkConfig", "SourcesConfig"), place
+        assert decided is not None or place.split(".")[0] in (
+            "Config",
+            "BenchmarkConfig",
+            "SourcesConfig",
+            "HeadsConfig",
+        ), place
         assert set(decided or ()) <= names, place
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
         "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
-        "TrainingConfig.logger", "TrainingConfig.checkpoint_every", "TrainingConfig.activation_checkpointing",
-        "FramesConfig.timeout", "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause",
-        "SourcesConfig.timeout", "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
+        "TrainingConfig.logger", "TrainingConfig.checkpoint_minutes", "TrainingConfig.activation_checkpointing",
+        "TrainingConfig.nodes", "TrainingConfig.deterministic", "FramesConfig.timeout",
+        "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
+        "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
         "Mirror.url", "Mirror.bytes", "Mirror.sha256",
     } == execution  # fmt: skip
 
@@ -176,10 +190,11 @@ def test_a_backbone_is_run_with_its_own_methods(values):
     values["run"]["backbones"] = ["RN50", "INet-RN50"]
     config = load(values)
     assert config.methods("demo", "RN50") == ["clip-freeze", "otam", "clip-fsar"]
-    assert config.methods("demo", "INet-RN50") == ["otam", "trx"] == config.trained_here("demo", "INet-RN50")
+    without_text = ["otam", "trx", "strm", "hyrsm", "hyrsmpp", "molo", "team"]
+    assert config.methods("demo", "INet-RN50") == without_text == config.trained_here("demo", "INet-RN50")
     config = load(changed(values, "run.methods", ["clip-fsar", "otam"]))
     assert config.methods("demo", "RN50") == ["clip-fsar", "otam"] and config.methods("demo", "INet-RN50") == ["otam"]
-    with pytest.raises(UserError, match=r"run\.methods names none of backbones\.INet-RN50\.methods, otam, trx"):
+    with pytest.raises(UserError, match=r"run\.methods names none of backbones\.INet-RN50\.methods, otam, trx, strm"):
         load(changed(values, "run.methods", ["clip-fsar"]))
 
 
@@ -211,7 +226,11 @@ def test_a_general_key_that_does_not_hold_is_named_with_what_comes_before_it(val
 
 def test_what_decides_leaves_out_how_a_job_is_run(values):
     before = decisive_record(load(values))
-    for path, value in (("device", "cpu"), ("benchmarks.demo.training.checkpoint_every", 7), ("sources.pause", 9.0)):
+    for path, value in (
+        ("device", "cpu"),
+        ("benchmarks.demo.training.checkpoint_minutes", 7.0),
+        ("sources.pause", 9.0),
+    ):
         assert decisive_record(load(changed(values, path, value))) == before
     assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 8))) == before  # its default
     assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 4))) != before
@@ -258,6 +277,16 @@ def test_published_values_are_the_defaults():
     assert config.training.batch_norm == "apart"
 
 
+# Benchmarks with fewer frames than a head needs.
+FEW = {"source": {"kind": "demo"}, "sampling": {"frames": 2}}
+LONG = FEW | {
+    "methods": ["strm", "strm-published"],
+    "sampling": {"frames": 3},
+    "heads": {"strm": {"cardinalities": [4]}},
+}
+ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -268,10 +297,10 @@ def test_published_values_are_the_defaults():
         ("run.shots", [0], "run.shots.0 is 0; the nearest valid value is 1"),
         ("run.shots", [1, 1], "run: shots lists 1 twice"),
         ("run", "shots=[1]", "use a file and --configfile"),
-        ("run.ways", [17], "way is 17, but benchmark 'demo' has 16 test classes; the nearest valid value is 16"),
+        ("run.ways", [25], "way is 25, but benchmark 'demo' has 24 test classes; the nearest valid value is 24"),
         ("run.shots", [16], "the largest valid shot is 15"),
-        ("benchmarks.demo.training.way", 9, "has 8 val classes; the nearest valid value is 8"),
-        ("benchmarks.demo.training.queries", 18, "need 19 videos of every class"),
+        ("benchmarks.demo.training.way", 17, "has 16 val classes; the nearest valid value is 16"),
+        ("benchmarks.demo.training.queries", 12, "need 13 videos of every class"),
         ("benchmarks.demo.training.learnin_rate", 1, "benchmarks.demo.training.learnin_rate; did you mean"),
         ("benchmarks.demo.training.learning_rate", "fast", "benchmarks.demo.training.learning_rate is 'fast'"),
         ("benchmarks.demo.training.learning_rate", 1e-9, "the nearest valid value is learning_rate, 1e-09"),
@@ -291,7 +320,17 @@ def test_published_values_are_the_defaults():
         ("backbones.RN50.methods", ["otan"], "backbones.RN50.methods.0 is 'otan'; did you mean 'otam'?"),
         ("benchmarks.demo.training.devices", 2, "which does not leave one for the model on each of 2 devices"),
         ("benchmarks.demo.training", {"devices": 3, "threads": 3, "workers": 0}, "the nearest valid value is 3"),
-        ("benchmarks.demo", {"source": {"kind": "demo"}, "sampling": {"frames": 2}, "methods": ["trx"]}, "of frames"),
+        ("benchmarks.demo", FEW | {"methods": ["clip-fsar-trx"]}, "method 'clip-fsar-trx' compares triples of frames"),
+        ("benchmarks.demo", FEW | {"methods": ["trx"]}, "compares tuples of 3 frames (heads.trx.cardinalities), but"),
+        (
+            "benchmarks.demo",
+            LONG,
+            "method 'strm-published' compares tuples of 4 frames (heads.strm.cardinalities), but",
+        ),
+        ("benchmarks.demo", ONE, "molo' looks at differences of frames, but sampling.frames of benchmark 'demo' is 1"),
+        ("heads.team.token", 5, "unknown key heads.team.token; did you mean 'tokens'?"),
+        ("heads.trx.cardinalities", [2, 2], "lists a number twice"),
+        ("benchmarks.demo.training_of_model", {"otan": {}}, "otan"),
         ("benchmarks.demo.training_of_backbone", {"RN5": {}}, "training_of_backbone names 'RN5', which is not defined"),
         ("benchmarks.demo.trained", {"RN50": {"frozen": "x"}}, "gives weights for a model that is not trained"),
         ("benchmarks.demo.trained", {"RN50": {"clip-fsr": "x"}}, "clip-fsr"),
@@ -306,6 +345,11 @@ def test_mistakes_are_named_with_the_way_out(values, path, value, message):
     with pytest.raises(UserError) as error:
         load(values)
     assert message in str(error.value)
+
+
+def test_frames_that_are_enough_for_a_head_are_no_mistake(values):
+    load(changed(values, "benchmarks.demo", FEW | {"methods": ["strm", "molo", "hyrsm", "team"]}))
+    load(changed(values, "benchmarks.demo", FEW | {"methods": ["trx"], "heads": {"trx": {"cardinalities": [2]}}}))
 
 
 def test_all_mistakes_are_told_at_once(values):
@@ -339,7 +383,9 @@ def test_a_backbone_that_only_labels_clips_is_checked_too(values):
     values = changed(changed(values, "predict.mine", asked), "backbones.other", {"model": "x", "weights": "y.pt"})
     assert load(values).backbones_used("demo") == ["small-clip", "other"]
     wrong = changed(values, "benchmarks.demo.training_of_backbone", {"other": {"milestones": [2, 1]}})
-    with pytest.raises(UserError, match=r"training of other on benchmark 'demo': milestones \[2, 1\] must increase"):
+    with pytest.raises(
+        UserError, match=r"training of models on other, benchmark 'demo': milestones \[2, 1\] must increase"
+    ):
         load(wrong)
     with pytest.raises(UserError, match=r"predict.mine.method is 'clip-fsar', which this run has not"):
         load(changed(values, "backbones.other", {"library": "timm", "model": "x", "weights": "y.pt"}))
@@ -350,3 +396,30 @@ def test_predictions_take_the_first_backbone_and_seed_of_the_run(values):
     values = changed(changed(values, "predict.mine", asked), "run.seeds", [3, 4])
     assert load(values).model_to_predict("mine") == ("demo", "small-clip", "otam", 3)
     assert load(changed(values, "predict.mine.seed", 4)).model_to_predict("mine")[3] == 4
+
+
+def test_the_study_repeats_the_demo(values, repository):
+    """Its benchmarks differ in their deals, its small CLIPs in their seeds, and in nothing else."""
+    study = copy.deepcopy(values)
+    update_config(study, yaml.safe_load((repository / "configs/demo_study.yaml").read_text()))
+    config, demo = load(study), load(values)
+    deals = [name for name in config.run.benchmarks if config.base(name) == name]
+    for name in deals:
+        for section in MERGED:
+            assert config.settings(name, section, "small-clip") == demo.settings("demo", section, "small-clip")
+    sources = [config.benchmarks[name].source for name in deals]
+    assert {source.model_copy(update={"deal": 1}) for source in sources} == {demo.benchmarks["demo"].source}
+    clips = [config.small_clips[Path(config.backbones[name].weights).stem] for name in config.run.backbones]
+    assert {clip.model_copy(update={"seed": 0}) for clip in clips} == {demo.small_clips["small-clip"]}
+    assert len({source.deal for source in sources}) > 2 and len({clip.seed for clip in clips}) == len(clips) > 1
+    assert len(config.run.seeds) > 1
+    unnamed = class_texts(["star rising", "heart falling"], config.settings("demo-unnamed", "text"))
+    assert unnamed == [["a photo of "]] * 2
+    assert [setting.benchmark in deals for setting in Plan(config).settings_of_deals()].count(False) == 0
+    assert Plan(demo).settings_of_deals() == []
+
+
+def test_a_small_clip_that_is_not_there(values):
+    values = changed(values, "backbones.small-clip.weights", "data/small_clip/small-clap.safetensors")
+    with pytest.raises(UserError, match="no small CLIP of this name is below small_clips; did you mean 'small-clip'"):
+        check_before_jobs(Plan(load(values)), own_environments=False)

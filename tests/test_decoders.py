@@ -293,7 +293,7 @@ def test_the_report_tells_wrong_and_lost_frames(tmp_path):
 
 def report(folder):
     """Write the report of a store, and return its page and its counts."""
-    places = {name: folder / f"report.{name}" for name in ("page", "videos", "sheet", "counts")}
+    places = {name: folder / f"report.{name}" for name in ("page", "videos", "strips_of_classes", "counts")}
     write_data_report("own", folder / "manifest.parquet", folder / "index.parquet", None, 0, **places)
     return places["page"].read_text(), json.loads(places["counts"].read_text())
 

@@ -19,7 +19,7 @@ from fsar.videos.decode import decode
 
 
 def test_splits_are_disjoint_and_keep_pairs_together():
-    classes = split_classes(Counts(train=40, val=8, test=16), seed=0)
+    classes = split_classes(Counts(train=40, val=8, test=16), seed=0, deal=0)
     assert [len(classes[split]) for split in SPLITS] == [40, 8, 16]
     everything = [pair for split in SPLITS for pair in classes[split]]
     assert len(set(everything)) == 64
@@ -27,9 +27,10 @@ def test_splits_are_disjoint_and_keep_pairs_together():
         for shape, action in classes[split]:
             partner = next(set(pair) - {action} for pair in ACTION_PAIRS if action in pair).pop()
             assert (shape, partner) in classes[split]  # classes that differ only in order meet in one split
-    assert split_classes(Counts(train=40, val=8, test=16), seed=1) != classes
+    for seed, deal in ((1, 0), (0, 1)):
+        assert split_classes(Counts(train=40, val=8, test=16), seed, deal) != classes
     with pytest.raises(ValueError, match="there are 100"):
-        split_classes(Counts(train=90, val=8, test=16), seed=0)
+        split_classes(Counts(train=90, val=8, test=16), seed=0, deal=0)
 
 
 def test_paired_actions_are_each_other_played_backwards():

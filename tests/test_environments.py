@@ -157,5 +157,5 @@ def test_every_environment_that_a_rule_names_is_there(repository):
 def test_a_rule_runs_in_its_conda_environment(repository, tmp_path):
     folder = copy_project(repository, tmp_path / "project")
     assert "rule render_stills" in snakemake(folder, "--dry-run", "--use-conda", "--configfile", "configs/tiny.yaml")
-    snakemake(folder, "data/small_clip/stills.parquet", "--use-conda", "--configfile", "configs/tiny.yaml")
+    snakemake(folder, "data/small_clip/small-clip.parquet", "--use-conda", "--configfile", "configs/tiny.yaml")
     assert list((folder / ".snakemake/conda").glob("*/conda-meta"))

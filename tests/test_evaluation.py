@@ -6,17 +6,19 @@ import pytest
 import torch
 from scipy import stats
 
-from fsar.config import HeadConfig
+from fsar.config import HeadConfig, head_section
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.episode_logits import correct, predict
+from fsar.evaluation.episode_logits import correct, episode_logits, predict
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import read_features, write_features
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
-from fsar.model.head import Head, combined_logits, load_head
-from fsar.model.methods import FROZEN, METHODS
+from fsar.model.decision import combined_logits, text_logits
+from fsar.model.heads.head import Head, Inputs, build_head
+from fsar.model.heads.load import load_head
+from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
 
@@ -30,6 +32,14 @@ def episodes_of(shot, queries=2, way=5, count=30):
     return StoredEpisodes(ids, names, classes, videos[..., :shot], videos[..., shot:])
 
 
+def a_head(components, features, merge):
+    """A head with random weights for (V, T, D, …) features, small."""
+    settings = head_section(components.head)()
+    if components.head == CLIP_FSAR_HEAD:
+        settings = HeadConfig(feed_forward=64, merge=merge)
+    return build_head(Inputs(features.shape[2], 8, components=components), settings)
+
+
 @pytest.fixture
 def features():
     generator = torch.Generator().manual_seed(0)
@@ -41,16 +51,23 @@ def features():
 def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot, merge):
     frames, text = features
     torch.manual_seed(0)
-    decides_by = METHODS[method].decides_by
-    head = Head(METHODS[method].components, WIDTH, HeadConfig(feed_forward=64, merge=merge)).eval()
-    episodes = episodes_of(0 if decides_by == "text" else shot)
     # rows in another order than the episodes count them
     videos, classes = torch.randperm(VIDEOS), torch.randperm(CLASSES)
+    decides_by = METHODS[method].decides_by
+    components = METHODS[method].components
+    if components.head != CLIP_FSAR_HEAD and merge == "after":
+        pytest.skip("a setting of CLIP-FSAR's head")
+    if components.needs_maps:
+        frames = frames.unflatten(-1, (-1, 2, 2))  # (V, T, D, 2, 2)
+    head = a_head(components, frames, merge).eval()
+    with torch.inference_mode():
+        stored = head.store(frames[videos])
+    episodes = episodes_of(0 if decides_by == "text" else shot)
     predicted = predict(
         head,
         episodes,
         {f"v{int(v)}": row for row, v in enumerate(videos)},
-        frames[videos],
+        stored,
         {f"c{int(c)}": row for row, c in enumerate(classes)},
         text[classes],
         decides_by,
@@ -59,12 +76,33 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot,
     for number in range(len(predicted)):
         queries, names = frames[episodes.queries[number].ravel()], text[episodes.classes[number]]
         with torch.inference_mode():
-            logits = by_text = head.text_logits(queries, names)
+            if decides_by != "few-shot":
+                logits = by_text = text_logits(queries, names, head.text_scale())
             if decides_by != "text":
                 logits = head.few_shot_logits(frames[episodes.support[number]], queries, names)
             if decides_by == "both":
-                logits = combined_logits(logits, by_text, head.config.text_weight, 8)
+                logits = combined_logits(logits, by_text, head.settings.text_weight, 8)
         np.testing.assert_array_equal(predicted[number].ravel(), logits.argmax(dim=1).numpy())
+
+
+class Balanced(Head):
+    """Lets queries see one another: every class is given the same weight over the queries of an episode."""
+
+    queries_apart = False
+
+    def episode_stage(self, support, queries, text):
+        scores = torch.einsum("bqtd,bnktd->bqn", queries["frames"], support["frames"])
+        return {"few_shot": scores - scores.mean(dim=1, keepdim=True)}
+
+
+def test_queries_that_would_see_one_another_are_asked_alone(features):
+    frames, text = features
+    episodes, head = episodes_of(1), Balanced(Inputs(WIDTH, 8), None)
+    rows = {f"v{v}": v for v in range(VIDEOS)}, {"frames": frames}, {f"c{c}": c for c in range(CLASSES)}, text
+    together = torch.cat(list(episode_logits(head, episodes, *rows, inductive=False)))
+    alone = torch.cat(list(episode_logits(head, episodes, *rows)))
+    assert together.shape == alone.shape and together.abs().max() > 1
+    assert (alone == 0).all()  # a query is its own mean
 
 
 def test_correct_counts_the_diagonal():
@@ -83,7 +121,7 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     ]
     write_parquet(tmp_path / "episodes.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
     names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
-    write_features(tmp_path / "features.safetensors", names[0], frames, names[1], text)
+    write_features(tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, (WIDTH, 8))
     head = load_head(FROZEN, HeadConfig(), tmp_path / "features.safetensors", None)
     tests = [PlannedTest(m, "few-shot", 5, 1, tmp_path / "episodes.parquet") for m in ("clip-freeze", "again")]
     evaluate_model(head, tests, tmp_path / "features.safetensors", tmp_path / "out.parquet", "cpu", 1)
@@ -103,7 +141,9 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
 
 def test_names_of_any_kind_survive_in_feature_files(tmp_path):
     names = ['a "b".mp4', "line\nbreak", "größe 動画"]
-    write_features(tmp_path / "f.safetensors", names, torch.randn(3, 8, 4), names, torch.randn(3, 4))
+    write_features(
+        tmp_path / "f.safetensors", names, {"frames": torch.randn(3, 8, 4)}, names, torch.randn(3, 4), (4, 8)
+    )
     videos, _, classes, _ = read_features(tmp_path / "f.safetensors")
     assert list(videos) == names == list(classes)
 
@@ -133,5 +173,5 @@ def test_equal_features_are_equal_bytes(tmp_path):
     """safetensors writes several entries of metadata in an order that is another one each time."""
     paths = [tmp_path / str(number) for number in range(12)]
     for path in paths:
-        write_features(path, ["b", "a"], torch.ones(2, 8, 4), ["y", "x"], torch.ones(2, 4))
+        write_features(path, ["b", "a"], {"frames": torch.ones(2, 8, 4)}, ["y", "x"], torch.ones(2, 4), (4, 8))
     assert len({path.read_bytes() for path in paths}) == 1

@@ -78,6 +78,9 @@ def test_published_bars_with_what_was_measured(settings_of, tmp_path):
     ]
     assert "measured here" in drawn("published_bars", data, tmp_path)
     assert "measured" not in drawn("published_bars", published_bars.collect([], PAPER_BENCHMARKS), tmp_path)
+    assert not data["quoted"].any() and "second-hand" not in drawn("published_bars", data, tmp_path)
+    marked = drawn("published_bars", data.assign(quoted=data["accuracy"] == 69.2), tmp_path)
+    assert "69.2 ‡" in marked and "‡ quoted second-hand" in marked
 
 
 def test_gain_and_confusion(settings_of, tmp_path):

@@ -8,11 +8,12 @@ import torch.nn.functional as F
 
 from fsar.config import HeadConfig
 from fsar.model.exchange import from_reference, our_name
-from fsar.model.head import Head
+from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.matching import trx
 from fsar.model.matching.otam import otam
 from fsar.model.methods import CLIP_FSAR, PLAIN
 from fsar.model.similarity import cosine_similarity
+from tests.heads import clip_fsar
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -40,10 +41,10 @@ def test_otam_gradient(golden):
     torch.testing.assert_close(distances.grad, tensors["grad_in"], **TOLERANCE)
 
 
-def reference_head(tensors: dict[str, torch.Tensor]) -> Head:
+def reference_head(tensors: dict[str, torch.Tensor]) -> ClipFsar:
     """Build the head of the golden files: D = 64, feed-forward 128, with the reference's weights, without dropout."""
     config = HeadConfig(feed_forward=128, attention_dropout=0, feed_forward_dropout=0)
-    head = Head(CLIP_FSAR, width=64, config=config)
+    head = clip_fsar(CLIP_FSAR, 64, config)
     prefix = "param_"
     parameters = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     head.load_state_dict({name.removeprefix("head."): value for name, value in from_reference(parameters).items()})
@@ -130,7 +131,7 @@ def test_trx_with_all_gradients(golden, monkeypatch):
     monkeypatch.setattr(trx, "POSITION_DROPOUT", 0.0)
     assert tensors["cardinalities"].tolist() == list(trx.CARDINALITIES)
     inputs = {name: tensors[name].requires_grad_() for name in ("in_support_set", "in_target_set")}
-    head = Head(replace(PLAIN, metric="trx"), inputs["in_support_set"].shape[1], HeadConfig()).train()
+    head = clip_fsar(replace(PLAIN, metric="trx"), inputs["in_support_set"].shape[1], HeadConfig()).train()
     head.load_state_dict(parameters)
 
     support, queries = (features.unflatten(0, (-1, frames)) for features in inputs.values())

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor, nn
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.fabric import make_fabric
 from fsar.model.backbone import Backbone
 from fsar.model.exchange import from_reference
 from fsar.model.few_shot import FewShotModel
@@ -112,13 +112,13 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
         "clip-fsar", path.stem, meta["backbone"], CLIP_FSAR, BackboneConfig(model=meta["backbone"], weights="given"),
         SamplingConfig(frames=int(tensors["frames"])), head, training, seed=0, data_seed=0,
     )  # fmt: skip
-    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric = make_fabric("cpu", "tf32")
     wrapped, optimizer = fabric.setup(model, torch.optim.Adam(model.parameters()))
     batch = TrainingBatch(0, torch.cat(sets), order)
     losses, _, statistics = train_step(fabric, wrapped, optimizer, iter([batch]), job)
     statistics.finish(fabric, 1)
 
-    total, few_shot, video_text, accuracy = losses[0]
+    total, accuracy, few_shot, video_text = losses[0]
     logits = by_class(tensors["out_logits"], tensors["in_query_classes"], order)
     right = logits.argmax(1) == torch.arange(way).repeat_interleave(training.queries)
     gradients = {n: p.grad / divisor for n, p in model.named_parameters() if p.grad is not None}

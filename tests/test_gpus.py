@@ -1,13 +1,17 @@
-"""Every job of a machine has its own GPU; the GPUs here are pretended."""
+"""Every job of a machine has its own GPU, and every job within a job; the GPUs here are pretended."""
 
+import fcntl
+import logging
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from fsar.gpus import own_gpus, visible_gpus
+from fsar import gpus
+from fsar.gpus import JOB_VARIABLES, own_gpus, visible_gpus
 
 HOLD = """
 import sys, time
@@ -22,8 +26,23 @@ with own_gpus(int(sys.argv[2]), "auto", Path(sys.argv[1])) as taken:
 @pytest.fixture
 def two_gpus(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    for name in ("SLURM_JOB_ID", "LOCAL_RANK"):
+    for name in (*JOB_VARIABLES, "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """Pretend a driver that lists GPUs by UUID."""
+
+    def lists(*uuids):
+        program = tmp_path / "bin/nvidia-smi"
+        program.parent.mkdir(exist_ok=True)
+        lines = "".join(f"GPU {n}: NVIDIA Pretended (UUID: {uuid})\n" for n, uuid in enumerate(uuids))
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{lines}  MIG 1g.10gb Device 0: (UUID: MIG-7)\nEND\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    return lists
 
 
 def holder(folder, repository, count=1):
@@ -37,7 +56,8 @@ def test_concurrent_jobs_get_different_gpus_and_a_crashed_one_frees_its_own(two_
     names = [process.stdout.readline().strip() for process in (first, second)]
     assert sorted(names) == ["2", "5"]  # those that were visible
     third = holder(tmp_path, repository)
-    assert "waiting for a free GPU" in third.stderr.readline()
+    told = third.stderr.readline()
+    assert "waiting for a free GPU" in told and f"{names[1]} by process {second.pid}" in told
     os.kill(second.pid, signal.SIGKILL)
     assert third.stdout.readline().strip() == names[1]
     for process in (first, third):
@@ -54,10 +74,13 @@ def test_the_environment_tells_cuda_and_is_put_back(two_gpus, tmp_path):
         assert both == ["2", "5"] and os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
 
 
-@pytest.mark.parametrize(("variable", "device"), [("SLURM_JOB_ID", "auto"), ("LOCAL_RANK", "auto"), ("UNSET", "cpu")])
-def test_where_nothing_is_taken(two_gpus, tmp_path, monkeypatch, variable, device):
+@pytest.mark.parametrize(
+    ("variable", "device", "count"),
+    [("SLURM_JOB_ID", "auto", 2), ("PBS_JOBID", "cuda", 2), ("LOCAL_RANK", "auto", 1), ("UNSET", "cpu", 1)],
+)
+def test_where_nothing_is_taken(two_gpus, tmp_path, monkeypatch, variable, device, count):
     monkeypatch.setenv(variable, "1")
-    with own_gpus(1, device, tmp_path) as taken:
+    with own_gpus(count, device, tmp_path) as taken:
         assert taken == [] and os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
     assert list(tmp_path.iterdir()) == []
 
@@ -67,3 +90,81 @@ def test_more_than_there_are(two_gpus, tmp_path, monkeypatch):
         assert taken == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
+
+
+@pytest.mark.parametrize("variable", JOB_VARIABLES)
+def test_jobs_within_a_job_with_several_gpus_get_different_ones(two_gpus, tmp_path, monkeypatch, variable):
+    """As in salloc or sbatch with Snakemake inside; locks of one job are not those of another."""
+    monkeypatch.setattr(gpus.tempfile, "gettempdir", lambda: str(tmp_path))
+    locks = tmp_path / f"fsar-gpus-{os.getuid()}"
+    monkeypatch.setenv(variable, "17[3].host")
+    with own_gpus(1, "auto") as first, own_gpus(1, "auto") as nested:
+        assert (first, nested) == (["2"], [])  # of those that are visible to what it starts, none is left to choose
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")  # as a process beside it sees them
+        with own_gpus(1, "auto") as second:
+            assert second == ["5"] and os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+        monkeypatch.setenv(variable, "18")
+        with own_gpus(1, "auto") as other:
+            assert other == ["2"]  # which SLURM would not give to two jobs; who does, means to share them
+    assert sorted(str(p.relative_to(locks)) for p in locks.rglob("*.lock")) == [
+        "17-3-.host/2.lock", "17-3-.host/5.lock", "18/2.lock",
+    ]  # fmt: skip
+
+
+def test_gpus_are_known_by_what_they_are_called_everywhere(two_gpus, driver, tmp_path, monkeypatch):
+    """PBS and LSF may number the GPUs of every job from 0."""
+    locks = tmp_path / "locks"
+    driver("GPU-aaaa-1", "GPU-bbbb-2")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert visible_gpus() == ["GPU-aaaa-1", "GPU-bbbb-2"]
+    with own_gpus(1, "auto", locks) as taken:
+        assert taken == ["GPU-aaaa-1"] == [os.environ["CUDA_VISIBLE_DEVICES"]]
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")  # another process, which calls the same GPU 0
+        with own_gpus(1, "auto", locks) as other:
+            assert other == ["1"]
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+        with own_gpus(1, "auto", locks) as other:
+            assert other == ["GPU-b"]
+        driver("GPU-cccc-3")  # where a job sees its own alone
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        with own_gpus(1, "auto", locks) as other:
+            assert other == ["0"]
+    assert {path.stem for path in locks.iterdir()} == {"GPU-aaaa-1", "GPU-bbbb-2", "GPU-cccc-3"}
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_a_long_wait_is_told_again_and_again(two_gpus, tmp_path, monkeypatch, caplog):
+    """With a clock on which every pause takes five minutes, until the holder ends after twenty."""
+    now, held = [0.0], (tmp_path / "2.lock").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+
+    def pause(_):
+        now[0] += 300
+        if now[0] == 1200:
+            held.close()
+
+    monkeypatch.setattr(gpus.time, "sleep", pause)
+    monkeypatch.setattr(gpus.time, "monotonic", lambda: now[0])
+    with caplog.at_level(logging.WARNING), own_gpus(1, "auto", tmp_path) as taken:
+        assert taken == ["2"] and Path(tmp_path / "2.lock").read_text() == str(os.getpid())
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "waiting for a free GPU (0 minutes so far)", "waiting for a free GPU (10 minutes so far)",
+    ]  # fmt: skip
+
+
+def test_without_a_driver_that_lists_them_gpus_are_counted_elsewhere(two_gpus, monkeypatch):
+    """CUDA, once begun in this process, would not see the variable that is set later."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(gpus.shutil, "which", lambda _: None)
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout="3\n")
+
+    monkeypatch.setattr(gpus.subprocess, "run", run)
+    monkeypatch.setattr(gpus.Path, "glob", lambda *_: iter([]))
+    assert visible_gpus() == [] and commands == []
+    monkeypatch.setattr(gpus.Path, "glob", lambda *_: iter(["/dev/nvidia0"]))
+    assert visible_gpus() == ["0", "1", "2"] and commands[0][0] == sys.executable

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsar.config import HeadConfig
-from fsar.model.head import Head, combined_logits
+from fsar.model.decision import combined_logits, text_logits
+from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.matching import trx
 from fsar.model.matching.metric import load_metric
 from fsar.model.matching.otam import otam
 from fsar.model.methods import CLIP_FSAR, METHODS, MODELS, PLAIN, Components
 from tests import plain
+from tests.heads import clip_fsar
 
 METRICS = ["otam", "otam_one_way", "bi_mhm", "mean_cosine", "trx"]
 WIDTH, HEADS = 16, 4
@@ -24,17 +26,17 @@ def random(*shape, seed=0):
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def make_head(components=CLIP_FSAR, **config) -> Head:
+def make_head(components=CLIP_FSAR, **config) -> ClipFsar:
     """A head in 64 bits with random weights everywhere, norms and scale included."""
     torch.manual_seed(0)
     settings = {"heads": HEADS, "feed_forward": 24} | config
-    head = Head(components, WIDTH, HeadConfig(**settings)).double().eval()
+    head = clip_fsar(components, WIDTH, HeadConfig(**settings)).double().eval()
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, 0.5 if parameter.dim() == 1 else 0.0, 0.3)
     return head
 
 
-def layers_of(head: Head) -> list[dict]:
+def layers_of(head: ClipFsar) -> list[dict]:
     return [{n: p.tolist() for n, p in layer.named_parameters()} for layer in head.temporal_transformer.layers]
 
 
@@ -102,7 +104,7 @@ def test_deciding_by_text_and_by_both_equals_the_plain_way(beta):
     head = make_head()
     queries, text, distances = random(4, 8, WIDTH), random(5, WIDTH, seed=1), random(4, 5, seed=2).abs() * 8
     scale = head.scale.item()
-    logits = head.text_logits(queries, text)
+    logits = text_logits(queries, text, head.text_scale())
     close(logits.softmax(-1), [plain.text_probabilities(q, text.tolist(), scale) for q in queries.tolist()])
     both = combined_logits(-distances, logits, beta, frames=8).exp()
     expected = [
@@ -116,7 +118,7 @@ def test_frozen_clip_decides_by_text_without_a_scale():
     head = make_head(METHODS["clip-zero-shot"].components)
     queries, text = random(4, 8, WIDTH), random(5, WIDTH, seed=1)
     expected = [[plain.cosine(plain.mean(q), t, 0.0) for t in text.tolist()] for q in queries.tolist()]
-    close(head.text_logits(queries, text), expected)
+    close(text_logits(queries, text, head.text_scale()), expected)
 
 
 def test_single_precision_is_close_enough():
@@ -203,8 +205,8 @@ def test_text_modulates_prototypes_and_not_queries(monkeypatch):
     assert not torch.allclose(
         head.few_shot_logits(support, queries, text), head.few_shot_logits(support, queries, -text)
     )
-    prototypes = head.prototypes(support, text)
-    monkeypatch.setattr(head, "prototypes", lambda *_: prototypes)
+    prototypes = head.support_stage({"frames": support.flatten(0, 1)}, text, 1)
+    monkeypatch.setattr(head, "support_stage", lambda *_: prototypes)
     assert torch.equal(head.few_shot_logits(support, queries, text), head.few_shot_logits(support, queries, -text))
     with pytest.raises(ValueError, match="no video-text objective"):
         make_head(PLAIN).class_logits(queries, text)
@@ -214,6 +216,7 @@ def test_text_modulates_prototypes_and_not_queries(monkeypatch):
 def test_methods_are_sound(repository):
     for name, method in METHODS.items():
         assert (repository / f"fsar/model/matching/{method.components.metric}.py").is_file(), name
+        assert (repository / f"fsar/model/heads/{method.components.head}.py").is_file(), name
         assert method.title and method.citation and method.model in MODELS
     assert len({method.title for method in METHODS.values()}) == len(METHODS)
     assert {name for name, method in METHODS.items() if method.model == "clip-fsar"} == {
@@ -224,4 +227,4 @@ def test_methods_are_sound(repository):
     with pytest.raises(ValueError, match="needs the temporal transformer"):
         Components(text_token=True)
     with pytest.raises(ValueError, match="not trained"):
-        Components(fine_tuned=False, video_text_loss=True)
+        Components(trains="nothing", video_text_loss=True)

@@ -5,13 +5,13 @@ import copy
 import open_clip
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
 from fsar.config import BackboneConfig, HeadConfig
 from fsar.errors import UserError
+from fsar.fabric import make_fabric
 from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import FewShotModel, load_model, load_weights, save_weights
+from fsar.model.few_shot import FewShotModel, load_weights, save_weights
 from fsar.model.methods import CLIP_FSAR, PLAIN
 from fsar.model.open_clip_backbone import random_backbone, random_clip
 from fsar.training.batch_norm import RunningStatistics
@@ -90,7 +90,8 @@ def test_trained_weights_round_trip_and_misfit(weights, tmp_path):
     torch.manual_seed(1)
     model = FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), CLIP_FSAR, config)
     save_weights(model.trained_state(), tmp_path / "model.safetensors")
-    loaded = load_model(backbone, CLIP_FSAR, config, tmp_path / "model.safetensors")
+    loaded = FewShotModel(load_backbone(backbone), CLIP_FSAR, config)
+    load_weights(loaded, tmp_path / "model.safetensors")
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
     with pytest.raises(UserError, match="of another backbone or method"):
@@ -112,7 +113,7 @@ def test_support_and_queries_meet_batch_norm_apart(weights, apart):
     model.set_training_text(model.backbone.encode_text(["a star", "a heart"]))
     visual = copy.deepcopy(model.backbone.visual)
     videos = torch.randint(0, 256, (2 * 1 + 2 * 3, 2, 64, 64, 3), dtype=torch.uint8)
-    losses = model(videos, torch.arange(2), shot=1, video_text_weight=0.0, apart=apart)
+    losses = model(videos, torch.arange(2), shot=1, loss_weights={}, apart=apart)
     losses.total.backward()
 
     pixels = model.backbone.normalise(videos)
@@ -133,11 +134,11 @@ def test_without_batch_norm_an_episode_is_one_call(weights, monkeypatch):
     model = FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), PLAIN, HeadConfig())
     model.set_training_text(model.backbone.encode_text(["a star", "a heart"]))
     encode, seen = model.backbone.forward, []
-    monkeypatch.setattr(model.backbone, "forward", lambda videos: (seen.append(len(videos)), encode(videos))[1])
+    monkeypatch.setattr(model.backbone, "forward", lambda videos, gives: (seen.append(len(videos)), encode(videos))[1])
     videos = torch.randint(0, 256, (6, 2, 64, 64, 3), dtype=torch.uint8)
     for training in (True, False):  # in evaluation mode BatchNorm normalises by no batch, like other layers
         model.train(training)
-        model(videos, torch.arange(2), shot=1, video_text_weight=0.0)
+        model(videos, torch.arange(2), shot=1, loss_weights={})
     assert seen == [2, 4, 6]
 
 
@@ -153,7 +154,7 @@ def test_activations_computed_again_change_nothing(weights):
         features = backbone(videos)
         followed.after_task(0, 1)
         features.square().sum().backward()
-        followed.finish(Fabric(accelerator="cpu", devices=1), 1)
+        followed.finish(make_fabric("cpu", "tf32"), 1)
         gradients.append({n: p.grad for n, p in backbone.visual.named_parameters()})
         statistics.append({n: b for n, b in backbone.visual.named_buffers() if "running" in n})
     for first, second in (gradients, statistics):

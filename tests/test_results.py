@@ -1,5 +1,6 @@
 """The table and the figure."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
-from fsar.results.published import published_result, published_results
+from fsar.results.over_deals import write_over_deals
+from fsar.results.published import FOOTNOTE, published_result, published_results
 from fsar.results.table import COLUMNS, write_tables
 
 
@@ -152,6 +154,36 @@ def test_published_figures_have_sources_and_none_is_doubled_within_one():
     assert table["source"].str.len().gt(5).all() and table["accuracy"].between(0, 100).all()
     assert not table.duplicated(["method", "backbone", "benchmark", "way", "shot", "source"]).any()
     assert published_result("CLIP-FSAR", "CLIP-RN50", "hmdb51", 5, 2) is None
+    at = ["method", "backbone", "benchmark", "way", "shot"]
+    second_hand = table[table["quoted"]]
+    assert {"TEAM", "LGA"} <= set(second_hand["method"]) and "CLIP-FSAR" not in set(second_hand["method"])
+    assert second_hand["source"].str.contains("check against the paper").all()
+    read = table[~table["quoted"]].groupby(at).head(1)[at].assign(read=True)
+    first = table.drop_duplicates(at).merge(read, how="left")
+    assert not (first["quoted"] & first["read"].eq(True)).any()  # what was read itself comes first
+
+
+def test_what_is_quoted_second_hand_is_marked_wherever_it_is_shown(tmp_path):
+    files = [predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25, method="team")]
+    own = {"method": "team", "title": "TEAM", "published_method": "TEAM", "published_backbone": "INet-RN50"}
+    rows = [setting(files, **own), setting(files, **own, benchmark="ssv2_small", inductive=False)]
+    write_tables(rows, tmp_path / "table.csv", tmp_path / "table.md")
+    table = pd.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
+    assert table["published"].tolist() == ["62.8", ""] and table["published_quoted"].tolist() == ["yes", ""]
+    assert table["inductive"].tolist() == ["yes", "no"]
+    assert "62.8 ‡" in (tmp_path / "table.md").read_text() and FOOTNOTE in (tmp_path / "table.md").read_text()
+    layout = next(layout for layout in layouts(rows) if layout.name == "table2")
+    paths = [tmp_path / f"table2.{suffix}" for suffix in ("csv", "md", "tex")]
+    write_layout(layout, rows, *paths)
+    row = pd.read_csv(paths[0], dtype=str).set_index(["backbone", "method", "figures"]).sort_index()
+    assert row.loc["INet-RN50", "TEAM"]["HMDB51 1-shot"].to_dict() == {
+        "published": "62.8 ‡",
+        "ours": "80.0 ± 2.8",
+        "difference": "+17.2 ‡",
+    }
+    assert FOOTNOTE in paths[1].read_text()
+    latex = paths[2].read_text()
+    assert r"62.8 $\ddagger$" in latex and r"$\ddagger$: Second-hand" in latex and "‡" not in latex
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):
@@ -178,14 +210,17 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
         "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},
         "environment": {"torch": "2.15.0"},
-        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/model/head.py"]}],
+        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/model/heads/clip_fsar.py"]}],
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
     rows = [
         setting([predictions(tmp_path / f"{shot}.parquet", [5, 4, 3, 4] * 25, shot=shot)], shot=shot) for shot in (1, 5)
     ]
     licences = {"videos": "CC BY 4.0", "weights": "MIT"}
-    write_model_card(tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", licences, tmp_path / "README.md")
+    source = {"code": "someone/code, commit 1", "deviations": "another norm", "code_selection": "best on test"}
+    write_model_card(
+        tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", source, licences, tmp_path / "README.md"
+    )
     card = ModelCard.load(tmp_path / "README.md")
     found = [(result.metric_value, result.dataset_config) for result in card.data.eval_results]
     assert found == [(80.0, "5-way 1-shot, CLIP-FSAR"), (80.0, "5-way 5-shot, CLIP-FSAR")]
@@ -199,6 +234,65 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "2.15.0",
         "CC BY 4.0",
         "MIT",
-        "head.py",
+        "clip_fsar.py",
+        "someone/code, commit 1",
+        "another norm",
+        "best on test; here: best on the validation classes",
+        "inductive: yes",
     ):
         assert expected in card.text, expected
+
+
+def deals_of_two_methods(folder):
+    """Two deals, two backbones, two seeds: the second method is ahead by 4, 8, … percentage points, and once behind."""
+    rows = []
+    for deal in ("one", "two"):
+        for backbone in ("a", "b"):
+            files = {"otam": [], "clip-fsar": []}
+            for seed in (1, 2):
+                ahead = {("one", "a", 1): 1, ("two", "b", 2): -1}.get((deal, backbone, seed), 2)
+                right = 10 if deal == "one" else 20  # of 25 queries in five episodes
+                for method, total in (("otam", right), ("clip-fsar", right + ahead)):
+                    each = [total // 5 + (number < total % 5) for number in range(5)]
+                    files[method].append(
+                        predictions(folder / f"{deal}{backbone}{seed}{method}.parquet", each, method=method)
+                    )
+            for method, title in (("otam", "OTAM"), ("clip-fsar", "CLIP-FSAR")):
+                place = {"benchmark": deal, "backbone": backbone, "method": method, "title": title}
+                rows.append(setting(files[method], seeds=(1, 2), **place))
+    return rows
+
+
+def test_differences_are_taken_on_each_deal_and_averaged_over_them(tmp_path):
+    rows = deals_of_two_methods(tmp_path)
+    frozen = [predictions(tmp_path / "frozen.parquet", [1, 1, 1, 1, 1], method="clip-freeze")]
+    for row in rows[::2]:
+        place = {"benchmark": row.benchmark, "backbone": row.backbone, "method": "clip-freeze", "title": "CLIP-Freeze"}
+        rows.append(setting(frozen, seeds=(), **place))
+    write_over_deals(rows, tmp_path / "over_deals.csv", tmp_path / "over_deals.md")
+    table = pd.read_csv(tmp_path / "over_deals.csv", keep_default_na=False).set_index(["method", "minus"])
+    gain = table.loc["CLIP-FSAR", "OTAM"]
+    # By deal (4 + 3 · 8) / 4 = 7 and (3 · 8 − 4) / 4 = 5; by backbone the same.
+    assert (gain["mean"], gain["lowest"], gain["highest"], gain["above_zero"]) == (6, -4, 8, "7 of 8")
+    assert float(gain["over_deals"]) == pytest.approx(stats.t.ppf(0.975, 1), abs=0.01)
+    assert float(gain["over_backbones"]) == pytest.approx(stats.t.ppf(0.975, 1), abs=0.01)
+    assert gain[["deals", "backbones", "seeds"]].tolist() == [2, 2, 2]
+    plain = table.loc["OTAM", ""]
+    assert (plain["mean"], plain["above_zero"]) == (60, "") and float(plain["over_deals"]) > 100
+    # What is not trained has one accuracy for all seeds.
+    trained = table.loc["CLIP-Freeze", "CLIP-FSAR"]
+    assert (trained["mean"], trained["above_zero"], trained["seeds"]) == (20 - 66, "0 of 4", 1)
+    assert "7 of 8" in (tmp_path / "over_deals.md").read_text()
+
+
+def test_tables_have_the_interval_over_trainings_where_there_are_several(tmp_path):
+    files = [predictions(tmp_path / "1.parquet", [5, 4] * 20), predictions(tmp_path / "2.parquet", [4, 4] * 20)]
+    paths = [tmp_path / f"main.{suffix}" for suffix in ("csv", "md", "tex")]
+    for rows, text in ((setting(files, seeds=(1, 2)), "85.0 ± 1.6 ± 63.5"), (setting(files[:1]), "90.0 ± 3.2")):
+        rows = [replace(rows, benchmark="mine")]
+        write_layout(layouts([*rows])[5], rows, *paths)
+        assert pd.read_csv(paths[0])["mine 1-shot"].tolist() == [text]
+        assert (
+            ("over trainings" in paths[1].read_text()) == ("over trainings" in paths[2].read_text()) == (len(text) > 12)
+        )
+        assert text.replace("±", r"$\pm$") in paths[2].read_text()

@@ -47,7 +47,7 @@ def test_the_workflow_is_a_module_of_another(repository, tmp_path):
     shutil.copytree(project / "profiles", other / "profiles")
     base, tiny = (yaml.safe_load((project / name).read_text()) for name in ("config.yaml", "configs/tiny.yaml"))
     values = base | {"run": base["run"] | tiny["run"] | {"methods": ["clip-freeze"], "shots": [1]}}
-    values |= {"small_clip": tiny["small_clip"], "benchmarks": base["benchmarks"] | tiny["benchmarks"]}
+    values |= {"small_clips": tiny["small_clips"], "benchmarks": base["benchmarks"] | tiny["benchmarks"]}
     (other / "mine.yaml").write_text(yaml.safe_dump(values))
     snakemake(other)
     assert (other / "best.txt").read_text().splitlines()[1].startswith("tiny,small-clip,CLIP-Freeze")

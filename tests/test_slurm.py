@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -146,6 +147,30 @@ def test_a_job_killed_by_memory_is_given_more(project, script):
     assert [job["MinMemoryNode"] for job in attempts] == ["150M", "3000M"]
     assert attempts[0]["JobState"] in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
     assert attempts[1]["JobState"] == "COMPLETED"
+
+
+def test_a_training_on_two_nodes_is_that_of_one(project):
+    """Its processes are started by srun, one on each node; the nodes here are one machine under two names."""
+    before = {job["JobId"] for job in jobs()}
+    arguments = longer(project, 12, "one-node.yaml")
+    snakemake(project, MODEL, *site(project), *arguments)
+    metrics = project / Path(MODEL).with_name("metrics.parquet")
+    one = pd.read_parquet(metrics)
+    values = yaml.safe_load((project / "one-node.yaml").read_text())
+    values["device"] = "cpu"
+    values["benchmarks"]["tiny"]["training"]["nodes"] = 2
+    (project / "two-nodes.yaml").write_text(yaml.safe_dump(values))
+    (project / MODEL).unlink()
+    # They find one another by the first node's name, which stands for no machine here.
+    several = site(project, "several", slurm_partition="several", mem_mb=1200)
+    snakemake(project, MODEL, *several, "--configfile", "two-nodes.yaml", MASTER_ADDR="127.0.0.1")
+    [_, trained] = trainings(before)
+    assert (trained["NumNodes"], trained["NumTasks"], trained["Partition"]) == ("2", "2", "several")
+    two = pd.read_parquet(metrics)
+    assert list(two["iteration"]) == list(one["iteration"]) == list(range(2, 13, 2))
+    np.testing.assert_allclose(two["loss"][:2], one["loss"][:2], rtol=1e-4)
+    log = next(project.glob("logs/train_model/tiny-*.log")).read_text()
+    assert log.count("best on validation") == 1 and "MEMBER: 2/2" not in log  # one process speaks
 
 
 def test_ctrl_c_cancels_the_jobs(project, held):

@@ -6,30 +6,36 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig, head_section
 from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
+from fsar.evaluation import encode_videos as encode_module
+from fsar.fabric import make_fabric
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import MODELS
+from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
+from fsar.training import fit as fit_module
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
-from fsar.training.fit import TrainingFiles, TrainingJob, fit
+from fsar.training.fit import TrainingFiles, TrainingJob, fit, make_optimizer
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.schedule import learning_rate
+from fsar.training.validation import Validation
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
@@ -45,6 +51,39 @@ def test_the_published_schedule():
     assert learning_rate(0, TrainingConfig(warmup_iterations=0)) == 1e-5
 
 
+def test_schedules_of_other_methods():
+    plain = {"learning_rate": 1.0, "warmup_from": 0.0, "warmup_iterations": 0}
+    stepped = TrainingConfig(milestones=[3, 5, 7], factors=[0.5, 0.1, 0.01], iterations=10, **plain)
+    assert [learning_rate(i, stepped) for i in (0, 2, 3, 4, 5, 6, 7, 9)] == [1, 1, 0.5, 0.5, 0.1, 0.1, 0.01, 0.01]
+    cosine = TrainingConfig(schedule="cosine", iterations=100, **plain)
+    np.testing.assert_allclose([learning_rate(i, cosine) for i in (0, 25, 50, 100)], [1, 0.5 + 0.5**1.5, 0.5, 0])
+    assert list(TrainingConfig(factors=[0.5]).problems()) == ["factors are 1, but milestones 2: one for each"]
+
+
+def test_optimizers_of_other_methods():
+    """One step from a gradient of 1, with weight decay: as each is defined."""
+
+    def step(**config):
+        parameter = torch.nn.Parameter(torch.tensor([2.0]))
+        settings = TrainingConfig(learning_rate=0.1, warmup_from=0.0, **config)
+        optimizer = make_optimizer([{"params": [parameter], "factor": 1.0, "weight_decay": 0.5}], settings)
+        for _ in range(2):
+            parameter.grad = torch.tensor([1.0])
+            optimizer.step()
+        return parameter.item()
+
+    sgd = 2 - 0.1 * 2  # the gradient and half the weight
+    assert step(optimizer="sgd") == pytest.approx(sgd - 0.1 * (1 + 0.5 * sgd))
+    assert step(optimizer="sgd", momentum=0.9) == pytest.approx(sgd - 0.1 * (1 + 0.5 * sgd + 0.9 * 2))
+    first = 2 - 0.1 * (2 + 0.9 * 2)
+    assert step(optimizer="sgd", momentum=0.9, nesterov=True) == pytest.approx(
+        first - 0.1 * (1 + 0.5 * first + 0.9 * (1 + 0.5 * first + 0.9 * 2))
+    )
+    assert step(optimizer="adam") == pytest.approx(1.8, abs=1e-3)  # a step is as long as the learning rate
+    assert step(optimizer="adamw") == pytest.approx((2 * 0.95 - 0.1) * 0.95 - 0.1, abs=1e-6)
+    assert step(optimizer="adam", epsilon=1e3) == pytest.approx(2, abs=1e-3)
+
+
 def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_path):
     data = tmp_path / "data.parquet"
     data.write_text("1")
@@ -55,9 +94,10 @@ def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_pat
         return Checkpoint(tmp_path / "last.pt", identity(settings, [data]), {"fit.py": code, "head.py": "1"})
 
     assert checkpoint().load() is None
-    checkpoint().save({"step": 7, "other_code": []})
+    with checkpoint() as writing:
+        writing.save({"step": 7, "other_code": []})
     assert checkpoint().load()["step"] == 7
-    assert checkpoint(workers=4, threads=9, devices=2, checkpoint_every=3).load()["step"] == 7  # how it is run
+    assert checkpoint(workers=4, threads=9, devices=2, checkpoint_minutes=3).load()["step"] == 7  # how it is run
     assert checkpoint(queries=5).load()["step"] == 7  # its default, said aloud
     with pytest.raises(
         UserError, match=r"(?s)last\.pt \(stopped at step 7\).*training\.learning_rate: 0\.001 then, 0\.5 now"
@@ -74,10 +114,73 @@ def test_a_checkpoint_of_another_training_is_refused_with_the_difference(tmp_pat
 def test_other_code_is_told_and_recorded(tmp_path, caplog):
     checkpoint = {code: Checkpoint(tmp_path / "last.pt", {}, {"fit.py": code, "head.py": "1"}) for code in "12"}
     checkpoint["1"].save({"step": 7, "other_code": []})
+    checkpoint["1"].wait()
     assert checkpoint["1"].load()["other_code"] == [] and caplog.text == ""
     assert checkpoint["2"].load()["other_code"] == [{"step": 7, "files": ["fit.py"]}]
     assert "The code changed since step 7 of this training" in caplog.text and "fit.py" in caplog.text
     assert "head.py" not in caplog.text
+
+
+def test_a_state_is_written_beside_the_training_that_changes_it(tmp_path, monkeypatch):
+    save, go_on = torch.save, threading.Event()
+    monkeypatch.setattr(torch, "save", lambda *arguments: (go_on.wait(), save(*arguments)))
+    checkpoint, weights, moments = Checkpoint(tmp_path / "last.pt", {}, {}), torch.ones(3), [torch.ones(2)]
+    checkpoint.save({"step": 1, "model": {"weight": weights}, "moments": moments, "other_code": []})
+    weights.zero_()
+    moments[0].zero_()
+    moments.append(torch.ones(1))
+    assert not checkpoint.path.exists()
+    go_on.set()
+    checkpoint.wait()
+    state = checkpoint.load()
+    assert state["model"]["weight"].tolist() == [1, 1, 1] and [m.tolist() for m in state["moments"]] == [[1, 1]]
+
+
+def test_what_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    checkpoint = Checkpoint(tmp_path / "file/last.pt", {}, {})
+    checkpoint.save({"step": 1})
+    with pytest.raises(OSError):
+        checkpoint.save_best({"weight": torch.ones(1)}, 2)
+    checkpoint.save({"step": 2})
+    with pytest.raises(OSError), checkpoint:
+        pass
+
+
+def test_a_state_and_its_best_weights_belong_together_whenever_a_process_ends(tmp_path):
+    def state(step, best):
+        return {"step": step, "best": {"iteration": best}, "other_code": []}
+
+    def weights(value):
+        return {"weight": torch.full((3,), value)}
+
+    def after_a_crash():
+        """What another process finds, and the best weights that belong to it."""
+        found = Checkpoint(tmp_path / "last.pt", {}, {})
+        best = found.load()["best"]["iteration"]
+        found.export_best(best, tmp_path / "exported.safetensors")
+        return best, load_file(tmp_path / "exported.safetensors")["weight"][0]
+
+    checkpoint = Checkpoint(tmp_path / "last.pt", {}, {})
+    (tmp_path / "last.best-99.safetensors").touch()  # of a training whose checkpoint was deleted
+    checkpoint.save_best(weights(4.0), 4)
+    checkpoint.save(state(2, 4))
+    checkpoint.wait()
+    assert after_a_crash() == (4, 4.0)
+    checkpoint.save_best(weights(8.0), 8)
+    checkpoint.wait()
+    assert after_a_crash() == (4, 4.0)
+    checkpoint.save(state(4, 8))
+    checkpoint.wait()
+    assert after_a_crash() == (8, 8.0)
+    (tmp_path / "exported.safetensors").unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.best-8.safetensors", "last.pt"]
+    (tmp_path / "last.best-8.safetensors").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"last\.best-8\.safetensors, the best weights .* are missing"):
+        checkpoint.load()
+    (tmp_path / "elsewhere").rename(tmp_path / "last.best-8.safetensors")
+    checkpoint.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +205,20 @@ def world(tmp_path_factory):
     return folder
 
 
+SMALL = {
+    "clip_fsar": {"feed_forward": 64},
+    "trx": {"tuple_width": 16},
+    "strm": {"tuple_width": 16, "grid": 2},
+    "molo": {"feed_forward": 32},
+    "team": {"tokens": 4},
+}
+
+
 def job_and_files(world, name, model="clip-fsar", **training):
     """A small training job, and its files with the outputs in the folder `name`."""
     settings = {
         "way": 3, "queries": 1, "iterations": 12, "tasks_per_step": 2, "learning_rate": 1e-3, "warmup_from": 1e-4,
-        "warmup_iterations": 4, "milestones": [8], "validate_every": 4, "checkpoint_every": 2, "threads": 1,
+        "warmup_iterations": 4, "milestones": [8], "validate_every": 4, "checkpoint_minutes": 0, "threads": 1,
         "workers": 0,
     } | training  # fmt: skip
     job = TrainingJob(
@@ -116,7 +228,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
         components=MODELS[model],
         backbone=BackboneConfig(model="small-clip", weights=str(world / "clip.safetensors")),
         sampling=SamplingConfig(),
-        head=HeadConfig(feed_forward=64),
+        head=head_section(MODELS[model].head)(**SMALL.get(MODELS[model].head, {}), **dict(MODELS[model].fixed)),
         training=TrainingConfig(**settings),
         seed=1,
         data_seed=0,
@@ -178,9 +290,10 @@ def test_curves_for_tensorboard(uninterrupted, world):
 
 
 def test_the_same_run_gives_the_same_bytes(uninterrupted, world):
-    train(world, "again", workers=1, threads=2)
+    train(world, "again", workers=1, threads=2, deterministic=False)
     ours, again = (load_file(f / "model.safetensors") for f in (uninterrupted, world / "again"))
-    assert all(torch.equal(ours[name], again[name]) for name in ours)  # however the episodes are loaded
+    # However the episodes are loaded; and a CPU computes them in one way.
+    assert all(torch.equal(ours[name], again[name]) for name in ours)
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(uninterrupted, world, monkeypatch):
@@ -205,6 +318,57 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(uninterrupted, world, monkeypat
     assert results_of(world / "stopped") == results_of(uninterrupted)
     events = EventAccumulator(str(world / "tensorboard" / "stopped")).Reload()
     assert [event.step for event in events.Scalars("loss")] == [2, 4, 6, 8, 10, 12]
+
+
+def test_a_run_stopped_between_its_best_weights_and_the_state_goes_on_to_the_same_bytes(world, monkeypatch):
+    accuracies, save_best = [0.5, 0.6, 0.7], Checkpoint.save_best
+
+    def stop_at_the_second(self, weights, iteration):
+        save_best(self, weights, iteration)
+        if iteration == 8 and len(accuracies) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Validation, "accuracy", lambda *_: accuracies.pop(0))
+    whole = train(world, "improving").output
+    monkeypatch.setattr(Checkpoint, "save_best", stop_at_the_second)
+    accuracies[:] = [0.5, 0.6, 0.7]
+    with pytest.raises(KeyboardInterrupt):
+        train(world, "torn")
+    files = {path.name for path in (world / "checkpoints").iterdir() if path.name.startswith("torn")}
+    assert files == {"torn.pt", "torn.best-4.safetensors", "torn.best-8.safetensors"}
+    monkeypatch.setattr(Checkpoint, "save_best", save_best)
+    accuracies[:] = [0.6, 0.7]
+    train(world, "torn")
+    assert results_of(world / "torn") == results_of(whole) and accuracies == []
+    assert not [path for path in (world / "checkpoints").iterdir() if path.name.startswith("torn")]
+
+
+@pytest.mark.parametrize(("minutes", "steps"), [(0, [1, 2, 3, 4, 5]), (2.5, [3]), (60, [])])
+def test_checkpoints_come_by_time(world, monkeypatch, minutes, steps):
+    """Of six steps, here of a minute each."""
+    saved, now, step = [], [0.0], fit_module.train_step
+
+    def minute(*arguments):
+        now[0] += 60
+        return step(*arguments)
+
+    monkeypatch.setattr(fit_module, "train_step", minute)
+    monkeypatch.setattr(fit_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(Checkpoint, "save", lambda _, state: saved.append(state["step"]))
+    train(world, f"every {minutes} minutes", checkpoint_minutes=minutes, way=2, iterations=6, tasks_per_step=1)
+    assert saved == steps
+
+
+def test_validation_loads_its_videos_by_one_loader(world, monkeypatch):
+    made, loader = [], encode_module.DataLoader
+    monkeypatch.setattr(encode_module, "DataLoader", lambda *a, **k: made.append(loader(*a, **k)) or made[-1])
+    short = {"way": 2, "iterations": 2, "tasks_per_step": 1, "validate_every": 1}
+    files = train(world, "one loader", workers=1, threads=2, **short)
+    assert pd.read_parquet(files.output / "metrics.parquet")["val_accuracy"].notna().sum() == 2
+    assert len(made) == 1 and made[0].persistent_workers and not made[0].pin_memory
+    store = FrameStore(world, world / "index.parquet")
+    on_a_gpu = encode_module.load_clips(store, [], SamplingConfig(), 64, 0, torch.device("cuda"), 1)
+    assert on_a_gpu.pin_memory
 
 
 # A program of its own: further processes of a training start the same program again.
@@ -304,6 +468,20 @@ def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
     assert listed == episodes.video_ids_of(5) and len(listed) == 6
 
 
+def test_what_is_not_deterministic_is_an_error_that_names_the_key(world, monkeypatch):
+    forward = FewShotModel.forward
+
+    def chance(self, *arguments):
+        torch.zeros(2).put_(torch.tensor([0]), torch.ones(1))  # which has no such form on any device
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(FewShotModel, "forward", chance)
+    short = {"way": 2, "iterations": 1, "tasks_per_step": 1}
+    with pytest.raises(UserError, match=r"put_ cannot be computed .* Set training\.deterministic to false"):
+        train(world, "by chance", **short)
+    train(world, "by chance", deterministic=False, **short)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_loader_processes_give_the_same_episodes(world, workers):
     """In order, pixel for pixel, though their memory is used again and again."""
@@ -385,7 +563,7 @@ def test_running_statistics_are_those_of_tasks_one_after_the_other(calls):
         run(ours, task)
         followed.after_task(place, len(tasks))
         run(ours, task)  # as when activations are computed again
-    followed.finish(Fabric(accelerator="cpu", devices=1), len(tasks))
+    followed.finish(make_fabric("cpu", "tf32"), len(tasks))
     assert ours[0].num_batches_tracked == 4 * calls and ours[4].num_batches_tracked == 0
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
@@ -398,30 +576,58 @@ def test_running_statistics_are_those_of_tasks_one_after_the_other(calls):
         torch.testing.assert_close(ours.state_dict()[name], value)
 
 
+def test_running_statistics_wait_for_no_gpu():
+    """Nothing is read back between the first and the last task of a step."""
+
+    class Reads(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            read.append(function is torch.ops.aten._local_scalar_dense.default)
+            return function(*args, **(kwargs or {}))
+
+    read = []
+    model = torch.nn.Sequential(*(torch.nn.BatchNorm2d(3) for _ in range(3))).train()
+    followed = RunningStatistics(model)
+    with Reads():
+        for place in range(2):
+            followed.before_task()
+            model(torch.ones(2, 3, 4, 4))
+            followed.after_task(place, 2)
+        followed.finish(make_fabric("cpu", "tf32"), 2)
+    assert len(read) > 20 and not any(read)
+    with Reads():
+        followed.sums[0].item()
+    assert read[-1]  # as it would be seen
+
+
 def test_every_model_that_is_trained_trains_what_it_has(world):
     """The parts of each model's head, and first losses that no other model has: same episodes, same weights."""
     losses = {}
     for model, components in MODELS.items():
-        if not components.fine_tuned:
+        if not components.trained:
             continue
         files = train(world, model, model, iterations=2)
         trained = load_file(files.output / "model.safetensors")
         metrics = pd.read_parquet(files.output / "metrics.parquet")
         assert metrics["gradient_norm"].gt(0).all()
-        assert metrics["video_text_loss"].gt(0).all() == components.video_text_loss
-        parts = {
-            "temporal_transformer": components.temporal_transformer,
-            "scale": components.video_text_loss,
-            "metric": components.metric == "trx",
-        }
+        assert any(name.startswith("visual.") for name in trained) == (components.trains == "encoder")
         found = {name.split(".")[1] for name in trained if name.startswith("head.")}
-        assert found == {part for part, there in parts.items() if there}, model
-        losses[model] = tuple(metrics.loc[0, ["few_shot_loss", "video_text_loss"]])
+        if components.head == CLIP_FSAR_HEAD:
+            parts = {
+                "temporal_transformer": components.temporal_transformer,
+                "scale": components.video_text_loss,
+                "metric": components.metric == "trx",
+            }
+            assert found == {part for part, there in parts.items() if there}, model
+        else:
+            assert found and "for_training" not in found, model
+        terms = [name for name in metrics if name.endswith("_loss")]
+        assert metrics[terms].gt(0).all(axis=None), model
+        losses[model] = tuple(metrics.loc[0, terms])
     assert len(losses) > 5 and len(set(losses.values())) == len(losses), losses
 
 
 def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch):
-    precision = "bf16-mixed"  # fp16 needs a GPU
+    precision = "bf16-mixed"
     exact = pd.read_parquet(uninterrupted / "metrics.parquet")
     name = "bf16"
     saves, save = [], Checkpoint.save
@@ -440,6 +646,47 @@ def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch)
     assert list(rough["iteration"]) == list(exact["iteration"])
     assert rough["loss"][0] == pytest.approx(exact["loss"][0], rel=0.05)
     assert np.isfinite(rough["loss"]).all()
+
+
+def test_16_bits_scale_the_loss_and_leave_out_steps_that_overflow(world, monkeypatch):
+    """The first scale of 2¹⁶ is too much for these weights: until it fits, it is halved and nothing is trained."""
+    save, states = Checkpoint.save, {}
+
+    def keep(self, state):
+        save(self, state)
+        self.wait()
+        states[state["step"]] = self.load()
+        if stop == state["step"]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", keep)
+    settings, stop = (
+        {"way": 2, "iterations": 7, "tasks_per_step": 1, "validate_every": 1000, "precision": "16-mixed"},
+        0,
+    )
+    whole = train(world, "16 bits", **settings).output
+    metrics = pd.read_parquet(whole / "metrics.parquet")
+    finite = np.isfinite(metrics["gradient_norm"])
+    scale, weights = 2.0**16, load_file(world / "clip.safetensors")["visual.conv1.weight"]
+    for step, state in states.items():
+        scale *= 1 if finite[step - 1] else 0.5
+        trained = state["model"]["visual.conv1.weight"]
+        assert state["precision"]["scale"] == scale and torch.equal(trained, weights) is not finite[step - 1]
+        weights = trained
+    first = finite.argmax()
+    assert 0 < first < 5 and np.isfinite(metrics["loss"]).all() and len(states) == 6
+    # Losses and gradients of the first step that counts, unscaled, are those of 32 bits with the same weights.
+    settings |= {"learning_rate": 1e-12, "warmup_from": 0.0, "iterations": int(first) + 1, "precision": "32-true"}
+    exact = pd.read_parquet(train(world, "32 bits", **settings).output / "metrics.parquet")
+    for column, tolerance in (("loss", 0.05), ("gradient_norm", 0.1)):
+        assert metrics[column][first] == pytest.approx(exact[column][first], rel=tolerance)
+    settings |= {"learning_rate": 1e-3, "warmup_from": 1e-4, "iterations": 7, "precision": "16-mixed"}
+    stop = int(first) + 1
+    with pytest.raises(KeyboardInterrupt):
+        train(world, "16 bits, stopped", **settings)
+    stop = 0
+    train(world, "16 bits, stopped", **settings)
+    assert results_of(world / "16 bits, stopped") == results_of(whole)
 
 
 def test_computing_activations_again_trains_the_same(uninterrupted, world):

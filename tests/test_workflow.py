@@ -6,13 +6,20 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import load_file
 
+from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
-from tests.workflow import TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS
+from fsar.results.pictures import write_pictures
+from tests.test_index import Targets
+from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +103,34 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
         methods.write_text(before)
 
 
+@pytest.mark.slow
+def test_every_other_method_goes_through_the_workflow(finished):
+    """A model per test shot where that is asked, and features of the backbone alone for a head alone."""
+    others = [name for name, method in METHODS.items() if method.components.head != CLIP_FSAR_HEAD]
+    arguments = overlay(finished, "methods.yaml", run={"methods": [*others, "clip-fsar-head"]})
+    values = yaml.safe_load((finished / "methods.yaml").read_text())
+    tiny = values["benchmarks"]["tiny"]
+    tiny["heads"] = {"trx": {"tuple_width": 16}, "strm": {"tuple_width": 16, "grid": 2}, "team": {"tokens": 4}}
+    tiny["training_of_model"] = {"hyrsm": {"shot": "tested"}, "team": {"optimizer": "sgd", "momentum": 0.9}}
+    (finished / "methods.yaml").write_text(yaml.safe_dump(values))
+    snakemake(finished, TABLE, *arguments)
+    table = pd.read_csv(finished / TABLE)
+    assert set(table["method"]) == {METHODS[name].title for name in (*others, "clip-fsar-head")}
+    assert len(table) == 2 * (len(others) + 1) and set(table["selection"]) == {"val"}
+    models = finished / "results/models/tiny/small-clip"
+    assert {path.name for path in (models / "hyrsm").iterdir()} == {"shot1-seed1", "shot2-seed1"}
+    assert {path.name for path in (models / "molo").iterdir()} == {"shot1-seed1"}
+    head_alone = load_file(models / "clip-fsar-head/shot1-seed1/model.safetensors")
+    assert head_alone and all(name.startswith("head.") for name in head_alone)
+    assert not (finished / "results/features/tiny/small-clip/clip-fsar-head").exists()
+    assert (finished / "results/features/tiny/small-clip/molo/seed1/test.safetensors").is_file()
+    assert "Nothing to be done" in snakemake(finished, TABLE, *arguments)
+
+
 def test_how_a_training_is_run_trains_nothing_again(finished):
     arguments = overlay(finished, "workers.yaml")
     values = yaml.safe_load((finished / "workers.yaml").read_text())
-    values["benchmarks"]["tiny"]["training"] |= {"checkpoint_every": 5, "activation_checkpointing": True}
+    values["benchmarks"]["tiny"]["training"] |= {"checkpoint_minutes": 5, "activation_checkpointing": True}
     values["head"] = {"text_weight": 0.5}
     (finished / "workers.yaml").write_text(yaml.safe_dump(values))
     rules = rules_to_run(finished, *arguments)
@@ -125,6 +156,38 @@ def test_tables_and_figures(finished):
     )
 
 
+def test_the_page_of_results_and_what_the_terminal_says(finished):
+    page, targets = (finished / "results/index.html").read_text(), Targets()
+    targets.feed(page)
+    assert all(source.startswith("data:image/") for source in targets.loaded)  # it loads nothing
+    links = [unquote(link) for link in targets.links if not link.startswith("#")]
+    assert [link for link in links if not (finished / "results" / link).is_file()] == []
+    made = {path.relative_to(finished / "results") for path in finished.glob("results/**/*") if path.is_file()}
+    kinds = ("figures", "tables", "statistics", "predictions")
+    assert {path for path in made if path.parts[0] in kinds} <= set(map(Path, links))
+    said = min(finished.glob(".snakemake/log/*.log")).read_text()
+    assert "Time left: " in said and "CLIP-FSAR + text     small-clip" in said and "\nresults/index.html\n" in said
+
+
+def test_the_pictures_of_the_readme(finished, repository, tmp_path):
+    results, first, second = tmp_path / "results", tmp_path / "first", tmp_path / "second"
+    with pytest.raises(UserError, match="make table"):
+        write_pictures(results, first)
+    for kind in ("data", "figures"):
+        shutil.copytree(finished / "results" / kind, results / kind)
+        for path in (results / kind).glob("*tiny*"):
+            path.rename(path.with_name(path.name.replace("tiny", "demo")))
+    for folder in (first, second):
+        write_pictures(results, folder)
+    names = {path.name for path in first.iterdir()}
+    assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+    committed = repository / "docs/pictures"
+    assert names == {path.name for path in committed.iterdir()}
+    assert (first / "way.svg").read_bytes() == (committed / "way.svg").read_bytes()
+    assert set(re.findall(r"docs/pictures/([\w.]+)", (repository / "README.md").read_text())) == names
+    assert sum(path.stat().st_size for path in committed.iterdir()) < 400_000
+
+
 def test_a_figure_is_drawn_again_from_its_data(finished, tmp_path):
     data, mine = finished / "results/figures/accuracy.parquet", tmp_path / "mine.pdf"
     command = [sys.executable, "-m", "fsar.results.figures.drawing", "accuracy", str(data), str(mine)]
@@ -145,7 +208,7 @@ def test_the_archive_is_enough_for_a_reviewer(finished, tmp_path):
     assert table["accuracy"].item() == round(100 * (predictions["label"] == predictions["predicted"]).mean(), 2)
     resolved = yaml.safe_load((tmp_path / "results/config.yaml").read_text())
     assert resolved["episodes"]["test"] == 10000 and resolved["benchmarks"]["tiny"]["episodes"]["test"] == 60
-    for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/run.html"):
+    for name in ("data/tiny/episodes/test-3way-1shot.parquet", "environment.txt", "README.md", "results/index.html"):
         assert (tmp_path / name).exists()
     before = archive.read_bytes()
     archive.unlink()
@@ -214,7 +277,7 @@ def test_another_shot_costs_only_evaluations(finished):
     arguments = overlay(finished, "more shots.yaml", run={"shots": [1, 2, 3]})
     assert rules_to_run(finished, *arguments) == {
         "draw_episodes", "evaluate_model", "write_tables", "write_layouts", "write_statistics", "draw_figure",
-        "write_model_card", "describe_run", "all",
+        "write_model_card", "write_index", "all",
     }  # fmt: skip
     assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate_model:") == 3  # each model
 

@@ -2,28 +2,36 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, load
-from fsar.evaluation.features import encode_split
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, head_section, load
+from fsar.evaluation.features import encode_split, load_encoder
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.backbone import load_backbone
+from fsar.model.methods import Components
 
 with logged(snakemake.log[0], measured=True):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
     config = load(snakemake.config)
     with own_gpus(1, config.device):
-        backbone = load_backbone(BackboneConfig(**params.backbone))
-        if files.trained:
-            backbone.load_visual(Path(files.trained[0]))
+        # Empty where frame features are kept, whatever the head is.
+        components = Components(**params.head.get("components", {}))
+        sampling = SamplingConfig(**params.sampling)
         encode_split(
-            backbone,
+            load_encoder(
+                load_backbone(BackboneConfig(**params.backbone)),
+                components,
+                head_section(components.head)(**params.head.get("settings", {})),
+                sampling.frames,
+                Path(files.trained[0]) if files.trained else None,
+            ),
             Path(files.manifest),
             Path(files.index),
             "test",
-            SamplingConfig(**params.sampling),
+            sampling,
             TextConfig(**params.text),
             params.data_seed,
             config.device,
+            TrainingConfig(**params.training).float32,
             config.settings(names.benchmark, "training", names.backbone).threads,
             Path(snakemake.output.features),
         )

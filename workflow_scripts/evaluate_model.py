@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from fsar.config import HeadConfig, load
+from fsar.config import head_section, load
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.gpus import own_gpus
 from fsar.job import logged
-from fsar.model.head import load_head
+from fsar.model.heads.load import load_head
 from fsar.model.methods import Components
 
 with logged(snakemake.log[0]):
@@ -15,9 +15,10 @@ with logged(snakemake.log[0]):
     pairs = zip(params.tests, files.episodes, strict=True)
     features = Path(files.features)
     trained = Path(files.trained[0]) if files.trained else None
+    components = Components(**params.components)
     with own_gpus(1, config.device):
         evaluate_model(
-            load_head(Components(**params.components), HeadConfig(**params.head), features, trained),
+            load_head(components, head_section(components.head)(**params.head), features, trained),
             [PlannedTest(**test, episodes=Path(episodes)) for test, episodes in pairs],
             features,
             Path(snakemake.output.predictions),

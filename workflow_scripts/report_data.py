@@ -1,4 +1,4 @@
-"""Report a benchmark's data: a page, a table of all videos, a contact sheet."""
+"""Report a benchmark's data: a page, a table of all videos, frames of each class."""
 
 from pathlib import Path
 
@@ -15,6 +15,6 @@ with logged(snakemake.log[0]):
         snakemake.params.seed,
         page=Path(output.page),
         videos=Path(output.videos),
-        sheet=Path(output.sheet),
+        strips_of_classes=Path(output.strips),
         counts=Path(output.counts),
     )

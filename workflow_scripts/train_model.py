@@ -2,48 +2,50 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig, load
-from fsar.gpus import own_gpus
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, head_section, load
+from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
 from fsar.model.methods import Components
+from fsar.nodes import is_task, start_tasks
 from fsar.plan.code import code_checksums
 from fsar.plan.plan import SCRIPTS, model_files
-from fsar.training.fit import TrainingFiles, TrainingJob, fit
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
     # How the job is run is no parameter: another number of workers trains nothing again.
     config = load(snakemake.config)
     execution = config.settings(names.benchmark, "training", names.backbone).execution()
-    backbone = BackboneConfig(**params.backbone)
+    set_cublas_workspace(execution["deterministic"])
+    from fsar.training.fit import TrainingFiles, TrainingJob, fit  # which imports PyTorch
+
+    backbone, components = BackboneConfig(**params.backbone), Components(**params.components)
     job = TrainingJob(
         model=names.model,
         benchmark=names.benchmark,
         backbone_name=names.backbone,
-        components=Components(**params.components),
+        components=components,
         backbone=backbone,
         sampling=SamplingConfig(**params.sampling),
         text=TextConfig(**params.text),
-        head=HeadConfig(**params.head),
-        training=TrainingConfig(**params.training, **execution),
+        head=head_section(components.head)(**params.head),
+        training=TrainingConfig(**{**params.training, "shot": int(names.shot)}, **execution),
         seed=int(names.seed),
         data_seed=params.data_seed,
         device=config.device,
         frames=config.settings(names.benchmark, "frames"),
     )
-    with own_gpus(job.training.devices, job.device):
-        fit(
-            job,
-            TrainingFiles(
-                manifest=Path(files.manifest),
-                index=Path(files.index),
-                episodes=Path(files.episodes),
-                code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, job.components)),
-                decisive=[
-                    Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)
-                ],
-                output=Path(snakemake.output.weights).parent,
-                checkpoint=Path(params.checkpoint),
-                curves=Path("logs", job.training.logger, params.curves),
-            ),
-        )
+    training_files = TrainingFiles(
+        manifest=Path(files.manifest),
+        index=Path(files.index),
+        episodes=Path(files.episodes),
+        code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, job.components)),
+        decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)],
+        output=Path(snakemake.output.weights).parent,
+        checkpoint=Path(params.checkpoint),
+        curves=Path("logs", job.training.logger, params.curves),
+    )
+    if job.training.nodes > 1 and not is_task():
+        start_tasks(job.training.nodes, job.training.devices, job.training.threads)
+    else:
+        with own_gpus(job.training.devices, job.device):
+            fit(job, training_files)

@@ -12,6 +12,7 @@ with logged(snakemake.log[0]):
         params.settings,
         params.title,
         params.citation,
+        params.source,
         params.licences,
         Path(snakemake.output.card),
     )

@@ -18,6 +18,7 @@ from fsar.config.sections import (
     SourcesConfig,
     TextConfig,
     TrainingConfig,
+    head_section,
     is_weights_file,
 )
 from fsar.sources.split_lists import SPLITS
@@ -40,6 +41,7 @@ __all__ = [
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",
+    "head_section",
     "is_weights_file",
     "load",
 ]

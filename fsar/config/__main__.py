@@ -1,4 +1,4 @@
-"""`python -m fsar.config schema` and `python -m fsar.config docs` print what is generated from the declared keys."""
+"""`python -m fsar.config schema`, `docs` or `methods` prints or writes what is generated from keys and records."""
 
 import sys
 

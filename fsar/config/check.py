@@ -8,7 +8,7 @@ from fsar.config.merge import Config
 from fsar.config.messages import message, nearest
 from fsar.config.sections import DEMO_CLASSES, DemoSource, PublishedSource
 from fsar.errors import UserError
-from fsar.model.methods import METHODS, MODELS
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.split_lists import SPLITS, split_lists
 
@@ -136,7 +136,7 @@ def wrong_references(config: Config) -> Iterable[str]:
                     )
         for backbone, models in settings.trained.items():
             for model in models:
-                if not MODELS[model].fine_tuned:
+                if not MODELS[model].trained:
                     where = f"benchmarks.{benchmark}.trained.{backbone}.{model}"
                     yield f"{where} gives weights for a model that is not trained"
 
@@ -173,9 +173,13 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     for backbone in config.run.backbones:
         yield from _wrong_methods(config, benchmark, backbone)
     for backbone in config.backbones_used(benchmark):
-        training = config.settings(benchmark, "training", backbone)
-        for problem in training.problems():
-            yield f"training of {backbone} on benchmark {benchmark!r}: {problem}"
+        told: set[str] = set()  # of all models, and so of each
+        for model in (None, *config.trained_here(benchmark, backbone)):
+            training = config.settings(benchmark, "training", backbone, model)
+            for problem in training.problems():
+                if problem not in told:
+                    yield f"training of {model or 'models'} on {backbone}, benchmark {benchmark!r}: {problem}"
+                told.add(problem)
     stored = config.settings(benchmark, "frames")
     if stored.decoder == "ffmpeg" and not stored.antialias:
         yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"
@@ -211,8 +215,12 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
     frames = config.settings(benchmark, "sampling").frames
     for method in methods:
-        if METHODS[method].components.metric == "trx" and frames < 3:
-            yield f"method {method!r} compares triples of frames, but sampling.frames is {frames}"
+        needed, why = _frames_needed(config, benchmark, METHODS[method].model)
+        if needed > frames:
+            yield (
+                f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
+                f"nearest valid value is {needed}"
+            )
     reading = [method for method in methods if METHODS[method].reads_text]
     if reading and not config.backbones[backbone].has_text:
         others = ", ".join(method for method in METHODS if not METHODS[method].reads_text)
@@ -221,6 +229,17 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
             f"{'needs' if len(reading) == 1 else 'need'} on benchmark {benchmark!r}; "
             f"name others in backbones.{backbone}.methods: {others}"
         )
+
+
+def _frames_needed(config: Config, benchmark: str, model: str) -> tuple[int, str]:
+    """Return how many frames of a video a model needs at least, and why."""
+    parts = MODELS[model]
+    if parts.head == "molo":
+        return 2, "looks at differences of frames"
+    if parts.head == CLIP_FSAR_HEAD:
+        return (3, "compares triples of frames") if parts.metric == "trx" else (1, "")
+    longest = max(getattr(config.head_settings(benchmark, model), "cardinalities", [1]))
+    return longest, f"compares tuples of {longest} frames (heads.{parts.head}.cardinalities)"
 
 
 def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:

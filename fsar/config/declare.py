@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 # Keys that say only how a job is run: a change of them makes nothing again.
 NOTHING: tuple[str, ...] = ()
 # What lists the rows of the comparison. Stages are named as the rules are.
-ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "describe_run")
+ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "write_index")
 # What a model computes: its training, the features of the videos it is tested on, and what it says of a user's clips.
 MODEL = ("train_model", "encode_features", "predict_clips")
 # The model after the backbone, which is applied to features.

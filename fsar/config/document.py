@@ -1,9 +1,10 @@
-"""What is generated from the declared keys: the JSON schema of config.yaml and docs/config.md."""
+"""What is generated: the JSON schema of config.yaml and docs/config.md, from the declared keys; docs/methods.md."""
 
 import argparse
 import json
 from typing import Any
 
+from fsar.config import methods_page
 from fsar.config.merge import Config
 
 
@@ -15,7 +16,7 @@ def schema() -> dict[str, Any]:
 MAKES_AGAIN = (
     "*Makes again* names the rules whose results a key decides. What is made from those follows: another learning rate",
     "makes the models again, then their features, tests and tables. Keys with *nothing* say only how a job is run, or",
-    "where a file is that is fetched once. A value that equals its default leaves no trace. `describe_run`, which",
+    "where a file is that is fetched once. A value that equals its default leaves no trace. `write_index`, which",
     "prints the config, follows every key that decides anything.",
 )
 
@@ -78,8 +79,15 @@ def _range(value: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the JSON schema of config.yaml, or docs/config.md."""
-    parser = argparse.ArgumentParser(prog="fsar config", description="Print what is generated from the keys.")
-    parser.add_argument("what", choices=["schema", "docs"], help="the JSON schema of config.yaml, or docs/config.md")
+    """Print the JSON schema of config.yaml, or docs/config.md, or put the tables of docs/methods.md into it."""
+    parser = argparse.ArgumentParser(prog="fsar config", description="Print what is generated from keys and records.")
+    parser.add_argument(
+        "what",
+        choices=["schema", "docs", "methods"],
+        help="the JSON schema of config.yaml, or docs/config.md; methods writes the tables in docs/methods.md anew",
+    )
     what = parser.parse_args(arguments).what
-    print(json.dumps(schema(), indent=2, ensure_ascii=False) if what == "schema" else documentation())
+    if what == "methods":
+        methods_page.PAGE.write_text(methods_page.page(), encoding="utf-8")
+    else:
+        print(json.dumps(schema(), indent=2, ensure_ascii=False) if what == "schema" else documentation())

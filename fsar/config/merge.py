@@ -1,7 +1,8 @@
 """The whole config, and what holds for one benchmark: general settings overlaid with its own.
 
 From the weakest to the strongest: the default of a key, the general section, the section of the benchmark a variant is
-of, the benchmark's own, and for `training` that of a backbone on it. `run.methods` and `run.shots` are stronger than a
+of, the benchmark's own, and for `training` that of a backbone on it, then a model's recipe on a published benchmark
+(fsar/recipes/), then the benchmark's `training_of_model`. `run.methods` and `run.shots` are stronger than a
 benchmark's own, because they are what is asked for in this run; a backbone's `methods` takes the place of a benchmark's
 own, and limits those of the run.
 """
@@ -11,6 +12,8 @@ from dataclasses import fields
 from typing import Any, Literal, overload
 
 from fsar.config.declare import MODEL, NOTHING, Section, decided_by, key, section
+from fsar.config.heads import HeadsConfig
+from fsar.config.recipes import recipe_keys
 from fsar.config.sections import (
     BackboneConfig,
     BenchmarkConfig,
@@ -19,6 +22,7 @@ from fsar.config.sections import (
     HeadConfig,
     Name,
     PredictConfig,
+    PublishedSource,
     RunConfig,
     SamplingConfig,
     SmallClipConfig,
@@ -26,7 +30,7 @@ from fsar.config.sections import (
     TextConfig,
     TrainingConfig,
 )
-from fsar.model.methods import METHODS, MODELS, Components
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components
 from fsar.sources.split_lists import SPLITS
 
 # The sections that a benchmark may overlay.
@@ -54,9 +58,13 @@ class Config(Section):
     episodes: EpisodesConfig = section("The stored episodes.", default=EpisodesConfig())
     text: TextConfig = section("How class names become text features.", default=TextConfig())
     head: HeadConfig = section("The model after the backbone.", default=HeadConfig())
+    heads: HeadsConfig = section("The heads of other methods.", default=HeadsConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
     predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})
-    small_clip: SmallClipConfig = section("The demo's own CLIP.", default=SmallClipConfig())
+    small_clips: dict[Name, SmallClipConfig] = section(
+        "The demo's own CLIPs: a backbone has the weights of one as data/small_clip/NAME.safetensors.",
+        default={"small-clip": SmallClipConfig()},
+    )
 
     def base(self, benchmark: str) -> str:
         """Return the benchmark whose data a benchmark uses: its own, or that of the one it is a variant of."""
@@ -86,7 +94,7 @@ class Config(Section):
         """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
         given = self.benchmarks[benchmark].trained.get(backbone, {})
         models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark, backbone))
-        return [model for model in models if model not in given and MODELS[model].fine_tuned]
+        return [model for model in models if model not in given and MODELS[model].trained]
 
     @overload
     def settings(self, benchmark: str, name: Literal["frames"]) -> FramesConfig: ...
@@ -99,10 +107,36 @@ class Config(Section):
     @overload
     def settings(self, benchmark: str, name: Literal["head"]) -> HeadConfig: ...
     @overload
-    def settings(self, benchmark: str, name: Literal["training"], backbone: str) -> TrainingConfig: ...
-    def settings(self, benchmark: str, name: str, backbone: str | None = None) -> Section:
-        """Return one section as it holds for a benchmark and, for `training`, a backbone."""
-        return getattr(self, name).overlaid(*(layer for _, layer in self._layers(benchmark, name, backbone)))
+    def settings(
+        self, benchmark: str, name: Literal["training"], backbone: str, model: str | None = None
+    ) -> TrainingConfig: ...
+    def settings(self, benchmark: str, name: str, backbone: str | None = None, model: str | None = None) -> Section:
+        """Return one section as it holds for a benchmark and, for `training`, a backbone and a model.
+
+        Without a model, `training` is what holds for all that have no recipe.
+        """
+        return getattr(self, name).overlaid(*(layer for _, layer in self._layers(benchmark, name, backbone, model)))
+
+    def head_settings(self, benchmark: str, model: str) -> Section:
+        """Return the settings of a model's head as they hold for a benchmark: `head` for CLIP-FSAR's, else its own."""
+        components = MODELS[model]
+        if components.head == CLIP_FSAR_HEAD:
+            return self.settings(benchmark, "head")
+        own: Section = getattr(self.heads, components.head)
+        recipe = type(own)(**recipe_keys(model, self.published_kind(benchmark), "head"))
+        layers = [getattr(layer, components.head) for _, layer in self._layers(benchmark, "heads", None)]
+        # A recipe's numbers are the method's own on that benchmark; what a config says of it is stronger.
+        return own.overlaid(recipe, *layers, type(own)(**dict(components.fixed)))
+
+    def published_kind(self, benchmark: str) -> str:
+        """Return which published benchmark's videos a benchmark has; empty if they are none's."""
+        source = self.benchmarks[self.base(benchmark)].source
+        return source.kind if isinstance(source, PublishedSource) else ""
+
+    def training_shots(self, benchmark: str, backbone: str, model: str) -> list[int]:
+        """Return the shots that a model is trained with, each in a training of its own."""
+        shot = self.settings(benchmark, "training", backbone, model).shot
+        return self.shots(benchmark) if shot == "tested" else [shot]
 
     def videos_needed(self, benchmark: str) -> dict[str, int]:
         """Return, by split, how many videos every class must have for the episodes of all that share its data."""
@@ -121,12 +155,13 @@ class Config(Section):
         queries = self.settings(benchmark, "episodes").queries
         drawn = [("test", max(self.run.ways), max(self.test_shots(benchmark), default=0), queries)]
         for backbone in self.backbones_used(benchmark):
-            if self.trained_here(benchmark, backbone):
-                training = self.settings(benchmark, "training", backbone)
-                drawn.append(("train", training.way, training.shot, training.queries))
+            for model in self.trained_here(benchmark, backbone):
+                training = self.settings(benchmark, "training", backbone, model)
+                shot = max(self.training_shots(benchmark, backbone, model))
+                drawn.append(("train", training.way, shot, training.queries))
                 # A checkpoint is chosen by episodes like those it trained on.
-                drawn.append(("val", training.way, training.shot, queries))
-        return drawn
+                drawn.append(("val", training.way, shot, queries))
+        return list(dict.fromkeys(drawn))
 
     def model_to_predict(self, name: str) -> tuple[str, str, str, int]:
         """Return benchmark, backbone, method and training seed of the model that clips are labelled with."""
@@ -154,13 +189,22 @@ class Config(Section):
             return getattr(own, name)
         return getattr(self.benchmarks[own.variant_of], name)
 
-    def _layers(self, benchmark: str, name: str, backbone: str | None) -> Iterator[tuple[str, Section]]:
+    def _layers(
+        self, benchmark: str, name: str, backbone: str | None, model: str | None = None
+    ) -> Iterator[tuple[str, Section]]:
         """Yield what overlays a general section, with where it stands in the config."""
         for place in dict.fromkeys((self.base(benchmark), benchmark)):
             own = self.benchmarks[place]
             yield f"benchmarks.{place}.{name}", getattr(own, name)
             if name == "training" and backbone in own.training_of_backbone:
                 yield f"benchmarks.{place}.training_of_backbone.{backbone}", own.training_of_backbone[backbone]
+        if name == "training" and model is not None:
+            recipe = recipe_keys(model, self.published_kind(benchmark), name)
+            yield f"the recipe of {model}", TrainingConfig(**recipe)
+            for place in dict.fromkeys((self.base(benchmark), benchmark)):
+                own = self.benchmarks[place]
+                if model in own.training_of_model:
+                    yield f"benchmarks.{place}.training_of_model.{model}", own.training_of_model[model]
 
 
 def components_record(components: Components) -> dict[str, Any]:

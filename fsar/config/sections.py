@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fsar.config.declare import HEAD, MODEL, NOTHING, ROWS, Section, key, section
-from fsar.model.methods import METHODS, MODELS
+from fsar.config.heads import HeadsConfig
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 
 # Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
@@ -28,6 +29,8 @@ else:
 
 # Which tests there are: their episodes, and what is made of them.
 TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
+# What lists the rows of the summary over the demo's deals, where several are run.
+DEALS = ("write_over_deals",)
 # Other videos altogether.
 SOURCE = ("render_videos", "list_videos", "write_manifest", "decode_frames")
 # Where the videos of a data set are.
@@ -44,30 +47,30 @@ class RunConfig(Section):
     """What to run: the table has a row for every combination."""
 
     benchmarks: list[Name] = key(
-        "Benchmarks, by their names below `benchmarks`.", (*MODEL, *ROWS), default=["demo"], min_length=1
+        "Benchmarks, by their names below `benchmarks`.", (*MODEL, *ROWS, *DEALS), default=["demo"], min_length=1
     )
     backbones: list[Name] = key(
-        "Backbones, by their names below `backbones`.", (*MODEL, *ROWS), default=["small-clip"], min_length=1
+        "Backbones, by their names below `backbones`.", (*MODEL, *ROWS, *DEALS), default=["small-clip"], min_length=1
     )
     methods: list[MethodName] | None = key(
         "Methods, by their names in fsar/model/methods.py, on every benchmark; without it each benchmark has its own.",
-        (*TESTS, *ROWS),
+        (*TESTS, *ROWS, *DEALS),
         default=None,
         min_length=1,
     )
     ways: list[Annotated[int, Field(ge=2)]] = key(
-        "Classes in a test episode.", (*TESTS, *ROWS), unit="classes", default=[5], min_length=1
+        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", default=[5], min_length=1
     )
     shots: list[Annotated[int, Field(ge=1)]] | None = key(
         "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "
         "shots share one training.",
-        (*TESTS, *ROWS),
+        (*TESTS, *ROWS, *DEALS),
         unit="videos",
         default=None,
         min_length=1,
     )
     seeds: list[Annotated[int, Field(ge=0)]] = key(
-        "Training seeds; each is one training per model.", (*MODEL, *ROWS), default=[1], min_length=1
+        "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), default=[1], min_length=1
     )
 
     @model_validator(mode="after")
@@ -91,18 +94,24 @@ class Counts(Section):
 class DemoSource(Section):
     """The demo benchmark: videos of moving shapes, rendered and encoded by the workflow itself."""
 
-    kind: Literal["demo"] = key("The demo benchmark.", SOURCE)
+    kind: Literal["demo"] = key("The demo benchmark.", (*SOURCE, *DEALS))
     classes: Counts = key(
         "Classes in each split.",
         ("render_videos",),
         unit="classes",
-        default=Counts(train=40, val=8, test=16),
+        default=Counts(train=60, val=16, test=24),
     )
     videos_per_class: Counts = key(
         "Videos of each class.",
         ("render_videos",),
         unit="videos",
-        default=Counts(train=18, val=12, test=16),
+        default=Counts(train=12, val=12, test=16),
+    )
+    deal: int = key(
+        "Which classes are in which split: another number deals others, and renders videos anew.",
+        ("render_videos",),
+        default=0,
+        ge=0,
     )
     parts: int = key(
         "Jobs that share the rendering.",
@@ -334,16 +343,24 @@ class HeadConfig(Section):
     )
 
 
+def head_section(head: str) -> type[Section]:
+    """Return the section that the settings of a head are in."""
+    if head == CLIP_FSAR_HEAD:
+        return HeadConfig
+    kind: type[Section] = HeadsConfig.model_fields[head].annotation  # type: ignore[assignment]
+    return kind
+
+
 class TrainingConfig(Section):
     """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
 
     way: int = key("Classes in a training episode.", ("draw_episodes", "train_model"), unit="classes", default=5, ge=2)
-    shot: int = key(
-        "Support videos per class in a training episode; 1 for every test shot.",
+    shot: Annotated[int, Field(ge=1)] | Literal["tested"] = key(
+        "Support videos per class in a training episode: a number for every test shot, or `tested`, which trains a "
+        "model for each test shot.",
         ("draw_episodes", "train_model"),
         unit="videos",
         default=1,
-        ge=1,
     )
     queries: int = key(
         "Query videos per class in a training episode.", ("train_model",), unit="videos", default=5, ge=1
@@ -352,7 +369,22 @@ class TrainingConfig(Section):
     tasks_per_step: int = key(
         "Episodes averaged in one optimizer step.", ("train_model",), unit="episodes", default=4, ge=1
     )
-    learning_rate: float = key("Adam's learning rate after warm-up.", ("train_model",), default=1e-5, gt=0, le=1)
+    optimizer: Literal["adam", "adamw", "sgd"] = key(
+        "adam adds the weight decay to the gradient, as published; adamw shrinks weights apart from it.",
+        ("train_model",),
+        default="adam",
+    )
+    momentum: float = key("Of sgd.", ("train_model",), default=0.0, ge=0, lt=1)
+    nesterov: bool = key("Nesterov's form of sgd's momentum.", ("train_model",), default=False)
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = key(
+        "How much adam and adamw keep of the means of gradients and of their squares.",
+        ("train_model",),
+        default=[0.9, 0.999],
+        min_length=2,
+        max_length=2,
+    )
+    epsilon: float = key("Added to adam's and adamw's denominator.", ("train_model",), default=1e-8, gt=0)
+    learning_rate: float = key("Learning rate after warm-up.", ("train_model",), default=1e-5, gt=0, le=1)
     head_learning_rate_factor: float = key(
         "Multiplies the learning rate of the parameters that start from scratch (temporal transformer, scale).",
         ("train_model",),
@@ -361,8 +393,19 @@ class TrainingConfig(Section):
     )
     warmup_from: float = key("Learning rate at the first iteration.", ("train_model",), default=5e-6, ge=0, le=1)
     warmup_iterations: int = key("Length of the linear warm-up.", ("train_model",), unit="episodes", default=250, ge=0)
+    schedule: Literal["steps", "cosine"] = key(
+        "After warm-up: steps at the milestones, or half a cosine to 0 at the end.", ("train_model",), default="steps"
+    )
     milestones: list[Annotated[int, Field(ge=1)]] = key(
-        "The learning rate is divided by 10 at each.", ("train_model",), unit="episodes", default=[750, 1250]
+        "Where the learning rate steps down.", ("train_model",), unit="episodes", default=[750, 1250]
+    )
+    factors: list[Annotated[float, Field(gt=0)]] = key(
+        "What the learning rate is multiplied by from each milestone on; without it, by 0.1 once more at each.",
+        ("train_model",),
+        default=[],
+    )
+    loss_over_queries: Literal["mean", "sum"] = key(
+        "How the losses of an episode's queries become one.", ("train_model",), default="mean"
     )
     weight_decay: float = key("L2 penalty; none on normalisation layers.", ("train_model",), default=1e-3, ge=0)
     video_text_weight: float = key("λ_vt, weight of the video-text objective.", ("train_model",), default=1.5, ge=0)
@@ -378,12 +421,12 @@ class TrainingConfig(Section):
         default="apart",
     )
     validate_every: int = key("Distance between validations.", ("train_model",), unit="episodes", default=100, ge=1)
-    checkpoint_every: int = key(
-        "Distance between checkpoints to resume from; rounded up to whole optimizer steps.",
+    checkpoint_minutes: float = key(
+        "Time between checkpoints to resume from; 0 saves after every optimizer step.",
         NOTHING,
-        unit="episodes",
-        default=100,
-        ge=1,
+        unit="minutes",
+        default=10.0,
+        ge=0,
     )
     logger: Literal["tensorboard", "csv", "wandb", "mlflow", "none"] = key(
         "Where a training shows its metrics while it runs: files below logs/, Weights & Biases, an MLflow server, or "
@@ -393,6 +436,19 @@ class TrainingConfig(Section):
     )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key(
         "Arithmetic of the training step.", ("train_model",), default="32-true"
+    )
+    float32: Literal["tf32", "fp32"] = key(
+        "How a GPU computes convolutions and matrix products of 32-bit numbers, in training, validation, encoding and "
+        "labelling: tf32 rounds what it multiplies to 10 bits, for which GPUs since 2020 have units of their own; fp32 "
+        "keeps all 23 bits. A CPU has these alone.",
+        MODEL,
+        default="tf32",
+    )
+    deterministic: bool = key(
+        "Train with operations alone that give the same bits each time; without it a GPU chooses what is fastest, "
+        "and two equal trainings differ in the last digits. Training on a CPU is the same either way.",
+        NOTHING,
+        default=True,
     )
     activation_checkpointing: bool = key(
         "Compute the backbone's activations again in the backward pass instead of keeping them: less memory, about a "
@@ -407,8 +463,16 @@ class TrainingConfig(Section):
         default=1,
         ge=1,
     )
+    nodes: int = key(
+        "Nodes of a SLURM cluster for one training, each with so many `devices`, `threads` and `workers`; the tasks of "
+        "a step are divided among all devices.",
+        NOTHING,
+        unit="nodes",
+        default=1,
+        ge=1,
+    )
     threads: int = key(
-        "Cores of a training or feature job, over all its devices.", NOTHING, unit="cores", default=8, ge=1
+        "Cores of a training or feature job, over all its devices on a node.", NOTHING, unit="cores", default=8, ge=1
     )
     workers: int = key(
         "Processes among them that load episodes; 0 loads in the training process.",
@@ -418,6 +482,12 @@ class TrainingConfig(Section):
         ge=0,
     )
 
+    @property
+    def fixed_shot(self) -> int:
+        """The number of support videos of one training, where it is no longer `tested`."""
+        assert self.shot != "tested"
+        return self.shot
+
     def problems(self) -> Iterable[str]:
         """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
         if self.workers + self.devices > self.threads:
@@ -425,15 +495,25 @@ class TrainingConfig(Section):
                 f"workers is {self.workers} of {self.threads} threads, which does not leave one for the model on each "
                 f"of {self.devices} devices; the nearest valid value is {max(self.threads - self.devices, 0)}"
             )
-        for name, value in (("tasks_per_step", self.tasks_per_step), ("workers", self.workers)):
-            if value % self.devices:
-                nearest = round(value / self.devices) * self.devices or self.devices
+        processes = self.devices * self.nodes
+        where = (
+            f"{self.devices} devices" if self.nodes == 1 else f"{self.devices} devices on each of {self.nodes} nodes"
+        )
+        for name, value, parts, among in (
+            ("tasks_per_step", self.tasks_per_step, processes, where),
+            ("workers", self.workers, self.devices, f"{self.devices} devices"),
+        ):
+            if value % parts:
+                nearest = round(value / parts) * parts or parts
                 yield (
-                    f"{name} is {value}, which cannot be divided among {self.devices} devices; "
-                    f"the nearest valid value is {nearest}"
+                    f"{name} is {value}, which cannot be divided among {among}; the nearest valid value is {nearest}"
                 )
         if self.milestones != sorted(set(self.milestones)):
             yield f"milestones {self.milestones} must increase"
+        if self.factors and len(self.factors) != len(self.milestones):
+            yield f"factors are {len(self.factors)}, but milestones {len(self.milestones)}: one for each"
+        if self.nesterov and not self.momentum:
+            yield "nesterov needs a momentum above 0"
         if self.warmup_from > self.learning_rate:
             yield f"warmup_from is {self.warmup_from}; the nearest valid value is learning_rate, {self.learning_rate}"
 
@@ -485,31 +565,39 @@ class BenchmarkConfig(Section):
     variant_of: Name | None = key(
         "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
         "keys below differ from its own.",
-        (*MODEL, *ROWS),
+        (*MODEL, *ROWS, *DEALS),
         default=None,
     )
     licence: str = key("Whose the videos are, for the model cards.", ("write_model_card",), default="not stated")
     methods: list[MethodName] = key(
         "Its methods where run.methods does not say.",
-        (*TESTS, *ROWS),
+        (*TESTS, *ROWS, *DEALS),
         default=["clip-freeze", "otam", "clip-fsar"],
         min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] = key(
-        "Its test shots where run.shots does not say.", (*TESTS, *ROWS), unit="videos", default=[1, 5], min_length=1
+        "Its test shots where run.shots does not say.",
+        (*TESTS, *ROWS, *DEALS),
+        unit="videos",
+        default=[1, 5],
+        min_length=1,
     )
     frames: FramesConfig = section("Keys that differ from `frames`.", default=FramesConfig())
     sampling: SamplingConfig = section("Keys that differ from `sampling`.", default=SamplingConfig())
     episodes: EpisodesConfig = section("Keys that differ from `episodes`.", default=EpisodesConfig())
     text: TextConfig = section("Keys that differ from `text`.", default=TextConfig())
     head: HeadConfig = section("Keys that differ from `head`.", default=HeadConfig())
+    heads: HeadsConfig = section("Keys that differ from `heads`.", default=HeadsConfig())
     training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())
     training_of_backbone: dict[Name, TrainingConfig] = section(
         "Keys of `training` that differ again for one backbone, by its name.", default={}
     )
+    training_of_model: dict[ModelName, TrainingConfig] = section(
+        "Keys of `training` that differ again for one model, by its name: stronger than its recipe.", default={}
+    )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
-        ("encode_features", "evaluate_model", "predict_clips", *ROWS),
+        ("encode_features", "evaluate_model", "predict_clips", *ROWS, *DEALS),
         default={},
     )
 
@@ -568,11 +656,11 @@ def is_weights_file(weights: str) -> bool:
 
 
 class SmallClipConfig(Section):
-    """The demo's own small CLIP, trained from rendered stills and captions."""
+    """A small CLIP of the demo's own, trained from rendered stills and captions."""
 
     model: str = key("Its architecture, as in `backbones`.", ("train_small_clip",), default="small-clip")
-    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=6000, ge=16)
-    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=10, ge=1)
+    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=8000, ge=16)
+    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=12, ge=1)
     batch: int = key("Stills in one step.", ("train_small_clip",), unit="pictures", default=64, ge=2)
     learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_clip",), default=2e-3, gt=0, le=1)
     seed: int = key(

@@ -1,6 +1,7 @@
-"""Features once per video: at test time they do not depend on the episode."""
+"""What is kept of each test video, once: at test time it does not depend on the episode."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
 from fsar.job import progress
-from fsar.model.backbone import Backbone
+from fsar.model.heads.head import Tensors
 from fsar.videos.augmentation import crop
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore
@@ -37,36 +38,57 @@ class EvaluationClips(Dataset[Tensor]):
         return torch.from_numpy(clip)
 
 
-@torch.inference_mode()
-def encode_videos(
-    backbone: Backbone,
+def load_clips(
     store: FrameStore,
     video_ids: Sequence[str],
     sampling: SamplingConfig,
+    size: int,
     seed: int,
     device: torch.device,
     workers: int = 0,
-) -> Tensor:
+) -> DataLoader[Tensor]:
+    """Load the frames of videos in order, as often as they are asked for.
+
+    Args:
+        store, video_ids: which videos.
+        sampling, seed: which frames of them.
+        size: side of the window cut from the frames, in pixels.
+        device: where they are encoded; a GPU copies from pinned memory while it computes.
+        workers: processes that read frames, and stay for the next time; 0 reads in this one.
+    """
+    return DataLoader(
+        EvaluationClips(store, video_ids, sampling, size, seed),
+        batch_size=BATCH,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )
+
+
+@torch.inference_mode()
+def encode_videos(encode: Callable[[Tensor], Tensors], clips: DataLoader[Tensor], device: torch.device) -> Tensors:
     """Encode each video once.
 
     Args:
-        backbone: in evaluation mode.
-        store, video_ids: which frames.
-        sampling, seed: which of them.
-        device: where the backbone is.
-        workers: processes that read frames; 0 reads in this one.
+        encode: turns (V, T, H, W, 3) RGB bytes into what is kept of each video, by a model in evaluation mode.
+        clips: of `load_clips`.
+        device: where the model is.
 
     Returns:
-        (V, T, D) float32 frame features, on the CPU, in the order of `video_ids`.
+        (V, …) float32 tensors by name, on the CPU, in the order of the clips.
     """
-    clips = EvaluationClips(store, video_ids, sampling, backbone.image_size, seed)
-    loader = DataLoader(clips, batch_size=BATCH, num_workers=workers)
-    features: Tensor | None = None
+    videos = cast(EvaluationClips, clips.dataset)
+    kept: Tensors = {}
     done = 0
-    for batch in progress(loader, "encoding videos", "batch"):
-        part = backbone(batch.to(device, non_blocking=True)).float().cpu()  # (videos, T, D)
-        if features is None:
-            features = torch.empty(len(clips), *part.shape[1:])
-        features[done : done + len(part)] = part
-        done += len(part)
-    return torch.empty(0, sampling.frames, backbone.width) if features is None else features
+    for batch in progress(clips, "encoding videos", "batch"):
+        part = encode(batch.to(device, non_blocking=True))
+        for name, values in part.items():
+            if name not in kept:
+                kept[name] = torch.empty(len(videos), *values.shape[1:])
+            kept[name][done : done + len(values)] = values
+        done += len(batch)
+    if kept:
+        return kept
+    size = videos.size
+    black = torch.zeros(1, videos.sampling.frames, size, size, 3, dtype=torch.uint8, device=device)
+    return {name: values[:0].float().cpu() for name, values in encode(black).items()}

@@ -1,6 +1,7 @@
-"""The logits of every stored episode, on features of its videos."""
+"""The logits of every stored episode, on what is kept of its videos."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.job import progress
-from fsar.model.head import Head, combined_logits
+from fsar.model.decision import combined_logits, text_logits
+from fsar.model.heads.head import Head, Tensors
 
-# Videos modulated in one call; bounds memory.
+# Videos that go through a stage in one call; bounds memory.
 BATCH = 250
 
 # What a method decides by: the support videos, the class names, or both (`fsar.model.methods.Method`).
@@ -25,43 +27,46 @@ def episode_logits(
     head: Head,
     episodes: StoredEpisodes,
     video_rows: dict[str, int],
-    frames: Tensor,
+    stored: Tensors,
     class_rows: dict[str, int],
     text: Tensor,
     decides_by: DecidesBy = "few-shot",
+    inductive: bool = True,
 ) -> Iterator[Tensor]:
     """Compute the logits of every query.
 
     Args:
         head: in evaluation mode, on the device of the tensors.
         episodes: E episodes of way N with K support videos and Q queries per class; K may be 0 if the text decides.
-        video_rows, frames: row of each video in (V, T, D) frame features.
+        video_rows, stored: row of each video in what is kept of them (`Head.store`), (V, …) each.
         class_rows, text: row of each class in (C, D) text features.
         decides_by: see `DecidesBy`.
+        inductive: each query is asked alone, where the head lets queries see one another.
 
     Yields:
         (B, N·Q, N) logits of some episodes after the other, the queries of each class in turn.
     """
-    device = frames.device
+    device = text.device
     video_row = torch.tensor([video_rows[v] for v in episodes.video_ids], device=device)
     class_row = torch.tensor([class_rows[c] for c in episodes.class_names], device=device)
     support = video_row[torch.from_numpy(episodes.support).to(device)]  # (E, N, K)
     queries = video_row[torch.from_numpy(episodes.queries).to(device)]  # (E, N, Q)
     classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
-    few_shot = None if decides_by == "text" else FewShotLogits(head, frames, text, support, classes)
+    few_shot = None if decides_by == "text" else FewShotLogits(head, stored, text, support, classes, inductive)
 
-    batch = head.metric.episodes_at_once
+    batch = head.episodes_at_once
     for start in progress(range(0, len(queries), batch), "episodes", "batch"):
         part = slice(start, start + batch)
         asked = queries[part].flatten(1)  # (B, N·Q)
         if few_shot is not None:
             logits = few_shot(part, asked)  # (B, N·Q, N)
         if decides_by != "few-shot":
-            text_logits = head.text_logits(frames[asked], text[classes[part]])  # (B, N·Q, N)
+            frames = stored["frames"]
+            by_text = text_logits(frames[asked], text[classes[part]], head.text_scale())  # (B, N·Q, N)
             if decides_by == "text":
-                logits = text_logits
+                logits = by_text
             else:
-                logits = combined_logits(logits, text_logits, head.config.text_weight, frames.shape[1])
+                logits = combined_logits(logits, by_text, head.settings.text_weight, frames.shape[1])
         yield logits
 
 
@@ -69,7 +74,7 @@ def predict(
     head: Head,
     episodes: StoredEpisodes,
     video_rows: dict[str, int],
-    frames: Tensor,
+    stored: Tensors,
     class_rows: dict[str, int],
     text: Tensor,
     decides_by: DecidesBy = "few-shot",
@@ -77,70 +82,82 @@ def predict(
     """Predict the label of every query.
 
     Args:
-        head, episodes, video_rows, frames, class_rows, text, decides_by: as for `episode_logits`.
+        head, episodes, video_rows, stored, class_rows, text, decides_by: as for `episode_logits`.
 
     Returns:
         (E, N, Q) predicted labels; the true one is the place along N.
     """
-    logits = episode_logits(head, episodes, video_rows, frames, class_rows, text, decides_by)
+    logits = episode_logits(head, episodes, video_rows, stored, class_rows, text, decides_by)
     predicted = torch.cat([part.argmax(dim=-1) for part in logits])
     return predicted.view(episodes.queries.shape).cpu().numpy()
 
 
 class FewShotLogits:
-    """The few-shot logits of many episodes over the same videos, each video modulated as rarely as possible.
+    """The few-shot logits of many episodes over the same videos, each of which goes through its stages once.
 
     Args:
-        head, frames, text: as for `predict`.
-        support: (E, N, K) rows of `frames`.
+        head, stored, text: as for `episode_logits`.
+        support: (E, N, K) rows of `stored`.
         classes: (E, N) rows of `text`.
+        inductive: as for `episode_logits`.
     """
 
-    def __init__(self, head: Head, frames: Tensor, text: Tensor, support: Tensor, classes: Tensor):
+    def __init__(
+        self, head: Head, stored: Tensors, text: Tensor, support: Tensor, classes: Tensor, inductive: bool = True
+    ):
         self.head, self.text, self.support, self.classes = head, text, support, classes
-        # A query's modulation does not depend on its episode, and often neither does a support video's.
-        self.queries = _video_by_video(lambda part: head.represent(head.modulate(part)), frames)  # (V, …)
-        # What episodes put their prototypes together from, (V, …).
-        self.shots, self.modulated = frames, head.modulates_each_shot(support.shape[-1])
-        if self.modulated and head.components.text_token:
-            class_of = torch.zeros(len(frames), dtype=torch.long, device=frames.device)
+        self.alone = inductive and not head.queries_apart
+        self.queries = _video_by_video(head.video_stage, stored)
+        if head.support_like_queries(support.shape[-1]):
+            self.shots = self.queries
+        else:
+            class_of = torch.zeros(len(next(iter(stored.values()))), dtype=torch.long, device=text.device)
             class_of[support] = classes.unsqueeze(-1).expand_as(support)
-            represent = head.represent if head.metric.keeps_shots else _as_it_is
-            self.shots = _video_by_video(lambda *part: represent(head.modulate(*part)), frames, text[class_of])
-        elif self.modulated and head.metric.keeps_shots:
-            self.shots = self.queries  # without the text both sides are the same, and kept once
-        elif self.modulated and head.temporal_transformer is not None:
-            self.shots = _video_by_video(head.modulate, frames)
+            self.shots = _video_by_video(partial(head.support_stage, shot=support.shape[-1]), stored, text[class_of])
 
     def __call__(self, part: slice, asked: Tensor) -> Tensor:
         """Return the logits of some episodes, B of them: `asked` (B, N·Q) rows → (B, N·Q, N)."""
-        support, classes = self.support[part], self.classes[part]
-        if self.head.metric.keeps_shots:
-            return self.head.match(self.queries[asked], self.shots[support])  # (B, N, K, …)
-        # Head.prototypes, without a copy of every shot for every episode.
-        means = F.embedding_bag(support.flatten(0, 1), self.shots.flatten(1), mode="mean")  # (B·N, T·D)
-        prototypes = means.unflatten(1, self.shots.shape[1:])
-        if not self.modulated:
-            prototypes = _video_by_video(self.head.modulate, prototypes, self.text[classes.flatten()])
-        return self.head.match(self.queries[asked], prototypes.unflatten(0, classes.shape))
+        merged = self._mean_of_shots if self.head.averages_shots else _gathered
+        support = {name: merged(videos, self.support[part]) for name, videos in self.shots.items()}
+        queries = {name: videos[asked] for name, videos in self.queries.items()}
+        text = self.text[self.classes[part]]
+        if not self.alone:
+            return self.head.decide(self.head.episode_stage(support, queries, text))
+        # Each query in an episode of its own, (B, 1, …): one after the other, so that memory is no more than before.
+        logits = []
+        for place in range(asked.shape[1]):
+            own = {name: videos[:, place : place + 1] for name, videos in queries.items()}
+            logits.append(self.head.decide(self.head.episode_stage(support, own, text)))
+        return torch.cat(logits, dim=1)
+
+    @staticmethod
+    def _mean_of_shots(videos: Tensor, rows: Tensor) -> Tensor:
+        """Return `Head.merge` of (B, N, K) rows, → (B, N, 1, …), without a copy of every shot for every episode."""
+        means = F.embedding_bag(rows.flatten(0, 1), videos.flatten(1), mode="mean")  # (B·N, …)
+        return means.unflatten(1, videos.shape[1:]).unflatten(0, rows.shape[:2]).unsqueeze(2)
 
 
-def _as_it_is(videos: Tensor) -> Tensor:
-    return videos
+def _gathered(videos: Tensor, rows: Tensor) -> Tensor:
+    return videos[rows]
 
 
-def _video_by_video(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """Apply a function of videos, (V, …) each, to some at a time: fewer stay in the processor's cache.
+def _video_by_video(stage: Callable[..., Tensors], stored: Tensors, *tensors: Tensor) -> Tensors:
+    """Take videos, (V, …) each, through a stage, some at a time: fewer stay in the processor's cache.
 
     The result is made once: putting parts together afterwards would hold it twice.
     """
-    results: Tensor | None = None
-    for start in range(0, len(tensors[0]), BATCH):
-        part = function(*(tensor[start : start + BATCH] for tensor in tensors))
-        if results is None:
-            results = part.new_empty(len(tensors[0]), *part.shape[1:])
-        results[start : start + len(part)] = part
-    assert results is not None  # there are videos
+    results: Tensors = {}
+    count = len(next(iter(stored.values())))
+    for start in range(0, count, BATCH):
+        own = slice(start, start + BATCH)
+        part = stage({name: videos[own] for name, videos in stored.items()}, *(tensor[own] for tensor in tensors))
+        for name, videos in part.items():
+            if start == 0 and len(videos) < count:
+                results[name] = videos.new_empty(count, *videos.shape[1:])
+            if len(videos) == count:
+                results[name] = videos
+            else:
+                results[name][own] = videos
     return results
 
 

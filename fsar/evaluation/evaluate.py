@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.device import evaluation_device
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
+from fsar.fabric import one_device
 from fsar.files import atomic
-from fsar.model.head import Head
+from fsar.model.heads.head import Head
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class PlannedTest:
         decides_by: the support videos, the class names, or both (see `fsar.model.methods.Method`).
         way, shot: N and K of its episodes.
         episodes: the stored episodes.
+        inductive: queries are asked alone (see `fsar.model.methods.Method`).
     """
 
     method: str
@@ -39,6 +40,7 @@ class PlannedTest:
     way: int
     shot: int
     episodes: Path
+    inductive: bool = True
 
 
 def evaluate_model(
@@ -54,23 +56,26 @@ def evaluate_model(
         device: auto, cpu or cuda.
         threads: cores of the job.
     """
-    where = evaluation_device(device, threads)
-    video_rows, frames, class_rows, text = read_features(features)
-    head, frames, text = head.eval().to(where), frames.to(where), text.to(where)
+    where = one_device(device, "fp32", threads)
+    video_rows, stored, class_rows, text = read_features(features)
+    head, text = head.eval().to(where), text.to(where)
+    stored = {name: videos.to(where) for name, videos in stored.items()}
     with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:
         for test in tests:
-            stored = StoredEpisodes.read(test.episodes)
-            parts = episode_logits(head, stored, video_rows, frames, class_rows, text, test.decides_by)
+            episodes = StoredEpisodes.read(test.episodes)
+            parts = episode_logits(
+                head, episodes, video_rows, stored, class_rows, text, test.decides_by, test.inductive
+            )
             logits = torch.cat([part.cpu() for part in parts]).numpy()  # (E, N·Q, N)
-            table = _rows(test, stored, logits)
+            table = _rows(test, episodes, logits)
             writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
             accuracy = (table["label"] == table["predicted"]).mean()
             log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
 
 
-def _rows(test: PlannedTest, stored: StoredEpisodes, logits: NDArray[np.float32]) -> pd.DataFrame:
+def _rows(test: PlannedTest, episodes: StoredEpisodes, logits: NDArray[np.float32]) -> pd.DataFrame:
     """Return the rows of a test, in the order of its episodes, labels and queries."""
-    count, way, queries = stored.queries.shape
+    count, way, queries = episodes.queries.shape
     return pd.DataFrame(
         {
             "method": test.method,
@@ -79,9 +84,9 @@ def _rows(test: PlannedTest, stored: StoredEpisodes, logits: NDArray[np.float32]
             "episode": np.repeat(np.arange(count), way * queries),
             "label": np.tile(np.repeat(np.arange(way), queries), count),
             "class_name": pd.Categorical.from_codes(
-                stored.classes.ravel().repeat(queries), categories=stored.class_names
+                episodes.classes.ravel().repeat(queries), categories=episodes.class_names
             ),
-            "video_id": pd.Categorical.from_codes(stored.queries.ravel(), categories=stored.video_ids),
+            "video_id": pd.Categorical.from_codes(episodes.queries.ravel(), categories=episodes.video_ids),
             "predicted": logits.argmax(axis=-1).ravel(),
             "logits": list(logits.reshape(-1, way)),
         }

@@ -11,28 +11,48 @@ from torch import Tensor
 from fsar.files import atomic
 
 NAMES = "names"
+TEXT = "text"
 
 
 def write_features(
-    path: Path, video_ids: Sequence[str], features: Tensor, class_names: Sequence[str], text: Tensor
+    path: Path,
+    video_ids: Sequence[str],
+    stored: dict[str, Tensor],
+    class_names: Sequence[str],
+    text: Tensor,
+    sizes: tuple[int, int],
 ) -> None:
     """Store features as safetensors, with the videos and classes they belong to in its metadata.
 
     Its metadata is one entry, because safetensors writes several in random order: equal contents give equal bytes.
+
+    Args:
+        path: where to.
+        video_ids, stored: the videos, and what is kept of each (`Head.store`), (V, …) each.
+        class_names, text: the classes, and their text features, (C, D).
+        sizes: D and T, of what the head was given.
     """
-    names = json.dumps({"video_ids": list(video_ids), "class_names": list(class_names)}, sort_keys=True)
+    about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": list(sizes)}
     with atomic(path) as temporary:
-        tensors = {"frames": features.contiguous(), "text": text.contiguous()}
-        save_file(tensors, temporary, metadata={NAMES: names})
+        tensors = {name: value.contiguous() for name, value in {**stored, TEXT: text}.items()}
+        save_file(tensors, temporary, metadata={NAMES: json.dumps(about, sort_keys=True)})
 
 
-def read_features(path: Path) -> tuple[dict[str, int], Tensor, dict[str, int], Tensor]:
+def read_features(path: Path) -> tuple[dict[str, int], dict[str, Tensor], dict[str, int], Tensor]:
     """Read a file of `write_features`.
 
     Returns:
-        the row of each video, (V, T, D) frame features, the row of each class, (C, D) text features.
+        the row of each video, what is kept of them, the row of each class, (C, D) text features.
     """
     with safe_open(path, framework="pt") as file:
-        names = json.loads(file.metadata()[NAMES])
-        videos, classes = ({name: row for row, name in enumerate(names[key])} for key in ("video_ids", "class_names"))
-        return videos, file.get_tensor("frames"), classes, file.get_tensor("text")
+        about = json.loads(file.metadata()[NAMES])
+        videos, classes = ({name: row for row, name in enumerate(about[key])} for key in ("video_ids", "class_names"))
+        stored = {name: file.get_tensor(name) for name in file.keys() if name != TEXT}  # noqa: SIM118 (not a dict)
+        return videos, stored, classes, file.get_tensor(TEXT)
+
+
+def feature_sizes(path: Path) -> tuple[int, int]:
+    """Return D and T, which the head that looks at a file of features is sized by."""
+    with safe_open(path, framework="pt") as file:
+        width, frames = json.loads(file.metadata()[NAMES])["sizes"]
+        return width, frames

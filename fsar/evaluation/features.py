@@ -3,20 +3,70 @@
 import logging
 from pathlib import Path
 
+from torch import Tensor, nn
+
 from fsar.config import SamplingConfig, TextConfig
+from fsar.config.declare import Section
 from fsar.episodes.stored import readable_videos
-from fsar.evaluation.device import evaluation_device
-from fsar.evaluation.encode_videos import encode_videos
+from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.feature_file import write_features
+from fsar.fabric import Float32, one_device
 from fsar.model.backbone import Backbone
+from fsar.model.few_shot import FewShotModel, load_weights
+from fsar.model.heads.head import Tensors
+from fsar.model.methods import Components
 from fsar.model.text import encode_classes, no_text
 from fsar.videos.store_read import FrameStore
 
 log = logging.getLogger(__name__)
 
 
+class Encoder(nn.Module):
+    """What turns videos into what is kept of them for the tests.
+
+    A head of frames keeps them as they are, so that it is not looked at here: only a head of maps is.
+
+    Args:
+        backbone: with its trained weights, if it was trained.
+        model: the whole model, where its head looks at maps.
+    """
+
+    def __init__(self, backbone: Backbone, model: FewShotModel | None = None):
+        super().__init__()
+        self.backbone, self.model = backbone, model
+        self.width = model.inputs.width if model else backbone.width
+
+    def encode(self, videos: Tensor) -> Tensors:
+        """Encode videos, (V, T, H, W, 3) RGB bytes → (V, …) tensors by name."""
+        return self.model.encode(videos) if self.model else {"frames": self.backbone(videos)}
+
+
+def load_encoder(
+    backbone: Backbone, components: Components, settings: Section, frames: int, trained: Path | None
+) -> Encoder:
+    """Load what encodes videos for a model.
+
+    Args:
+        backbone: as pretrained.
+        components, settings: of the model's head.
+        frames: T.
+        trained: the trained weights, if there are any.
+
+    Raises:
+        UserError: the weights cannot be read, or are of another model.
+    """
+    if components.needs_maps:
+        model = FewShotModel(backbone, components, settings, frames)
+        if trained is not None:
+            load_weights(model, trained)
+        return Encoder(backbone, model)
+    if trained is not None and components.trains == "encoder":
+        backbone.load_visual(trained)
+    return Encoder(backbone)
+
+
 def encode_split(
-    backbone: Backbone,
+    model: Encoder,
     manifest: Path,
     index: Path,
     split: str,
@@ -24,27 +74,31 @@ def encode_split(
     text: TextConfig,
     seed: int,
     device: str,
+    float32: Float32,
     threads: int,
     path: Path,
 ) -> None:
     """Encode the readable videos and the class names of a split, and store them.
 
     Args:
-        backbone: the model's.
+        model: what encodes.
         manifest, index, split: which videos; the shards lie beside the index.
         sampling, seed: which frames of them.
         text: how class names become text, for a backbone that has a text encoder.
         device: auto, cpu or cuda.
+        float32: how a GPU multiplies.
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: safetensors file to write.
     """
-    where = evaluation_device(device, threads)
+    where = one_device(device, float32, threads)
     videos = readable_videos(manifest, index, split)
     video_ids, class_names = list(videos["video_id"]), sorted(videos["class_name"].unique())
-    backbone = backbone.eval().to(where)
+    model = model.eval().to(where)
+    backbone = model.backbone
     store = FrameStore(index.parent, index)
     workers = 0 if where.type == "cpu" else threads - 1
-    frames = encode_videos(backbone, store, video_ids, sampling, seed, where, workers)
+    clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
+    stored = encode_videos(model.encode, clips, where)
     encoded = encode_classes(backbone, class_names, text).cpu() if backbone.has_text else no_text(class_names)
-    write_features(path, video_ids, frames, class_names, encoded)
+    write_features(path, video_ids, stored, class_names, encoded, (model.width, sampling.frames))
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))

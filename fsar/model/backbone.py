@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from open_clip.modified_resnet import Bottleneck, ModifiedResNet
@@ -78,19 +78,65 @@ class Backbone(nn.Module):
         """The visual encoder, the part that is trained."""
         return self.encoders.visual
 
-    def forward(self, videos: Tensor) -> Tensor:
-        """Encode every frame, projected into the joint space and not normalised.
+    def forward(self, videos: Tensor, gives: Literal["frames", "maps"] = "frames") -> Tensor:
+        """Encode every frame: one feature of each, projected into the joint space and not normalised, or a map of them.
 
         Args:
             videos: (V, T, H, W, 3) RGB bytes, as the frame store gives them.
+            gives: what is wanted of each frame.
 
         Returns:
-            (V, T, D) float32 frame features.
+            (V, T, D) float32 frame features; or (V, T, D, h, w) float32 maps, of the last layer before pooling.
         """
+        if gives == "maps":
+            return self.maps(self.normalise(videos)).float().unflatten(0, videos.shape[:2])
         features = self.visual(self.normalise(videos))
         if isinstance(features, tuple):  # CoCa's encoders give the features of the patches, too
             features = features[0]
         return features.float().unflatten(0, videos.shape[:2])
+
+    def maps(self, pictures: Tensor) -> Tensor:
+        """Return the last map of features of pictures, (B, 3, H, W) → (B, D, h, w): a grid of patches for a ViT.
+
+        Raises:
+            UserError: the architecture has no such map.
+        """
+        visual: Any = self.visual
+        try:
+            found = visual.forward_intermediates(pictures, indices=1, intermediates_only=True)
+        except (AttributeError, NotImplementedError, TypeError) as error:
+            raise UserError(
+                f"The visual encoder of {self.name} gives no maps of features: choose methods that do not need them"
+            ) from error
+        last: Tensor = (found["image_intermediates"] if isinstance(found, dict) else found)[-1]
+        return last
+
+    @torch.no_grad()
+    def map_width(self) -> int:
+        """Return D of the maps."""
+        training = self.visual.training
+        picture = torch.zeros(1, 3, self.image_size, self.image_size, device=self.mean.device)
+        self.visual.eval()
+        width = self.maps(picture).shape[1]
+        self.visual.train(training)
+        return width
+
+    def freeze_unused(self, gives: Literal["frames", "maps"]) -> None:
+        """Leave what such features do not come from, as the pooling where maps are asked for, out of the training.
+
+        Processes that train together would wait for gradients that never come.
+        """
+        if gives == "frames":
+            return
+        parameters = [p for p in self.visual.parameters() if p.requires_grad]
+        training = self.visual.training
+        self.visual.eval()  # the statistics of BatchNorm stay
+        with torch.enable_grad():
+            found = self.maps(torch.zeros(1, 3, self.image_size, self.image_size, device=self.mean.device))
+            gradients = torch.autograd.grad(found.sum(), parameters, allow_unused=True)
+        self.visual.train(training)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.requires_grad_(gradient is not None)
 
     def normalise(self, videos: Tensor) -> Tensor:
         """Turn bytes into what the visual encoder expects: (V, T, H, W, 3) → (V·T, 3, H, W), in memory as they were."""

@@ -4,12 +4,28 @@ A model is what is trained (or taken as it is); several methods may decide with 
 workflow's rules as parameters: a new record leaves every trained model as it is. docs/methods.md shows how to add one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
+# How public codes chose the checkpoint whose accuracy they report.
+ON_TEST, FIXED = "best on the test classes", "a fixed iteration, tested there"
 
+
+class Source(TypedDict):
+    """The public code of a method, where this project's differs by default, and how that code chose its checkpoint."""
+
+    code: str
+    deviations: str
+    code_selection: str
+
+
+CLIP_FSAR_SOURCE = Source(
+    code="alibaba-mmai-research/CLIP-FSAR, commit 30cf0a8",
+    deviations="listed in docs/fidelity.md",
+    code_selection=ON_TEST,
+)
 
 # The matching metrics: each a file in fsar/model/matching/, with the keys of the config's `head` that it reads.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -19,33 +35,70 @@ METRICS: dict[str, tuple[str, ...]] = {
     "trx": (),
     "mean_cosine": (),
 }
+# The head of CLIP-FSAR and of its parts, which has the config's section `head`; others have theirs below `heads`.
+CLIP_FSAR_HEAD = "clip_fsar"
 # The keys of `head` that the temporal transformer reads; without it, shots merge to the same before and after.
 TRANSFORMER_KEYS = ("depth", "heads", "feed_forward", "attention_dropout", "feed_forward_dropout", "merge")
 
 
+# Heads that look at maps of features; their tests need the head's own weights from the frames on.
+MAP_HEADS = ("strm", "molo")
+# Heads whose losses look at the pixels of training videos.
+PIXEL_HEADS = ("molo",)
+
+
 @dataclass(frozen=True)
 class Components:
-    """What a model is made of: everything that training depends on.
+    """What a model is made of: everything that training depends on, but for numbers in the config.
 
     Attributes:
-        metric: the matching, one of `METRICS`.
-        fine_tuned: the backbone is trained on the training classes; if not, nothing is trained.
+        head: what turns features into logits, a file in fsar/model/heads/.
+        trains: the head on a backbone as it is, or the visual encoder with it; or nothing is trained at all.
+        fixed: settings of the head that this model has, whatever the config says of that head: (key, value) pairs.
+        metric: of CLIP-FSAR's head, as are the others below: the matching, one of `METRICS`.
         temporal_transformer: frame features pass through the temporal transformer.
         text_token: the transformer sees the class's text beside the support frames (prototype modulation).
         video_text_loss: training adds the video-text contrastive objective over all training classes.
     """
 
+    head: str = CLIP_FSAR_HEAD
+    trains: Literal["nothing", "head", "encoder"] = "encoder"
+    fixed: tuple[tuple[str, Any], ...] = ()
     metric: str = "otam"
-    fine_tuned: bool = True
     temporal_transformer: bool = False
     text_token: bool = False
     video_text_loss: bool = False
 
     def __post_init__(self) -> None:
+        # From a rule's parameters and from JSON, pairs come as lists.
+        object.__setattr__(self, "fixed", tuple((name, value) for name, value in self.fixed))
         if self.text_token and not self.temporal_transformer:
             raise ValueError("the text token needs the temporal transformer")
-        if not self.fine_tuned and (self.temporal_transformer or self.video_text_loss):
+        if not self.trained and (self.temporal_transformer or self.video_text_loss):
             raise ValueError("what is not trained can have neither a transformer nor a training objective")
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Components":
+        """Read components that were stored; older records say `fine_tuned` instead of `trains`."""
+        known = dict(record)
+        if "fine_tuned" in known:
+            known["trains"] = "encoder" if known.pop("fine_tuned") else "nothing"
+        return cls(**known)
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything is trained."""
+        return self.trains != "nothing"
+
+    @property
+    def needs_maps(self) -> bool:
+        """Whether the head looks at maps of features, and not at one vector per frame."""
+        return self.head in MAP_HEADS
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether training looks at the pixels of videos beside what the backbone gives of them."""
+        return self.head in PIXEL_HEADS
 
     @property
     def reads_text(self) -> bool:
@@ -53,10 +106,13 @@ class Components:
         return self.text_token or self.video_text_loss
 
     def reads(self, section: str, key: str) -> bool:
-        """Tell whether a model of these components depends on a key of the config's `head`, `text` or `training`."""
+        """Tell whether a model of these components depends on a key of the config's `head`, `text` or `training`.
+
+        `head` is here the section of the model's own head.
+        """
         if section == "text":
             return self.reads_text
-        if section == "head":
+        if section == "head" and self.head == CLIP_FSAR_HEAD:
             return key in METRICS[self.metric] or (self.temporal_transformer and key in TRANSFORMER_KEYS)
         return key != "video_text_weight" or self.video_text_loss
 
@@ -71,6 +127,11 @@ class Method:
         published_as: the method's name in the published results; empty if there are none.
         model: one of `MODELS`. Methods of the same model share its training.
         decides_by: the support videos (few-shot), the class names (text: zero-shot, no support), or both.
+        inductive: the label of a query does not depend on the other queries of its episode; a head that lets queries
+            see one another is then asked one query at a time.
+        code: the public code it was made equal to, with its commit; empty if there is none.
+        deviations: where this project's default differs from that code; empty if it does not.
+        code_selection: how that code chose the checkpoint it reports; here validation decides.
     """
 
     title: str
@@ -78,6 +139,10 @@ class Method:
     published_as: str
     model: str
     decides_by: Literal["few-shot", "text", "both"] = "few-shot"
+    inductive: bool = True
+    code: str = ""
+    deviations: str = ""
+    code_selection: str = ""
 
     @property
     def components(self) -> Components:
@@ -94,7 +159,7 @@ class Method:
         return [0] if self.decides_by == "text" else list(shots)
 
 
-FROZEN = Components(fine_tuned=False)
+FROZEN = Components(trains="nothing")
 PLAIN = Components()
 MODULATION = Components(temporal_transformer=True, text_token=True)
 CLIP_FSAR = Components(temporal_transformer=True, text_token=True, video_text_loss=True)
@@ -110,10 +175,17 @@ MODELS = {
     "clip-fsar-one-way": replace(CLIP_FSAR, metric="otam_one_way"),
     "bi-mhm": replace(PLAIN, metric="bi_mhm"),
     "clip-fsar-bi-mhm": replace(CLIP_FSAR, metric="bi_mhm"),
-    "trx": replace(PLAIN, metric="trx"),
+    "trx": Components(head="trx"),
     "clip-fsar-trx": replace(CLIP_FSAR, metric="trx"),
     "mean-cosine": replace(PLAIN, metric="mean_cosine"),
     "clip-fsar-mean-cosine": replace(CLIP_FSAR, metric="mean_cosine"),
+    "clip-fsar-head": replace(CLIP_FSAR, trains="head"),
+    "strm": Components(head="strm"),
+    "strm-published": Components(head="strm", fixed=(("second_metric", "published"),)),
+    "hyrsm": Components(head="hyrsm"),
+    "hyrsmpp": Components(head="hyrsmpp"),
+    "molo": Components(head="molo"),
+    "team": Components(head="team"),
 }
 
 METHODS = {
@@ -148,13 +220,14 @@ METHODS = {
         "OTAM + prototype modulation",
         "otam-modulation",
     ),
-    "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", "clip-fsar"),
+    "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", "clip-fsar", **CLIP_FSAR_SOURCE),
     "clip-fsar-zero-shot": Method(
         "CLIP-FSAR zero-shot",
         f"{CLIP_FSAR_PAPER}, Table 10: the video-text similarities of the trained model alone",
         "CLIP-FSAR zero-shot",
         "clip-fsar",
         decides_by="text",
+        **CLIP_FSAR_SOURCE,
     ),
     "clip-fsar-text": Method(
         "CLIP-FSAR + text",
@@ -162,6 +235,7 @@ METHODS = {
         "CLIP-FSAR+text",
         "clip-fsar",
         decides_by="both",
+        **CLIP_FSAR_SOURCE,
     ),
     "otam-one-way": Method(
         "OTAM, one direction",
@@ -187,6 +261,9 @@ METHODS = {
         "Perrett et al., CVPR 2021 (arXiv 2101.06184): cross-attention between pairs and triples of frames",
         "TRX",
         "trx",
+        code="tobyperrett/trx, commit 390c20a",
+        deviations="the number of training episodes is that of STRM (docs/recipes.md)",
+        code_selection=f"{FIXED} (run.py:90, 180)",
     ),
     "clip-fsar-trx": Method("CLIP-FSAR (TRX)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (TRX)", "clip-fsar-trx"),
     "mean-cosine": Method(
@@ -196,4 +273,60 @@ METHODS = {
         "mean-cosine",
     ),
     "clip-fsar-mean-cosine": Method("CLIP-FSAR (mean cosine)", CLIP_FSAR_PAPER, "", "clip-fsar-mean-cosine"),
+    "clip-fsar-head": Method(
+        "CLIP-FSAR, head alone", f"{CLIP_FSAR_PAPER}: its head trained on the frozen backbone", "", "clip-fsar-head"
+    ),
+    "strm": Method(
+        "STRM",
+        "Thatipelli et al., CVPR 2022 (arXiv 2112.05132): patches and frames enriched, two metrics on tuples of frames",
+        "STRM",
+        "strm",
+        code="Anirudh257/strm, commit 54368fe",
+        deviations="the second metric is trained, as the paper describes it; the code leaves it out of the optimizer",
+        code_selection=f"{FIXED} (run.py:230)",
+    ),
+    "strm-published": Method(
+        "STRM (second metric untrained)",
+        "Thatipelli et al., CVPR 2022 (arXiv 2112.05132), as its public code is",
+        "",
+        "strm-published",
+        code="Anirudh257/strm, commit 54368fe",
+        deviations="the untrained second metric and its dropout follow a seed, so that a test can be repeated",
+        code_selection=f"{FIXED} (run.py:230)",
+    ),
+    "hyrsm": Method(
+        "HyRSM",
+        "Wang et al., CVPR 2022 (arXiv 2204.13423): support and query related with one another, matched by Bi-MHM",
+        "HyRSM",
+        "hyrsm",
+        code="alibaba-mmai-research/HyRSM, commit 82100b6",
+        code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:475)",
+    ),
+    "hyrsmpp": Method(
+        "HyRSM++",
+        "Wang et al., Pattern Recognition 2024 (arXiv 2301.03330): HyRSM with a temporal coherence loss",
+        "HyRSM++",
+        "hyrsmpp",
+        code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
+        deviations="training but for the weights of the losses is that of HyRSM (docs/recipes.md)",
+        code_selection=ON_TEST,
+    ),
+    "molo": Method(
+        "MoLo",
+        "Wang et al., CVPR 2023 (arXiv 2304.00946): a motion branch and long-short contrast, matched by Bi-MHM",
+        "MoLo (Bi-MHM)",
+        "molo",
+        code="alibaba-mmai-research/MoLo, commit f7f73b6",
+        code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:496)",
+    ),
+    "team": Method(
+        "TEAM",
+        "Lee et al., CVPR 2025 (arXiv 2504.05956): pattern tokens compared without alignment",
+        "TEAM",
+        "team",
+        code="leesb7426/TEAM, commit 8bd6b6e",
+        deviations="60 pattern tokens at every shot, where the code has 70 to 80 for 5 shots; its first step comes one "
+        "episode early",
+        code_selection=f"{ON_TEST} (run_train.py:211)",
+    ),
 }

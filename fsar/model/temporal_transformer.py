@@ -5,8 +5,38 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class TemporalLayer(nn.Module):
-    """One layer: x ← Attention(LN(x)) + x, then x ← FeedForward(x) + x, without a norm before the feed-forward part.
+class TemporalAttention(nn.Module):
+    """x ← Attention(LN(x)) + x over the tokens of each video.
+
+    Args:
+        width: D, the width of the frame features; a multiple of `heads`.
+        heads: attention heads, each of width D / heads.
+        dropout: after the attention's output projection.
+    """
+
+    def __init__(self, width: int, heads: int = 8, dropout: float = 0.2):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.output = nn.Linear(width, width)
+        self.attention_dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, outputs: int) -> Tensor:
+        """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""
+        normed = self.norm(x)
+        q, k, v = (
+            projection(seen).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, D / heads)
+            for projection, seen in ((self.query, normed[:, :outputs]), (self.key, normed), (self.value, normed))
+        )
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, outputs, D)
+        return self.attention_dropout(self.output(attended)) + x[:, :outputs]
+
+
+class TemporalLayer(TemporalAttention):
+    """One layer: attention, then x ← FeedForward(x) + x, without a norm before the feed-forward part.
 
     Args:
         width: D, the width of the frame features; a multiple of `heads`.
@@ -24,27 +54,14 @@ class TemporalLayer(nn.Module):
         attention_dropout: float = 0.2,
         feed_forward_dropout: float = 0.05,
     ):
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.output = nn.Linear(width, width)
+        super().__init__(width, heads, attention_dropout)
         self.expand = nn.Linear(width, feed_forward)
         self.contract = nn.Linear(feed_forward, width)
-        self.attention_dropout = nn.Dropout(attention_dropout)
         self.feed_forward_dropout = nn.Dropout(feed_forward_dropout)
 
     def forward(self, x: Tensor, outputs: int) -> Tensor:
         """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""
-        normed = self.norm(x)
-        q, k, v = (
-            projection(seen).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, D / heads)
-            for projection, seen in ((self.query, normed[:, :outputs]), (self.key, normed), (self.value, normed))
-        )
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, outputs, D)
-        x = self.attention_dropout(self.output(attended)) + x[:, :outputs]
+        x = super().forward(x, outputs)
         hidden = self.feed_forward_dropout(F.gelu(self.expand(x)))
         return self.feed_forward_dropout(self.contract(hidden)) + x
 

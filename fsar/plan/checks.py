@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fsar.config import SPLITS, CsvSource
+from fsar.config import SPLITS, Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
+from fsar.config.messages import nearest
 from fsar.errors import UserError
 from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
@@ -55,6 +56,7 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
     used = (name for benchmark in plan.config.run.benchmarks for name in plan.config.backbones_used(benchmark))
     for name in dict.fromkeys(used):
         about = plan.config.backbones[name]
+        _check_small_clip(plan.config, name)
         if find_spec(about.library) is None:
             continue  # jobs have environments of their own
         try:
@@ -65,6 +67,15 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
             raise UserError(f"backbones.{name}: its text encoder needs a package that is not installed: {TEXT_EXTRA}")
         sizes[name] = facts.size
     check_pictures(plan.config, sizes)
+
+
+def _check_small_clip(config: Config, backbone: str) -> None:
+    weights, made = Path(config.backbones[backbone].weights), Path(paths.SMALL_CLIP)
+    if weights.parent == made.parent and weights.suffix == made.suffix and weights.stem not in config.small_clips:
+        raise UserError(
+            f"backbones.{backbone}.weights is {str(weights)!r}, but no small CLIP of this name is below small_clips; "
+            + nearest(weights.stem, config.small_clips)
+        )
 
 
 def check_texts(plan: Plan) -> None:

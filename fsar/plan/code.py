@@ -20,6 +20,7 @@ NOT_DECISIVE = (
     "fsar.gpus",
     "fsar.job",
     "fsar.model.methods",
+    "fsar.nodes",
     "fsar.plan",
     "fsar.sources.download",  # what it brings is checked, and stays
     "fsar.training.checkpoint",

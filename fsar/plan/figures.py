@@ -117,12 +117,11 @@ def _closer_looks(plan: Plan) -> Iterator[PlannedFigure]:
 
 
 def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[PlannedFigure]:
-    config, method, seed = plan.config, METHODS[setting.method], setting.seeds[0]
+    config, method = plan.config, METHODS[setting.method]
     benchmark, backbone, model = setting.benchmark, setting.backbone, method.model
-    features = paths.FEATURES.format(
-        benchmark=benchmark, backbone=backbone, model=model, training=paths.seed_training(seed)
-    )
-    weights = plan.model_file(benchmark, backbone, model, seed, "model.safetensors")
+    training = plan.trainings(benchmark, backbone, model, setting.shot)[0]
+    features = plan.features(benchmark, backbone, model, training)
+    weights = plan.model_file(benchmark, backbone, model, training, "model.safetensors")
     manifest = plan.of_base(paths.MANIFEST)(benchmark)
     arguments = {
         "title": setting.title,
@@ -160,7 +159,7 @@ def _curves(plan: Plan) -> Iterator[PlannedFigure]:
     config = plan.config
     metrics = {
         f"{benchmark}, {backbone}, {plan.title(model)}": plan.model_file(
-            benchmark, backbone, model, config.run.seeds[0], "metrics.parquet"
+            benchmark, backbone, model, plan.trainings(benchmark, backbone, model)[0], "metrics.parquet"
         )
         for benchmark in config.run.benchmarks
         for backbone in config.run.backbones

@@ -1,9 +1,13 @@
 """Every path of the workflow, once. Braces are Snakemake's wildcards; `shard` has three digits."""
 
+import re
+
 MANIFEST = "data/{benchmark}/manifest.parquet"
 PUBLISHED_LISTING = "data/{benchmark}/published.csv"
 MISSING = "data/{benchmark}/missing.csv"
 RENDERED = "data/{benchmark}/videos/part{part}"
+STILLS = "data/small_clip/{small_clip}.parquet"
+SMALL_CLIP = "data/small_clip/{small_clip}.safetensors"
 INDEX = "data/{benchmark}/frames/index.parquet"
 SHARD = "data/{benchmark}/frames/shard-{shard}"
 EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
@@ -16,7 +20,8 @@ FOLDER_INVENTORY = "data/sources/{dataset}/folder.parquet"
 KINETICS_LIST = "data/sources/kinetics/{kinetics_split}.txt"
 KINETICS_PART = "data/sources/kinetics/part{part}.parquet"
 
-# A model is trained with a shot and a seed; `training` is seed1, …, or given (weights from elsewhere), or untrained.
+# A model is trained with a shot and a seed. `training` is seed1, …; seed1-shot5, … where each test shot has a training
+# of its own; given (weights from elsewhere); or untrained.
 MODEL = "results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}"
 CHECKPOINT = "results/checkpoints/{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}.pt"
 CURVES = "{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
@@ -25,10 +30,13 @@ PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.par
 
 PREDICTED = "results/predict/{prediction}"  # .csv, .html
 
-DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .jpg, .json
+DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .json
+STRIPS = DATA_REPORT + ".strips.parquet"
 COUNTS = DATA_REPORT + ".json"
+INDEX_PAGE = "results/index.html"
 TABLE = "results/table"  # .csv, .md
 LAYOUT = "results/tables/{layout}"  # .csv, .md, .tex
+OVER_DEALS = "results/statistics/over_deals"  # .csv, .md
 FIGURE = "results/figures/{figure}"  # .parquet, .pdf, .svg, .png
 
 # Logs (.log) and measured times (.tsv) of the jobs whose cost a figure shows.
@@ -46,11 +54,18 @@ def shard(number: int) -> str:
     return f"{number:03d}"
 
 
-def seed_training(seed: int) -> str:
-    """Return the name of the training with a seed."""
-    return f"seed{seed}"
+def training_name(seed: int, shot: int | None = None) -> str:
+    """Return the name of the training with a seed, for the tests of one shot or (None) of all."""
+    return f"seed{seed}" if shot is None else f"seed{seed}-shot{shot}"
 
 
 def seed_of(training: str) -> int | None:
     """Return the seed that a training is named after; None for `given` and `untrained`."""
-    return int(training.removeprefix("seed")) if training.startswith("seed") else None
+    match = re.match(r"seed(\d+)", training)
+    return int(match[1]) if match else None
+
+
+def shot_of(training: str) -> int | None:
+    """Return the shot whose tests alone a training is for; None where it is for all."""
+    match = re.search(r"-shot(\d+)$", training)
+    return int(match[1]) if match else None

@@ -9,12 +9,15 @@ from fsar.config.declare import Section
 from fsar.config.merge import components_record
 from fsar.files import from_working_directory
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
-from fsar.model.methods import METHODS, MODELS, Components
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE, code_checksum
 from fsar.plan.setting import Setting
 from fsar.plan.videos import PresentVideos
 from fsar.sources.data_sets import PUBLISHED
+
+# The model whose features are those of the backbone as it is.
+UNTRAINED_MODEL = "frozen"
 
 SCRIPTS = PACKAGE.parent / "workflow_scripts"
 
@@ -24,10 +27,17 @@ def code(script: str, *further: Path) -> str:
     return code_checksum(SCRIPTS / script, *further)
 
 
-def model_files(backbone: BackboneConfig, components: Components) -> tuple[Path, Path]:
-    """Return the files that are imported by name: of the library a backbone is of, and of a model's metric."""
+def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
+    """Return the files that are imported by name: of a backbone's library, a model's head, and the metric in that."""
     folder = PACKAGE / "model"
-    return folder / f"{backbone.library}_backbone.py", folder / "matching" / f"{components.metric}.py"
+    own = [folder / f"{backbone.library}_backbone.py", folder / "heads" / f"{components.head}.py"]
+    return own + ([folder / "matching" / f"{components.metric}.py"] if components.head == CLIP_FSAR_HEAD else [])
+
+
+def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path]:
+    """Return those of them that features come from: of frames they come whatever the head is."""
+    files = model_files(backbone, components)
+    return files if components.needs_maps else files[:1]
 
 
 def decoder_file(frames: FramesConfig) -> Path:
@@ -35,14 +45,15 @@ def decoder_file(frames: FramesConfig) -> Path:
     return PACKAGE / "videos" / "decoders" / f"{frames.decoder}.py"
 
 
-# Memory of a model's tests by metric, as measured with 2,400 videos of RN50's width (docs/performance.md).
-TESTS_MB = {"trx": 12000}
+# Memory of a model's tests by metric or head, as measured with 2,400 videos of RN50's width (docs/performance.md).
+TESTS_MB = {"trx": 12000, "strm": 12000}
 OTHER_TESTS_MB = 4000
 
 
 def megabytes_of_tests(model: str) -> int:
-    """Return the memory that a model's tests need: what its metric keeps of every video."""
-    return TESTS_MB.get(MODELS[model].metric, OTHER_TESTS_MB)
+    """Return the memory that a model's tests need: what its head keeps of every video."""
+    parts = MODELS[model]
+    return TESTS_MB.get(parts.metric if parts.head == CLIP_FSAR_HEAD else parts.head, OTHER_TESTS_MB)
 
 
 def architecture_files(model: str) -> list[str]:
@@ -156,9 +167,9 @@ class Plan:
         config, base = self.config, self.config.base(benchmark)
         drawn = {("test", way, shot) for way in config.run.ways for shot in config.test_shots(benchmark)}
         for backbone in config.run.backbones:
-            if config.trained_here(benchmark, backbone):
-                training = config.settings(benchmark, "training", backbone)
-                drawn.add(("val", training.way, training.shot))
+            for model in config.trained_here(benchmark, backbone):
+                way = config.settings(benchmark, "training", backbone, model).way
+                drawn |= {("val", way, shot) for shot in config.training_shots(benchmark, backbone, model)}
         episodes = (
             paths.EPISODES.format(benchmark=base, split=split, way=way, shot=shot) for split, way, shot in sorted(drawn)
         )
@@ -187,20 +198,37 @@ class Plan:
         text = self.config.settings(benchmark, "text").decisive("encode_features")
         return text if self.config.backbones[backbone].has_text else {}
 
-    def validation_episodes(self, benchmark: str, backbone: str, shot: str) -> str:
+    def validation_episodes(self, benchmark: str, backbone: str, model: str, shot: str) -> str:
         """Return the episodes a training is validated on: of its way and shot."""
-        way = self.config.settings(benchmark, "training", backbone).way
+        way = self.config.settings(benchmark, "training", backbone, model).way
         return paths.EPISODES.format(benchmark=self.config.base(benchmark), split="val", way=way, shot=shot)
 
-    def trainings(self, benchmark: str, backbone: str, model: str) -> list[str]:
-        """Return the trainings of a model: what is not trained here has one result, whatever the seeds."""
-        if model in self.config.trained_here(benchmark, backbone):
-            return [paths.seed_training(seed) for seed in self.config.run.seeds]
-        return [paths.GIVEN if MODELS[model].fine_tuned else paths.UNTRAINED]
+    def trainings(self, benchmark: str, backbone: str, model: str, shot: int | None = None) -> list[str]:
+        """Return the trainings of a model, or those that its tests of one shot look at.
 
-    def model_file(self, benchmark: str, backbone: str, model: str, seed: int, name: str) -> str:
+        What is not trained here has one result, whatever the seeds.
+        """
+        if model not in self.config.trained_here(benchmark, backbone):
+            return [paths.GIVEN if MODELS[model].trained else paths.UNTRAINED]
+        shots: list[int | None] = [None]
+        if self._a_training_per_shot(benchmark, backbone, model):
+            shots = [own for own in self.config.training_shots(benchmark, backbone, model) if shot in (None, own)]
+        return [paths.training_name(seed, own) for seed in self.config.run.seeds for own in shots]
+
+    def training_of(self, benchmark: str, backbone: str, model: str, shot: str, seed: str) -> str:
+        """Return the name of the training with a shot and a seed."""
+        apart = self._a_training_per_shot(benchmark, backbone, model)
+        return paths.training_name(int(seed), int(shot) if apart else None)
+
+    def _a_training_per_shot(self, benchmark: str, backbone: str, model: str) -> bool:
+        return self.config.settings(benchmark, "training", backbone, model).shot == "tested"
+
+    def model_file(self, benchmark: str, backbone: str, model: str, training: str, name: str) -> str:
         """Return a file of a model that is trained here."""
-        shot = self.config.settings(benchmark, "training", backbone).shot
+        shot = paths.shot_of(training)
+        if shot is None:
+            (shot,) = self.config.training_shots(benchmark, backbone, model)
+        seed = paths.seed_of(training)
         folder = paths.MODEL.format(benchmark=benchmark, backbone=backbone, model=model, shot=shot, seed=seed)
         return f"{folder}/{name}"
 
@@ -208,19 +236,26 @@ class Plan:
         """Return the trained weights of a model; none of one that is not trained."""
         if training == paths.UNTRAINED:
             return []
-        if (seed := paths.seed_of(training)) is None:
+        if training == paths.GIVEN:
             return [self.config.benchmarks[benchmark].trained[backbone][model]]
-        return [self.model_file(benchmark, backbone, model, seed, "model.safetensors")]
+        return [self.model_file(benchmark, backbone, model, training, "model.safetensors")]
+
+    def features(self, benchmark: str, backbone: str, model: str, training: str) -> str:
+        """Return the features that a model is tested on: a head alone, on frame features, has those of the backbone."""
+        parts = MODELS[model]
+        if parts.trains == "head" and not parts.needs_maps:
+            model, training = UNTRAINED_MODEL, paths.UNTRAINED
+        return paths.FEATURES.format(benchmark=benchmark, backbone=backbone, model=model, training=training)
 
     def trained_models(self, name: str) -> list[str]:
         """Return one file of every model that is trained here."""
         config = self.config
         return [
-            self.model_file(benchmark, backbone, model, seed, name)
+            self.model_file(benchmark, backbone, model, training, name)
             for benchmark in config.run.benchmarks
             for backbone in config.run.backbones
             for model in config.trained_here(benchmark, backbone)
-            for seed in config.run.seeds
+            for training in self.trainings(benchmark, backbone, model)
         ]
 
     def title(self, model: str) -> str:
@@ -230,6 +265,11 @@ class Plan:
     def citation(self, model: str) -> str:
         """Return where that method is from."""
         return next(method.citation for method in METHODS.values() if method.model == model)
+
+    def source(self, model: str) -> dict[str, str]:
+        """Return the public code of that method, where this project's differs, and how that code chose its weights."""
+        method = next(method for method in METHODS.values() if method.model == model)
+        return {name: getattr(method, name) for name in ("code", "deviations", "code_selection")}
 
     def licences(self, benchmark: str, backbone: str) -> dict[str, str]:
         """Return whose the videos and the pretrained weights of a model are."""
@@ -243,16 +283,30 @@ class Plan:
         return components_record(MODELS[model])
 
     def decisive(self, name: str, stage: str) -> Callable[..., dict[str, Any]]:
-        """Return the decisive values of a section as a function of wildcards: `benchmark`, `backbone` and `model`."""
+        """Return the decisive values of a section as a function of wildcards: `benchmark`, `backbone` and `model`.
+
+        Of a model, `head` is the section of its own head.
+        """
 
         def values(benchmark: str, backbone: str | None = None, model: str | None = None) -> dict[str, Any]:
-            section: Section = self.config.settings(benchmark, name, backbone)  # type: ignore[call-overload]
-            decided = section.decisive(stage)
             if model is None:
-                return decided
+                section: Section = self.config.settings(benchmark, name, backbone)  # type: ignore[call-overload]
+                return section.decisive(stage)
+            if name == "head":
+                section = self.config.head_settings(benchmark, model)
+            else:
+                section = self.config.settings(benchmark, name, backbone, model)  # type: ignore[call-overload]
+            decided = section.decisive(stage)
             return {key: value for key, value in decided.items() if self._reads(benchmark, backbone, model, name, key)}
 
         return values
+
+    def encoding_head(self, benchmark: str, model: str) -> dict[str, Any]:
+        """Return what of a model's head decides what is kept of each video: nothing, if it keeps frame features."""
+        if not MODELS[model].needs_maps:
+            return {}
+        decided = self.config.head_settings(benchmark, model).decisive("train_model")
+        return {"components": self.components(model), "settings": decided}
 
     def _reads(self, benchmark: str, backbone: str | None, model: str, name: str, key: str) -> bool:
         if name == "head" and key == "text_weight":
@@ -262,26 +316,29 @@ class Plan:
 
     # Tests.
 
-    def tests(self, benchmark: str, backbone: str, model: str) -> list[dict[str, Any]]:
-        """Return what a model is tested with: every method that uses it, every way and shot."""
+    def tests(self, benchmark: str, backbone: str, model: str, training: str = "") -> list[dict[str, Any]]:
+        """Return what a model is tested with: every method that uses it, every way, every shot its training is for."""
+        only = paths.shot_of(training)
         return [
             {"method": method, "decides_by": METHODS[method].decides_by, "way": way, "shot": shot}
+            | ({} if METHODS[method].inductive else {"inductive": False})
             for method in self.config.methods(benchmark, backbone)
             if METHODS[method].model == model
             for way in self.config.run.ways
             for shot in METHODS[method].shots(self.config.shots(benchmark))
+            if only in (None, shot)
         ]
 
     def evaluation(self, benchmark: str, backbone: str, model: str, training: str) -> str:
         """Return the name of one job of a cluster: a model's features, and all tests on them."""
         return "-".join(("evaluation", benchmark, backbone, model, training))
 
-    def test_episodes(self, benchmark: str, backbone: str, model: str) -> list[str]:
+    def test_episodes(self, benchmark: str, backbone: str, model: str, training: str) -> list[str]:
         """Return the stored episodes of each test."""
         base = self.config.base(benchmark)
         return [
             paths.EPISODES.format(benchmark=base, split="test", way=test["way"], shot=test["shot"])
-            for test in self.tests(benchmark, backbone, model)
+            for test in self.tests(benchmark, backbone, model, training)
         ]
 
     # Rows of the tables.
@@ -307,6 +364,7 @@ class Plan:
             depth=self.config.settings(benchmark, "head").depth,
             published_method=METHODS[method].published_as,
             published_backbone=self.config.backbones[backbone].published_as,
+            inductive=METHODS[method].inductive,
         )
 
     def _settings(self) -> Iterator[Setting]:
@@ -318,16 +376,27 @@ class Plan:
                     for shot in sorted({0, *config.shots(benchmark)}):
                         for method in config.methods(benchmark, backbone):
                             if shot in METHODS[method].shots(config.shots(benchmark)):
-                                trainings = self.trainings(benchmark, backbone, METHODS[method].model)
+                                trainings = self.trainings(benchmark, backbone, METHODS[method].model, shot)
                                 yield self.setting(benchmark, backbone, method, way, shot, trainings)
 
-    def settings_of_a_model(self, benchmark: str, backbone: str, model: str, seed: str) -> list[Setting]:
+    def settings_of_deals(self) -> list[Setting]:
+        """Return the rows of the demo's benchmarks, where several are run: deals of the same classes."""
+        own = self.config.benchmarks
+        deals = [name for name in self.config.run.benchmarks if isinstance(own[name].source, DemoSource)]
+        return [setting for setting in self.settings if setting.benchmark in deals] if len(deals) > 1 else []
+
+    def settings_of_a_model(self, benchmark: str, backbone: str, model: str, shot: str, seed: str) -> list[Setting]:
         """Return what one trained model is tested with."""
-        training = [paths.seed_training(int(seed))]
+        training = self.training_of(benchmark, backbone, model, shot, seed)
         return [
-            self.setting(benchmark, backbone, test["method"], test["way"], test["shot"], training)
-            for test in self.tests(benchmark, backbone, model)
+            self.setting(benchmark, backbone, test["method"], test["way"], test["shot"], [training])
+            for test in self.tests(benchmark, backbone, model, training)
         ]
+
+    def predictions_of_a_model(self, benchmark: str, backbone: str, model: str, shot: str, seed: str) -> str:
+        """Return the predictions of one trained model."""
+        training = self.training_of(benchmark, backbone, model, shot, seed)
+        return paths.PREDICTIONS.format(benchmark=benchmark, backbone=backbone, model=model, training=training)
 
     def predictions(self) -> list[str]:
         """Return every file of predictions, once."""
@@ -354,7 +423,7 @@ class Plan:
         for benchmark, backbone, model, training in self.models():
             names = {"benchmark": benchmark, "backbone": backbone, "model": model}
             if (seed := paths.seed_of(training)) is not None:
-                shot = self.config.settings(benchmark, "training", backbone).shot
+                shot = paths.shot_of(training) or self.config.training_shots(benchmark, backbone, model)[0]
                 tested.append(paths.TRAIN_LOG.format(shot=shot, seed=seed, **names))
             tested += [log.format(training=training, **names) for log in (paths.FEATURES_LOG, paths.TESTS_LOG)]
         return [f"{log}.tsv" for log in shards + tested]

@@ -77,13 +77,14 @@ class PlannedPredictions:
         benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
         model = METHODS[method].model
         sections = {name: self.plan.decisive(name, "predict_clips")(benchmark) for name in ("sampling", "frames")}
-        head = self.config.settings(benchmark, "head").decisive("predict_clips")
+        head = self.config.head_settings(benchmark, model).decisive("predict_clips")
         reads = {key: value for key, value in head.items() if METHODS[method].components.reads("head", key)}
         if METHODS[method].decides_by == "both" and "text_weight" in head:
             reads["text_weight"] = head["text_weight"]
         training = self._training(prediction)
         knows = {paths.UNTRAINED: "as pretrained", paths.GIVEN: f"trained elsewhere, with settings of {benchmark}"}
         return sections | {
+            **self.config.settings(benchmark, "training", backbone).decisive("predict_clips"),  # float32
             "text": self.plan.feature_text(benchmark, backbone),
             "method": method,
             "components": components_record(METHODS[method].components),
@@ -103,13 +104,12 @@ class PlannedPredictions:
             return [*model_files(self.config.backbones[backbone], METHODS[method].components), decoder_file(frames)]
         described = json.loads(Path(self.model_files(prediction)[1]).read_text(encoding="utf-8"))
         backbone_of_folder = BackboneConfig(**described["backbone"])
-        components = Components(**described["components"])
+        components = Components.of_record(described["components"])
         return [*model_files(backbone_of_folder, components), decoder_file(FramesConfig(**described["frames"]))]
 
     def _training(self, prediction: str) -> str:
         """Return the training whose weights are used."""
         benchmark, backbone, method, seed = self.config.model_to_predict(prediction)
         model = METHODS[method].model
-        if model in self.config.trained_here(benchmark, backbone):
-            return paths.seed_training(seed)
-        return self.plan.trainings(benchmark, backbone, model)[0]
+        trainings = self.plan.trainings(benchmark, backbone, model)
+        return next((training for training in trainings if paths.seed_of(training) == seed), trainings[0])

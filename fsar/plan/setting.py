@@ -21,6 +21,7 @@ class Setting:
         frames: T, frames per video.
         depth: layers of the temporal transformer.
         published_method, published_backbone: their names in the published results; empty if they have none.
+        inductive: the label of a query does not depend on the other queries of its episode.
     """
 
     benchmark: str
@@ -38,3 +39,4 @@ class Setting:
     depth: int
     published_method: str = ""
     published_backbone: str = ""
+    inductive: bool = True

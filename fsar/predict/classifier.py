@@ -15,6 +15,7 @@ from torch import Tensor
 import fsar
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
+from fsar.fabric import one_device
 from fsar.job import progress
 from fsar.model.methods import METHODS
 from fsar.predict.clips import Clip, Examples, Source, list_clips, list_examples
@@ -108,8 +109,7 @@ class FewShotClassifier:
         return classifier
 
     def _begin(self, model: LabellingModel, decides_by: DecidesBy | None, device: str) -> None:
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        self.model = model.to("cuda" if cuda else "cpu")
+        self.model = model.to(one_device(device, model.settings.float32))
         self._asked: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
         self.decides_by = self._asked
         self.examples: SupportSet | None = None

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
-from fsar.model.head import Head, combined_logits
+from fsar.model.decision import combined_logits, text_logits
+from fsar.model.heads.head import Head, Tensors
 
 
 @dataclass(frozen=True)
@@ -30,27 +32,49 @@ class Decision:
     text_scale: float = 1.0
 
     @torch.inference_mode()
-    def prototype(self, label: int, shots: Tensor) -> Tensor:
-        """Return what queries are compared with for a class: of its examples (K, T, D), as `Head.match` takes it."""
-        return self.head.represent(self.head.prototypes(shots.unsqueeze(0), self.text[[label]]))[0]
+    def prototype(self, label: int, shots: Tensor) -> Tensors:
+        """Return what queries are compared with for a class, of its examples (K, T, D): one or K of each tensor."""
+        text = self.text[[label]].expand(len(shots), -1)
+        support = self.head.support_stage(self.head.store(shots), text, len(shots))
+        merged = self.head.merge({name: videos[None, None] for name, videos in support.items()})
+        return {name: videos[0, 0] for name, videos in merged.items()}
 
-    def prototypes(self, features: Tensor, labels: Tensor) -> list[Tensor]:
+    def prototypes(self, features: Tensor, labels: Tensor) -> list[Tensors]:
         """Return the prototype of each class, from (V, T, D) features and (V,) labels of the examples."""
         if self.decides_by == "text":
             return []
         return [self.prototype(label, features[labels == label]) for label in range(len(self.text))]
 
     @torch.inference_mode()
-    def few_shot(self, queries: Tensor, prototypes: Sequence[Tensor]) -> Tensor:
-        """Return the logits of the examples alone, minus the distances: (Q, T, D) → (Q, N)."""
-        asked = self.head.represent(self.head.modulate(queries))
-        if len({prototype.shape for prototype in prototypes}) == 1:
-            return self.head.match(asked, torch.stack(list(prototypes)))
-        # A metric that keeps the examples apart, and classes with different numbers of them.
-        return torch.cat([self.head.match(asked, prototype.unsqueeze(0)) for prototype in prototypes], dim=-1)
+    def few_shot(self, queries: Tensor, prototypes: Sequence[Tensors], classes: Sequence[int] | None = None) -> Tensor:
+        """Return the logits of the examples alone: (Q, T, D) → (Q, N).
+
+        Args:
+            queries: frame features.
+            prototypes: of N classes.
+            classes: which classes they are; all, in their order, without it.
+
+        Raises:
+            UserError: the head compares classes with one another, and they have different numbers of examples.
+        """
+        text = self.text if classes is None else self.text[list(classes)]
+        asked = {name: videos.unsqueeze(0) for name, videos in self.head.video_stage(self.head.store(queries)).items()}
+        if len({tuple((name, part.shape) for name, part in p.items()) for p in prototypes}) == 1:
+            together = {name: torch.stack([p[name] for p in prototypes]).unsqueeze(0) for name in prototypes[0]}
+            return self.head.decide(self.head.episode_stage(together, asked, text.unsqueeze(0)))[0]
+        if not self.head.classes_apart:
+            raise UserError(
+                "This method compares the classes with one another, for which each needs as many examples as the "
+                "others: leave some out"
+            )
+        logits = []  # a method that keeps the examples apart
+        for number, prototype in enumerate(prototypes):
+            alone = {name: part[None, None] for name, part in prototype.items()}
+            logits.append(self.head.decide(self.head.episode_stage(alone, asked, text[None, [number]]))[0])
+        return torch.cat(logits, dim=-1)
 
     @torch.inference_mode()
-    def logits(self, queries: Tensor, prototypes: Sequence[Tensor]) -> Tensor:
+    def logits(self, queries: Tensor, prototypes: Sequence[Tensors]) -> Tensor:
         """Return the logits as the workflow's tests compute them: (Q, T, D) → (Q, N)."""
         few_shot = None if self.decides_by == "text" else self.few_shot(queries, prototypes)
         return self.combine(few_shot, queries)
@@ -61,11 +85,11 @@ class Decision:
         if self.decides_by == "few-shot":
             assert few_shot is not None
             return few_shot
-        text = self.head.text_logits(queries, self.text)
+        text = text_logits(queries, self.text, self.head.text_scale())
         if few_shot is None:
             return text
         scaled = text * self._missing_scale()
-        return combined_logits(few_shot, scaled, self.head.config.text_weight, queries.shape[1])
+        return combined_logits(few_shot, scaled, self.head.settings.text_weight, queries.shape[1])
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probability of each class: (Q, N) → (Q, N).
@@ -86,14 +110,16 @@ class Decision:
         if self.decides_by == "text":
             return self.logits(features, [])
         members = [torch.nonzero(labels == label).flatten().tolist() for label in range(len(self.text))]
-        whole = self.few_shot(features, self.prototypes(features, labels))  # (V, N)
         place = {number: own.index(number) for own in members for number in own}
         reduced = torch.full((len(labels), len(labels)), -torch.inf, device=features.device)  # without each example
+        if not self.head.classes_apart:
+            return self.combine(self._left_out_together(features, labels, members), features)
+        whole = self.few_shot(features, self.prototypes(features, labels))  # (V, N)
         several = [number for own in members if len(own) > 1 for number in own]
         if several:
             without = [[m for m in members[labels[number]] if m != number] for number in several]
             prototypes = [self.prototype(int(labels[n]), features[o]) for n, o in zip(several, without, strict=True)]
-            reduced[:, several] = self.few_shot(features, prototypes)
+            reduced[:, several] = self.few_shot(features, prototypes, labels[several].tolist())
         few_shot = whole.clone()
         for number, label in enumerate(labels.tolist()):
             for other, own in enumerate(members):
@@ -101,5 +127,17 @@ class Decision:
                     few_shot[number, other] = reduced[number, own[place[number] % len(own)]]
         return self.combine(few_shot, features)
 
+    def _left_out_together(self, features: Tensor, labels: Tensor, members: list[list[int]]) -> Tensor:
+        """Return the same where a class's logit depends on the others: each class leaves one out."""
+        few_shot = torch.full((len(labels), len(members)), -torch.inf, device=features.device)
+        for number, label in enumerate(labels.tolist()):
+            if len(members[label]) == 1:
+                continue
+            place = members[label].index(number)
+            kept = [[m for i, m in enumerate(own) if i != place % len(own)] for own in members]
+            prototypes = [self.prototype(n, features[own]) for n, own in enumerate(kept)]
+            few_shot[number] = self.few_shot(features[[number]], prototypes)[0]
+        return few_shot
+
     def _missing_scale(self) -> float:
-        return self.text_scale if self.head.scale is None else 1.0
+        return self.text_scale if self.head.text_scale() is None else 1.0

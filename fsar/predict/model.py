@@ -14,12 +14,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TextConfig
+from fsar.config import (
+    BackboneConfig,
+    FramesConfig,
+    HeadConfig,
+    SamplingConfig,
+    TextConfig,
+    TrainingConfig,
+    head_section,
+)
 from fsar.config.declare import Section
 from fsar.errors import UserError
+from fsar.fabric import Float32
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
-from fsar.model.head import Head
+from fsar.model.heads.head import Head, Inputs, build_head
 from fsar.model.methods import METHODS, MODELS, Components
 from fsar.model.text import encode_classes
 from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
@@ -27,6 +36,8 @@ from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
 DEFAULT_BACKBONE = "ViT-B-16"
 # The demo's own CLIP.
 SMALL_CLIP = "small-clip"
+# What holds where no training says otherwise.
+NO_TRAINING = TrainingConfig()
 # What may be a file that came with the model: an architecture of one's own, and the descriptions of classes.
 FILES = (("backbone", "model"), ("text", "descriptions"))
 # The sections of the config that are part of a model.
@@ -49,6 +60,7 @@ class ModelSettings:
         backbone, text, head, sampling, frames: as in the workflow.
         seed: of the frames that are looked at.
         knows: what it has learnt from, for people.
+        float32: how a GPU multiplies.
         licence: of the weights, and of the videos it was trained on.
     """
 
@@ -56,25 +68,31 @@ class ModelSettings:
     components: Components
     backbone: BackboneConfig
     text: TextConfig
-    head: HeadConfig
+    head: Section
     sampling: SamplingConfig
     frames: FramesConfig
     seed: int
     knows: str
     licence: str = "not stated"
+    float32: Float32 = NO_TRAINING.float32
 
     def record(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         sections = {name: getattr(self, name).model_dump() for name in SECTIONS}
         own = {name: getattr(self, name) for name in ("method", "seed", "knows", "licence")}
+        if self.float32 != type(self).float32:  # a default leaves no trace
+            own["float32"] = self.float32
         return sections | own | {"components": asdict(self.components)}
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> "ModelSettings":
         """Read what `record` returned."""
-        read: dict[str, Any] = {name: kind(**record[name]) for name, kind in SECTIONS.items()}
+        components = Components.of_record(record["components"])
+        kinds = SECTIONS | {"head": head_section(components.head)}
+        read: dict[str, Any] = {name: kind(**record[name]) for name, kind in kinds.items()}
         own = {name: record[name] for name in ("method", "seed", "knows", "licence")}
-        return cls(components=Components(**record["components"]), **read, **own)
+        own |= {name: record[name] for name in ("float32",) if name in record}
+        return cls(components=components, **read, **own)
 
 
 class LabellingModel(nn.Module):
@@ -158,8 +176,8 @@ def model_of_backbone(
         UserError: a method that needs training, or as `load_backbone`.
     """
     method = method or "clip-freeze"
-    if _method(method).components.fine_tuned:
-        plain = ", ".join(name for name, other in METHODS.items() if not other.components.fine_tuned)
+    if _method(method).components.trained:
+        plain = ", ".join(name for name, other in METHODS.items() if not other.components.trained)
         raise UserError(f"The method {method!r} needs a trained model: name its folder. A CLIP as it is does {plain}")
     weights = weights or "openai"
     quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
@@ -172,7 +190,7 @@ def model_of_backbone(
         components=METHODS[method].components,
         backbone=about,
         text=TextConfig(),
-        head=HeadConfig(),
+        head=head_section(METHODS[method].components.head)(),
         sampling=sampling or SamplingConfig(),
         frames=FramesConfig(size=stored_size(loaded.image_size)),
         seed=seed,
@@ -201,10 +219,13 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
         raise UserError(f"The trained weights {weights} cannot be read: {error}") from error
-    backbone = bare_backbone(settings.backbone)
     has_text = any(name.startswith("text.") for name in state)
-    _fill(backbone.visual, state, "visual.", weights)
-    if has_text:
+    if any(name.startswith("visual.") for name in state):
+        backbone = bare_backbone(settings.backbone)
+        _fill(backbone.visual, state, "visual.", weights)
+    else:  # the head alone was trained
+        backbone, has_text = load_backbone(settings.backbone), True
+    if any(name.startswith("text.") for name in state):
         text = {name.removeprefix("text."): value for name, value in state.items() if name.startswith("text.")}
         _, unexpected = backbone.encoders.load_state_dict(text, strict=False)
         if unexpected:
@@ -273,6 +294,7 @@ def _of_training(about: dict[str, Any]) -> dict[str, Any]:
         "seed": about["data_seed"],
         "knows": knows,
         "licence": about["backbone"]["licence"],
+        **{name: about["training"][name] for name in ("float32",) if name in about["training"]},
     }
 
 
@@ -290,7 +312,9 @@ def _model(
             f"The model looks at {backbone.image_size} × {backbone.image_size} pixels, but its frames have "
             f"{settings.frames.size} × {settings.frames.size}"
         )
-    head = Head(settings.components, backbone.width, settings.head)
+    if settings.components.needs_maps:
+        raise UserError(f"The method {settings.method!r} looks at maps of features, and cannot label clips yet")
+    head = build_head(Inputs(backbone.width, settings.sampling.frames, components=settings.components), settings.head)
     if weights is not None:
         _fill(head, state, "head.", weights)
     return LabellingModel(settings, backbone, head, has_text).eval().requires_grad_(False)

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fsar.config import HeadConfig
 from fsar.model.alignment import hard_alignment
 from fsar.model.matching.otam import both_directions
 from fsar.model.similarity import frame_distances
@@ -42,12 +43,14 @@ class SupportClips:
     @torch.inference_mode()
     def __init__(self, decision: Decision, features: Tensor, labels: Tensor):
         self.head = decision.head
-        self.clips = self.head.modulate(features, decision.text[labels])
+        self.clips = self.head.single_frames(self.head.store(features), decision.text[labels])
+        settings = self.head.settings
+        self.smoothing = (settings if isinstance(settings, HeadConfig) else HeadConfig()).smoothing
 
     @torch.inference_mode()
     def nearest(self, query: Tensor) -> Nearest:
         """Return the example that is nearest to a clip, (1, T, D)."""
-        distances = frame_distances(self.head.modulate(query), self.clips)[0]  # (V, T, T)
-        costs = both_directions(distances, self.head.config.smoothing)  # (V,)
+        distances = frame_distances(self.head.single_frames(self.head.store(query)), self.clips)[0]  # (V, T, T)
+        costs = both_directions(distances, self.smoothing)  # (V,)
         number = int(costs.argmin())
         return Nearest(number, distances[number].cpu().numpy())

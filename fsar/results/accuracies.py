@@ -22,13 +22,17 @@ def episode_accuracies(setting: Setting) -> NDArray[np.float64]:
     return 100 * np.mean([right_by_episode(table) for table in tables], axis=0)
 
 
+def training_accuracies(setting: Setting) -> NDArray[np.float64]:
+    """Return the mean accuracy of each training in percent: (trainings,)."""
+    tables = setting_predictions(setting, ["label", "predicted"])
+    return np.array([100 * (table["label"] == table["predicted"]).mean() for table in tables])
+
+
 def over_seeds(setting: Setting) -> str:
     """Return the half-width of the 95 % interval over the means of several trainings, in percent; empty with one."""
     if len(setting.predictions) < 2:
         return ""
-    tables = setting_predictions(setting, ["label", "predicted"])
-    means = np.array([100 * (table["label"] == table["predicted"]).mean() for table in tables])
-    return f"{mean_and_interval(means)[1]:.2f}"
+    return f"{mean_and_interval(training_accuracies(setting))[1]:.2f}"
 
 
 def right_by_video(setting: Setting) -> pd.DataFrame:

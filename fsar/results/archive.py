@@ -13,6 +13,7 @@ TIME = (1980, 1, 1, 0, 0, 0)
 
 README = """# Results
 
+- `results/index.html`: one page to begin with, with links to the rest
 - `results/table.csv`, `results/tables/`, `results/statistics/`, `results/figures/` (each with its data)
 - `results/predictions/`: what every query of every test episode was taken for; all accuracies follow from these
 - `data/*/episodes/`: the stored episodes; `data/*/manifest.parquet`: the videos with class and split

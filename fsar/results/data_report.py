@@ -1,17 +1,15 @@
 """The report of a benchmark's data: what was listed, what was found and read, and how it looks."""
 
-import base64
 from pathlib import Path
 
-import matplotlib.font_manager
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from PIL import Image, ImageDraw, ImageFont
 
 from fsar.config import SPLITS
-from fsar.files import atomic, write_json, write_parquet
-from fsar.results.page import html_table, write_page
+from fsar.files import write_json, write_parquet
+from fsar.predict.strips import strip_of
+from fsar.results.page import html_table, strips, write_page
 from fsar.videos.store_read import FrameStore
 
 VIDEOS_SCHEMA = pa.schema(
@@ -33,11 +31,16 @@ VIDEOS_SCHEMA = pa.schema(
         ("wrong_frames", pa.int32()),
     ]
 )
-# The contact sheet: a strip of frames of one random video of each class.
-THUMBNAIL = 64  # pixels
+# A strip of frames of one random video of each class.
+STRIPS_SCHEMA = pa.schema(
+    [
+        ("split", pa.string()),
+        ("class_name", pa.string()),
+        ("video_id", pa.string()),
+        ("strip", pa.binary()),  # JPEG
+    ]
+)
 STRIP = 4  # frames
-COLUMNS = 3
-LABEL = 18  # pixels
 
 
 def write_data_report(
@@ -49,7 +52,7 @@ def write_data_report(
     *,
     page: Path,
     videos: Path,
-    sheet: Path,
+    strips_of_classes: Path,
     counts: Path,
 ) -> None:
     """Write the report.
@@ -58,10 +61,10 @@ def write_data_report(
         benchmark: its name.
         manifest, index: of the benchmark; the shards lie beside the index.
         missing: CSV of published videos that are not there, if the benchmark is a published one.
-        seed: of the random videos on the contact sheet.
+        seed: of the random videos whose frames are shown.
         page: HTML file, complete by itself.
         videos: Parquet file, a row per listed video, see `VIDEOS_SCHEMA`.
-        sheet: JPEG file.
+        strips_of_classes: Parquet file, frames of a video of each class, see `STRIPS_SCHEMA`.
         counts: JSON file: videos listed, missing, failed and used; those used with lost and with wrong frames.
     """
     table = _videos(manifest, index, missing)
@@ -72,8 +75,8 @@ def write_data_report(
     }
     flawed = {kind: int((table[f"{kind}_frames"] > 0).sum()) for kind in ("lost", "wrong")}
     write_json(counts, {"listed": len(table)} | numbers | {f"with_{kind}_frames": n for kind, n in flawed.items()})
-    _contact_sheet(table[table["status"] == "ok"], FrameStore(index.parent, index), seed, sheet)
-    picture = base64.b64encode(sheet.read_bytes()).decode()
+    shown = _strips(table[table["status"] == "ok"], FrameStore(index.parent, index), seed)
+    write_parquet(strips_of_classes, shown, STRIPS_SCHEMA)
     lost = table[table["status"] != "ok"]
     by_class = lost.groupby(["split", "class_name", "status"], observed=True).size().rename("videos").reset_index()
     reasons = lost[["video_id", "split", "class_name", "status", "error"]]
@@ -83,8 +86,8 @@ def write_data_report(
         "Left out, by class": html_table(by_class),
         "Left out, with the reason": html_table(reasons),
         "Decoding": _decoding(table),
-        "Contact sheet": "<p>One random video of each class.</p>"
-        f'<img alt="frames of one video of each class" src="data:image/jpeg;base64,{picture}">',
+        "Frames": "<p>One random video of each class.</p>"
+        + "".join(f"<h3>{split}</h3>{strips(own)}" for split in SPLITS if len(own := shown[shown["split"] == split])),
     }
     write_page(page, f"Data: {benchmark}", benchmark, sections)
 
@@ -156,21 +159,13 @@ def _by_class(table: pd.DataFrame) -> pd.DataFrame:
     return counted.rename(columns={"seconds": "mean seconds"}).sort_values(["split", "class_name"])
 
 
-def _contact_sheet(videos: pd.DataFrame, store: FrameStore, seed: int, path: Path) -> None:
+def _strips(videos: pd.DataFrame, store: FrameStore, seed: int) -> pd.DataFrame:
+    """Return frames of one random video of each class, in the order of splits and of names."""
     rng = np.random.default_rng([seed, 6])
-    classes = list(videos.groupby(["split", "class_name"], observed=True))
-    rows = max(-(-len(classes) // COLUMNS), 1)
-    width, height = STRIP * THUMBNAIL + 8, THUMBNAIL + LABEL + 4
-    sheet = Image.new("RGB", (COLUMNS * width, rows * height), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), 11)
-    videos_shown = store.numbers([group.iloc[int(rng.integers(len(group)))]["video_id"] for _, group in classes])
-    for place, (((split, name), _), video) in enumerate(zip(classes, videos_shown, strict=True)):
-        x, y = place % COLUMNS * width, place // COLUMNS * height
-        draw.text((x, y + 2), f"{name} ({split})"[:46], "black", font)
+    rows = []
+    for (split, name), group in videos.groupby(["split", "class_name"], observed=True):
+        video_id = group.iloc[int(rng.integers(len(group)))]["video_id"]
+        video = store.numbers([video_id])[0]
         positions = np.linspace(0, store.length(video) - 1, STRIP).astype(np.int64)
-        for step, frame in enumerate(store.frames(video, positions)):
-            thumbnail = Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
-            sheet.paste(thumbnail, (x + step * THUMBNAIL, y + LABEL))
-    with atomic(path) as temporary:
-        sheet.save(temporary, format="JPEG", quality=85)
+        rows.append((split, name, video_id, strip_of(store.frames(video, positions))))
+    return pd.DataFrame(rows, columns=STRIPS_SCHEMA.names)

@@ -10,18 +10,23 @@ from fsar.files import atomic
 from fsar.model.methods import METHODS
 from fsar.plan.layouts import Layout
 from fsar.plan.setting import Setting
-from fsar.results.accuracies import episode_accuracies
-from fsar.results.published import published_results
+from fsar.results.accuracies import episode_accuracies, over_seeds
+from fsar.results.published import FOOTNOTE, MARK, published_results
 
 OURS, PUBLISHED, DIFFERENCE = "ours", "published", "difference"
+CELLS = [
+    "backbone", "method", "figures", "benchmark", "shot", "accuracy",
+    "intervals",  # as text: over episodes; with several training seeds, over trainings too
+    "quoted",  # a published number that is second-hand, or a difference from one
+]  # fmt: skip
 
 
 def cells(layout: Layout, settings: Sequence[Setting]) -> pd.DataFrame:
-    """Return every number of a table, a row each: backbone, method, figures, benchmark, shot, accuracy, interval.
+    """Return every number of a table, a row each; columns of `CELLS`.
 
     What was not run, or is not published, has no row.
     """
-    rows: list[tuple[str, str, str, str, int, float, float | None]] = []
+    rows: list[tuple[str, str, str, str, int, float, str, bool]] = []
     columns = [(benchmark, shot) for benchmark in layout.benchmarks for shot in layout.shots]
     titles = None if layout.methods is None else [METHODS[key].title for key in layout.methods]
     names = {METHODS[key].published_as: METHODS[key].title for key in METHODS if METHODS[key].published_as}
@@ -29,19 +34,21 @@ def cells(layout: Layout, settings: Sequence[Setting]) -> pd.DataFrame:
     for row in published.drop_duplicates(["method", "backbone", "benchmark", "shot"]).itertuples():
         title = names.get(row.method, row.method)
         if (row.benchmark, row.shot) in columns and (titles is None or title in titles):
-            rows.append((row.backbone, title, PUBLISHED, row.benchmark, row.shot, row.accuracy, None))
-    known = {(backbone, title, benchmark, shot): value for backbone, title, _, benchmark, shot, value, _ in rows}
+            rows.append((row.backbone, title, PUBLISHED, row.benchmark, row.shot, row.accuracy, "", row.quoted))
+    known = {(backbone, title, *place): (value, quoted) for backbone, title, _, *place, value, _, quoted in rows}
     for setting in settings:
         place = (setting.benchmark, setting.shot)
         if place not in columns or setting.way != layout.way or (titles is not None and setting.title not in titles):
             continue
         backbone = setting.published_backbone or setting.backbone
-        accuracy, interval = mean_and_interval(episode_accuracies(setting))
-        rows.append((backbone, setting.title, OURS, *place, accuracy, interval))
+        accuracy, over_episodes = mean_and_interval(episode_accuracies(setting))
+        over_trainings = over_seeds(setting)
+        intervals = f" ± {over_episodes:.1f}" + (f" ± {float(over_trainings):.1f}" if over_trainings else "")
+        rows.append((backbone, setting.title, OURS, *place, accuracy, intervals, False))
         if (backbone, setting.title, *place) in known:
-            difference = accuracy - known[backbone, setting.title, *place]
-            rows.append((backbone, setting.title, DIFFERENCE, *place, difference, None))
-    return pd.DataFrame(rows, columns=["backbone", "method", "figures", "benchmark", "shot", "accuracy", "interval"])
+            value, quoted = known[backbone, setting.title, *place]
+            rows.append((backbone, setting.title, DIFFERENCE, *place, accuracy - value, "", quoted))
+    return pd.DataFrame(rows, columns=CELLS)
 
 
 def _wide(layout: Layout, table: pd.DataFrame, latex: bool) -> pd.DataFrame:
@@ -58,7 +65,8 @@ def _wide(layout: Layout, table: pd.DataFrame, latex: bool) -> pd.DataFrame:
             text = f"{cell.accuracy:.1f}"
             if latex and ranks[index] <= 2 and len(ours[ours["backbone"] == cell.backbone]["method"].unique()) > 1:
                 text = rf"\textbf{{{text}}}" if ranks[index] == 1 else rf"\underline{{{text}}}"
-            text += rf" $\pm$ {cell.interval:.1f}" if latex else f" ± {cell.interval:.1f}"
+            text += cell.intervals.replace("±", r"$\pm$") if latex else cell.intervals
+        text += f" {MARK}" if cell.quoted else ""
         rows.setdefault((cell.backbone, cell.method, cell.figures), {})[cell.benchmark, cell.shot] = text
     order = {name: number for number, name in enumerate(method.title for method in METHODS.values())}
     figures = (PUBLISHED, OURS, DIFFERENCE)
@@ -71,29 +79,35 @@ def _wide(layout: Layout, table: pd.DataFrame, latex: bool) -> pd.DataFrame:
     return pd.DataFrame(content, columns=header)
 
 
+def _intervals(settings: Sequence[Setting]) -> str:
+    """Say what the intervals of a table are."""
+    several = any(len(setting.predictions) > 1 for setting in settings)
+    return "±: 95 % interval over episodes" + (", then over trainings, where there are several" if several else "")
+
+
 def write_layout(layout: Layout, settings: Sequence[Setting], csv: Path, markdown: Path, latex: Path) -> None:
     """Write one table in three formats."""
-    table = cells(layout, settings)
+    table, intervals = cells(layout, settings), _intervals(settings)
     plain = _wide(layout, table, latex=False)
     plain.columns = pd.Index([" ".join(filter(None, names)) for names in plain.columns])
     with atomic(csv) as temporary:
         plain.to_csv(temporary, index=False, lineterminator="\n")
+    quoted = table["quoted"].any()
+    footnote = f"\n{FOOTNOTE}\n" if quoted else ""
     with atomic(markdown) as temporary:
-        temporary.write_text(
-            f"{layout.caption}\n\n{plain.to_markdown(index=False, disable_numparse=True)}\n", encoding="utf-8"
-        )
+        content = plain.to_markdown(index=False, disable_numparse=True)
+        temporary.write_text(f"{layout.caption}; {intervals}\n\n{content}\n{footnote}", encoding="utf-8")
     marked = _wide(layout, table, latex=True)
-    marked = marked.map(lambda text: text.replace("_", r"\_").replace("†", r"$\dagger$"))
+    marked = marked.map(lambda text: text.replace("_", r"\_").replace("†", r"$\dagger$").replace(MARK, r"$\ddagger$"))
     marked.columns = pd.MultiIndex.from_tuples(
         [tuple(n.replace("_", r"\_") for n in names) for names in marked.columns]
     )
     body = marked.to_latex(
         index=False, escape=False, column_format="lll" + "r" * (len(marked.columns) - 3), multicolumn_format="c"
     )
-    caption = (
-        f"{layout.caption}. Accuracy in percent; $\\pm$: 95\\,\\% interval over episodes; "
-        "best of ours bold, second underlined."
-    )
+    marks = f" {FOOTNOTE}".replace(MARK, r"$\ddagger$:") if quoted else ""
+    intervals = intervals.replace("±", r"$\pm$").replace(" %", r"\,\%")
+    caption = f"{layout.caption}. Accuracy in percent; {intervals}; best of ours bold, second underlined.{marks}"
     with atomic(latex) as temporary:
         temporary.write_text(
             "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{" + caption + "}\n" + body

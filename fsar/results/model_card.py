@@ -9,6 +9,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from fsar.files import atomic
 from fsar.plan.setting import Setting
+from fsar.results.published import FOOTNOTE, MARK
 from fsar.results.table import table_row
 
 
@@ -17,6 +18,7 @@ def write_model_card(
     settings: Sequence[Setting],
     title: str,
     citation: str,
+    source: Mapping[str, str],
     licences: Mapping[str, str],
     path: Path,
 ) -> None:
@@ -26,6 +28,8 @@ def write_model_card(
         training: the model's training.json.
         settings: what it was tested with.
         title, citation: of its method.
+        source: the public code of that method (`code`; empty if there is none), where this project's differs from it
+            by default (`deviations`), and how that code chose its weights (`code_selection`).
         licences: of the videos and of the pretrained weights, by these names.
         path: file to write.
     """
@@ -56,11 +60,14 @@ def write_model_card(
             ["method", "way", "shot", "accuracy (%)", "95 % over episodes", "over videos", "episodes", "published"],
             [
                 [row[k] for k in ("method", "way", "shot", "accuracy")]
-                + [f"± {row['interval']}", f"± {row['over_videos']}", row["episodes"], row["published"]]
+                + [f"± {row['interval']}", f"± {row['over_videos']}", row["episodes"]]
+                + [f"{row['published']} {MARK}" if row["published_quoted"] else row["published"]]
                 for row in rows
             ],
         )
+        + (f"\n\n{FOOTNOTE}" if any(row["published_quoted"] for row in rows) else "")
         + "\n\nThe weights were chosen without the test classes.",
+        "Method": _method(source, first.inductive),
         "Choice of the weights": (
             f"After {about['selection']['iteration']} of {about['training']['iterations']} training episodes: the best "
             f"of all validations, with {100 * about['selection']['accuracy']:.2f} % on the validation episodes."
@@ -90,6 +97,16 @@ def write_model_card(
     body = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
     with atomic(path) as temporary:
         temporary.write_text(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")
+
+
+def _method(source: Mapping[str, str], inductive: bool) -> str:
+    """Say which public code a method was held against, where it differs, and whether queries see one another."""
+    lines = ["- public code: " + (source["code"] or "none that it was held against")]
+    if source["code"]:
+        lines.append(f"- where it differs from that by default: {source['deviations'] or 'nowhere that is known'}")
+        lines.append(f"- weights that code reports: {source['code_selection']}; here: best on the validation classes")
+    answer = "yes, the label of a query does not depend" if inductive else "no, the label of a query depends"
+    return "\n".join([*lines, f"- inductive: {answer} on the other queries of its episode"])
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -26,6 +26,7 @@ def write_partial_table(settings: Sequence[Setting], unmade: Collection[str], cs
 
     write_tables(there, csv, markdown, missing)
     for path in (csv, markdown):
-        os.utime(path, (0, 0))  # older than everything, so the next run never takes it for the whole
+        # Older than everything, so that the next run never takes it for the whole (0 is no time for Snakemake).
+        os.utime(path, (1, 1))
     names = ", ".join(dict.fromkeys(f"{s.benchmark} with {s.backbone}" for s in missing))
     return f"{csv} has the rows of what was made. Missing: rows of {names}. The log above says what failed."

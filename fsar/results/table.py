@@ -10,12 +10,13 @@ from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import atomic
 from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies, over_seeds, right_by_video
-from fsar.results.published import published_result
+from fsar.results.published import FOOTNOTE, MARK, published_result
 
 COLUMNS = [
     "benchmark",
     "backbone",
     "method",
+    "inductive",  # yes: the label of a query does not depend on the other queries of its episode; or no
     "way",
     "shot",
     "accuracy",  # percent
@@ -27,6 +28,7 @@ COLUMNS = [
     "selection",  # the split the weights were chosen on; given (from elsewhere); not trained
     "videos",  # used of the benchmark's listed ones; the others are missing or cannot be decoded
     "published",  # percent; empty where nothing is published
+    "published_quoted",  # yes: the published accuracy is second-hand; else empty
     "source",  # of the published accuracy
 ]
 
@@ -45,6 +47,7 @@ def table_row(setting: Setting) -> dict[str, object]:
         "benchmark": setting.benchmark,
         "backbone": setting.backbone,
         "method": setting.title,
+        "inductive": "yes" if setting.inductive else "no",
         "way": setting.way,
         "shot": setting.shot,
         "accuracy": f"{accuracy:.2f}",
@@ -55,8 +58,9 @@ def table_row(setting: Setting) -> dict[str, object]:
         "seeds": " ".join(map(str, setting.seeds)),
         "selection": setting.selection,
         "videos": f"{videos['used']} of {videos['listed']}",
-        "published": f"{published[0]:.1f}" if published else "",
-        "source": published[1] if published else "",
+        "published": f"{published.accuracy:.1f}" if published else "",
+        "published_quoted": "yes" if published and published.quoted else "",
+        "source": published.source if published else "",
     }
 
 
@@ -71,8 +75,12 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
     table = pd.DataFrame([table_row(setting) for setting in settings], columns=COLUMNS)
     with atomic(csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
-    shown = table.assign(accuracy=table["accuracy"] + " ± " + table["interval"]).drop(columns="interval")
+    marks = table["published_quoted"].map({"yes": f" {MARK}", "": ""})
+    shown = table.assign(accuracy=table["accuracy"] + " ± " + table["interval"], published=table["published"] + marks)
+    shown = shown.drop(columns=["interval", "published_quoted"])
     text = shown.to_markdown(index=False, disable_numparse=True) + "\n"
+    if (table["published_quoted"] == "yes").any():
+        text += f"\n{FOOTNOTE}\n"
     if missing:
         text += "\nThis table is not complete. These settings were asked for and could not be made:\n\n"
         text += "".join(f"- {s.benchmark}, {s.backbone}, {s.title}, {s.way}-way {s.shot}-shot\n" for s in missing)

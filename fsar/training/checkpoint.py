@@ -1,18 +1,26 @@
-"""The checkpoint to go on from: the last state of one training, and what that training was.
+"""The checkpoint to go on from: the last state of one training, its best weights, and what that training was.
 
 Settings and input files make a training what it is: others are another training, which is refused. Code that changed in
 between is told and recorded, and the training goes on: a mended message must not cost days.
+
+The best weights are a file of their own, named by their iteration and written once, when validation finds them. A state
+names the best weights it knows, and these stay until a state that names others is written: a process may be killed
+between any two writes.
 """
 
 import logging
-from collections.abc import Iterable
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic, sha256_of
+from fsar.model.few_shot import save_weights
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +48,9 @@ def identity(settings: dict[str, Any], files: Iterable[Path]) -> dict[str, str]:
 class Checkpoint:
     """The last state of one training; it is not an output of the workflow, which would delete it on failure.
 
+    Files are written in a thread beside the training, one at a time, from copies in main memory. As a context it waits
+    for the last one at its end.
+
     Args:
         path: of the file.
         training: the training's `identity`.
@@ -48,11 +59,38 @@ class Checkpoint:
 
     def __init__(self, path: Path, training: dict[str, str], code: dict[str, str]):
         self.path, self.training, self.code = path, training, code
+        self._writer = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait()
+        self._writer.shutdown()
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the last state; tensors and plain values only."""
-        with atomic(self.path) as temporary:
-            torch.save(state | {"training": self.training, "code": self.code}, temporary)
+        """Replace the last state: tensors and plain values only, with the `iteration` of its best weights as `best`.
+
+        It may be changed at once, while its copy is still being written. Raises what the write before came to.
+        """
+        self._begin(self._write, _copy(state | {"training": self.training, "code": self.code}))
+
+    def save_best(self, weights: dict[str, Tensor], iteration: int) -> None:
+        """Write the best weights so far, before any state that names them."""
+        self._begin(save_weights, _copy(weights), self._best(iteration))
+
+    def wait(self) -> None:
+        """Return when everything is written; raises what the last write came to."""
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
+
+    def export_best(self, iteration: int, path: Path) -> None:
+        """Copy the best weights to `path`, once they are written."""
+        self.wait()
+        with atomic(path) as temporary:
+            shutil.copyfile(self._best(iteration), temporary)
 
     def load(self) -> dict[str, Any] | None:
         """Return the last state, or None if there is none; nothing in the file is executed.
@@ -77,6 +115,11 @@ class Checkpoint:
                 + "\n".join(_differences(saved, self.training))
                 + "\nGo back to what it was to go on with it, or delete the file to start anew."
             )
+        if (best := state.get("best")) and not (weights := self._best(best["iteration"])).is_file():
+            raise UserError(
+                f"{weights}, the best weights of the unfinished training in {self.path}, are missing. Bring them back, "
+                f"or delete {self.path} to start anew."
+            )
         if changed := sorted(file for file in {*code, *self.code} if code.get(file) != self.code.get(file)):
             log.warning(
                 "The code changed since step %d of this training, which goes on with what is there now: %s. To start "
@@ -86,8 +129,38 @@ class Checkpoint:
         return state
 
     def remove(self) -> None:
-        """Forget the state, after the outputs are written."""
+        """Forget the state and the best weights, after the outputs are written."""
+        self.wait()
         self.path.unlink(missing_ok=True)
+        self._keep_best(None)
+
+    def _begin(self, write: Callable[..., None], *arguments: Any) -> None:
+        self.wait()  # so no more than one copy is held, and nothing follows a write that failed
+        self._written = self._writer.submit(write, *arguments)
+
+    def _write(self, state: dict[str, Any]) -> None:
+        with atomic(self.path) as temporary:
+            torch.save(state, temporary)
+        self._keep_best(state.get("best"))
+
+    def _best(self, iteration: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}.best-{iteration}.safetensors")
+
+    def _keep_best(self, best: dict[str, Any] | None) -> None:
+        """Delete the best weights of this training but for those that its state names."""
+        kept = self._best(best["iteration"]) if best else None
+        for file in self.path.parent.iterdir():
+            if file.name.startswith(f"{self.path.stem}.best-") and file.suffix == ".safetensors" and file != kept:
+                file.unlink()
+
+
+def _copy(value: Any) -> Any:
+    """Return a state in main memory that training does not change."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copy(part) for key, part in value.items()}
+    return [_copy(part) for part in value] if isinstance(value, list) else value
 
 
 def _differences(saved: dict[str, str], current: dict[str, str]) -> list[str]:

@@ -74,7 +74,9 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         self.store, self.config, self.sampling, self.size, self.seed = store, config, sampling, size, seed
         self._used: deque[Tensor] = deque()
         self.numbers = store.numbers(list(videos["video_id"]))
-        self.sampler = EpisodeSampler(videos["class_name"].to_numpy(object), config.way, config.shot, config.queries)
+        self.sampler = EpisodeSampler(
+            videos["class_name"].to_numpy(object), config.way, config.fixed_shot, config.queries
+        )
 
     def __len__(self) -> int:
         return self.config.iterations

@@ -14,14 +14,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config.declare import Section
 from fsar.config.merge import components_record
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
 from fsar.files import write_json
 from fsar.job import progress
-from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import FewShotModel, batch_norms, save_weights
+from fsar.model.backbone import Backbone, load_backbone
+from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.methods import Components
 from fsar.model.text import encode_classes, no_text
 from fsar.training.batch_norm import RunningStatistics
@@ -48,7 +49,7 @@ class TrainingJob:
     components: Components
     backbone: BackboneConfig
     sampling: SamplingConfig
-    head: HeadConfig
+    head: Section  # of the components' head
     training: TrainingConfig
     seed: int  # of this training
     data_seed: int  # of the frames that validation looks at
@@ -112,23 +113,39 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     step's tasks, and the result is that of one process with all of them.
 
     Raises:
-        UserError: the data or weights do not fit, the checkpoint is of another training, or the loss or a gradient is
-            no longer finite.
+        UserError: the data or weights do not fit, the checkpoint is of another training, the loss or a gradient is no
+            longer finite, or an operation is not deterministic.
     """
+    described = identity(job.decisive(), files.decisive)
+    with Checkpoint(files.checkpoint, described, files.code) as checkpoint:
+        try:
+            _fit(job, files, checkpoint)
+        except RuntimeError as error:
+            if job.training.deterministic and "does not have a deterministic implementation" in str(error):
+                operation = str(error).split(" does not have")[0]
+                raise UserError(
+                    f"{operation} cannot be computed in a way that gives the same bits each time, on this device and "
+                    "with this PyTorch. Set training.deterministic to false; training goes on from its last checkpoint."
+                ) from error
+            raise
+
+
+def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None:
     config = job.training
     fabric = start_processes(config, job.device)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(job.seed)
-    model, optimizer = _model_and_optimizer(job)
 
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
+    classes = videos["train"]["class_name"].nunique()
+    wrapped, optimizer = set_up(job, load_backbone(job.backbone), classes, fabric)
+    model = wrapped.module
     episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, model.backbone.image_size, job.seed)
     workers = config.workers // config.devices
     stored = StoredEpisodes.read(files.episodes)
-    validation = Validation(store, videos["val"], stored, job.sampling, job.data_seed, workers)
+    size = model.backbone.image_size
+    validation = Validation(store, videos["val"], stored, job.sampling, size, job.data_seed, workers, fabric)
 
-    wrapped, optimizer = fabric.setup(model, optimizer)
     # Encoded once: the text encoder is frozen.
     train_text, val_text = (
         encode_classes(model.backbone, names, job.text) if job.components.reads_text else no_text(names, fabric.device)
@@ -136,7 +153,6 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     )
     model.set_training_text(train_text)
 
-    checkpoint = Checkpoint(files.checkpoint, identity(job.decisive(), files.decisive), files.code)
     state = checkpoint.load() or {"step": 0, "best": None, "metrics": [], "other_code": []}
     if state["step"]:
         model.load_trained_state(state["model"])
@@ -147,6 +163,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     shown_in = files.curves if fabric.is_global_zero else None
     logger = make_logger(config.logger, shown_in, job.settings(), state["metrics"]) if shown_in else None
     metrics = Metrics(state["metrics"], logger)
+    saved = time.monotonic()
 
     def save() -> None:
         if fabric.is_global_zero:
@@ -165,10 +182,11 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         rate = learning_rate((step + 1) * tasks - 1, config)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        losses, norm, statistics = train_step(fabric, wrapped, optimizer, loader, job)
-        if problem := _not_finite(losses, norm, step, episodes, config, files.checkpoint):
+        outcomes, norm, statistics = train_step(fabric, wrapped, optimizer, loader, job)
+        if problem := _not_finite(outcomes, norm, step, episodes, config, files.checkpoint):
             statistics.restore()
             save()
+            checkpoint.wait()
             fabric.barrier()  # no process ends before the state is saved
             raise UserError(problem)
         statistics.finish(fabric, tasks)
@@ -178,12 +196,14 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         bar.update(tasks)
 
         seconds = time.monotonic() - started
-        row = _row(iteration, rate, losses, norm, seconds / tasks, loader.seconds, fabric.device)
+        means = dict(zip(outcome_names(model), outcomes.mean(dim=0).tolist(), strict=True))
+        row = _row(iteration, rate, means, norm, seconds / tasks, loader.seconds, fabric.device)
         if step == steps or _due(iteration, config.validate_every, tasks):
-            row["val_accuracy"] = validation.accuracy(model, val_text, fabric)
+            row["val_accuracy"] = validation.accuracy(model, val_text)
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
-                weights = {name: value.detach().cpu().clone() for name, value in model.trained_state().items()}
-                best = {"val_accuracy": row["val_accuracy"], "iteration": iteration, "model": weights}
+                best = {"val_accuracy": row["val_accuracy"], "iteration": iteration}
+                if fabric.is_global_zero:
+                    checkpoint.save_best(model.tested_state(), iteration)
             log.info(
                 "episode %d of %d: loss %.4f, train accuracy %.3f, val accuracy %.4f, lr %.2e, %.1f episodes/s",
                 iteration, steps * tasks, row["loss"], row["train_accuracy"], row["val_accuracy"], rate,
@@ -191,14 +211,15 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
             )  # fmt: skip
             bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['val_accuracy']:.3f}")
         metrics.add(row)
-        if step < steps and _due(iteration, config.checkpoint_every, tasks):
+        if step < steps and time.monotonic() - saved >= 60 * config.checkpoint_minutes:
             save()
+            saved = time.monotonic()
     bar.close()
     metrics.close()
 
     assert best is not None  # the last step validates
     if fabric.is_global_zero:
-        save_weights(best["model"], files.output / "model.safetensors")
+        checkpoint.export_best(best["iteration"], files.output / "model.safetensors")
         metrics.write(files.output / "metrics.parquet")
         described = _described(job, best, videos, other_code) | {"environment": environment(fabric.device)}
         write_json(files.output / "training.json", job.settings() | described)
@@ -206,20 +227,34 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
 
 
-def _model_and_optimizer(job: TrainingJob) -> tuple[FewShotModel, Any]:
-    """Build what is trained, and what trains it."""
-    model = FewShotModel(load_backbone(job.backbone), job.components, job.head)
+def set_up(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fabric) -> tuple[Any, Any]:
+    """Build what is trained and what trains it, where they run.
+
+    Args:
+        job: the training.
+        backbone: with its pretrained weights.
+        classes: C, training classes.
+        fabric: of the processes that train.
+
+    Returns:
+        The model, its `FewShotModel` as `module`, and the optimizer; both as `train_step` takes them.
+    """
+    model = FewShotModel(backbone, job.components, job.head, job.sampling.frames, classes)
+    model.head.loss_over_queries = job.training.loss_over_queries
     if job.training.activation_checkpointing:
         model.backbone.checkpoint_activations()
     model.backbone.freeze_text()
-    groups = parameter_groups(model, job.training)
-    return model, torch.optim.Adam(groups, lr=job.training.learning_rate, fused=True)
+    if job.components.trains == "encoder":
+        model.backbone.freeze_unused(model.head.needs)
+    else:
+        model.backbone.requires_grad_(False)
+    return fabric.setup(model, make_optimizer(parameter_groups(model, job.training), job.training))
 
 
 def _row(
     iteration: int,
     rate: float,
-    losses: Tensor,
+    outcomes: dict[str, float],
     norm: float,
     seconds: float,
     waited: float,
@@ -230,20 +265,16 @@ def _row(
     Args:
         iteration: episodes trained on by now.
         rate: learning rate of the step.
-        losses: (tasks, 4), see `train_step`.
+        outcomes: means of `train_step` over the tasks.
         norm: of the gradients.
         seconds: that an episode took.
         waited: seconds waited for frames in the step.
         device: whose memory is told.
     """
-    loss, few_shot, video_text, accuracy = losses.mean(dim=0).tolist()
     return {
         "iteration": iteration,
         "learning_rate": rate,
-        "loss": loss,
-        "few_shot_loss": few_shot,
-        "video_text_loss": video_text,
-        "train_accuracy": accuracy,
+        **outcomes,
         "gradient_norm": norm,
         "val_accuracy": None,
         "episodes_per_second": 1 / seconds,
@@ -278,8 +309,8 @@ def train_step(
         job: the training.
 
     Returns:
-        (tasks, 4) losses of all processes (total, few-shot, video-text, accuracy) in the order of the tasks; the norm
-        of the gradients; the statistics of BatchNorm, to be finished or restored.
+        (tasks, …) outcomes of all processes in the order of the tasks, as `outcome_names` names them; the norm of the
+        gradients; the statistics of BatchNorm, to be finished or restored.
     """
     config = job.training
     tasks = config.tasks_per_step
@@ -293,31 +324,37 @@ def train_step(
         torch.manual_seed(_chance(job.seed, batch.number))  # dropout too depends on the episode alone
         with fabric.no_backward_sync(model, enabled=place != own[-1]):
             statistics.before_task()
-            losses = model(
+            outcome = model(
                 batch.videos.to(fabric.device, non_blocking=True),
-                batch.classes.to(fabric.device),
-                config.shot,
-                config.video_text_weight,
+                batch.classes.to(fabric.device, non_blocking=True),
+                config.fixed_shot,
+                {"video_text": config.video_text_weight},
                 config.batch_norm == "apart",
             )
             statistics.after_task(place, tasks)
-            fabric.backward(losses.total / len(own))  # processes are averaged
-        outcomes.append(torch.stack(losses).detach())
-    losses_of_all = gather(torch.stack(outcomes), tasks, fabric)
+            fabric.backward(outcome.total / len(own))  # processes are averaged
+        values = (outcome.total, outcome.accuracy, *(outcome.losses[name] for name in model.module.head.loss_names))
+        outcomes.append(torch.stack(values).detach())
+    outcomes_of_all = gather(torch.stack(outcomes), tasks, fabric)
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients).item()
     scaler = getattr(fabric.strategy.precision, "scaler", None)
-    return losses_of_all.cpu(), norm / (scaler.get_scale() if scaler else 1.0), statistics
+    return outcomes_of_all.cpu(), norm / (scaler.get_scale() if scaler else 1.0), statistics
+
+
+def outcome_names(model: FewShotModel) -> list[str]:
+    """Return the names of what `train_step` tells of an episode: its loss, accuracy and the terms of the loss."""
+    return ["loss", "train_accuracy", *(f"{name}_loss" for name in model.head.loss_names)]
 
 
 def _not_finite(
-    losses: Tensor, norm: float, step: int, episodes: TrainingEpisodes, config: TrainingConfig, checkpoint: Path
+    outcomes: Tensor, norm: float, step: int, episodes: TrainingEpisodes, config: TrainingConfig, checkpoint: Path
 ) -> str | None:
     """Say what is not finite in a step, if anything is.
 
     Gradients that overflow in fp16 are not told: its scaler leaves out the step and lowers the scale.
     """
-    bad = torch.nonzero(~torch.isfinite(losses).all(dim=1)).flatten().tolist()
+    bad = torch.nonzero(~torch.isfinite(outcomes).all(dim=1)).flatten().tolist()
     if not bad and (math.isfinite(norm) or config.precision == "16-mixed"):
         return None
     tasks = config.tasks_per_step
@@ -336,11 +373,24 @@ def _not_finite(
     )
 
 
+def make_optimizer(groups: list[dict[str, Any]], config: TrainingConfig) -> torch.optim.Optimizer:
+    """Make the optimizer of a training."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.nesterov, fused=True
+        )
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    first, second = config.betas
+    return kind(groups, lr=config.learning_rate, betas=(first, second), eps=config.epsilon, fused=True)
+
+
 def parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Group parameters by learning rate and weight decay; as published, decay spares names with `bn` or `norm`."""
+    """Group what is trained by learning rate and weight decay; as published, decay spares names with `bn` or `norm`."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for factor, module in ((1.0, model.backbone.visual), (config.head_learning_rate_factor, model.head)):
         for name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
             decay = 0.0 if "bn" in name or "norm" in name else config.weight_decay
             groups.setdefault((factor, decay), []).append(parameter)
     return [{"params": ps, "factor": factor, "weight_decay": decay} for (factor, decay), ps in groups.items()]
@@ -353,7 +403,9 @@ def _due(iteration: int, every: int, tasks: int) -> bool:
 
 def _training_mode(model: FewShotModel, config: TrainingConfig) -> None:
     model.train()
-    if config.batch_norm == "running":
+    if model.components.trains == "head":
+        model.backbone.eval()
+    elif config.batch_norm == "running":
         for layer in batch_norms(model.backbone):
             layer.eval()
 

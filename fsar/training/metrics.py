@@ -15,8 +15,7 @@ METRICS_SCHEMA = pa.schema(
         ("iteration", pa.int32()),  # episodes trained on so far
         ("learning_rate", pa.float64()),
         ("loss", pa.float64()),  # means over the episodes of the optimizer step
-        ("few_shot_loss", pa.float64()),
-        ("video_text_loss", pa.float64()),
+        # here the terms of the loss, each without its weight: few_shot_loss, and others by the model
         ("train_accuracy", pa.float64()),
         ("gradient_norm", pa.float64()),  # of all trained parameters
         ("val_accuracy", pa.float64()),  # missing where no validation followed the step
@@ -49,7 +48,11 @@ class Metrics:
 
     def write(self, path: Path) -> None:
         """Write all rows as Parquet."""
-        write_parquet(path, pd.DataFrame(self.rows, columns=METRICS_SCHEMA.names), METRICS_SCHEMA)
+        terms = [name for name in self.rows[0] if name.endswith("_loss")]
+        schema = METRICS_SCHEMA
+        for place, name in enumerate(terms, METRICS_SCHEMA.get_field_index("loss") + 1):
+            schema = schema.insert(place, pa.field(name, pa.float64()))
+        write_parquet(path, pd.DataFrame(self.rows, columns=schema.names), schema)
 
     def close(self) -> None:
         """End the logger, which writes out what it still holds."""

@@ -4,32 +4,27 @@ import math
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
 from fsar.config import TrainingConfig
+from fsar.fabric import make_fabric, set_deterministic
 
 
 def start_processes(config: TrainingConfig, device: str) -> Fabric:
-    """Start the processes of a training: this one, and one more for every further device.
+    """Start the processes of a training: this one, and one more for every further device of this node.
 
     The others run the same script again, from its first line; see `fsar.job.is_first_process`.
 
     Args:
-        config: its devices, precision, threads and workers.
+        config: its devices, arithmetic, threads and workers.
         device: auto, cpu or cuda.
+
+    Raises:
+        UserError: there are fewer GPUs than asked for.
     """
-    several = config.devices > 1
-    fabric = Fabric(
-        accelerator=device,
-        devices=config.devices,
-        # Statistics of BatchNorm are added up at the end of a step, not copied from the first process before each pass.
-        strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
-        precision=config.precision,
-        plugins=[LightningEnvironment()],  # in a job of a cluster too, this process starts the others itself
-    )
-    if several:
+    set_deterministic(config.deterministic)
+    fabric = make_fabric(device, config.float32, config.precision, config.devices, config.nodes)
+    if config.devices * config.nodes > 1:
         fabric.launch()
     if fabric.device.type == "cpu":
         torch.set_num_threads((config.threads - config.workers) // config.devices)

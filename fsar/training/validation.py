@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fsar.config import SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.encode_videos import encode_videos
+from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import correct, predict
 from fsar.model.few_shot import FewShotModel
 from fsar.training.processes import gather, share
@@ -14,13 +14,15 @@ from fsar.videos.store_read import FrameStore
 
 
 class Validation:
-    """Accuracy on the stored validation episodes.
+    """Accuracy on the stored validation episodes; the loader of their videos, and its processes, are made once.
 
     Args:
         store, videos: the readable validation videos.
         episodes: drawn from them.
         sampling, seed: which frames of a video are looked at.
+        size: side of the backbone's pictures, in pixels.
         workers: processes that read frames.
+        fabric: its processes each encode a part of the videos.
     """
 
     def __init__(
@@ -29,29 +31,30 @@ class Validation:
         videos: pd.DataFrame,
         episodes: StoredEpisodes,
         sampling: SamplingConfig,
+        size: int,
         seed: int,
         workers: int,
+        fabric: Fabric,
     ):
-        self.store, self.episodes, self.sampling, self.seed, self.workers = store, episodes, sampling, seed, workers
+        self.episodes, self.fabric = episodes, fabric
         used = set(episodes.video_ids)
         self.video_ids = [video_id for video_id in videos["video_id"] if video_id in used]
+        own = [self.video_ids[number] for number in share(len(self.video_ids), fabric)]
+        self.clips = load_clips(store, own, sampling, size, seed, fabric.device, workers)
 
-    def accuracy(self, model: FewShotModel, text: Tensor, fabric: Fabric) -> float:
+    def accuracy(self, model: FewShotModel, text: Tensor) -> float:
         """Return the share of queries classified correctly; the same in every process.
 
         Args:
             model: is put into evaluation mode.
             text: (C, D) text features of `episodes.class_names`.
-            fabric: its processes each encode a part of the videos.
         """
         model.eval()
-        own = [self.video_ids[number] for number in share(len(self.video_ids), fabric)]
-        with fabric.autocast():
-            encoded = encode_videos(
-                model.backbone, self.store, own, self.sampling, self.seed, fabric.device, self.workers
-            )
-        frames = gather(encoded.to(fabric.device), len(self.video_ids), fabric)  # (V, T, D)
+        with self.fabric.autocast():
+            encoded = encode_videos(model.encode, self.clips, self.fabric.device)
+        count = len(self.video_ids)
+        stored = {name: gather(videos.to(self.fabric.device), count, self.fabric) for name, videos in encoded.items()}
         rows = {video_id: row for row, video_id in enumerate(self.video_ids)}
         class_rows = {name: row for row, name in enumerate(self.episodes.class_names)}
-        predicted = predict(model.head, self.episodes, rows, frames, class_rows, text)
+        predicted = predict(model.head, self.episodes, rows, stored, class_rows, text)
         return float(correct(predicted).mean())

@@ -6,6 +6,11 @@ from fsar.model.matching.metric import Metric
 from fsar.model.similarity import frame_distances
 
 
+def bi_mhm(distances: Tensor) -> Tensor:
+    """Return Σᵢ minⱼ D + Σⱼ minᵢ D of frame distances: (..., T, S) → (...)."""
+    return distances.amin(dim=-1).sum(dim=-1) + distances.amin(dim=-2).sum(dim=-1)
+
+
 class Matching(Metric):
     """Σᵢ minⱼ D + Σⱼ minᵢ D with D = 1 − cos.
 
@@ -15,5 +20,4 @@ class Matching(Metric):
 
     def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
         """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
-        distances = frame_distances(queries, prototypes)  # (..., Q, N, T, T)
-        return distances.amin(dim=-1).sum(dim=-1) + distances.amin(dim=-2).sum(dim=-1)
+        return bi_mhm(frame_distances(queries, prototypes))

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from fsar.results.figures import labels, style
 
+TERM = "_loss"  # how the columns of the losses' terms end
 POINTS = 60  # on a training curve: means over that many stretches
 
 
@@ -20,18 +21,22 @@ def collect(metrics: Mapping[str, str]) -> pd.DataFrame:
     for model, path in metrics.items():
         table = pd.read_parquet(path)
         stretch = (table["iteration"] - 1) * POINTS // table["iteration"].max()
-        means = table.groupby(stretch)[["iteration", "loss", "train_accuracy"]].mean()
+        terms = [name for name in table if name.endswith(TERM)]
+        means = table.groupby(stretch)[["iteration", "loss", "train_accuracy", *terms]].mean()
         validations = table.dropna(subset="val_accuracy")[["iteration", "val_accuracy"]]
         parts.append(pd.concat([means, validations]).assign(model=model))
     return pd.concat(parts, ignore_index=True)
 
 
 def draw(data: pd.DataFrame) -> Figure:
-    """Draw accuracies on the left axis and the loss on the right."""
+    """Draw accuracies on the left axis and the loss on the right, with its terms where any model has several."""
     models = style.ordered(data["model"])
+    terms = [name for name in data if name.endswith(TERM)]
+    terms = terms if len(terms) > 1 else []
     figure, axes = style.panels(len(models), height=2.2)
     names = ["training accuracy", "validation accuracy", "training loss"]
-    colours = style.colours(names)
+    titles = {term: f"{term.removesuffix(TERM).replace('_', ' ')}, without its weight" for term in terms}
+    colours = style.colours([*names, *titles.values()])
     for axis, model in zip(axes, models, strict=True):
         own = data[data["model"] == model]
         lines = own.dropna(subset="loss")
@@ -49,6 +54,9 @@ def draw(data: pd.DataFrame) -> Figure:
         )
         right = axis.twinx()
         right.plot(lines["iteration"], lines["loss"], color=colours[names[2]], linewidth=0.8, linestyle="--")
+        for term, title in titles.items():
+            right.plot(lines["iteration"], lines[term], color=colours[title], linewidth=0.8, linestyle=":")
+            axis.plot([], [], color=colours[title], linewidth=0.8, linestyle=":", label=title)
         right.grid(visible=False)
         right.set_ylabel("loss")
         axis.plot([], [], color=colours[names[2]], linewidth=0.8, linestyle="--", label=names[2])

@@ -12,7 +12,8 @@ from sklearn.manifold import TSNE
 
 from fsar.config import HeadConfig
 from fsar.evaluation.feature_file import read_features
-from fsar.model.head import load_head
+from fsar.model.heads.clip_fsar import ClipFsar
+from fsar.model.heads.load import load_head
 from fsar.model.methods import Components
 from fsar.results.figures import style
 
@@ -33,8 +34,10 @@ def collect(
     Videos are modulated as support videos are, with the text of their class.
     """
     torch.set_num_threads(1)
-    rows, frames, class_rows, text = read_features(Path(features))
+    rows, kept, class_rows, text = read_features(Path(features))
+    frames = kept["frames"]
     model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
+    assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
     videos = pd.read_parquet(manifest).query("split == 'test'")
     videos = videos[videos["video_id"].isin(rows)]
     rng = np.random.default_rng([seed, 7])

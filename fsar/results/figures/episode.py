@@ -18,7 +18,8 @@ from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.predictions import read_predictions
 from fsar.model.alignment import hard_alignment
-from fsar.model.head import load_head
+from fsar.model.heads.clip_fsar import ClipFsar
+from fsar.model.heads.load import load_head
 from fsar.model.methods import Components
 from fsar.model.similarity import frame_distances
 from fsar.results.figures import labels
@@ -49,8 +50,10 @@ def collect(
         T × T frame distances, the alignment's cells, and the strips of both videos as JPEG.
     """
     torch.set_num_threads(1)
-    rows, frames, class_rows, text = read_features(Path(features))
+    rows, kept, class_rows, text = read_features(Path(features))
+    frames = kept["frames"]
     model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
+    assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
     stored, table = StoredEpisodes.read(Path(episodes)), read_predictions(predictions, method, way, 1)
     store = FrameStore(Path(index).parent, Path(index))
     options = SamplingConfig(**sampling)

@@ -57,12 +57,12 @@ CLASS_COUNT = len(SHAPES) * len(ACTIONS)
 assert CLASS_COUNT == DEMO_CLASSES
 
 
-def split_classes(counts: Counts, seed: int) -> dict[str, list[tuple[str, str]]]:
+def split_classes(counts: Counts, seed: int, deal: int) -> dict[str, list[tuple[str, str]]]:
     """Deal the 100 classes to the splits, both actions of a pair together, so that order matters in every split.
 
     Args:
         counts: classes per split; 100 at most in all.
-        seed: another seed deals other classes.
+        seed, deal: another of either deals other classes.
 
     Returns:
         For each split, disjoint (shape, action) pairs.
@@ -74,7 +74,7 @@ def split_classes(counts: Counts, seed: int) -> dict[str, list[tuple[str, str]]]
     if wanted > CLASS_COUNT:
         raise ValueError(f"{wanted} classes, but there are {CLASS_COUNT} combinations of shape and action")
     pairs = [(shape, pair) for shape in SHAPES for pair in ACTION_PAIRS]
-    order = np.random.default_rng([seed, 1]).permutation(len(pairs))
+    order = np.random.default_rng([seed, 1, deal]).permutation(len(pairs))
     classes = [(pairs[i][0], action) for i in order for action in pairs[i][1]]
     dealt: dict[str, list[tuple[str, str]]] = {}
     for split in reversed(SPLITS):  # test first: its classes do not change with the number of the others

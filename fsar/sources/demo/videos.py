@@ -2,8 +2,8 @@
 
 import csv
 import logging
-import zlib
 from pathlib import Path
+from zlib import crc32
 
 import ffmpeg
 import imageio_ffmpeg
@@ -14,45 +14,13 @@ from fsar.config import SPLITS, DemoSource
 from fsar.files import atomic
 from fsar.job import progress
 from fsar.sources.demo.actions import ACTIONS, class_name, split_classes
-from fsar.sources.demo.shapes import SHAPES, Array, Pose, draw
+from fsar.sources.demo.scene import Clutter, scene, visible_colour
+from fsar.sources.demo.shapes import Array, Pose, draw
 
 log = logging.getLogger(__name__)
 
 FRAME_RATES = (10, 12, 15, 24, 25, 30)
-
-
-def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Array:
-    """Return (height, width) noise between −1 and 1 that varies over about 1/`cells` of the picture."""
-    coarse = rng.uniform(-1, 1, (cells + 1, cells + 1)).astype(np.float32)
-    rows, columns = np.linspace(0, cells, height, dtype=np.float32), np.linspace(0, cells, width, dtype=np.float32)
-    r, c = np.minimum(rows.astype(int), cells - 1), np.minimum(columns.astype(int), cells - 1)
-    dr, dc = (rows - r)[:, None], (columns - c)[None, :]
-    top = coarse[r][:, c] * (1 - dc) + coarse[r][:, c + 1] * dc
-    bottom = coarse[r + 1][:, c] * (1 - dc) + coarse[r + 1][:, c + 1] * dc
-    return top * (1 - dr) + bottom * dr
-
-
-def background(rng: np.random.Generator, height: int, width: int) -> Array:
-    """Return a cluttered (height, width, 3) scene: uneven light, texture, bars and scraps of other shapes."""
-    picture = np.empty((height, width, 3), np.float32)
-    picture[:] = rng.uniform(50, 200, 3)
-    for cells, strength in ((2, 40), (6, 25), (24, 12)):
-        for channel in range(3):
-            picture[..., channel] += strength * smooth_noise(rng, height, width, cells)
-    for _ in range(rng.integers(3, 8)):
-        pose = Pose(
-            x=rng.uniform(-1.3, 1.3),
-            y=rng.uniform(-1.3, 1.3),
-            radius=rng.uniform(0.08, 0.28),
-            angle=rng.uniform(0, 6.3),
-        )
-        draw(picture, str(rng.choice(list(SHAPES))), pose, rng.uniform(20, 235, 3).astype(np.float32))
-    for _ in range(rng.integers(1, 4)):
-        top, left = rng.integers(0, height), rng.integers(0, width)
-        thickness = rng.integers(2, 5)
-        bar = np.s_[top : top + thickness, :] if rng.random() < 0.5 else np.s_[:, left : left + thickness]
-        picture[bar] += rng.uniform(-60, 60)
-    return picture
+CLUTTER = Clutter(textures=(40, 25, 12), scraps=(3, 7), radius=(0.08, 0.28), bars=(1, 3), contrast=60)
 
 
 def shake(rng: np.random.Generator, frames: int, strength: float) -> Array:
@@ -73,10 +41,8 @@ def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[n
     length = max(12, round(fps * rng.uniform(1.0, 2.2)))
     height, width = (2 * int(side) for side in rng.integers(44, 72, 2))
     margin = 10
-    scene = background(rng, height + 2 * margin, width + 2 * margin)
-    colour = rng.uniform(0, 255, 3).astype(np.float32)
-    while np.abs(colour - scene.mean(axis=(0, 1))).max() < 90:  # visible against this background
-        colour = rng.uniform(0, 255, 3).astype(np.float32)
+    behind = scene(rng, height + 2 * margin, width + 2 * margin, CLUTTER)
+    colour = visible_colour(rng, behind)
     rest = Pose(
         x=rng.uniform(-0.25, 0.25),
         y=rng.uniform(-0.25, 0.25),
@@ -93,7 +59,7 @@ def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[n
     for i in range(length):
         progress = float(np.clip((i / (length - 1) - start) / (end - start), 0, 1) ** easing)
         dy, dx = (margin + round(float(o)) for o in offsets[i])
-        picture = scene[dy : dy + height, dx : dx + width].copy()
+        picture = behind[dy : dy + height, dx : dx + width].copy()
         pose = ACTIONS[action](rest, progress)
         half = min(height, width) / 2
         shaken = Pose(
@@ -132,7 +98,7 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
     """Render every `source.parts`-th video of the benchmark into `folder`, and list them.
 
     Args:
-        source: classes, videos per class and the number of parts.
+        source: classes and their deal, videos per class and the number of parts.
         seed: decides every video; a video does not depend on the number of parts or of other videos.
         part: which part, from 0.
         folder: where the videos go; made if needed.
@@ -140,7 +106,7 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
     """
     videos = [
         (split, shape, action, number)
-        for split, classes in split_classes(source.classes, seed).items()
+        for split, classes in split_classes(source.classes, seed, source.deal).items()
         for shape, action in sorted(classes)
         for number in range(getattr(source.videos_per_class, split))
     ]
@@ -151,7 +117,7 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
     for split, shape, action, number in progress(mine, "rendering", "video"):
         name = class_name(shape, action)
         path = folder / f"{name} ({number}).mp4"
-        frames, fps = render(shape, action, np.random.default_rng([seed, zlib.crc32(name.encode()), number]))
+        frames, fps = render(shape, action, np.random.default_rng([seed, 3, source.deal, crc32(name.encode()), number]))
         encode(frames, fps, path)
         rows.append({"path": path.relative_to(listing.parent).as_posix(), "class": name, "split": split})
     with atomic(listing) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

@@ -1,0 +1,41 @@
+"""How methods are trained by their public codes on the published benchmarks, as data (fsar/recipes/*.toml).
+
+They overrule the keys of config.yaml, which there are those of CLIP-FSAR. Elsewhere, on the demo and on videos of one's
+own, every method is trained as the benchmark says, and so is comparable.
+"""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+# What holds on every published benchmark, before what holds on one.
+PUBLISHED = "published"
+
+
+@cache
+def recipes() -> dict[str, dict[str, Any]]:
+    """Return the recipe of each model that has one."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(FOLDER.glob("*.toml")):
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+        found |= dict.fromkeys(recipe["models"], recipe)
+    return found
+
+
+def recipe_keys(model: str | None, kind: str, section: str) -> dict[str, Any]:
+    """Return the keys of a section that a model's recipe has for a published benchmark.
+
+    Args:
+        model: its name; None has no recipe.
+        kind: which published benchmark; none, for other videos, has no recipe.
+        section: training or head.
+    """
+    if not kind:
+        return {}
+    recipe = recipes().get(model or "", {})
+    keys: dict[str, Any] = {}
+    for place in (PUBLISHED, kind):
+        keys |= recipe.get(place, {}).get(section, {})
+    return keys

@@ -1,0 +1,68 @@
+"""What the demo's shapes are seen in front of: uneven light, texture, bars and scraps of other shapes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fsar.sources.demo.shapes import SHAPES, Array, Pose, draw
+
+
+@dataclass(frozen=True)
+class Clutter:
+    """How much there is in a scene.
+
+    Attributes:
+        textures: strengths of noise that varies over a half, a sixth and a twenty-fourth of the picture.
+        scraps: fewest and most of them.
+        radius: smallest and largest of a scrap, in units of half the picture's shorter side.
+        bars: fewest and most of them.
+        contrast: the most by which a bar is lighter or darker.
+    """
+
+    textures: tuple[float, float, float]
+    scraps: tuple[int, int]
+    radius: tuple[float, float]
+    bars: tuple[int, int]
+    contrast: float
+
+
+def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Array:
+    """Return (height, width) noise between −1 and 1 that varies over about 1/`cells` of the picture."""
+    coarse = rng.uniform(-1, 1, (cells + 1, cells + 1)).astype(np.float32)
+    rows, columns = np.linspace(0, cells, height, dtype=np.float32), np.linspace(0, cells, width, dtype=np.float32)
+    r, c = np.minimum(rows.astype(int), cells - 1), np.minimum(columns.astype(int), cells - 1)
+    dr, dc = (rows - r)[:, None], (columns - c)[None, :]
+    top = coarse[r][:, c] * (1 - dc) + coarse[r][:, c + 1] * dc
+    bottom = coarse[r + 1][:, c] * (1 - dc) + coarse[r + 1][:, c + 1] * dc
+    return top * (1 - dr) + bottom * dr
+
+
+def scene(rng: np.random.Generator, height: int, width: int, clutter: Clutter) -> Array:
+    """Return a (height, width, 3) scene of any colour, values about 0 to 255."""
+    picture = np.empty((height, width, 3), np.float32)
+    picture[:] = rng.uniform(50, 200, 3)
+    for cells, strength in zip((2, 6, 24), clutter.textures, strict=True):
+        for channel in range(3):
+            picture[..., channel] += strength * smooth_noise(rng, height, width, cells)
+    for _ in range(rng.integers(clutter.scraps[0], clutter.scraps[1] + 1)):
+        pose = Pose(
+            x=rng.uniform(-1.3, 1.3),
+            y=rng.uniform(-1.3, 1.3),
+            radius=rng.uniform(*clutter.radius),
+            angle=rng.uniform(0, 6.3),
+        )
+        draw(picture, str(rng.choice(list(SHAPES))), pose, rng.uniform(20, 235, 3).astype(np.float32))
+    for _ in range(rng.integers(clutter.bars[0], clutter.bars[1] + 1)):
+        top, left = rng.integers(0, height), rng.integers(0, width)
+        thickness = rng.integers(2, 5)
+        bar = np.s_[top : top + thickness, :] if rng.random() < 0.5 else np.s_[:, left : left + thickness]
+        picture[bar] += rng.uniform(-clutter.contrast, clutter.contrast)
+    return picture
+
+
+def visible_colour(rng: np.random.Generator, picture: Array) -> Array:
+    """Return a colour, (3,), that stands out from the mean of a picture."""
+    colour = rng.uniform(0, 255, 3).astype(np.float32)
+    while np.abs(colour - picture.mean(axis=(0, 1))).max() < 90:
+        colour = rng.uniform(0, 255, 3).astype(np.float32)
+    return colour

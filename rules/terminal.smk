@@ -1,0 +1,41 @@
+# What the terminal says of a run: how long it takes, what came out and where, and what is missing when it fails.
+
+from fsar.plan.time_left import PlannedJob, Teller, TimeLeft
+from fsar.results.partial_table import write_partial_table
+
+
+def planned_job(job):
+    """A job of Snakemake as its time is told by: its measured time lies beside its log."""
+    measured = Path(job.log[0]).with_suffix(".tsv") if job.log else None
+    needs = frozenset(other.jobid for other in workflow.dag.dependencies[job])
+    return PlannedJob(job.rule.name, job.threads, measured, needs)
+
+
+onstart:
+    if workflow.is_main_process:
+        jobs = {job.jobid: planned_job(job) for job in workflow.dag.needrun_jobs()}
+        teller = Teller(TimeLeft(jobs, workflow.global_resources["_cores"].value), logger)
+        teller.tell("of this run")
+        logger.addHandler(teller)
+
+
+onsuccess:
+    if workflow.is_main_process and any(
+        paths.INDEX_PAGE in map(str, job.output) for job in workflow.dag.jobs
+    ):
+        from fsar.results.headline import on_the_terminal  # takes a second to import
+
+        table, comparisons = (
+            rules.write_tables.output.csv,
+            rules.write_statistics.output.comparisons,
+        )
+        logger.info(on_the_terminal(Path(table), Path(comparisons), Path(paths.INDEX_PAGE)))
+
+
+onerror:
+    if workflow.is_main_process:
+        table, unmade = paths.TABLE, unmade_files()
+        if told := write_partial_table(
+            PLAN.settings, unmade, Path(f"{table}.csv"), Path(f"{table}.md")
+        ):
+            logger.error(told)

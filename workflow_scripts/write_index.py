@@ -1,0 +1,39 @@
+"""Write the page of results, and the resolved config."""
+
+from pathlib import Path
+
+from fsar.config import load
+from fsar.config.merge import effective
+from fsar.job import logged
+from fsar.results.index import ShownFigure, write_index
+
+
+def paths(names):
+    """Return names of files as paths."""
+    return [Path(name) for name in names]
+
+
+with logged(snakemake.log[0]):
+    files, config = snakemake.input, load(snakemake.config)
+    pngs = zip(paths(files.figures), snakemake.params.figures, strict=True)
+    write_index(
+        Path(snakemake.output.page),
+        Path(snakemake.output.config),
+        config=config.model_dump(),
+        effective=effective(config),
+        table=Path(files.table[0]),
+        comparisons=Path(files.statistics[0]),
+        figures=[ShownFigure(png, kind, caption) for png, (kind, caption) in pngs],
+        strips_of_classes=dict(zip(snakemake.params.benchmarks, paths(files.strips), strict=True)),
+        counts=paths(files.counts),
+        trainings=paths(files.trainings),
+        files={
+            "Every setting": paths(files.table),
+            "Tables as in the paper": paths(files.layouts),
+            "Paired comparisons, and accuracies by class": paths(files.statistics),
+            "Every query of every test episode": paths(files.predictions),
+            "Trained models": paths(files.cards),
+            "Data": paths(files.reports),
+            "Labels of clips": paths(files.labels),
+        },
+    )
