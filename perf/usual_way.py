@@ -16,13 +16,11 @@ from torch import Tensor
 from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.similarity import frame_distances
 
-decord.bridge.set_bridge("torch")
-
 
 def read_clip(path: Path, positions: NDArray[np.int64], size: int, crop: int, mean: Tensor, std: Tensor) -> Tensor:
     """Return (T, 3, crop, crop) normalised frames at some positions of a video, read by random access."""
-    frames = decord.VideoReader(str(path), num_threads=1).get_batch(positions)  # (T, H, W, 3) bytes
-    pixels = frames.permute(0, 3, 1, 2).float()
+    frames = decord.VideoReader(str(path), num_threads=1).get_batch(positions).asnumpy()  # (T, H, W, 3) bytes
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
     pixels = F.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
     top, left = torch.randint(size - crop + 1, (2,)).tolist()
     return (pixels[..., top : top + crop, left : left + crop] - mean) / std

@@ -110,7 +110,7 @@ def gradients(model, videos, classes):
     model.train()
     model.zero_grad()
     torch.manual_seed(1)  # dropout
-    model(videos, torch.arange(classes), 1, 1.0).total.backward()
+    model(videos, torch.arange(classes), 1, {"video_text": 1.0}).total.backward()
     return {name: parameter.grad for name, parameter in model.backbone.visual.named_parameters()}
 
 

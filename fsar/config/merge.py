@@ -13,7 +13,7 @@ from typing import Any, Literal, overload
 
 from fsar.config.declare import MODEL, NOTHING, Section, decided_by, key, section
 from fsar.config.heads import HeadsConfig
-from fsar.config.recipes import recipe_keys
+from fsar.config.recipes import head_recipe, training_recipe
 from fsar.config.sections import (
     BackboneConfig,
     BenchmarkConfig,
@@ -123,7 +123,7 @@ class Config(Section):
         if components.head == CLIP_FSAR_HEAD:
             return self.settings(benchmark, "head")
         own: Section = getattr(self.heads, components.head)
-        recipe = type(own)(**recipe_keys(model, self.published_kind(benchmark), "head"))
+        recipe = type(own)(**head_recipe(model, self.published_kind(benchmark)))
         layers = [getattr(layer, components.head) for _, layer in self._layers(benchmark, "heads", None)]
         # A recipe's numbers are the method's own on that benchmark; what a config says of it is stronger.
         return own.overlaid(recipe, *layers, type(own)(**dict(components.fixed)))
@@ -199,7 +199,8 @@ class Config(Section):
             if name == "training" and backbone in own.training_of_backbone:
                 yield f"benchmarks.{place}.training_of_backbone.{backbone}", own.training_of_backbone[backbone]
         if name == "training" and model is not None:
-            recipe = recipe_keys(model, self.published_kind(benchmark), name)
+            about = self.backbones[backbone].published_as if backbone else ""
+            recipe = training_recipe(model, self.published_kind(benchmark), about)
             yield f"the recipe of {model}", TrainingConfig(**recipe)
             for place in dict.fromkeys((self.base(benchmark), benchmark)):
                 own = self.benchmarks[place]

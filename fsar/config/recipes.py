@@ -1,7 +1,8 @@
 """How methods are trained by their public codes on the published benchmarks, as data (fsar/recipes/*.toml).
 
-They overrule the keys of config.yaml, which there are those of CLIP-FSAR. Elsewhere, on the demo and on videos of one's
-own, every method is trained as the benchmark says, and so is comparable.
+They overrule the keys of config.yaml, which there are those of CLIP-FSAR: what a recipe says of the head with every
+backbone, what it says of training with the backbones that it names. With another backbone, on the demo and on videos of
+one's own, every method is trained as the benchmark says, and so is comparable.
 """
 
 import tomllib
@@ -24,17 +25,31 @@ def recipes() -> dict[str, dict[str, Any]]:
     return found
 
 
-def recipe_keys(model: str | None, kind: str, section: str) -> dict[str, Any]:
-    """Return the keys of a section that a model's recipe has for a published benchmark.
+def head_recipe(model: str, kind: str) -> dict[str, Any]:
+    """Return the settings of a model's head that its recipe has for a published benchmark.
+
+    Args:
+        model: its name.
+        kind: which published benchmark; none, for other videos, has no recipe.
+    """
+    return _keys(recipes().get(model, {}), kind, "head")
+
+
+def training_recipe(model: str | None, kind: str, backbone: str) -> dict[str, Any]:
+    """Return the keys of training that a model's recipe has for a published benchmark and a backbone.
 
     Args:
         model: its name; None has no recipe.
         kind: which published benchmark; none, for other videos, has no recipe.
-        section: training or head.
+        backbone: its name in the published results.
     """
+    recipe = recipes().get(model or "", {})
+    return _keys(recipe, kind, "training") if backbone in recipe.get("backbones", ()) else {}
+
+
+def _keys(recipe: dict[str, Any], kind: str, section: str) -> dict[str, Any]:
     if not kind:
         return {}
-    recipe = recipes().get(model or "", {})
     keys: dict[str, Any] = {}
     for place in (PUBLISHED, kind):
         keys |= recipe.get(place, {}).get(section, {})

@@ -111,5 +111,7 @@ class PlannedPredictions:
         """Return the training whose weights are used."""
         benchmark, backbone, method, seed = self.config.model_to_predict(prediction)
         model = METHODS[method].model
-        trainings = self.plan.trainings(benchmark, backbone, model)
-        return next((training for training in trainings if paths.seed_of(training) == seed), trainings[0])
+        if model in self.config.trained_here(benchmark, backbone):
+            shot = self.config.training_shots(benchmark, backbone, model)[0]
+            return self.plan.training_of(benchmark, backbone, model, str(shot), str(seed))
+        return self.plan.trainings(benchmark, backbone, model)[0]
