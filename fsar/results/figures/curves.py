@@ -36,7 +36,7 @@ def draw(data: pd.DataFrame) -> Figure:
     figure, axes = style.panels(len(models), height=2.2)
     names = ["training accuracy", "validation accuracy", "training loss"]
     titles = {term: f"{term.removesuffix(TERM).replace('_', ' ')}, without its weight" for term in terms}
-    colours = style.colours([*names, *titles.values()])
+    colours = style.colours(names) | style.colours([*titles.values()])
     for axis, model in zip(axes, models, strict=True):
         own = data[data["model"] == model]
         lines = own.dropna(subset="loss")
