@@ -24,7 +24,7 @@ def prepared(repository, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interrupted_run_goes_on(prepared, repository, tmp_path, how):
     folder = copy_project(repository, tmp_path / "interrupted")
     shutil.copytree(prepared / "data", folder / "data", copy_function=shutil.copy2)
