@@ -162,7 +162,7 @@ def test_a_training_on_two_nodes_is_that_of_one(project):
     (project / "two-nodes.yaml").write_text(yaml.safe_dump(values))
     (project / MODEL).unlink()
     # They find one another by the first node's name, which stands for no machine here.
-    several = site(project, "several", slurm_partition="several", mem_mb=1200)
+    several = site(project, "several", slurm_partition="several", mem_mb=3000)
     snakemake(project, MODEL, *several, "--configfile", "two-nodes.yaml", MASTER_ADDR="127.0.0.1")
     [_, trained] = trainings(before)
     assert (trained["NumNodes"], trained["NumTasks"], trained["Partition"]) == ("2", "2", "several")
