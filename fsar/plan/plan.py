@@ -9,7 +9,7 @@ from fsar.config.declare import Section
 from fsar.config.merge import components_record
 from fsar.files import from_working_directory
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components
+from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Method
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE, code_checksum
 from fsar.plan.setting import Setting
@@ -62,6 +62,11 @@ def architecture_files(model: str) -> list[str]:
         return [model]
     own = OWN_ARCHITECTURES / f"{model}.json"
     return [from_working_directory(own)] if own.is_file() else []
+
+
+def first_method(model: str) -> Method:
+    """Return the first method that decides with a model, whose name and source stand for it."""
+    return next(method for method in METHODS.values() if method.model == model)
 
 
 class Plan:
@@ -260,16 +265,15 @@ class Plan:
 
     def title(self, model: str) -> str:
         """Return what a model is called: as the first method that decides with it."""
-        return next(method.title for method in METHODS.values() if method.model == model)
+        return first_method(model).title
 
     def citation(self, model: str) -> str:
         """Return where that method is from."""
-        return next(method.citation for method in METHODS.values() if method.model == model)
+        return first_method(model).citation
 
     def source(self, model: str) -> dict[str, str]:
         """Return the public code of that method, where this project's differs, and how that code chose its weights."""
-        method = next(method for method in METHODS.values() if method.model == model)
-        return {name: getattr(method, name) for name in ("code", "deviations", "code_selection")}
+        return {name: getattr(first_method(model), name) for name in ("code", "deviations", "code_selection")}
 
     def licences(self, benchmark: str, backbone: str) -> dict[str, str]:
         """Return whose the videos and the pretrained weights of a model are."""

@@ -140,10 +140,10 @@ def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None
     classes = videos["train"]["class_name"].nunique()
     wrapped, optimizer = set_up(job, load_backbone(job.backbone), classes, fabric)
     model = wrapped.module
-    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, model.backbone.image_size, job.seed)
+    size = model.backbone.image_size
+    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, size, job.seed)
     workers = config.workers // config.devices
     stored = StoredEpisodes.read(files.episodes)
-    size = model.backbone.image_size
     validation = Validation(store, videos["val"], stored, job.sampling, size, job.data_seed, workers, fabric)
 
     # Encoded once: the text encoder is frozen.

@@ -64,7 +64,7 @@ def compute(golden: Golden, kind: type[Hyrsm], config: Any) -> Computed:
     total = sum(weights[name] * loss for name, loss in losses.items()) / golden.value("loss_divisor", 1.0)
     total.backward()
     outputs = {
-        "out_logits": logits[golden.in_our_order().argsort()],
+        "out_logits": golden.in_file_order(logits),
         "loss_fewshot": losses["few_shot"],
         "loss_temporal": losses.get("coherence"),
         "loss_total": total,

@@ -79,11 +79,10 @@ def run(golden: Golden, stem: str) -> Computed:
     total = sum(head.loss_weights()[name] * loss for name, loss in losses.items()) / divisor
     total.backward()
 
-    order = golden.in_our_order().argsort()
     tokens = head.video_stage(episode.stored)
     contrasts = head.contrasts(*head.arranged(episode, *episode.split(tokens)))
     outputs = {
-        "out_logits": logits[order],
+        "out_logits": golden.in_file_order(logits),
         "out_class_logits": golden.to_file_order(head.class_logits(tokens)),
         "out_loss_recons": losses["reconstruction"],
         "loss_fewshot": losses["few_shot"],
@@ -92,7 +91,7 @@ def run(golden: Golden, stem: str) -> Computed:
     }
     public = ("s2q", "q2s", "s2q_motion", "q2s_motion")
     for name, (ours, distances) in zip(public, contrasts.items(), strict=True):
-        outputs |= {f"out_logits_{name}": -distances[0][order], f"loss_{name}": losses[ours]}
+        outputs |= {f"out_logits_{name}": golden.in_file_order(-distances[0]), f"loss_{name}": losses[ours]}
     statistics = dict(head.named_buffers())
     names = golden.named("buffer_after_")
     return Computed(

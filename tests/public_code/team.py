@@ -1,7 +1,9 @@
 """TEAM: leesb7426/TEAM. The files hold maps, which the public code averages before anything else."""
 
+from dataclasses import replace
+
 from fsar.config.heads import TeamConfig
-from fsar.model.heads.head import Inputs, TrainingEpisode
+from fsar.model.heads.head import Inputs
 from fsar.model.heads.team import build
 from tests.public_code.golden import Computed, Golden, gradients, load, without_dropout
 from tests.public_code.trx import episode
@@ -26,7 +28,7 @@ def run(golden: Golden, stem: str) -> Computed:
     frames = given.stored["frames"]
     if frames.dim() > 3:
         frames = frames.mean(dim=(-2, -1))
-    task = TrainingEpisode(given.way, given.shot, {"frames": frames}, given.classes, given.text)
+    task = replace(given, stored={"frames": frames})
     logits, losses = head.losses(task)
     scores = head.episode_stage(*head.staged(task))
     total = sum(losses.values()) / golden.value("loss_divisor")
