@@ -46,8 +46,8 @@ def measure(model: str, shot: int) -> tuple[float, float]:
 
 def kept(head: Head) -> dict[str, torch.Tensor]:
     """Return what is kept of all videos, of random features."""
-    few = torch.randn(2, FRAMES, WIDTH, *((7, 7) if head.needs == "maps" else ()))
-    return {name: torch.randn(VIDEOS, *part.shape[1:]) for name, part in head.store(few).items()}
+    few = torch.randn(2, FRAMES, WIDTH, *((7, 7) if head.needs.kind == "maps" else ()))
+    return {name: torch.randn(VIDEOS, *part.shape[1:]) for name, part in head.store({head.needs.kind: few}).items()}
 
 
 def main(models: list[str]) -> None:

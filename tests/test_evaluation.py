@@ -59,11 +59,11 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot,
     videos, classes = torch.randperm(VIDEOS), torch.randperm(CLASSES)
     decides_by = METHODS[method].decides_by
     components = METHODS[method].components
-    if components.needs_maps:
+    if components.stores_its_own:
         frames = frames.unflatten(-1, (-1, 2, 2))  # (V, T, D, 2, 2)
     head = a_head(components, frames, merge).eval()
     with torch.inference_mode():
-        stored = head.store(frames[videos])
+        stored = head.store({head.needs.kind: frames[videos]})
     episodes = episodes_of(0 if decides_by == "text" else shot)
     predicted = predict(
         head,

@@ -33,20 +33,22 @@ def make(case: str, classes: int = CLASSES, **inputs: int) -> Head:
 
 def features(head: Head, videos: int) -> torch.Tensor:
     torch.manual_seed(videos)
-    return torch.randn(videos, FRAMES, WIDTH, *((2, 2) if head.needs == "maps" else ()))
+    return torch.randn(videos, FRAMES, WIDTH, *((2, 2) if head.needs.kind == "maps" else ()))
 
 
 def episode(head: Head, shot: int, queries: int = 2) -> TrainingEpisode:
     videos = features(head, WAY * (shot + queries))
     pixels = torch.randn(len(videos), FRAMES, 3, 40, 48) if head.needs_pixels else None  # of any size
-    return TrainingEpisode(WAY, shot, head.store(videos), torch.tensor([4, 0, 5]), torch.empty(CLASSES, 0), pixels)
+    return TrainingEpisode(
+        WAY, shot, head.store({head.needs.kind: videos}), torch.tensor([4, 0, 5]), torch.empty(CLASSES, 0), pixels
+    )
 
 
 def scores(head: Head, support: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
     """Return the logits of (B, N, K, …) support and (B, Q, …) query videos' features."""
 
     def staged(videos: torch.Tensor, leading: int) -> dict[str, torch.Tensor]:
-        found = head.video_stage(head.store(videos.flatten(0, leading - 1)))
+        found = head.video_stage(head.store({head.needs.kind: videos.flatten(0, leading - 1)}))
         return {name: each.unflatten(0, videos.shape[:leading]) for name, each in found.items()}
 
     with torch.inference_mode():
@@ -181,9 +183,9 @@ def test_dropout_is_of_the_settings():
 def test_molo_keeps_maps_of_motion_only_to_train():
     head = make("molo")
     videos = features(head, 2)
-    kept = {name: each.shape for name, each in head.train().store(videos).items()}
+    kept = {name: each.shape for name, each in head.train().store({head.needs.kind: videos}).items()}
     assert kept == {"appearance": (2, 4, 16), "motion": (2, 3, 16), "differences": (2, 3, 2, 2, 2)}
-    assert "differences" not in head.eval().store(videos)
+    assert "differences" not in head.eval().store({head.needs.kind: videos})
     assert head.losses(episode(head, shot=1))[1]["reconstruction"] == 0
 
 

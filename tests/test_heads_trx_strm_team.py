@@ -40,8 +40,8 @@ def make_head(name: str, **changed) -> Head:
 
 
 def episode(head: Head, shot: int, queries: int = 2, seed: int = 0) -> TrainingEpisode:
-    shape = (FRAMES, WIDTH, MAP, MAP) if head.needs == "maps" else (FRAMES, WIDTH)
-    stored = head.store(random(WAY * (shot + queries), *shape, seed=seed))
+    shape = (FRAMES, WIDTH, MAP, MAP) if head.needs.kind == "maps" else (FRAMES, WIDTH)
+    stored = head.store({head.needs.kind: random(WAY * (shot + queries), *shape, seed=seed)})
     return TrainingEpisode(WAY, shot, stored, torch.arange(WAY), torch.empty(WAY, 0, dtype=torch.float64))
 
 

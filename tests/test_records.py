@@ -19,7 +19,7 @@ def test_what_a_record_says_of_its_head(model):
     settings = HeadConfig() if parts.head == CLIP_FSAR_HEAD else getattr(HeadsConfig(), parts.head)
     settings = type(settings)(**settings.model_dump() | dict(parts.fixed))
     head = build_head(Inputs(16, 4, classes=3, components=parts), settings)
-    assert (head.needs == "maps", head.needs_pixels) == (parts.needs_maps, parts.needs_pixels)
+    assert (head.needs.kind, head.needs_pixels) == (parts.needs, parts.needs_pixels)
 
 
 def test_every_head_has_a_method_and_settings_of_its_own():

@@ -326,7 +326,7 @@ def test_every_key_of_a_head_and_of_the_optimizer_reaches_the_rules_it_says(repo
         # What is kept of maps is the head's; of frames it is the backbone's.
         kept = {"encode_features"} if "train_model" in declared and head else set()
         expected = {(rule, model) for model in own for rule in declared}
-        expected |= {(rule, model) for model in own for rule in kept if MODELS[model].needs_maps}
+        expected |= {(rule, model) for model in own for rule in kept if MODELS[model].stores_its_own}
         assert {at for at in before if now[at] != before[at]} == expected, place
 
 

@@ -53,7 +53,7 @@ def _head(parts: Components) -> str:
 def _needs(method: Method) -> str:
     parts = method.components
     named = {
-        "maps" if parts.needs_maps else "frames": True,
+        parts.needs: True,
         "pixels in training": parts.needs_pixels,
         "text": method.reads_text,
     }

@@ -13,7 +13,8 @@ from torch import Tensor
 from fsar.episodes.stored import StoredEpisodes
 from fsar.job import progress
 from fsar.model.decision import combined_logits, text_logits
-from fsar.model.heads.head import Head, Tensors
+from fsar.model.heads.head import Head
+from fsar.model.needs import Tensors
 
 # Videos that go through a stage in one call; bounds memory.
 BATCH = 250

@@ -13,8 +13,8 @@ from fsar.evaluation.feature_file import write_features
 from fsar.fabric import Float32, one_device
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.heads.head import Tensors
 from fsar.model.methods import Components
+from fsar.model.needs import Tensors
 from fsar.model.text import encode_classes, no_text
 from fsar.videos.store_read import FrameStore
 
@@ -55,7 +55,7 @@ def load_encoder(
     Raises:
         UserError: the weights cannot be read, or are of another model.
     """
-    if components.needs_maps:
+    if components.stores_its_own:
         model = FewShotModel(backbone, components, settings, frames)
         if trained is not None:
             load_weights(model, trained)

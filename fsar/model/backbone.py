@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from open_clip.modified_resnet import Bottleneck, ModifiedResNet
@@ -16,11 +16,16 @@ from torch.utils.checkpoint import checkpoint
 
 from fsar.config import BackboneConfig
 from fsar.errors import UserError
+from fsar.model.adapters.adapter import Adapters
+from fsar.model.needs import Needs, Tensors, TransformerSizes
+from fsar.model.vision_transformer import VisionTransformer, transformer_sizes
 
 log = logging.getLogger(__name__)
 
 # Texts in one call of the text encoder.
 TEXTS = 256
+# What open_clip's models have beside both encoders: scale and offset of similarities.
+NOT_OF_TEXTS = ("logit_scale", "logit_bias")
 
 Tokenizer = Callable[[list[str]], Tensor]
 
@@ -41,6 +46,8 @@ class Backbone(nn.Module):
 
     mean: Tensor
     std: Tensor
+    # What is put into its blocks, if anything is (`fsar.model.adapters.adapter.insert_adapters`).
+    adapters: Adapters | None = None
 
     def __init__(
         self,
@@ -78,22 +85,62 @@ class Backbone(nn.Module):
         """The visual encoder, the part that is trained."""
         return self.encoders.visual
 
-    def forward(self, videos: Tensor, gives: Literal["frames", "maps"] = "frames") -> Tensor:
-        """Encode every frame: one feature of each, projected into the joint space and not normalised, or a map of them.
+    def forward(self, videos: Tensor) -> Tensor:
+        """Encode every frame: (V, T, H, W, 3) RGB bytes → (V, T, D) float32, projected into the joint space and not
+        normalised."""
+        return self.give(videos, Needs())["frames"]
+
+    def give(self, videos: Tensor, needs: Needs) -> Tensors:
+        """Encode every frame, and return what a head asks for, by name; float32.
 
         Args:
             videos: (V, T, H, W, 3) RGB bytes, as the frame store gives them.
-            gives: what is wanted of each frame.
+            needs: what is wanted of each frame.
 
-        Returns:
-            (V, T, D) float32 frame features; or (V, T, D, h, w) float32 maps, of the last layer before pooling.
+        Raises:
+            UserError: the architecture does not have it.
         """
-        if gives == "maps":
-            return self.maps(self.normalise(videos)).float().unflatten(0, videos.shape[:2])
-        features = self.visual(self.normalise(videos))
+        given = self._of_pictures(self.normalise(videos), needs)
+        return {name: features.float().unflatten(0, videos.shape[:2]) for name, features in given.items()}
+
+    def _of_pictures(self, pictures: Tensor, needs: Needs) -> Tensors:
+        """Return what a head asks for of pictures, (B, 3, H, W) → (B, …) each."""
+        if needs.kind == "maps":
+            return {"maps": self.maps(pictures)}
+        if needs.kind == "tokens":
+            transformer = self.transformer
+            chosen, last = transformer.layers(pictures, needs.layers)
+            if needs.projected:
+                chosen = [transformer.projected(tokens) for tokens in chosen]
+            return {"tokens": torch.stack(chosen, dim=1), "frames": transformer.frames(last)}
+        if needs.kind == "unprojected" and self.transformer_sizes:
+            transformer = self.transformer
+            return {"unprojected": transformer.pooled(transformer.through(transformer.embed(pictures)))}
+        features = self.visual(pictures)
         if isinstance(features, tuple):  # CoCa's encoders give the features of the patches, too
             features = features[0]
-        return features.float().unflatten(0, videos.shape[:2])
+        return {needs.kind: features}
+
+    @property
+    def transformer(self) -> VisionTransformer:
+        """The visual encoder as a visual transformer.
+
+        Raises:
+            UserError: it is another kind of network.
+        """
+        return VisionTransformer(self.visual, self.name)
+
+    @property
+    def transformer_sizes(self) -> TransformerSizes | None:
+        """The sizes of the visual transformer; None where it is another kind of network."""
+        return transformer_sizes(self.visual, self.name)
+
+    def width_of(self, needs: Needs) -> int:
+        """Return the width of what a head asks for: of maps, of frames before the projection, or else D."""
+        if needs.kind == "maps":
+            return self.map_width()
+        sizes = self.transformer_sizes
+        return sizes.width if needs.kind == "unprojected" and sizes else self.width
 
     def maps(self, pictures: Tensor) -> Tensor:
         """Return the last map of features of pictures, (B, 3, H, W) → (B, D, h, w): a grid of patches for a ViT.
@@ -121,19 +168,21 @@ class Backbone(nn.Module):
         self.visual.train(training)
         return width
 
-    def freeze_unused(self, gives: Literal["frames", "maps"]) -> None:
+    def freeze_unused(self, needs: Needs) -> None:
         """Leave what such features do not come from, as the pooling where maps are asked for, out of the training.
 
         Processes that train together would wait for gradients that never come.
         """
-        if gives == "frames":
+        if needs.kind == "frames":
             return
         parameters = [p for p in self.visual.parameters() if p.requires_grad]
         training = self.visual.training
         self.visual.eval()  # the statistics of BatchNorm stay
         with torch.enable_grad():
-            found = self.maps(torch.zeros(1, 3, self.image_size, self.image_size, device=self.mean.device))
-            gradients = torch.autograd.grad(found.sum(), parameters, allow_unused=True)
+            picture = torch.zeros(1, 3, self.image_size, self.image_size, device=self.mean.device)
+            found = self._of_pictures(picture, needs)
+            total = torch.stack([features.sum() for features in found.values()]).sum()
+            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
         self.visual.train(training)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.requires_grad_(gradient is not None)
@@ -146,11 +195,26 @@ class Backbone(nn.Module):
         rows.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
         return rows.unflatten(-1, (width, 3)).permute(0, 3, 1, 2)
 
-    def freeze_text(self) -> None:
-        """Leave only the visual encoder to be trained, and of it what its architecture trains."""
+    def freeze_text(self, wholly: bool = True) -> None:
+        """Leave what is beside the visual encoder out of the training; or, not wholly, what texts do not come from."""
         for name, parameter in self.encoders.named_parameters():
-            if not name.startswith("visual."):
+            if not name.startswith("visual.") and (wholly or name in NOT_OF_TEXTS):
                 parameter.requires_grad_(False)
+
+    def text_state(self) -> dict[str, Tensor]:
+        """Return the weights of the text encoder."""
+        state: dict[str, Tensor] = self.encoders.state_dict()
+        return {n: v for n, v in state.items() if not n.startswith("visual.") and n not in NOT_OF_TEXTS}
+
+    def load_text_state(self, state: dict[str, Tensor]) -> None:
+        """Load what `text_state` returned.
+
+        Raises:
+            RuntimeError: it is of another text encoder.
+        """
+        if state.keys() != self.text_state().keys():
+            raise RuntimeError(f"the text encoder of {self.name} has other weights")
+        self.encoders.load_state_dict(state, strict=False)
 
     def checkpoint_activations(self) -> None:
         """Keep of each block only its input, and compute the rest again in the backward pass (Chen et al., 2016).
@@ -211,9 +275,21 @@ class Backbone(nn.Module):
         Raises:
             UserError: see `tokenizer`.
         """
-        tokens = self.tokenizer(list(texts)).to(self.mean.device)
+        return self.encode_tokens(self.tokens(texts))
+
+    def tokens(self, texts: Sequence[str]) -> Tensor:
+        """Return the tokens of texts, (n, context length), on the backbone's device; raises as `tokenizer` does."""
+        return self.tokenizer(list(texts)).to(self.mean.device)
+
+    def encode_tokens(self, tokens: Tensor) -> Tensor:
+        """Encode the tokens of texts, (n, context length) → (n, D) float32; with gradients where it is trained.
+
+        Adapters that look at all texts of a class must be given them one after another.
+        """
+        together = (self.adapters.texts if self.adapters else 0) or 1
+        parts = tokens.split(TEXTS // together * together)
         # CoCa normalises where it is not told.
-        return torch.cat([self.encoders.encode_text(part, normalize=False).float() for part in tokens.split(TEXTS)])
+        return torch.cat([self.encoders.encode_text(part, normalize=False).float() for part in parts])
 
 
 def load_backbone(about: BackboneConfig) -> Backbone:

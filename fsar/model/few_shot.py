@@ -9,12 +9,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from fsar.config import TextConfig
 from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.files import atomic
+from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone
-from fsar.model.heads.head import Inputs, Tensors, TrainingEpisode, build_head
+from fsar.model.heads.head import Inputs, TrainingEpisode, build_head
 from fsar.model.methods import Components
+from fsar.model.needs import Needs, Tensors
+from fsar.model.text import ClassTokens, encode_class_tokens
 
 
 class Outcome(NamedTuple):
@@ -38,6 +42,7 @@ class FewShotModel(nn.Module):
         backbone: its text encoder is never trained.
         components: what the model is made of.
         settings: the head's section of the config.
+        adapters: the section of the adapters that the components name.
         frames: T.
         classes: C, where the model is to be trained.
     """
@@ -45,14 +50,27 @@ class FewShotModel(nn.Module):
     training_text: Tensor
 
     def __init__(
-        self, backbone: Backbone, components: Components, settings: Section, frames: int = 8, classes: int = 0
+        self,
+        backbone: Backbone,
+        components: Components,
+        settings: Section,
+        frames: int = 8,
+        classes: int = 0,
+        adapters: Section | None = None,
     ):
         super().__init__()
         self.backbone, self.components = backbone, components
-        width = backbone.map_width() if components.needs_maps else backbone.width
-        self.inputs = Inputs(width, frames, classes, components)
+        if adapters is not None:
+            insert_adapters(components.adapters, backbone, frames, adapters)
+        width = backbone.width_of(Needs(components.needs))
+        self.inputs = Inputs(width, frames, classes, components, backbone.transformer_sizes)
         self.head = build_head(self.inputs, settings)
         self.register_buffer("training_text", torch.empty(0, backbone.width), persistent=False)
+        self.training_tokens: tuple[ClassTokens, TextConfig] | None = None
+
+    def set_training_tokens(self, texts: ClassTokens, config: TextConfig) -> None:
+        """Take the tokens of all training classes' texts, for a text encoder that is trained."""
+        self.training_tokens = texts, config
 
     def set_training_text(self, text: Tensor) -> None:
         """Take the text features of all training classes, (C, D), which `forward` compares with.
@@ -76,40 +94,61 @@ class FewShotModel(nn.Module):
         """
         way = len(classes)
         features = self._encode(videos, way * shot, apart)
-        with torch.autocast(features.device.type, enabled=False):  # distances need more digits than bf16 has
+        text = self._text(classes)
+        with torch.autocast(videos.device.type, enabled=False):  # distances need more digits than bf16 has
             pixels = None
             if self.head.needs_pixels:
                 pixels = self.backbone.normalise(videos).unflatten(0, videos.shape[:2])  # (V, T, 3, H, W)
             stored = self.head.store(features)
-            episode = TrainingEpisode(way, shot, stored, classes, self.training_text, pixels)
+            episode = TrainingEpisode(way, shot, stored, classes, text, pixels)
             logits, losses = self.head.losses(episode)
             weights = {**self.head.loss_weights(), **loss_weights}
             total = torch.stack([weights[name] * losses[name] for name in self.head.loss_names]).sum()
         accuracy = (logits.detach().argmax(dim=1) == episode.labels).float().mean()
         return Outcome(total, losses, accuracy)
 
-    def _encode(self, videos: Tensor, support: int, apart: bool) -> Tensor:
-        """Encode the frames of an episode, whose first `support` videos are the support: (V, T, D), or maps.
+    def _encode(self, videos: Tensor, support: int, apart: bool) -> Tensors:
+        """Encode the frames of an episode, whose first `support` videos are the support: what the head asks for.
 
-        Where BatchNorm normalises by what it sees, support and queries are two calls, in this order: so each has
-        statistics of its own, and both update the running ones. Any other backbone encodes all of them in one call.
+        Where BatchNorm normalises by what it sees, or videos look at one another, support and queries are two calls, in
+        this order: so each has statistics of its own, and both update the running ones. Any other backbone encodes all
+        of them in one call.
         """
-        encode = partial(self.backbone, gives=self.head.needs)
-        if apart and batch_norms(self.backbone):
-            return torch.cat([encode(part) for part in (videos[:support], videos[support:])])
+        encode = partial(self.backbone.give, needs=self.head.needs)
+        if self.components.across_videos or (apart and batch_norms(self.backbone)):
+            given = [encode(part) for part in (videos[:support], videos[support:])]
+            return {name: torch.cat([part[name] for part in given]) for name in given[0]}
         return encode(videos)
+
+    def _text(self, classes: Tensor) -> Tensor:
+        """Return the text features of the training classes as `TrainingEpisode` has them.
+
+        Args:
+            classes: (N,) those of the episode.
+        """
+        if self.training_tokens is None:
+            return self.training_text
+        texts, config = self.training_tokens
+        each = self.components.each_text
+        if self.head.looks_at_all_texts:
+            return encode_class_tokens(self.backbone, texts, config, each)
+        own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, each)
+        everywhere = own.new_full((len(texts.counts), *own.shape[1:]), torch.nan)
+        return everywhere.index_copy(0, classes, own)
 
     @torch.no_grad()
     def encode(self, videos: Tensor) -> Tensors:
         """Return what is kept of videos for tests, by name: (V, T, H, W, 3) RGB bytes → (V, …) float32 each."""
-        features = self.backbone(videos, gives=self.head.needs)
-        with torch.autocast(features.device.type, enabled=False):
+        features = self.backbone.give(videos, self.head.needs)
+        with torch.autocast(videos.device.type, enabled=False):
             return self.head.store(features)
 
     def trained_state(self) -> dict[str, Tensor]:
-        """Return what training changes: the head and, if it is trained, the visual encoder; never the text encoder."""
-        parts = self._trained()
-        return {f"{part}.{name}": value for part, module in parts for name, value in module.state_dict().items()}
+        """Return what training changes: the head; of the backbone its visual encoder, its text encoder, or adapters."""
+        states = [(part, module.state_dict()) for part, module in self._trained()]
+        if self.components.trains_text:
+            states.append(("text", self.backbone.text_state()))
+        return {f"{part}.{name}": value for part, state in states for name, value in state.items()}
 
     def tested_state(self) -> dict[str, Tensor]:
         """Return what tests need of the trained state: not what only the losses look at."""
@@ -118,6 +157,8 @@ class FewShotModel(nn.Module):
     def _trained(self) -> Iterator[tuple[str, nn.Module]]:
         if self.components.trains == "encoder":
             yield "visual", self.backbone.visual
+        if self.backbone.adapters is not None:
+            yield "adapters", self.backbone.adapters
         yield "head", self.head
 
     def load_trained_state(self, state: dict[str, Tensor]) -> None:
@@ -128,11 +169,17 @@ class FewShotModel(nn.Module):
         """
         try:
             for part, module in self._trained():
-                own = {n.removeprefix(f"{part}."): v for n, v in state.items() if n.startswith(f"{part}.")}
-                module.load_state_dict(own)
+                module.load_state_dict(part_of(state, part))
+            if self.components.trains_text:
+                self.backbone.load_text_state(part_of(state, "text"))
         except RuntimeError as error:
             first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
             raise UserError(f"These weights are of another backbone or method. First difference: {first}") from None
+
+
+def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Return what a trained state has of one part, without the part's name."""
+    return {name.removeprefix(f"{part}."): value for name, value in state.items() if name.startswith(f"{part}.")}
 
 
 def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

@@ -41,8 +41,24 @@ CLIP_FSAR_HEAD = "clip_fsar"
 TRANSFORMER_KEYS = ("depth", "heads", "feed_forward", "attention_dropout", "feed_forward_dropout", "merge")
 
 
-# Heads that look at maps of features; their tests need the head's own weights from the frames on.
-MAP_HEADS = ("strm", "molo")
+# What a head may ask of the backbone (`fsar.model.needs`): one vector of each frame in the joint space, or before the
+# projection into it; a map of vectors; or the tokens of chosen layers.
+Kind = Literal["frames", "unprojected", "maps", "tokens"]
+# What heads ask for where it is not frame features.
+HEAD_NEEDS: dict[str, Kind] = {
+    "strm": "maps",
+    "molo": "maps",
+    "d2st": "unprojected",
+    "tsfsar": "tokens",
+    "empnet": "tokens",
+}
+# Heads that look at each text of a class, and not at their mean.
+HEADS_OF_TEXTS = ("empnet", "task_adapter")
+# Heads that look at the class names.
+HEADS_WITH_TEXT = ("clipspm", "tsfsar", "empnet", "task_adapter")
+# Adapters with which a video's features depend on the other videos of its call, and those that adapt the text encoder.
+ADAPTERS_ACROSS_VIDEOS = ("task",)
+ADAPTERS_OF_TEXT = ("task",)
 # Heads whose losses look at the pixels of training videos.
 PIXEL_HEADS = ("molo",)
 
@@ -53,7 +69,10 @@ class Components:
 
     Attributes:
         head: what turns features into logits, a file in fsar/model/heads/.
-        trains: the head on a backbone as it is, or the visual encoder with it; or nothing is trained at all.
+        trains: the head on a backbone as it is; adapters in a frozen backbone, or its visual encoder, with the head; or
+            nothing is trained at all.
+        adapters: what is put into the backbone's blocks, a file in fsar/model/adapters/.
+        trains_text: the text encoder is trained, too.
         fixed: settings of the head that this model has, whatever the config says of that head: (key, value) pairs.
         metric: of CLIP-FSAR's head, as are the others below: the matching, one of `METRICS`.
         temporal_transformer: frame features pass through the temporal transformer.
@@ -62,7 +81,9 @@ class Components:
     """
 
     head: str = CLIP_FSAR_HEAD
-    trains: Literal["nothing", "head", "encoder"] = "encoder"
+    trains: Literal["nothing", "head", "adapters", "encoder"] = "encoder"
+    adapters: str = ""
+    trains_text: bool = False
     fixed: tuple[tuple[str, Any], ...] = ()
     metric: str = "otam"
     temporal_transformer: bool = False
@@ -74,6 +95,8 @@ class Components:
         object.__setattr__(self, "fixed", tuple((name, value) for name, value in self.fixed))
         if self.text_token and not self.temporal_transformer:
             raise ValueError("the text token needs the temporal transformer")
+        if (self.trains == "adapters") != bool(self.adapters):
+            raise ValueError("adapters are what is trained where there are any, and need a name")
         if not self.trained and (self.temporal_transformer or self.video_text_loss):
             raise ValueError("what is not trained can have neither a transformer nor a training objective")
 
@@ -91,9 +114,29 @@ class Components:
         return self.trains != "nothing"
 
     @property
-    def needs_maps(self) -> bool:
-        """Whether the head looks at maps of features, and not at one vector per frame."""
-        return self.head in MAP_HEADS
+    def needs(self) -> Kind:
+        """What the head asks of the backbone."""
+        return HEAD_NEEDS.get(self.head, "frames")
+
+    @property
+    def stores_its_own(self) -> bool:
+        """Whether what is stored of test videos is made by the head, and not the frame features of the backbone."""
+        return self.needs in ("maps", "tokens")
+
+    @property
+    def across_videos(self) -> bool:
+        """Whether a video's features depend on the other videos of its episode, which the adapters look at."""
+        return self.adapters in ADAPTERS_ACROSS_VIDEOS
+
+    @property
+    def text_trained(self) -> bool:
+        """Whether text features depend on the training."""
+        return self.trains_text or self.adapters in ADAPTERS_OF_TEXT
+
+    @property
+    def each_text(self) -> bool:
+        """Whether the head looks at each text of a class, and not at their mean."""
+        return self.head in HEADS_OF_TEXTS
 
     @property
     def needs_pixels(self) -> bool:
@@ -103,7 +146,7 @@ class Components:
     @property
     def reads_text(self) -> bool:
         """Whether the model looks at the text of classes; such a backbone must have a text encoder."""
-        return self.text_token or self.video_text_loss
+        return self.text_token or self.video_text_loss or self.head in HEADS_WITH_TEXT
 
     def reads(self, section: str, key: str) -> bool:
         """Tell whether a model of these components depends on a key of the config's `head`, `text` or `training`.

@@ -1,35 +1,82 @@
 """Text features of classes: each class's texts, encoded and averaged."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fsar.config import TextConfig
+from fsar.errors import UserError
 from fsar.model.backbone import Backbone
 from fsar.model.class_texts import class_texts
 
 
-def encode_classes(backbone: Backbone, class_names: Sequence[str], config: TextConfig) -> Tensor:
-    """Return the text features of classes, on the backbone's device.
+class ClassTokens(NamedTuple):
+    """The texts of classes as the text encoder reads them.
+
+    Attributes:
+        tokens: (n, context length), the texts of each class one after another.
+        counts: how many texts each class has.
+    """
+
+    tokens: Tensor
+    counts: list[int]
+
+    def of_classes(self, classes: Sequence[int]) -> "ClassTokens":
+        """Return those of some classes, in their order."""
+        parts = self.tokens.split(self.counts)
+        return ClassTokens(torch.cat([parts[number] for number in classes]), [self.counts[n] for n in classes])
+
+
+def class_tokens(backbone: Backbone, class_names: Sequence[str], config: TextConfig, each: bool = False) -> ClassTokens:
+    """Return the tokens of classes' texts.
 
     Args:
         backbone: with a text encoder.
         class_names: as the manifest has them.
-        config: how a name becomes texts, and these one feature.
-
-    Returns:
-        (C, D) float32 features; of one text as the encoder gives them, of several their mean.
+        config: how a name becomes texts.
+        each: the head looks at each text of a class, so all must have as many.
 
     Raises:
-        UserError: the text encoder cannot be used, or a class has no description.
+        UserError: the text encoder cannot be used, a class has no description, or another number of texts.
     """
     texts = class_texts(class_names, config)
-    encoded = backbone.encode_text([text for own in texts for text in own])  # those of all classes, one after another
+    counts = [len(own) for own in texts]
+    if each and len(set(counts)) > 1:
+        fewest, most = min(counts), max(counts)
+        raise UserError(
+            f"The class {class_names[counts.index(fewest)]!r} has {fewest} texts and "
+            f"{class_names[counts.index(most)]!r} has {most}: this method looks at each text, so all classes need as "
+            f"many (key text.descriptions, {config.descriptions or 'templates'})"
+        )
+    return ClassTokens(backbone.tokens([text for own in texts for text in own]), counts)
+
+
+def encode_class_tokens(backbone: Backbone, texts: ClassTokens, config: TextConfig, each: bool = False) -> Tensor:
+    """Return the text features of classes; with gradients, where the text encoder is trained.
+
+    Args:
+        backbone: with a text encoder.
+        texts: of `class_tokens`.
+        config: how several texts become one feature.
+        each: keep those of every text.
+
+    Returns:
+        (C, D) float32 features; of one text as the encoder gives them, of several their mean. Or (C, S, D), each.
+    """
+    encoded = backbone.encode_tokens(texts.tokens)
     if config.average == "normalised":
         encoded = F.normalize(encoded, dim=-1)
-    return torch.stack([own.mean(dim=0) for own in encoded.split([len(own) for own in texts])])
+    own = encoded.split(texts.counts)
+    return torch.stack([features if each else features.mean(dim=0) for features in own])
+
+
+@torch.no_grad()
+def encode_classes(backbone: Backbone, class_names: Sequence[str], config: TextConfig, each: bool = False) -> Tensor:
+    """Return the text features of classes, on the backbone's device: `class_tokens`, then `encode_class_tokens`."""
+    return encode_class_tokens(backbone, class_tokens(backbone, class_names, config, each), config, each)
 
 
 def no_text(class_names: Sequence[str], device: torch.device | None = None) -> Tensor:

@@ -37,7 +37,7 @@ def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
 def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path]:
     """Return those of them that features come from: of frames they come whatever the head is."""
     files = model_files(backbone, components)
-    return files if components.needs_maps else files[:1]
+    return files if components.stores_its_own else files[:1]
 
 
 def decoder_file(frames: FramesConfig) -> Path:
@@ -248,7 +248,7 @@ class Plan:
     def features(self, benchmark: str, backbone: str, model: str, training: str) -> str:
         """Return the features that a model is tested on: a head alone, on frame features, has those of the backbone."""
         parts = MODELS[model]
-        if parts.trains == "head" and not parts.needs_maps:
+        if parts.trains == "head" and parts.needs == "frames":
             model, training = UNTRAINED_MODEL, paths.UNTRAINED
         return paths.FEATURES.format(benchmark=benchmark, backbone=backbone, model=model, training=training)
 
@@ -307,7 +307,7 @@ class Plan:
 
     def encoding_head(self, benchmark: str, model: str) -> dict[str, Any]:
         """Return what of a model's head decides what is kept of each video: nothing, if it keeps frame features."""
-        if not MODELS[model].needs_maps:
+        if not MODELS[model].stores_its_own:
             return {}
         decided = self.config.head_settings(benchmark, model).decisive("train_model")
         return {"components": self.components(model), "settings": decided}

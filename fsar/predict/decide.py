@@ -12,7 +12,8 @@ from torch import Tensor
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.model.decision import combined_logits, text_logits
-from fsar.model.heads.head import Head, Tensors
+from fsar.model.heads.head import Head
+from fsar.model.needs import Tensors
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Decision:
     def prototype(self, label: int, shots: Tensor) -> Tensors:
         """Return what queries are compared with for a class, of its examples (K, T, D): one or K of each tensor."""
         text = self.text[[label]].expand(len(shots), -1)
-        support = self.head.support_stage(self.head.store(shots), text, len(shots))
+        support = self.head.support_stage(self.head.store({self.head.needs.kind: shots}), text, len(shots))
         merged = self.head.merge({name: videos[None, None] for name, videos in support.items()})
         return {name: videos[0, 0] for name, videos in merged.items()}
 
@@ -58,7 +59,8 @@ class Decision:
             UserError: the head compares classes with one another, and they have different numbers of examples.
         """
         text = self.text if classes is None else self.text[list(classes)]
-        asked = {name: videos.unsqueeze(0) for name, videos in self.head.video_stage(self.head.store(queries)).items()}
+        stored = self.head.store({self.head.needs.kind: queries})
+        asked = {name: videos.unsqueeze(0) for name, videos in self.head.video_stage(stored).items()}
         if len({tuple((name, part.shape) for name, part in p.items()) for p in prototypes}) == 1:
             together = {name: torch.stack([p[name] for p in prototypes]).unsqueeze(0) for name in prototypes[0]}
             return self.head.decide(self.head.episode_stage(together, asked, text.unsqueeze(0)))[0]

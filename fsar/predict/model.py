@@ -312,8 +312,8 @@ def _model(
             f"The model looks at {backbone.image_size} × {backbone.image_size} pixels, but its frames have "
             f"{settings.frames.size} × {settings.frames.size}"
         )
-    if settings.components.needs_maps:
-        raise UserError(f"The method {settings.method!r} looks at maps of features, and cannot label clips yet")
+    if settings.components.stores_its_own:
+        raise UserError(f"The method {settings.method!r} looks at maps or tokens, and cannot label clips yet")
     head = build_head(Inputs(backbone.width, settings.sampling.frames, components=settings.components), settings.head)
     if weights is not None:
         _fill(head, state, "head.", weights)

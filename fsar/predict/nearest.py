@@ -43,14 +43,15 @@ class SupportClips:
     @torch.inference_mode()
     def __init__(self, decision: Decision, features: Tensor, labels: Tensor):
         self.head = decision.head
-        self.clips = self.head.single_frames(self.head.store(features), decision.text[labels])
+        self.clips = self.head.single_frames(self.head.store({self.head.needs.kind: features}), decision.text[labels])
         settings = self.head.settings
         self.smoothing = (settings if isinstance(settings, HeadConfig) else HeadConfig()).smoothing
 
     @torch.inference_mode()
     def nearest(self, query: Tensor) -> Nearest:
         """Return the example that is nearest to a clip, (1, T, D)."""
-        distances = frame_distances(self.head.single_frames(self.head.store(query)), self.clips)[0]  # (V, T, T)
+        frames = self.head.single_frames(self.head.store({self.head.needs.kind: query}))  # (1, T, D)
+        distances = frame_distances(frames, self.clips)[0]  # (V, T, T)
         costs = both_directions(distances, self.smoothing)  # (V,)
         number = int(costs.argmin())
         return Nearest(number, distances[number].cpu().numpy())

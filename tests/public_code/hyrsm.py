@@ -55,7 +55,7 @@ def compute(golden: Golden, kind: type[Hyrsm], config: Any) -> Computed:
     episode = TrainingEpisode(
         golden.number("way"),
         golden.number("shot"),
-        head.store(videos),
+        head.store({head.needs.kind: videos}),
         golden.training_classes(),
         videos.new_empty(max(classes, golden.number("way")), 0),
     )

@@ -70,7 +70,7 @@ def run(golden: Golden, stem: str) -> Computed:
     episode = TrainingEpisode(
         golden.number("way"),
         golden.number("shot"),
-        head.store(videos),
+        head.store({head.needs.kind: videos}),
         golden.training_classes(),
         text,
         pixels(golden),

@@ -31,7 +31,9 @@ def episode(golden: Golden, head: Head) -> TrainingEpisode:
     """Return the episode of a file without text and without numbers of its classes."""
     way = golden.number("way")
     shot = len(golden.tensors["in_support_labels"]) // way
-    return TrainingEpisode(way, shot, head.store(golden.videos()), torch.arange(way), torch.empty(way, 0))
+    return TrainingEpisode(
+        way, shot, head.store({head.needs.kind: golden.videos()}), torch.arange(way), torch.empty(way, 0)
+    )
 
 
 def tuple_width(golden: Golden) -> int:

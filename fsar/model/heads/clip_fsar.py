@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from fsar.config import HeadConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Head, Inputs, Tensors, TrainingEpisode
+from fsar.model.heads.head import Head, Inputs, TrainingEpisode
 from fsar.model.matching.metric import load_metric
+from fsar.model.needs import Tensors
 from fsar.model.similarity import cosine_similarity
 from fsar.model.temporal_transformer import TemporalTransformer
 

@@ -4,10 +4,10 @@ Shapes: episodes at once B, way N, shot K, queries Q of the whole episode, video
 classes C.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from fsar.config.declare import Section
 from fsar.model.methods import Components
+from fsar.model.needs import Needs, Tensors, TransformerSizes
 
-Tensors = dict[str, Tensor]
-# What a backbone gives of each frame: one vector, or a map of them.
-Features = Literal["frames", "maps"]
+if TYPE_CHECKING:
+    from fsar.model.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,18 @@ class Inputs:
     """What a head is given, which its layers are sized by.
 
     Attributes:
-        width: D, of frame features or of maps, whichever the head asks for.
+        width: D, of frame features or of maps, whichever the head asks for; of frame features where it asks for tokens.
         frames: T.
         classes: C, for classifiers over the training classes; 0 where the head is only to be used.
         components: of the model, for a head that has parts.
+        transformer: sizes of the visual transformer, if the backbone is one.
     """
 
     width: int
     frames: int
     classes: int = 0
     components: Components = field(default_factory=Components)
+    transformer: TransformerSizes | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class TrainingEpisode:
         way, shot: N and K.
         stored: of each video, as `Head.store` returns it: (V, …) each.
         classes: (N,) numbers of the episode's classes among the training classes.
-        text: (C, D) text features of all training classes; (C, 0) where there are none.
+        text: (C, D) text features of all training classes, (C, S, D) for a head that looks at each of a class's S
+            texts; (C, 0) where there are none. Of a text encoder that is trained, those of other classes than the
+            episode's are left out (NaN) unless the head's losses look at them (`Head.looks_at_all_texts`).
         pixels: (V, T, 3, H, W) normalised, for a head that asks for them.
     """
 
@@ -90,8 +94,9 @@ class Head(nn.Module):
         settings: its own section of the config.
 
     Attributes:
-        needs: what it asks of the backbone.
+        needs: what it asks of the backbone; of the kind that `fsar.model.methods.HEAD_NEEDS` has for it.
         needs_pixels: its losses look at the pixels.
+        looks_at_all_texts: its losses look at the texts of all training classes, and not of the episode's alone.
         averages_shots: of a class `episode_stage` is given the mean of its K support videos, not each of them.
         classes_apart: the score of a class does not depend on which other classes there are.
         queries_apart: the scores of a query do not depend on which other queries there are.
@@ -101,8 +106,9 @@ class Head(nn.Module):
         for_training: what only the losses look at (classifiers, decoders); not among the weights of a trained model.
     """
 
-    needs: ClassVar[Features] = "frames"
+    needs: Needs = Needs()
     needs_pixels: ClassVar[bool] = False
+    looks_at_all_texts: bool = False
     averages_shots: bool = True
     classes_apart: bool = True
     queries_apart: bool = True
@@ -120,15 +126,18 @@ class Head(nn.Module):
         """The terms that `losses` returns, the first of them that of the few-shot logits."""
         return ("few_shot",)
 
+    def initialise(self, backbone: "Backbone") -> None:
+        """Draw what weights before training need of the pretrained backbone; nothing, unless a head says otherwise."""
+
     # A video by itself.
 
-    def store(self, features: Tensor) -> Tensors:
-        """Return what is kept of each video for the tests, (V, …) each: (V, T, D) frames, or (V, T, D, h, w) maps.
+    def store(self, features: Tensors) -> Tensors:
+        """Return what is kept of each video for the tests, (V, …) each, of what the backbone gives (`Head.needs`).
 
         Frame features are kept as they are, so that they need not be encoded again where only the head is another. A
-        head of maps keeps what it makes of them, since maps are too large to be kept.
+        head of maps or tokens keeps what it makes of them, since they are too large to be kept.
         """
-        return {"frames": features}
+        return features
 
     def video_stage(self, stored: Tensors) -> Tensors:
         """Return what episodes compare of each query video, (V, …) each. Nothing here depends on another video."""
@@ -144,6 +153,20 @@ class Head(nn.Module):
         """
         return self.video_stage(stored)
 
+    def class_stage(self, stored: Tensors, text: Tensor) -> Tensors:
+        """Return what is compared of each query video with the text of a class, whatever the other classes.
+
+        Episodes find the values of their own classes beside what `video_stage` returns, (B, Q, N, …) each.
+
+        Args:
+            stored: what is kept of each video, (V, …) each.
+            text: (C, D) text features of classes.
+
+        Returns:
+            (V, C, …) each; nothing, unless a head says otherwise.
+        """
+        return {}
+
     def support_like_queries(self, shot: int) -> bool:
         """Tell whether both stages are the same in episodes of K shots: then they are computed and kept once."""
         return type(self).support_stage is Head.support_stage
@@ -156,7 +179,7 @@ class Head(nn.Module):
         Args:
             support: of `support_stage`, (B, N, K, …) each; (B, N, 1, …), the mean over the shots, if the head
                 `averages_shots`.
-            queries: of `video_stage`, (B, Q, …) each.
+            queries: of `video_stage`, (B, Q, …) each, and of `class_stage`, (B, Q, N, …) each.
             text: (B, N, D) text features of the episode's classes.
         """
         raise NotImplementedError
@@ -195,7 +218,8 @@ class Head(nn.Module):
         shots, asked = episode.split(episode.stored)
         text = episode.text[episode.classes]  # (N, D)
         support = self.support_stage(shots, text.repeat_interleave(episode.shot, dim=0), episode.shot)
-        return *self.arranged(episode, support, self.video_stage(asked)), text.unsqueeze(0)
+        queries = self.video_stage(asked) | self.class_stage(asked, text)
+        return *self.arranged(episode, support, queries), text.unsqueeze(0)
 
     def arranged(self, episode: TrainingEpisode, support: Tensors, queries: Tensors) -> tuple[Tensors, Tensors]:
         """Arrange what is compared of a training episode's videos, (N·K, …) and (Q, …), as `episode_stage` takes it."""
@@ -203,9 +227,12 @@ class Head(nn.Module):
         return self.merge(by_class), {name: videos.unsqueeze(0) for name, videos in queries.items()}
 
     def few_shot_logits(self, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
-        """Return the logits of one episode from what the backbone gives: (N, K, T, …), (Q, T, …), (N, D) → (Q, N)."""
+        """Return the logits of one episode from what the backbone gives: (N, K, T, …), (Q, T, …), (N, D) → (Q, N).
+
+        Only of a head that asks for one thing: frames, frames before the projection, or maps.
+        """
         way, shot = support.shape[:2]
-        stored = self.store(torch.cat([support.flatten(0, 1), queries]))
+        stored = self.store({self.needs.kind: torch.cat([support.flatten(0, 1), queries])})
         episode = TrainingEpisode(way, shot, stored, torch.arange(way, device=text.device), text)
         return self.decide(self.episode_stage(*self.staged(episode)))[0]
 
@@ -217,6 +244,10 @@ class Head(nn.Module):
     def loss_weights(self) -> Mapping[str, float]:
         """Return the weight of each loss in the total, by its name."""
         return {"few_shot": 1.0}
+
+    def learning_rate_factors(self) -> Sequence[tuple[nn.Module, float]]:
+        """Return parts of the head with a learning rate of their own, as a factor of the head's."""
+        return ()
 
     def query_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy of queries, (Q, N) and (Q,) → a scalar, their mean or their sum."""

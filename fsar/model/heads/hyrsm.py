@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from fsar.config.heads import HyrsmConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Head, Inputs, Tensors, TrainingEpisode
+from fsar.model.heads.head import Head, Inputs, TrainingEpisode
 from fsar.model.heads.positions import Positions
 from fsar.model.matching.bi_mhm import bi_mhm
+from fsar.model.needs import Tensors
 from fsar.model.temporal_transformer import TemporalAttention
 
 TINY = 1e-12  # for the norms of frames without any feature

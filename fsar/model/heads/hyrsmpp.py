@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fsar.config.heads import HyrsmppConfig
-from fsar.model.heads.head import Head, Inputs, Tensors
+from fsar.model.heads.head import Head, Inputs
 from fsar.model.heads.hyrsm import Hyrsm, Related
+from fsar.model.needs import Tensors
 
 
 def coherence_loss(cosines: Tensor, settings: HyrsmppConfig) -> Tensor:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from fsar.config.heads import MoloConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Head, Inputs, Tensors, TrainingEpisode
+from fsar.model.heads.head import Head, Inputs, TrainingEpisode
 from fsar.model.heads.positions import Positions
 from fsar.model.matching.bi_mhm import bi_mhm
+from fsar.model.needs import Needs, Tensors
 from fsar.model.similarity import frame_distances
 from fsar.model.temporal_transformer import TemporalLayer
 
@@ -108,7 +109,7 @@ class Decoder(nn.Module):
 class Molo(Head):
     """Two branches of the same form, of appearance and of motion, each compared by Bi-MHM."""
 
-    needs = "maps"
+    needs = Needs("maps")
     needs_pixels = True
     episodes_at_once = 50
     settings: MoloConfig
@@ -143,13 +144,14 @@ class Molo(Head):
         later = self.smooth(reduced[:, 1:].flatten(0, 1)).unflatten(0, (len(maps), -1))
         return later - reduced[:, :-1]
 
-    def store(self, features: Tensor) -> Tensors:
+    def store(self, features: Tensors) -> Tensors:
         """Return the pooled appearance, (V, T, D), and motion, (V, T−1, D); in training, the maps of motion, too."""
-        differences = self.differences(features)
+        maps = features["maps"]  # (V, T, D, h, w)
+        differences = self.differences(maps)
         moving = F.relu(self.expand(differences.flatten(0, 1)))  # (V·(T−1), D, h, w)
         stored = {
-            "appearance": features.mean(dim=(-1, -2)),
-            "motion": moving.mean(dim=(-1, -2)).unflatten(0, (len(features), -1)),
+            "appearance": maps.mean(dim=(-1, -2)),
+            "motion": moving.mean(dim=(-1, -2)).unflatten(0, (len(maps), -1)),
         }
         return stored | ({"differences": differences} if self.training and self.for_training else {})
 

@@ -8,15 +8,16 @@ Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, map width D, t
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from fsar.config.heads import StrmConfig
-from fsar.model.heads.head import Features, Head, Inputs, Tensors, TrainingEpisode
+from fsar.model.heads.head import Head, Inputs, TrainingEpisode
 from fsar.model.heads.tuples import TupleMatching, pieces, tuples_of_pieces
 from fsar.model.matching.trx import positions
+from fsar.model.needs import Needs, Tensors
 
 # Below it a distance has no gradient: that of a square root is infinite at zero.
 LEAST_SQUARE = 1e-12
@@ -163,7 +164,7 @@ class PublishedSecondMetric(SecondMetric):
 class Strm(Head):
     """The scores of TRX on mixed frames and of the second metric on the frames before."""
 
-    needs: ClassVar[Features] = "maps"
+    needs = Needs("maps")
     averages_shots = False
     episodes_at_once = 10
 
@@ -187,9 +188,10 @@ class Strm(Head):
         """The terms that `losses` returns: one for each metric."""
         return ("few_shot", "second_metric")
 
-    def store(self, features: Tensor) -> Tensors:
+    def store(self, features: Tensors) -> Tensors:
         """Return the frames that patch attention makes of the maps, (V, T, D, h, w) → (V, T, D)."""
-        return {"frames": self.patches(features.flatten(0, 1)).unflatten(0, features.shape[:2])}
+        maps = features["maps"]
+        return {"frames": self.patches(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])}
 
     def video_stage(self, stored: Tensors) -> Tensors:
         """Return the tuples of each query video for both metrics."""

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.config.heads import TeamConfig
-from fsar.model.heads.head import Head, Inputs, Tensors, TrainingEpisode
+from fsar.model.heads.head import Head, Inputs, TrainingEpisode
 from fsar.model.matching.trx import positions
+from fsar.model.needs import Tensors
 
 # There is one head of attention, with the temperature of eight: √(D/8).
 TEMPERATURE_HEADS = 8

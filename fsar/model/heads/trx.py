@@ -6,8 +6,9 @@ The metric of the same name (`fsar/model/matching/trx.py`) is this with pairs an
 from torch import Tensor
 
 from fsar.config.heads import TrxConfig
-from fsar.model.heads.head import Head, Inputs, Tensors
+from fsar.model.heads.head import Head, Inputs
 from fsar.model.heads.tuples import TupleMatching
+from fsar.model.needs import Tensors
 
 
 class Trx(Head):

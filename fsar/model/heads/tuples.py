@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.errors import UserError
-from fsar.model.heads.head import Tensors
 from fsar.model.matching.trx import positions
+from fsar.model.needs import Tensors
 
 
 def tuples_of_pieces(frames: int, cardinality: int) -> Tensor:

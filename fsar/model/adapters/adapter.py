@@ -1,0 +1,59 @@
+"""What adapters are: modules that are put into a frozen backbone from outside, and are all of it that is trained.
+
+Shapes: videos V, frames T, tokens of a frame L = 1 + P with the class token first, token width W; maps (V·T, D, h, w).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+
+from fsar.config.declare import Section
+
+if TYPE_CHECKING:
+    from fsar.model.backbone import Backbone
+
+
+class Adapters(nn.Module):
+    """Adapters of one kind, in the blocks of one backbone.
+
+    Making one inserts it: by hooks, by a `forward` put in place of a block's, or by a parametrisation of a weight; the
+    backbone's own modules and their names stay as they are. What is trained and saved is what this module holds, so it
+    must not hold modules of the backbone. Frames come video by video, (V·T, …), as `Backbone.give` has them.
+
+    Args:
+        backbone: with its pretrained weights, if it has them; what is inserted leaves its features as they are at the
+            start, unless a kind of adapter says otherwise.
+        frames: T.
+        settings: its own section of the config.
+
+    Attributes:
+        across_videos: a video's features depend on the other videos of the call: those of an episode's support, or its
+            queries.
+        texts: S, how many texts of a class the text encoder is given together; 0 where it is left as it is.
+        whole_from: of adapters across videos, the number of the first block in which videos look at one another; what
+            comes before it is computed once per video.
+    """
+
+    across_videos: ClassVar[bool] = False
+    texts: int = 0
+    whole_from: int = 0
+
+    def __init__(self, backbone: "Backbone", frames: int, settings: Any):
+        super().__init__()
+        self.frames, self.settings = frames, settings
+
+    def by_frame(self, tokens: Tensor) -> Tensor:
+        """Return (V, T, …) of (V·T, …)."""
+        return tokens.unflatten(0, (-1, self.frames))
+
+
+def insert_adapters(name: str, backbone: "Backbone", frames: int, settings: Section) -> Adapters:
+    """Put adapters into a backbone and return them: of the file `{name}.py` beside this one, imported by its name.
+
+    Raises:
+        UserError: this kind of adapter does not fit the backbone.
+    """
+    adapters: Adapters = import_module(f"{__package__}.{name}").build(backbone, frames, settings)
+    backbone.adapters = adapters
+    return adapters
