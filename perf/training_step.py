@@ -27,7 +27,8 @@ from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import TrainingJob, set_up, train_step
+from fsar.training.fit import set_up, train_step
+from fsar.training.job import TrainingJob
 from fsar.training.processes import start_processes
 from perf.usual_way import both_directions
 

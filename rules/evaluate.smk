@@ -1,4 +1,5 @@
-# Features once per test video, then every test of a model on them: two steps, one job of a cluster.
+# Features once per test video, then every test of a model on them: two steps, one job of a cluster. Where features depend on the
+# episode, both are one step, and the episodes are divided over as many jobs as the config says.
 
 
 rule encode_features:
@@ -29,7 +30,9 @@ rule encode_features:
         backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
         sampling=asked(PLAN.decisive("sampling", "encode_features")),
         text=asked(PLAN.feature_text),
+        components=asked(PLAN.encoding),
         head=asked(PLAN.encoding_head),
+        adapters=asked(PLAN.decisive("adapters", "encode_features")),
         training=asked(PLAN.decisive("training", "encode_features")),
         data_seed=CONFIG.seed,
     script:
@@ -47,6 +50,8 @@ rule evaluate_model:
         f"{paths.TESTS_LOG}.log",
     benchmark:
         f"{paths.TESTS_LOG}.tsv"
+    wildcard_constraints:
+        model=paths.one_of(m for m in MODELS if not MODELS[m].across_videos),
     group:
         asked(PLAN.evaluation)
     conda:
@@ -63,3 +68,65 @@ rule evaluate_model:
         tests=asked(PLAN.tests),
     script:
         "../workflow_scripts/evaluate_model.py"
+
+
+rule evaluate_part:
+    input:
+        manifest=asked(PLAN.of_base(paths.MANIFEST)),
+        index=asked(PLAN.of_base(paths.INDEX)),
+        shards=asked(PLAN.shards(".arrow")),
+        backbone=asked(PLAN.backbone_files),
+        descriptions=asked(PLAN.feature_descriptions),
+        trained=asked(PLAN.trained_weights),
+        episodes=asked(PLAN.test_episodes),
+    output:
+        predictions=temp(paths.PREDICTIONS_PART),
+    log:
+        f"{paths.PART_LOG}.log",
+    benchmark:
+        f"{paths.PART_LOG}.tsv"
+    wildcard_constraints:
+        model=paths.one_of(m for m in MODELS if MODELS[m].across_videos),
+    conda:
+        "../envs/train.yaml"
+    threads: threads_of_a_model
+    resources:
+        mem_mb=growing(32000),
+        runtime=growing(4, "h"),
+        gpu=gpus,
+    params:
+        code=with_model("evaluate_part.py"),
+        components=asked(PLAN.components),
+        backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
+        sampling=asked(PLAN.decisive("sampling", "encode_features")),
+        text=asked(PLAN.feature_text),
+        head=asked(PLAN.decisive("head", "evaluate_model")),
+        adapters=asked(PLAN.decisive("adapters", "evaluate_model")),
+        training=asked(PLAN.decisive("training", "encode_features")),
+        tests=asked(PLAN.tests),
+        data_seed=CONFIG.seed,
+    script:
+        "../workflow_scripts/evaluate_part.py"
+
+
+rule gather_predictions:
+    input:
+        parts=asked(PLAN.parts_of_tests),
+    output:
+        predictions=paths.PREDICTIONS,
+    log:
+        "logs/gather_predictions/{benchmark}-{backbone}-{model}-{training}.log",
+    benchmark:
+        "logs/gather_predictions/{benchmark}-{backbone}-{model}-{training}.tsv"
+    wildcard_constraints:
+        model=paths.one_of(m for m in MODELS if MODELS[m].across_videos),
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(10, "m"),
+    params:
+        code=code("gather_predictions.py"),
+    script:
+        "../workflow_scripts/gather_predictions.py"

@@ -40,6 +40,7 @@ rule train_model:
         sampling=asked(PLAN.decisive("sampling", "train_model")),
         text=asked(PLAN.decisive("text", "train_model")),
         head=asked(PLAN.decisive("head", "train_model")),
+        adapters=asked(PLAN.decisive("adapters", "train_model")),
         training=asked(PLAN.decisive("training", "train_model")),
         data_seed=CONFIG.seed,
         # Not an output: Snakemake deletes the outputs of a job that fails, and this is what it goes on from.

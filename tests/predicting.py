@@ -16,7 +16,7 @@ from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, save_weights
 from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_clip
-from fsar.training.fit import TrainingJob
+from fsar.training.job import TrainingJob
 from tests.videos import make_video
 from tests.workflow import VARIABLES
 

@@ -23,7 +23,8 @@ from fsar.model.exchange import from_reference
 from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import CLIP_FSAR
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import TrainingJob, train_step
+from fsar.training.fit import train_step
+from fsar.training.job import TrainingJob
 from tests.conftest import GOLDEN, REPOSITORY
 
 FOLDERS = (GOLDEN, REPOSITORY.parent / "shared" / "reference" / "golden")

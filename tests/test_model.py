@@ -133,8 +133,10 @@ def test_support_and_queries_meet_batch_norm_apart(weights, apart):
 def test_without_batch_norm_an_episode_is_one_call(weights, monkeypatch):
     model = FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), PLAIN, HeadConfig())
     model.set_training_text(model.backbone.encode_text(["a star", "a heart"]))
-    encode, seen = model.backbone.forward, []
-    monkeypatch.setattr(model.backbone, "forward", lambda videos, gives: (seen.append(len(videos)), encode(videos))[1])
+    give, seen = model.backbone.give, []
+    monkeypatch.setattr(
+        model.backbone, "give", lambda videos, needs: (seen.append(len(videos)), give(videos, needs))[1]
+    )
     videos = torch.randint(0, 256, (6, 2, 64, 64, 3), dtype=torch.uint8)
     for training in (True, False):  # in evaluation mode BatchNorm normalises by no batch, like other layers
         model.train(training)

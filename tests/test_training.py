@@ -32,8 +32,10 @@ from fsar.training import fit as fit_module
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
-from fsar.training.fit import TrainingFiles, TrainingJob, fit, make_optimizer
+from fsar.training.fit import fit
+from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.metrics import MACHINE_COLUMNS
+from fsar.training.optimizer import make_optimizer
 from fsar.training.schedule import learning_rate
 from fsar.training.validation import Validation
 from fsar.videos.shards import shard_name

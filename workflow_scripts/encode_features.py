@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, head_section, load
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
 from fsar.evaluation.features import encode_split, load_encoder
 from fsar.gpus import own_gpus
 from fsar.job import logged
@@ -13,16 +13,16 @@ with logged(snakemake.log[0], measured=True):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
     config = load(snakemake.config)
     with own_gpus(1, config.device):
-        # Empty where frame features are kept, whatever the head is.
-        components = Components(**params.head.get("components", {}))
+        components = Components(**params.components)
         sampling = SamplingConfig(**params.sampling)
         encode_split(
             load_encoder(
                 load_backbone(BackboneConfig(**params.backbone)),
                 components,
-                head_section(components.head)(**params.head.get("settings", {})),
+                head_section(components.head)(**params.head),
                 sampling.frames,
                 Path(files.trained[0]) if files.trained else None,
+                adapter_section(components.adapters)(**params.adapters) if components.adapters else None,
             ),
             Path(files.manifest),
             Path(files.index),
@@ -34,4 +34,5 @@ with logged(snakemake.log[0], measured=True):
             TrainingConfig(**params.training).float32,
             config.settings(names.benchmark, "training", names.backbone).threads,
             Path(snakemake.output.features),
+            components.each_text,
         )

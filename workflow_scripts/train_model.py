@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, head_section, load
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
 from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
 from fsar.model.methods import Components
@@ -16,7 +16,8 @@ with logged(snakemake.log[0]):
     config = load(snakemake.config)
     execution = config.settings(names.benchmark, "training", names.backbone).execution()
     set_cublas_workspace(execution["deterministic"])
-    from fsar.training.fit import TrainingFiles, TrainingJob, fit  # which imports PyTorch
+    from fsar.training.fit import fit  # which imports PyTorch
+    from fsar.training.job import TrainingFiles, TrainingJob
 
     backbone, components = BackboneConfig(**params.backbone), Components(**params.components)
     job = TrainingJob(
@@ -28,6 +29,7 @@ with logged(snakemake.log[0]):
         sampling=SamplingConfig(**params.sampling),
         text=TextConfig(**params.text),
         head=head_section(components.head)(**params.head),
+        adapters=adapter_section(components.adapters)(**params.adapters) if components.adapters else None,
         training=TrainingConfig(**{**params.training, "shot": int(names.shot)}, **execution),
         seed=int(names.seed),
         data_seed=params.data_seed,

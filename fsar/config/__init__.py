@@ -18,6 +18,7 @@ from fsar.config.sections import (
     SourcesConfig,
     TextConfig,
     TrainingConfig,
+    adapter_section,
     head_section,
     is_weights_file,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",
+    "adapter_section",
     "head_section",
     "is_weights_file",
     "load",

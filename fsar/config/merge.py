@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Literal, overload
 
+from fsar.config.adapters import AdaptersConfig
 from fsar.config.declare import MODEL, NOTHING, Section, decided_by, key, section
 from fsar.config.heads import HeadsConfig
-from fsar.config.recipes import head_recipe, training_recipe
+from fsar.config.recipes import recipe_of, training_recipe
 from fsar.config.sections import (
     BackboneConfig,
     BenchmarkConfig,
@@ -59,6 +60,7 @@ class Config(Section):
     text: TextConfig = section("How class names become text features.", default=TextConfig())
     head: HeadConfig = section("The model after the backbone.", default=HeadConfig())
     heads: HeadsConfig = section("The heads of other methods.", default=HeadsConfig())
+    adapters: AdaptersConfig = section("What is put into frozen backbones.", default=AdaptersConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
     predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})
     small_clips: dict[Name, SmallClipConfig] = section(
@@ -103,7 +105,9 @@ class Config(Section):
     @overload
     def settings(self, benchmark: str, name: Literal["episodes"]) -> EpisodesConfig: ...
     @overload
-    def settings(self, benchmark: str, name: Literal["text"]) -> TextConfig: ...
+    def settings(
+        self, benchmark: str, name: Literal["text"], backbone: str | None = None, model: str | None = None
+    ) -> TextConfig: ...
     @overload
     def settings(self, benchmark: str, name: Literal["head"]) -> HeadConfig: ...
     @overload
@@ -111,9 +115,9 @@ class Config(Section):
         self, benchmark: str, name: Literal["training"], backbone: str, model: str | None = None
     ) -> TrainingConfig: ...
     def settings(self, benchmark: str, name: str, backbone: str | None = None, model: str | None = None) -> Section:
-        """Return one section as it holds for a benchmark and, for `training`, a backbone and a model.
+        """Return one section as it holds for a benchmark; `training` for a backbone and a model, `text` for a model.
 
-        Without a model, `training` is what holds for all that have no recipe.
+        Without a model, these are what holds for all that have no recipe.
         """
         return getattr(self, name).overlaid(*(layer for _, layer in self._layers(benchmark, name, backbone, model)))
 
@@ -122,11 +126,19 @@ class Config(Section):
         components = MODELS[model]
         if components.head == CLIP_FSAR_HEAD:
             return self.settings(benchmark, "head")
-        own: Section = getattr(self.heads, components.head)
-        recipe = type(own)(**head_recipe(model, self.published_kind(benchmark)))
-        layers = [getattr(layer, components.head) for _, layer in self._layers(benchmark, "heads", None)]
+        return self._own_section(benchmark, model, "heads", components.head, dict(components.fixed))
+
+    def adapter_settings(self, benchmark: str, model: str) -> Section | None:
+        """Return the settings of a model's adapters as they hold for a benchmark; None of a model without any."""
+        name = MODELS[model].adapters
+        return self._own_section(benchmark, model, "adapters", name, {}) if name else None
+
+    def _own_section(self, benchmark: str, model: str, name: str, part: str, fixed: dict[str, Any]) -> Section:
+        own: Section = getattr(getattr(self, name), part)
+        recipe = type(own)(**recipe_of(model, self.published_kind(benchmark), name))
+        layers = [getattr(layer, part) for _, layer in self._layers(benchmark, name, None)]
         # A recipe's numbers are the method's own on that benchmark; what a config says of it is stronger.
-        return own.overlaid(recipe, *layers, type(own)(**dict(components.fixed)))
+        return own.overlaid(recipe, *layers, type(own)(**fixed))
 
     def published_kind(self, benchmark: str) -> str:
         """Return which published benchmark's videos a benchmark has; empty if they are none's."""
@@ -202,10 +214,14 @@ class Config(Section):
             about = self.backbones[backbone].published_as if backbone else ""
             recipe = training_recipe(model, self.published_kind(benchmark), about)
             yield f"the recipe of {model}", TrainingConfig(**recipe)
+        if name == "text" and model is not None:
+            recipe = recipe_of(model, self.published_kind(benchmark), "text")
+            yield f"the recipe of {model}", TextConfig(**recipe)
+        if model is not None:
             for place in dict.fromkeys((self.base(benchmark), benchmark)):
-                own = self.benchmarks[place]
-                if model in own.training_of_model:
-                    yield f"benchmarks.{place}.training_of_model.{model}", own.training_of_model[model]
+                of_models = getattr(self.benchmarks[place], f"{name}_of_model")
+                if model in of_models:
+                    yield f"benchmarks.{place}.{name}_of_model.{model}", of_models[model]
 
 
 def components_record(components: Components) -> dict[str, Any]:

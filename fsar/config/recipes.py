@@ -1,8 +1,8 @@
 """How methods are trained by their public codes on the published benchmarks, as data (fsar/recipes/*.toml).
 
-They overrule the keys of config.yaml, which there are those of CLIP-FSAR: what a recipe says of the head with every
-backbone, what it says of training with the backbones that it names. With another backbone, on the demo and on videos of
-one's own, every method is trained as the benchmark says, and so is comparable.
+They overrule the keys of config.yaml, which there are those of CLIP-FSAR: what a recipe says of the head, the adapters
+and the text with every backbone, what it says of training with the backbones that it names. With another backbone, on
+the demo and on videos of one's own, every method is trained as the benchmark says, and so is comparable.
 """
 
 import tomllib
@@ -25,14 +25,15 @@ def recipes() -> dict[str, dict[str, Any]]:
     return found
 
 
-def head_recipe(model: str, kind: str) -> dict[str, Any]:
-    """Return the settings of a model's head that its recipe has for a published benchmark.
+def recipe_of(model: str, kind: str, section: str) -> dict[str, Any]:
+    """Return the keys that a model's recipe has for a published benchmark, whatever the backbone.
 
     Args:
         model: its name.
         kind: which published benchmark; none, for other videos, has no recipe.
+        section: of its head (`heads`), of its `adapters`, or how class names become `text`.
     """
-    return _keys(recipes().get(model, {}), kind, "head")
+    return _keys(recipes().get(model, {}), kind, {"heads": "head"}.get(section, section))
 
 
 def training_recipe(model: str | None, kind: str, backbone: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from fsar.config.adapters import AdaptersConfig
 from fsar.config.declare import HEAD, MODEL, NOTHING, ROWS, Section, key, section
 from fsar.config.heads import HeadsConfig
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
@@ -69,6 +70,13 @@ class RunConfig(Section):
         default=None,
         min_length=1,
     )
+    test_jobs: int = key(
+        "Jobs that the tests of a model are divided over, where its features depend on the episode (Task-Adapter++).",
+        NOTHING,
+        default=1,
+        ge=1,
+        le=1000,
+    )
     seeds: list[Annotated[int, Field(ge=0)]] = key(
         "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), default=[1], min_length=1
     )
@@ -76,8 +84,8 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _no_repetition(self) -> "RunConfig":
         for name in RunConfig.model_fields:
-            values = getattr(self, name) or []
-            for value in values:
+            values = getattr(self, name)
+            for value in values if isinstance(values, list) else ():
                 if values.count(value) > 1:
                     raise ValueError(f"{name} lists {value!r} twice")
         return self
@@ -351,6 +359,12 @@ def head_section(head: str) -> type[Section]:
     return kind
 
 
+def adapter_section(adapters: str) -> type[Section]:
+    """Return the section that the settings of a kind of adapters are in."""
+    kind: type[Section] = AdaptersConfig.model_fields[adapters].annotation  # type: ignore[assignment]
+    return kind
+
+
 class TrainingConfig(Section):
     """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
 
@@ -588,12 +602,16 @@ class BenchmarkConfig(Section):
     text: TextConfig = section("Keys that differ from `text`.", default=TextConfig())
     head: HeadConfig = section("Keys that differ from `head`.", default=HeadConfig())
     heads: HeadsConfig = section("Keys that differ from `heads`.", default=HeadsConfig())
+    adapters: AdaptersConfig = section("Keys that differ from `adapters`.", default=AdaptersConfig())
     training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())
     training_of_backbone: dict[Name, TrainingConfig] = section(
         "Keys of `training` that differ again for one backbone, by its name.", default={}
     )
     training_of_model: dict[ModelName, TrainingConfig] = section(
         "Keys of `training` that differ again for one model, by its name: stronger than its recipe.", default={}
+    )
+    text_of_model: dict[ModelName, TextConfig] = section(
+        "Keys of `text` that differ again for one model, by its name: stronger than its recipe.", default={}
     )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",

@@ -1,6 +1,6 @@
 """Stored episodes: drawn once for validation and test, so that every method meets the same ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,11 @@ class StoredEpisodes:
     classes: NDArray[np.int64]
     support: NDArray[np.int64]
     queries: NDArray[np.int64]
+
+    def between(self, start: int, end: int) -> "StoredEpisodes":
+        """Return the episodes from `start` to before `end`."""
+        part = slice(start, end)
+        return replace(self, classes=self.classes[part], support=self.support[part], queries=self.queries[part])
 
     @classmethod
     def read(cls, path: Path) -> "StoredEpisodes":

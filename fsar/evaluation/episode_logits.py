@@ -107,8 +107,9 @@ class FewShotLogits:
         self, head: Head, stored: Tensors, text: Tensor, support: Tensor, classes: Tensor, inductive: bool = True
     ):
         self.head, self.text, self.support, self.classes = head, text, support, classes
-        self.alone = inductive and not head.queries_apart
+        self.alone = inductive and not head.queries_apart and not head.queries_together
         self.queries = _video_by_video(head.video_stage, stored)
+        self.by_class = _video_by_video(partial(head.class_stage, text=text), stored)
         if head.support_like_queries(support.shape[-1]):
             self.shots = self.queries
         else:
@@ -120,8 +121,12 @@ class FewShotLogits:
         """Return the logits of some episodes, B of them: `asked` (B, N·Q) rows → (B, N·Q, N)."""
         merged = self._mean_of_shots if self.head.averages_shots else _gathered
         support = {name: merged(videos, self.support[part]) for name, videos in self.shots.items()}
-        queries = {name: videos[asked] for name, videos in self.queries.items()}
-        text = self.text[self.classes[part]]
+        queries = {name: _gathered(videos, asked) for name, videos in self.queries.items()}
+        classes = self.classes[part]  # (B, N)
+        own = {name: values[asked.unsqueeze(-1), classes.unsqueeze(1)] for name, values in self.by_class.items()}
+        queries |= own  # (B, N·Q, N, …) each
+        text = self.text[classes]
+        support = self.head.support_together(support, text)
         if not self.alone:
             return self.head.decide(self.head.episode_stage(support, queries, text))
         # Each query in an episode of its own, (B, 1, …): one after the other, so that memory is no more than before.
@@ -139,7 +144,8 @@ class FewShotLogits:
 
 
 def _gathered(videos: Tensor, rows: Tensor) -> Tensor:
-    return videos[rows]
+    """Return rows of what is kept of videos, where the rows are: what is too large for a GPU stays in memory."""
+    return videos[rows.to(videos.device)].to(rows.device)
 
 
 def _video_by_video(stage: Callable[..., Tensors], stored: Tensors, *tensors: Tensor) -> Tensors:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import safe_open
@@ -9,9 +10,25 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fsar.files import atomic
+from fsar.model.needs import TransformerSizes
 
 NAMES = "names"
 TEXT = "text"
+
+
+@dataclass(frozen=True)
+class FeatureSizes:
+    """What the head that looks at a file of features is sized by: `fsar.model.heads.head.Inputs` has the same.
+
+    Attributes:
+        width: D.
+        frames: T.
+        transformer: sizes of the visual transformer, if the backbone is one.
+    """
+
+    width: int
+    frames: int
+    transformer: TransformerSizes | None = None
 
 
 def write_features(
@@ -20,7 +37,7 @@ def write_features(
     stored: dict[str, Tensor],
     class_names: Sequence[str],
     text: Tensor,
-    sizes: tuple[int, int],
+    sizes: FeatureSizes,
 ) -> None:
     """Store features as safetensors, with the videos and classes they belong to in its metadata.
 
@@ -29,10 +46,10 @@ def write_features(
     Args:
         path: where to.
         video_ids, stored: the videos, and what is kept of each (`Head.store`), (V, …) each.
-        class_names, text: the classes, and their text features, (C, D).
-        sizes: D and T, of what the head was given.
+        class_names, text: the classes, and their text features, (C, D), or (C, S, D) of each text.
+        sizes: of what the head was given.
     """
-    about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": list(sizes)}
+    about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": asdict(sizes)}
     with atomic(path) as temporary:
         tensors = {name: value.contiguous() for name, value in {**stored, TEXT: text}.items()}
         save_file(tensors, temporary, metadata={NAMES: json.dumps(about, sort_keys=True)})
@@ -51,8 +68,9 @@ def read_features(path: Path) -> tuple[dict[str, int], dict[str, Tensor], dict[s
         return videos, stored, classes, file.get_tensor(TEXT)
 
 
-def feature_sizes(path: Path) -> tuple[int, int]:
-    """Return D and T, which the head that looks at a file of features is sized by."""
+def feature_sizes(path: Path) -> FeatureSizes:
+    """Return the sizes that a file of features was written with."""
     with safe_open(path, framework="pt") as file:
-        width, frames = json.loads(file.metadata()[NAMES])["sizes"]
-        return width, frames
+        sizes = json.loads(file.metadata()[NAMES])["sizes"]
+    transformer = sizes.pop("transformer")
+    return FeatureSizes(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)

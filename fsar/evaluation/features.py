@@ -9,12 +9,13 @@ from fsar.config import SamplingConfig, TextConfig
 from fsar.config.declare import Section
 from fsar.episodes.stored import readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
-from fsar.evaluation.feature_file import write_features
+from fsar.evaluation.feature_file import FeatureSizes, write_features
 from fsar.fabric import Float32, one_device
+from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone
-from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import Components
-from fsar.model.needs import Tensors
+from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
+from fsar.model.methods import Components, Kind
+from fsar.model.needs import Needs, Tensors
 from fsar.model.text import encode_classes, no_text
 from fsar.videos.store_read import FrameStore
 
@@ -24,45 +25,54 @@ log = logging.getLogger(__name__)
 class Encoder(nn.Module):
     """What turns videos into what is kept of them for the tests.
 
-    A head of frames keeps them as they are, so that it is not looked at here: only a head of maps is.
+    A head of frames keeps them as they are, so that it is not looked at here.
 
     Args:
-        backbone: with its trained weights, if it was trained.
-        model: the whole model, where its head looks at maps.
+        backbone: with its trained weights, if it was trained, or trained adapters.
+        kind: what is kept: frames, or frames before the projection.
+        model: the whole model instead, where its head makes what is kept.
     """
 
-    def __init__(self, backbone: Backbone, model: FewShotModel | None = None):
+    def __init__(self, backbone: Backbone, kind: Kind = "frames", model: FewShotModel | None = None):
         super().__init__()
-        self.backbone, self.model = backbone, model
-        self.width = model.inputs.width if model else backbone.width
+        self.backbone, self.kind, self.model = backbone, kind, model
+        self.width = backbone.width_of(Needs(model.components.needs if model else kind))
 
     def encode(self, videos: Tensor) -> Tensors:
         """Encode videos, (V, T, H, W, 3) RGB bytes → (V, …) tensors by name."""
-        return self.model.encode(videos) if self.model else {"frames": self.backbone(videos)}
+        return self.model.encode(videos) if self.model else self.backbone.give(videos, Needs(self.kind))
 
 
 def load_encoder(
-    backbone: Backbone, components: Components, settings: Section, frames: int, trained: Path | None
+    backbone: Backbone,
+    components: Components,
+    settings: Section,
+    frames: int,
+    trained: Path | None,
+    adapters: Section | None = None,
 ) -> Encoder:
-    """Load what encodes videos for a model.
+    """Load what encodes videos and class names for a model.
 
     Args:
         backbone: as pretrained.
         components, settings: of the model's head.
         frames: T.
         trained: the trained weights, if there are any.
+        adapters: settings of the model's adapters, if it has any.
 
     Raises:
         UserError: the weights cannot be read, or are of another model.
     """
     if components.stores_its_own:
-        model = FewShotModel(backbone, components, settings, frames)
+        model = FewShotModel(backbone, components, settings, frames, adapters=adapters)
         if trained is not None:
             load_weights(model, trained)
-        return Encoder(backbone, model)
-    if trained is not None and components.trains == "encoder":
-        backbone.load_visual(trained)
-    return Encoder(backbone)
+        return Encoder(backbone, model=model)
+    if adapters is not None:
+        insert_adapters(components.adapters, backbone, frames, adapters)
+    if trained is not None:
+        load_backbone_parts(backbone, components, trained)
+    return Encoder(backbone, components.needs)
 
 
 def encode_split(
@@ -77,6 +87,7 @@ def encode_split(
     float32: Float32,
     threads: int,
     path: Path,
+    each_text: bool = False,
 ) -> None:
     """Encode the readable videos and the class names of a split, and store them.
 
@@ -89,6 +100,7 @@ def encode_split(
         float32: how a GPU multiplies.
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: safetensors file to write.
+        each_text: keep the features of each text of a class, and not their mean.
     """
     where = one_device(device, float32, threads)
     videos = readable_videos(manifest, index, split)
@@ -99,6 +111,9 @@ def encode_split(
     workers = 0 if where.type == "cpu" else threads - 1
     clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
     stored = encode_videos(model.encode, clips, where)
-    encoded = encode_classes(backbone, class_names, text).cpu() if backbone.has_text else no_text(class_names)
-    write_features(path, video_ids, stored, class_names, encoded, (model.width, sampling.frames))
+    encoded = no_text(class_names)
+    if backbone.has_text:
+        encoded = encode_classes(backbone, class_names, text, each_text).cpu()
+    sizes = FeatureSizes(model.width, sampling.frames, backbone.transformer_sizes)
+    write_features(path, video_ids, stored, class_names, encoded, sizes)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))

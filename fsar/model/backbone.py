@@ -4,13 +4,11 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from open_clip.modified_resnet import Bottleneck, ModifiedResNet
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -46,8 +44,6 @@ class Backbone(nn.Module):
 
     mean: Tensor
     std: Tensor
-    # What is put into its blocks, if anything is (`fsar.model.adapters.adapter.insert_adapters`).
-    adapters: Adapters | None = None
 
     def __init__(
         self,
@@ -63,6 +59,8 @@ class Backbone(nn.Module):
         self.encoders: Any = encoders  # open_clip's models share attributes, but no base class that says so
         self.width, self.image_size, self.name = width, size, name
         self.make_tokenizer = tokenizer
+        # What is put into its blocks, if anything is (`fsar.model.adapters.adapter.insert_adapters`).
+        self.adapters: Adapters | None = None
         self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std) * 255, persistent=False)
 
@@ -234,22 +232,6 @@ class Backbone(nn.Module):
             raise UserError(
                 f"The visual encoder of {self.name} cannot compute its activations again: set "
                 "training.activation_checkpointing to false for it"
-            ) from error
-
-    def load_visual(self, trained: Path) -> None:
-        """Load the visual encoder of a trained model (`fsar.model.few_shot.save_weights`), without its head.
-
-        Raises:
-            UserError: the file cannot be read, or is of another backbone.
-        """
-        try:
-            with safe_open(trained, framework="pt") as file:
-                names = [name for name in file.keys() if name.startswith("visual.")]  # noqa: SIM118 (not a dict)
-                self.visual.load_state_dict({n.removeprefix("visual."): file.get_tensor(n) for n in names})
-        except (OSError, SafetensorError, RuntimeError) as error:
-            first = " ".join(line.strip() for line in str(error).splitlines()[:2])
-            raise UserError(
-                f"The trained weights {trained} do not fit this backbone, or cannot be read: {first}"
             ) from error
 
     @property

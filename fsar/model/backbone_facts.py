@@ -29,10 +29,12 @@ class BackboneFacts:
     Attributes:
         size: side of the square pictures it is given, in pixels.
         needs: a package that is needed for it and is not among those always installed; empty if there is none.
+        transformer: it is a visual transformer with plain blocks (`fsar.model.vision_transformer`).
     """
 
     size: int
     needs: str = ""
+    transformer: bool = False
 
 
 def backbone_facts(backbone: BackboneConfig) -> BackboneFacts:
@@ -43,14 +45,30 @@ def backbone_facts(backbone: BackboneConfig) -> BackboneFacts:
     """
     if backbone.library == "timm":
         _, about = timm_weights(backbone.model, backbone.weights)
-        return BackboneFacts(backbone.size or square(about.input_size[1:], backbone.model))
+        size = backbone.size or square(about.input_size[1:], backbone.model)
+        return BackboneFacts(size, transformer=_of_timm_transformer(backbone.model))
     described = open_clip_architecture(backbone.model)
     text = described["text_cfg"]
     # open_clip takes SigLIP's tokenizer for what is named after it.
     named = "siglip" in Path(backbone.model).stem.lower()
     hugging_face = text.get("hf_model_name") or text.get("hf_tokenizer_name") or named
-    size = backbone.size or square(described["vision_cfg"].get("image_size", 224), backbone.model)
-    return BackboneFacts(size, "transformers" if hugging_face else "")
+    vision = described["vision_cfg"]
+    size = backbone.size or square(vision.get("image_size", 224), backbone.model)
+    if "timm_model_name" in vision:
+        transformer = _of_timm_transformer(vision["timm_model_name"])
+    else:  # ResNets have a number of layers for each stage
+        other = ("attentional_pool", "block_type", "qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn")
+        layers = vision.get("layers", 12)
+        transformer = isinstance(layers, int) and not any(vision.get(name) for name in other)
+    return BackboneFacts(size, "transformers" if hugging_face else "", transformer)
+
+
+def _of_timm_transformer(model: str) -> bool:
+    """Tell whether an architecture of timm is of its module of plain visual transformers."""
+    timm: Any = import_module("timm")
+    registered: Any = import_module("timm.models._registry")
+    architecture = model.partition(".")[0]
+    return timm.is_model(architecture) and registered._model_to_module[architecture] == "vision_transformer"
 
 
 def square(size: Any, model: str) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -15,7 +16,8 @@ from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone
-from fsar.model.heads.head import Inputs, TrainingEpisode, build_head
+from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.model.in_episode import InEpisode, tokens_before
 from fsar.model.methods import Components
 from fsar.model.needs import Needs, Tensors
 from fsar.model.text import ClassTokens, encode_class_tokens
@@ -139,9 +141,16 @@ class FewShotModel(nn.Module):
     @torch.no_grad()
     def encode(self, videos: Tensor) -> Tensors:
         """Return what is kept of videos for tests, by name: (V, T, H, W, 3) RGB bytes → (V, …) float32 each."""
+        if self.components.across_videos:
+            assert self.backbone.adapters is not None
+            return tokens_before(self.backbone, self.backbone.adapters, videos)
         features = self.backbone.give(videos, self.head.needs)
         with torch.autocast(videos.device.type, enabled=False):
             return self.head.store(features)
+
+    def tested_head(self) -> Head:
+        """Return what tests take stored videos through: the head, and the last blocks where they belong to episodes."""
+        return InEpisode(self.backbone, self.head) if self.components.across_videos else self.head
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return what training changes: the head; of the backbone its visual encoder, its text encoder, or adapters."""
@@ -175,6 +184,29 @@ class FewShotModel(nn.Module):
         except RuntimeError as error:
             first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
             raise UserError(f"These weights are of another backbone or method. First difference: {first}") from None
+
+
+def load_backbone_parts(backbone: Backbone, components: Components, path: Path) -> None:
+    """Load what a trained model has of its backbone: visual encoder, text encoder or adapters, but not its head.
+
+    Raises:
+        UserError: the file cannot be read, or is of another backbone.
+    """
+    wanted = {"visual": components.trains == "encoder", "adapters": bool(components.adapters)}
+    wanted["text"] = components.trains_text
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if wanted.get(name.partition(".")[0])]  # noqa: SIM118 (not a dict)
+            state = {name: file.get_tensor(name) for name in names}
+        if wanted["visual"]:
+            backbone.visual.load_state_dict(part_of(state, "visual"))
+        if backbone.adapters is not None:
+            backbone.adapters.load_state_dict(part_of(state, "adapters"))
+        if wanted["text"]:
+            backbone.load_text_state(part_of(state, "text"))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise UserError(f"The trained weights {path} do not fit this backbone, or cannot be read: {first}") from error
 
 
 def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:

@@ -9,6 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
+CLIP_SPM_PAPER = "CLIP-SPM (arXiv 2512.19036): motion consistency, text tokens for queries, prototypes from both"
+TASK_ADAPTER_PAPER = (
+    "Task-Adapter++ (arXiv 2505.06002): adapters that look at an episode's videos together, sub-actions"
+)
+TASK_ADAPTER_CODE = "Jaulin-Bage/Task-Adapter-pp, commit 3a29783"
 # How public codes chose the checkpoint whose accuracy they report.
 ON_TEST, FIXED = "best on the test classes", "a fixed iteration, tested there"
 
@@ -58,6 +63,7 @@ HEADS_OF_TEXTS = ("empnet", "task_adapter")
 HEADS_WITH_TEXT = ("clipspm", "tsfsar", "empnet", "task_adapter")
 # Adapters with which a video's features depend on the other videos of its call, and those that adapt the text encoder.
 ADAPTERS_ACROSS_VIDEOS = ("task",)
+ADAPTERS_OF_TRANSFORMERS = ("task", "lora", "aim")
 ADAPTERS_OF_TEXT = ("task",)
 # Heads whose losses look at the pixels of training videos.
 PIXEL_HEADS = ("molo",)
@@ -122,6 +128,19 @@ class Components:
     def stores_its_own(self) -> bool:
         """Whether what is stored of test videos is made by the head, and not the frame features of the backbone."""
         return self.needs in ("maps", "tokens")
+
+    @property
+    def encoding(self) -> "Components":
+        """What of it videos are encoded by, for the tests: nothing of a head that keeps frames as they are."""
+        if self.stores_its_own:
+            return self
+        head = self.head if self.needs != "frames" else CLIP_FSAR_HEAD
+        return Components(head=head, trains=self.trains, adapters=self.adapters, trains_text=self.trains_text)
+
+    @property
+    def needs_transformer(self) -> bool:
+        """Whether the head or the adapters look into the layers of a visual transformer."""
+        return self.needs == "tokens" or self.adapters in ADAPTERS_OF_TRANSFORMERS
 
     @property
     def across_videos(self) -> bool:
@@ -205,6 +224,7 @@ class Method:
 FROZEN = Components(trains="nothing")
 PLAIN = Components()
 MODULATION = Components(temporal_transformer=True, text_token=True)
+TASK_ADAPTER = Components(head="task_adapter", trains="adapters", adapters="task")
 CLIP_FSAR = Components(temporal_transformer=True, text_token=True, video_text_loss=True)
 
 # Named for good: a model's name is the name of its folder.
@@ -229,6 +249,15 @@ MODELS = {
     "hyrsmpp": Components(head="hyrsmpp"),
     "molo": Components(head="molo"),
     "team": Components(head="team"),
+    "d2st": Components(head="d2st", trains="adapters", adapters="d2st"),
+    "otam-lora": replace(PLAIN, trains="adapters", adapters="lora"),
+    "otam-aim": replace(PLAIN, trains="adapters", adapters="aim"),
+    "task-adapter": TASK_ADAPTER,
+    "task-adapter-published": replace(TASK_ADAPTER, fixed=(("orientation", "published"),)),
+    "ts-fsar": Components(head="tsfsar", trains="head"),
+    "emp-net": Components(head="empnet", trains="head"),
+    "clip-spm": Components(head="clipspm"),
+    "clip-fsar-text-encoder": replace(CLIP_FSAR, trains_text=True),
 }
 
 METHODS = {
@@ -371,5 +400,93 @@ METHODS = {
         deviations="60 pattern tokens at every shot, where the code has 70 to 80 for 5 shots; its first step comes one "
         "episode early",
         code_selection=f"{ON_TEST} (run_train.py:211)",
+    ),
+    "d2st": Method(
+        "D²ST-Adapter",
+        "Pei et al., ICCV 2025 (arXiv 2312.01431): adapters with deformable attention in every block, Bi-MHM",
+        "D²ST-Adapter",
+        "d2st",
+        code="qizhongtan/D2ST-Adapter, commit 44387fa",
+        code_selection=f"{ON_TEST}, twice in a run (:186)",
+    ),
+    "otam-lora": Method(
+        "OTAM + LoRA",
+        "Hu et al., ICLR 2022 (arXiv 2106.09685): low-rank updates of the attention's weights; matched by OTAM",
+        "",
+        "otam-lora",
+    ),
+    "otam-aim": Method(
+        "OTAM + AIM",
+        "Yang et al., ICLR 2023 (arXiv 2302.03024): spatial, temporal and joint adapters; matched by OTAM",
+        "",
+        "otam-aim",
+    ),
+    "task-adapter": Method(
+        "Task-Adapter++",
+        TASK_ADAPTER_PAPER,
+        "Task-Adapter++",
+        "task-adapter",
+        code=TASK_ADAPTER_CODE,
+        deviations="scores of text and of videos are multiplied for the same query and class; each query is asked alone",
+        code_selection=f"{ON_TEST} (run.py:174–198)",
+    ),
+    "task-adapter-together": Method(
+        "Task-Adapter++ (queries together)",
+        TASK_ADAPTER_PAPER,
+        "",
+        "task-adapter",
+        inductive=False,
+        code=TASK_ADAPTER_CODE,
+        deviations="scores of text and of videos are multiplied for the same query and class",
+        code_selection=f"{ON_TEST} (run.py:174–198)",
+    ),
+    "task-adapter-published": Method(
+        "Task-Adapter++ (as published)",
+        f"{TASK_ADAPTER_PAPER}, as its public code is",
+        "",
+        "task-adapter-published",
+        inductive=False,
+        code=TASK_ADAPTER_CODE,
+        code_selection=f"{ON_TEST} (run.py:174–198)",
+    ),
+    "ts-fsar": Method(
+        "TS-FSAR",
+        "TS-FSAR, AAAI 2026: a ladder side network beside a frozen CLIP, α-distance correlation, distillation from text",
+        "TS-FSAR",
+        "ts-fsar",
+        code="yaozhang0417/TS-FSAR, commit 1a91053",
+        code_selection=f"{ON_TEST} (main.py:162)",
+    ),
+    "emp-net": Method(
+        "EMP-Net",
+        "Wu et al., ECCV 2024: reasoning on three levels of a frozen CLIP's tokens, with text",
+        "EMP-Net",
+        "emp-net",
+        code="cong-wu/EMP-Net, commit b4dc006",
+        code_selection=f"{ON_TEST} (:537)",
+    ),
+    "clip-spm": Method(
+        "CLIP-SPM",
+        CLIP_SPM_PAPER,
+        "CLIP-SPM",
+        "clip-spm",
+        code="hnlxy/CLIP-SPM, commit 63f4361",
+        deviations="the episode's token is the mean text of its classes; each query is asked alone",
+        code_selection=f"{ON_TEST} (run/main_run.py:231)",
+    ),
+    "clip-spm-published": Method(
+        "CLIP-SPM (queries together)",
+        f"{CLIP_SPM_PAPER}, tested as its public code does: queries see one another",
+        "",
+        "clip-spm",
+        inductive=False,
+        code="hnlxy/CLIP-SPM, commit 63f4361",
+        code_selection=f"{ON_TEST} (run/main_run.py:231)",
+    ),
+    "clip-fsar-text-encoder": Method(
+        "CLIP-FSAR, text encoder trained",
+        f"{CLIP_FSAR_PAPER}, with the text encoder trained, too",
+        "",
+        "clip-fsar-text-encoder",
     ),
 }

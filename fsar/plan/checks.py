@@ -11,7 +11,7 @@ from fsar.config.messages import nearest
 from fsar.errors import UserError
 from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
-from fsar.model.methods import MODELS
+from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
@@ -65,8 +65,22 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
             raise UserError(f"backbones.{name}: {error}") from None
         if facts.needs and not own_environments and find_spec(facts.needs) is None:
             raise UserError(f"backbones.{name}: its text encoder needs a package that is not installed: {TEXT_EXTRA}")
+        if not facts.transformer:
+            _check_layers(plan.config, name)
         sizes[name] = facts.size
     check_pictures(plan.config, sizes)
+
+
+def _check_layers(config: Config, backbone: str) -> None:
+    """Check that no method looks into the layers of a backbone that is no visual transformer."""
+    methods = {method for benchmark in config.run.benchmarks for method in config.methods(benchmark, backbone)}
+    looking = sorted(method for method in methods if METHODS[method].components.needs_transformer)
+    if looking:
+        raise UserError(
+            f"backbones.{backbone} is no visual transformer with plain blocks, whose layers {' and '.join(looking)} "
+            f"{'looks' if len(looking) == 1 else 'look'} into: name others in backbones.{backbone}.methods, or run "
+            f"{'it' if len(looking) == 1 else 'them'} with a backbone such as ViT-B-16"
+        )
 
 
 def _check_small_clip(config: Config, backbone: str) -> None:
@@ -85,8 +99,10 @@ def check_texts(plan: Plan) -> None:
         UserError: a file of descriptions cannot be used, or lacks a class.
     """
     for benchmark in plan.config.run.benchmarks:
-        file = plan.config.settings(benchmark, "text").descriptions
-        if file and any(plan.config.backbones[backbone].has_text for backbone in plan.config.run.backbones):
+        with_text = [name for name in plan.config.run.backbones if plan.config.backbones[name].has_text]
+        models = {METHODS[method].model for name in with_text for method in plan.config.methods(benchmark, name)}
+        files = {plan.config.settings(benchmark, "text", model=model).descriptions for model in sorted(models)}
+        for file in sorted(files - {""}):
             read_descriptions(file)
             check_descriptions(file, _class_names(plan, benchmark))
 

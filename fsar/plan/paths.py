@@ -1,6 +1,7 @@
 """Every path of the workflow, once. Braces are Snakemake's wildcards; `shard` has three digits."""
 
 import re
+from collections.abc import Iterable
 
 MANIFEST = "data/{benchmark}/manifest.parquet"
 PUBLISHED_LISTING = "data/{benchmark}/published.csv"
@@ -27,6 +28,7 @@ CHECKPOINT = "results/checkpoints/{benchmark}/{backbone}/{model}-shot{shot}-seed
 CURVES = "{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
 FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors"
 PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
+PREDICTIONS_PART = "results/predictions/{benchmark}/{backbone}/{model}/{training}/part{part}.parquet"
 
 PREDICTED = "results/predict/{prediction}"  # .csv, .html
 
@@ -45,8 +47,14 @@ EPISODES_LOG = "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot"
 TRAIN_LOG = "logs/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
 FEATURES_LOG = "logs/encode_features/{benchmark}-{backbone}-{model}-{training}"
 TESTS_LOG = "logs/evaluate_model/{benchmark}-{backbone}-{model}-{training}"
+PART_LOG = "logs/evaluate_part/{benchmark}-{backbone}-{model}-{training}-{part}"
 
 UNTRAINED, GIVEN = "untrained", "given"
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return a pattern that is one of some names; nothing fits none."""
+    return "|".join(names) or r"[^\w\W]"
 
 
 def shard(number: int) -> str:

@@ -28,16 +28,22 @@ def code(script: str, *further: Path) -> str:
 
 
 def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
-    """Return the files that are imported by name: of a backbone's library, a model's head, and the metric in that."""
+    """Return the files that are imported by name: of a backbone's library, adapters, a head, and the metric in that."""
     folder = PACKAGE / "model"
-    own = [folder / f"{backbone.library}_backbone.py", folder / "heads" / f"{components.head}.py"]
+    own = [folder / f"{backbone.library}_backbone.py", *_adapter_files(components)]
+    own.append(folder / "heads" / f"{components.head}.py")
     return own + ([folder / "matching" / f"{components.metric}.py"] if components.head == CLIP_FSAR_HEAD else [])
 
 
 def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path]:
     """Return those of them that features come from: of frames they come whatever the head is."""
-    files = model_files(backbone, components)
-    return files if components.stores_its_own else files[:1]
+    if components.stores_its_own:
+        return model_files(backbone, components)
+    return [PACKAGE / "model" / f"{backbone.library}_backbone.py", *_adapter_files(components)]
+
+
+def _adapter_files(components: Components) -> list[Path]:
+    return [PACKAGE / "model" / "adapters" / f"{components.adapters}.py"] if components.adapters else []
 
 
 def decoder_file(frames: FramesConfig) -> Path:
@@ -189,18 +195,18 @@ class Plan:
 
     def training_descriptions(self, benchmark: str, model: str) -> list[str]:
         """Return the file that describes the classes a model is trained on, if there is one and the model reads it."""
-        file = self.config.settings(benchmark, "text").descriptions
+        file = self.config.settings(benchmark, "text", model=model).descriptions
         return [file] if file and MODELS[model].reads_text else []
 
-    def feature_descriptions(self, benchmark: str, backbone: str) -> list[str]:
+    def feature_descriptions(self, benchmark: str, backbone: str, model: str) -> list[str]:
         """Return the file that describes the test classes, if there is one and the backbone encodes them."""
-        file = self.config.settings(benchmark, "text").descriptions
+        file = self.config.settings(benchmark, "text", model=model).descriptions
         return [file] if file and self.config.backbones[backbone].has_text else []
 
-    def feature_text(self, benchmark: str, backbone: str) -> dict[str, Any]:
-        """Return how the test classes become text, where the backbone encodes them: whatever the model, as features are
-        for every method that decides with it."""
-        text = self.config.settings(benchmark, "text").decisive("encode_features")
+    def feature_text(self, benchmark: str, backbone: str, model: str) -> dict[str, Any]:
+        """Return how the test classes become text, where the backbone encodes them: whether or not the model looks at
+        it, as features are for every method that decides with it."""
+        text = self.config.settings(benchmark, "text", model=model).decisive("encode_features")
         return text if self.config.backbones[backbone].has_text else {}
 
     def validation_episodes(self, benchmark: str, backbone: str, model: str, shot: str) -> str:
@@ -248,7 +254,8 @@ class Plan:
     def features(self, benchmark: str, backbone: str, model: str, training: str) -> str:
         """Return the features that a model is tested on: a head alone, on frame features, has those of the backbone."""
         parts = MODELS[model]
-        if parts.trains == "head" and parts.needs == "frames":
+        text = [self.feature_text(benchmark, backbone, name) for name in (model, UNTRAINED_MODEL)]
+        if parts.trains == "head" and parts.needs == "frames" and text[0] == text[1]:
             model, training = UNTRAINED_MODEL, paths.UNTRAINED
         return paths.FEATURES.format(benchmark=benchmark, backbone=backbone, model=model, training=training)
 
@@ -298,6 +305,11 @@ class Plan:
                 return section.decisive(stage)
             if name == "head":
                 section = self.config.head_settings(benchmark, model)
+            elif name == "adapters" and model is not None:
+                own = self.config.adapter_settings(benchmark, model)
+                if own is None:
+                    return {}
+                section = own
             else:
                 section = self.config.settings(benchmark, name, backbone, model)  # type: ignore[call-overload]
             decided = section.decisive(stage)
@@ -305,12 +317,15 @@ class Plan:
 
         return values
 
+    def encoding(self, model: str) -> dict[str, Any]:
+        """Return what of a model's components decides what is kept of each video."""
+        return components_record(MODELS[model].encoding)
+
     def encoding_head(self, benchmark: str, model: str) -> dict[str, Any]:
         """Return what of a model's head decides what is kept of each video: nothing, if it keeps frame features."""
         if not MODELS[model].stores_its_own:
             return {}
-        decided = self.config.head_settings(benchmark, model).decisive("train_model")
-        return {"components": self.components(model), "settings": decided}
+        return self.config.head_settings(benchmark, model).decisive("train_model")
 
     def _reads(self, benchmark: str, backbone: str | None, model: str, name: str, key: str) -> bool:
         if name == "head" and key == "text_weight":
@@ -332,6 +347,11 @@ class Plan:
             for shot in METHODS[method].shots(self.config.shots(benchmark))
             if only in (None, shot)
         ]
+
+    def parts_of_tests(self, benchmark: str, backbone: str, model: str, training: str) -> list[str]:
+        """Return the parts that the tests of a model are divided into, whose features depend on the episode."""
+        names = {"benchmark": benchmark, "backbone": backbone, "model": model, "training": training}
+        return [paths.PREDICTIONS_PART.format(part=part, **names) for part in range(self.config.run.test_jobs)]
 
     def evaluation(self, benchmark: str, backbone: str, model: str, training: str) -> str:
         """Return the name of one job of a cluster: a model's features, and all tests on them."""
@@ -429,5 +449,8 @@ class Plan:
             if (seed := paths.seed_of(training)) is not None:
                 shot = paths.shot_of(training) or self.config.training_shots(benchmark, backbone, model)[0]
                 tested.append(paths.TRAIN_LOG.format(shot=shot, seed=seed, **names))
-            tested += [log.format(training=training, **names) for log in (paths.FEATURES_LOG, paths.TESTS_LOG)]
+            logs = [paths.FEATURES_LOG, paths.TESTS_LOG]
+            if MODELS[model].across_videos:
+                logs = [paths.PART_LOG.replace("{part}", str(part)) for part in range(self.config.run.test_jobs)]
+            tested += [log.format(training=training, **names) for log in logs]
         return [f"{log}.tsv" for log in shards + tested]

@@ -66,7 +66,7 @@ class PlannedPredictions:
                 raise UserError(f"{error} (key predict.{prediction}.model)") from None
         benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
         trained = self.plan.trained_weights(benchmark, backbone, METHODS[method].model, self._training(prediction))
-        text = self.plan.feature_descriptions(benchmark, backbone)
+        text = self.plan.feature_descriptions(benchmark, backbone, METHODS[method].model)
         return trained + self.plan.backbone_files(backbone) + text
 
     def model(self, prediction: str) -> dict[str, Any]:
@@ -85,11 +85,12 @@ class PlannedPredictions:
         knows = {paths.UNTRAINED: "as pretrained", paths.GIVEN: f"trained elsewhere, with settings of {benchmark}"}
         return sections | {
             **self.config.settings(benchmark, "training", backbone).decisive("predict_clips"),  # float32
-            "text": self.plan.feature_text(benchmark, backbone),
+            "text": self.plan.feature_text(benchmark, backbone, model),
             "method": method,
             "components": components_record(METHODS[method].components),
             "backbone": self.config.backbones[backbone].decisive("predict_clips"),
             "head": reads,
+            "adapters": self.plan.decisive("adapters", "predict_clips")(benchmark, backbone, model),
             "seed": self.config.seed,
             "trained": bool(self.plan.trained_weights(benchmark, backbone, model, training)),
             "knows": f"{backbone}, {knows.get(training, f'trained on {benchmark}, {training}')}",

@@ -72,10 +72,12 @@ def export_model(model: LabellingModel, folder: Path, card: Path | None = None, 
 
 
 def complete_state(model: LabellingModel) -> dict[str, Tensor]:
-    """Return every weight of a model: visual encoder and head as trained, and the text encoder."""
+    """Return every weight of a model: visual encoder, adapters and head as trained, and the text encoder."""
     complete = model.has_text or not model.backbone.has_text
     text = model.backbone if complete else load_backbone(model.settings.backbone)
     state = {f"visual.{name}": value for name, value in model.backbone.visual.state_dict().items()}
+    if model.backbone.adapters is not None:
+        state |= {f"adapters.{name}": value for name, value in model.backbone.adapters.state_dict().items()}
     state |= {f"head.{name}": value for name, value in model.head.state_dict().items()}
     others = (item for item in text.encoders.state_dict().items() if not item[0].startswith("visual."))
     return state | {f"text.{name}": value for name, value in others}

@@ -21,15 +21,18 @@ from fsar.config import (
     SamplingConfig,
     TextConfig,
     TrainingConfig,
+    adapter_section,
     head_section,
 )
 from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.fabric import Float32
+from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.heads.head import Head, Inputs, build_head
 from fsar.model.methods import METHODS, MODELS, Components
+from fsar.model.needs import Needs
 from fsar.model.text import encode_classes
 from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
 
@@ -61,6 +64,7 @@ class ModelSettings:
         seed: of the frames that are looked at.
         knows: what it has learnt from, for people.
         float32: how a GPU multiplies.
+        adapters: settings of what is in the backbone, if anything is.
         licence: of the weights, and of the videos it was trained on.
     """
 
@@ -75,6 +79,7 @@ class ModelSettings:
     knows: str
     licence: str = "not stated"
     float32: Float32 = NO_TRAINING.float32
+    adapters: Section | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -82,6 +87,8 @@ class ModelSettings:
         own = {name: getattr(self, name) for name in ("method", "seed", "knows", "licence")}
         if self.float32 != type(self).float32:  # a default leaves no trace
             own["float32"] = self.float32
+        if self.adapters is not None:
+            own["adapters"] = self.adapters.model_dump()
         return sections | own | {"components": asdict(self.components)}
 
     @classmethod
@@ -92,6 +99,8 @@ class ModelSettings:
         read: dict[str, Any] = {name: kind(**record[name]) for name, kind in kinds.items()}
         own = {name: record[name] for name in ("method", "seed", "knows", "licence")}
         own |= {name: record[name] for name in ("float32",) if name in record}
+        if components.adapters:
+            own["adapters"] = adapter_section(components.adapters)(**record["adapters"])
         return cls(components=components, **read, **own)
 
 
@@ -115,7 +124,8 @@ class LabellingModel(nn.Module):
 
         One clip at a time: the same clip then has the same features, to the last bit, whatever is looked at beside it.
         """
-        return self.backbone(frames.unsqueeze(0).to(self.device))[0].float()
+        needs = self.head.needs
+        return self.backbone.give(frames.unsqueeze(0).to(self.device), needs)[needs.kind][0]
 
     @torch.inference_mode()
     def encode_classes(self, names: Sequence[str]) -> tuple[Tensor, float]:
@@ -146,7 +156,7 @@ class LabellingModel(nn.Module):
         described = self.settings.text.descriptions
         shown["text"] |= {"descriptions": read_descriptions(described) if described else {}}
         digest.update(json.dumps(shown, sort_keys=True).encode())
-        for part in (self.backbone.visual, self.head):
+        for part in (self.backbone.visual, self.backbone.adapters or nn.Identity(), self.head):
             for name, value in sorted(part.state_dict().items()):
                 digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -295,6 +305,7 @@ def _of_training(about: dict[str, Any]) -> dict[str, Any]:
         "knows": knows,
         "licence": about["backbone"]["licence"],
         **{name: about["training"][name] for name in ("float32",) if name in about["training"]},
+        **{name: about[name] for name in ("adapters",) if name in about},
     }
 
 
@@ -312,9 +323,19 @@ def _model(
             f"The model looks at {backbone.image_size} × {backbone.image_size} pixels, but its frames have "
             f"{settings.frames.size} × {settings.frames.size}"
         )
-    if settings.components.stores_its_own:
-        raise UserError(f"The method {settings.method!r} looks at maps or tokens, and cannot label clips yet")
-    head = build_head(Inputs(backbone.width, settings.sampling.frames, components=settings.components), settings.head)
+    parts, frames = settings.components, settings.sampling.frames
+    if parts.stores_its_own or parts.across_videos:
+        raise UserError(
+            f"The method {settings.method!r} looks at maps, tokens, or at videos together, and cannot label clips yet: "
+            "label them by a method that needs frames alone (docs/methods.md)"
+        )
+    if settings.adapters is not None:
+        adapters = insert_adapters(parts.adapters, backbone, frames, settings.adapters)
+        if weights is not None:
+            _fill(adapters, state, "adapters.", weights)
+    width = backbone.width_of(Needs(parts.needs))
+    inputs = Inputs(width, frames, components=parts, transformer=backbone.transformer_sizes)
+    head = build_head(inputs, settings.head)
     if weights is not None:
         _fill(head, state, "head.", weights)
     return LabellingModel(settings, backbone, head, has_text).eval().requires_grad_(False)

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,97 +11,30 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
-from fsar.config.declare import Section
-from fsar.config.merge import components_record
+from fsar.config import TrainingConfig
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
 from fsar.files import write_json
 from fsar.job import progress
 from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import Components
-from fsar.model.text import encode_classes, no_text
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TimedLoader, TrainingBatch, TrainingEpisodes, load_episodes
 from fsar.training.environment import environment
+from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.loggers import make_logger
 from fsar.training.metrics import Metrics
+from fsar.training.optimizer import make_optimizer, parameter_groups
 from fsar.training.processes import gather, share, start_processes
 from fsar.training.schedule import learning_rate
+from fsar.training.texts import EpisodeTexts
 from fsar.training.validation import Validation
 from fsar.videos.store_read import FrameStore
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """Everything that decides one trained model."""
-
-    model: str  # its name, and those of its benchmark and backbone, for people
-    benchmark: str
-    backbone_name: str
-    components: Components
-    backbone: BackboneConfig
-    sampling: SamplingConfig
-    head: Section  # of the components' head
-    training: TrainingConfig
-    seed: int  # of this training
-    data_seed: int  # of the frames that validation looks at
-    text: TextConfig = field(default_factory=TextConfig)  # how class names become text
-    device: str = "auto"
-    frames: FramesConfig = field(default_factory=FramesConfig)  # as stored, for whoever uses the model; not decisive
-
-    def settings(self) -> dict[str, Any]:
-        """Return the job as plain values, by section."""
-        names = ("backbone", "text", "frames", "sampling", "head", "training")
-        sections = {name: getattr(self, name).model_dump() for name in names}
-        return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
-
-    def decisive(self) -> dict[str, Any]:
-        """Return what decides the result, by section, without what equals its default."""
-        backbone, sampling = self.backbone.decisive("train_model"), self.sampling.decisive("train_model")
-        read = {
-            name: {
-                key: value
-                for key, value in getattr(self, name).decisive("train_model").items()
-                if self.components.reads(name, key)
-            }
-            for name in ("text", "head", "training")
-        }
-        components = components_record(self.components)
-        return {
-            "backbone": backbone, "sampling": sampling, **read, "components": components,
-            "seed": self.seed, "data_seed": self.data_seed,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TrainingFiles:
-    """The files of one training.
-
-    Attributes:
-        manifest, index: the videos; the shards lie beside the index.
-        episodes: stored validation episodes.
-        decisive: input files whose contents make the training what it is.
-        code: checksum of each file of the project that it depends on, too.
-        output: folder for model.safetensors, metrics.parquet and training.json.
-        checkpoint: the state to go on from, while the training is unfinished.
-        curves: folder of the logger that shows the metrics; None shows none.
-    """
-
-    manifest: Path
-    index: Path
-    episodes: Path
-    decisive: list[Path]
-    code: dict[str, str]
-    output: Path
-    checkpoint: Path
-    curves: Path | None = None
 
 
 def fit(job: TrainingJob, files: TrainingFiles) -> None:
@@ -146,12 +78,7 @@ def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None
     stored = StoredEpisodes.read(files.episodes)
     validation = Validation(store, videos["val"], stored, job.sampling, size, job.data_seed, workers, fabric)
 
-    # Encoded once: the text encoder is frozen.
-    train_text, val_text = (
-        encode_classes(model.backbone, names, job.text) if job.components.reads_text else no_text(names, fabric.device)
-        for names in (list(episodes.sampler.class_names), stored.class_names)
-    )
-    model.set_training_text(train_text)
+    texts = EpisodeTexts(model, job, list(episodes.sampler.class_names), stored.class_names)
 
     state = checkpoint.load() or {"step": 0, "best": None, "metrics": [], "other_code": []}
     if state["step"]:
@@ -199,7 +126,7 @@ def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None
         means = dict(zip(outcome_names(model), outcomes.mean(dim=0).tolist(), strict=True))
         row = _row(iteration, rate, means, norm, seconds / tasks, loader.seconds, fabric.device)
         if step == steps or _due(iteration, config.validate_every, tasks):
-            row["val_accuracy"] = validation.accuracy(model, val_text)
+            row["val_accuracy"] = validation.accuracy(model, texts.of_validation())
             if best is None or row["val_accuracy"] > best["val_accuracy"]:
                 best = {"val_accuracy": row["val_accuracy"], "iteration": iteration}
                 if fabric.is_global_zero:
@@ -239,15 +166,18 @@ def set_up(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fabric) -
     Returns:
         The model, its `FewShotModel` as `module`, and the optimizer; both as `train_step` takes them.
     """
-    model = FewShotModel(backbone, job.components, job.head, job.sampling.frames, classes)
+    model = FewShotModel(backbone, job.components, job.head, job.sampling.frames, classes, job.adapters)
+    model.head.initialise(backbone)
     model.head.loss_over_queries = job.training.loss_over_queries
     if job.training.activation_checkpointing:
-        model.backbone.checkpoint_activations()
-    model.backbone.freeze_text()
+        backbone.checkpoint_activations()
     if job.components.trains == "encoder":
-        model.backbone.freeze_unused(model.head.needs)
+        backbone.freeze_text(wholly=not job.components.trains_text)
+        backbone.freeze_unused(model.head.needs)
     else:
-        model.backbone.requires_grad_(False)
+        backbone.requires_grad_(False)
+        if backbone.adapters is not None:
+            backbone.adapters.requires_grad_(True)
     return fabric.setup(model, make_optimizer(parameter_groups(model, job.training), job.training))
 
 
@@ -373,29 +303,6 @@ def _not_finite(
     )
 
 
-def make_optimizer(groups: list[dict[str, Any]], config: TrainingConfig) -> torch.optim.Optimizer:
-    """Make the optimizer of a training."""
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.nesterov, fused=True
-        )
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    first, second = config.betas
-    return kind(groups, lr=config.learning_rate, betas=(first, second), eps=config.epsilon, fused=True)
-
-
-def parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Group what is trained by learning rate and weight decay; as published, decay spares names with `bn` or `norm`."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for factor, module in ((1.0, model.backbone.visual), (config.head_learning_rate_factor, model.head)):
-        for name, parameter in module.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            decay = 0.0 if "bn" in name or "norm" in name else config.weight_decay
-            groups.setdefault((factor, decay), []).append(parameter)
-    return [{"params": ps, "factor": factor, "weight_decay": decay} for (factor, decay), ps in groups.items()]
-
-
 def _due(iteration: int, every: int, tasks: int) -> bool:
     """Tell whether the last step, of `tasks` episodes, reached or passed a multiple of `every`."""
     return iteration // every > (iteration - tasks) // every
@@ -403,8 +310,10 @@ def _due(iteration: int, every: int, tasks: int) -> bool:
 
 def _training_mode(model: FewShotModel, config: TrainingConfig) -> None:
     model.train()
-    if model.components.trains == "head":
+    if model.components.trains != "encoder":
         model.backbone.eval()
+        if model.backbone.adapters is not None:
+            model.backbone.adapters.train()
     elif config.batch_norm == "running":
         for layer in batch_norms(model.backbone):
             layer.eval()

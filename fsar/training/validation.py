@@ -56,5 +56,5 @@ class Validation:
         stored = {name: gather(videos.to(self.fabric.device), count, self.fabric) for name, videos in encoded.items()}
         rows = {video_id: row for row, video_id in enumerate(self.video_ids)}
         class_rows = {name: row for row, name in enumerate(self.episodes.class_names)}
-        predicted = predict(model.head, self.episodes, rows, stored, class_rows, text)
+        predicted = predict(model.tested_head(), self.episodes, rows, stored, class_rows, text)
         return float(correct(predicted).mean())

@@ -13,7 +13,8 @@ from torch import Tensor
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.model.few_shot import FewShotModel, Outcome
 from fsar.model.methods import MODELS
-from fsar.training.fit import TrainingFiles, TrainingJob, fit
+from fsar.training.fit import fit
+from fsar.training.job import TrainingFiles, TrainingJob
 from perf.gpu_check.sizes import Sizes
 from perf.gpu_check.world import SMALL
 

@@ -100,6 +100,7 @@ class Head(nn.Module):
         averages_shots: of a class `episode_stage` is given the mean of its K support videos, not each of them.
         classes_apart: the score of a class does not depend on which other classes there are.
         queries_apart: the scores of a query do not depend on which other queries there are.
+        queries_together: it can only be asked all queries of an episode at once.
         episodes_at_once: test episodes compared in one call; bounds memory.
         loss_names: the terms that `losses` returns.
         loss_over_queries: whether the loss of an episode is the mean or the sum of its queries' losses.
@@ -112,6 +113,7 @@ class Head(nn.Module):
     averages_shots: bool = True
     classes_apart: bool = True
     queries_apart: bool = True
+    queries_together: bool = False
     episodes_at_once: int = 250
     loss_over_queries: Literal["mean", "sum"] = "mean"
     for_training: nn.ModuleDict
@@ -173,6 +175,12 @@ class Head(nn.Module):
 
     # An episode.
 
+    def support_together(self, support: Tensors, text: Tensor) -> Tensors:
+        """Return what of an episode's support depends on the support alone, once for all its queries; as it is given,
+        unless a head says otherwise. Arguments as those of `episode_stage`, which is given what this returns.
+        """
+        return support
+
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the scores of an episode by name, (B, Q, N) each; larger is more alike.
 
@@ -219,7 +227,8 @@ class Head(nn.Module):
         text = episode.text[episode.classes]  # (N, D)
         support = self.support_stage(shots, text.repeat_interleave(episode.shot, dim=0), episode.shot)
         queries = self.video_stage(asked) | self.class_stage(asked, text)
-        return *self.arranged(episode, support, queries), text.unsqueeze(0)
+        arranged = self.arranged(episode, support, queries)
+        return self.support_together(arranged[0], text.unsqueeze(0)), arranged[1], text.unsqueeze(0)
 
     def arranged(self, episode: TrainingEpisode, support: Tensors, queries: Tensors) -> tuple[Tensors, Tensors]:
         """Arrange what is compared of a training episode's videos, (N·K, …) and (Q, …), as `episode_stage` takes it."""

@@ -12,8 +12,9 @@ from fsar.model.methods import Components
 
 def load_head(components: Components, settings: Section, features: Path, trained: Path | None) -> Head:
     """Load the head of a trained model for a file of features; without weights, a fresh one."""
-    width, frames = feature_sizes(features)
-    head = build_head(Inputs(width, frames, components=components), settings)
+    sizes = feature_sizes(features)
+    inputs = Inputs(sizes.width, sizes.frames, components=components, transformer=sizes.transformer)
+    head = build_head(inputs, settings)
     if trained is not None:
         with safe_open(trained, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith("head.")]  # noqa: SIM118 (not a dict)

@@ -1,0 +1,93 @@
+"""Tests of a model whose features depend on the episode: videos are encoded and compared in one job, without a file.
+
+What a video is before it looks at others (`fsar.model.in_episode`) is computed once, and kept in memory: as a file it
+would be megabytes for each video, of every training.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from fsar.config import SamplingConfig, TextConfig
+from fsar.episodes.stored import StoredEpisodes, readable_videos
+from fsar.evaluation.encode_videos import encode_videos, load_clips
+from fsar.evaluation.evaluate import KeptVideos, PlannedTest, write_predictions
+from fsar.fabric import Float32, one_device
+from fsar.model.few_shot import FewShotModel
+from fsar.model.needs import TransformerSizes
+from fsar.model.text import encode_classes
+from fsar.videos.store_read import FrameStore
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_part(
+    model: FewShotModel,
+    tests: Sequence[PlannedTest],
+    manifest: Path,
+    index: Path,
+    sampling: SamplingConfig,
+    text: TextConfig,
+    seed: int,
+    part: tuple[int, int],
+    device: str,
+    float32: Float32,
+    threads: int,
+    path: Path,
+) -> None:
+    """Run a part of the tests' episodes, and write its predictions.
+
+    Args:
+        model: with its trained weights.
+        tests: what to test with.
+        manifest, index: the test videos; the shards lie beside the index.
+        sampling, seed: which frames of them.
+        text: how class names become text.
+        part: which of how many parts.
+        device: auto, cpu or cuda.
+        float32: how a GPU multiplies.
+        threads: cores; on a GPU they read frames, on the CPU they compute.
+        path: Parquet file to write.
+    """
+    where = one_device(device, float32, threads)
+    model = model.eval().to(where)
+    videos = readable_videos(manifest, index, "test")
+    class_names = sorted(videos["class_name"].unique())
+    _tell_cost(model, tests, part[1])
+    store = FrameStore(index.parent, index)
+    video_ids = list(videos["video_id"])
+    workers = 0 if where.type == "cpu" else threads - 1
+    clips = load_clips(store, video_ids, sampling, model.backbone.image_size, seed, where, workers)
+    stored = encode_videos(model.encode, clips, where)
+    encoded = encode_classes(model.backbone, class_names, text, model.components.each_text)
+    rows = ({name: row for row, name in enumerate(names)} for names in (video_ids, class_names))
+    with torch.inference_mode():
+        write_predictions(model.tested_head(), tests, KeptVideos(next(rows), stored, next(rows), encoded), path, part)
+
+
+def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) -> None:
+    sizes, adapters = model.backbone.transformer_sizes, model.backbone.adapters
+    assert sizes is not None and adapters is not None
+    blocks = sizes.depth - adapters.whole_from
+    for test in tests:
+        episodes = StoredEpisodes.read(test.episodes)
+        asked = episodes.queries[0].size
+        videos = len(episodes.queries) * (episodes.support[0].size + asked)
+        flop = videos * blocks * flop_of_block(sizes, model.inputs.frames)
+        log.info(
+            "%s, %d-way %d-shot: %d videos of %d episodes through the last %d of %d blocks, about %.3g TFLOP, "
+            "of which this job does a part in %d",
+            test.method, test.way, test.shot, videos, len(episodes.queries), blocks, sizes.depth, flop / 1e12, parts,
+        )  # fmt: skip
+
+
+def flop_of_block(sizes: TransformerSizes, frames: int) -> float:
+    """Return what a video costs in a block whose attention runs three times: along space, time and videos; in FLOP.
+
+    Matrix products alone: four of W × W for each attention, two of W × 4W, and the attention among a frame's tokens.
+    """
+    tokens = 1 + sizes.patches
+    per_token = 3 * 4 * sizes.width**2 + 8 * sizes.width**2 + 2 * tokens * sizes.width
+    return 2.0 * frames * tokens * per_token

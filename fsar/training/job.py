@@ -1,0 +1,79 @@
+"""What one training is: everything that decides it, and its files."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config.declare import Section
+from fsar.config.merge import components_record
+from fsar.model.methods import Components
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Everything that decides one trained model."""
+
+    model: str  # its name, and those of its benchmark and backbone, for people
+    benchmark: str
+    backbone_name: str
+    components: Components
+    backbone: BackboneConfig
+    sampling: SamplingConfig
+    head: Section  # of the components' head
+    training: TrainingConfig
+    seed: int  # of this training
+    data_seed: int  # of the frames that validation looks at
+    text: TextConfig = field(default_factory=TextConfig)  # how class names become text
+    adapters: Section | None = None  # of the components' adapters, if there are any
+    device: str = "auto"
+    frames: FramesConfig = field(default_factory=FramesConfig)  # as stored, for whoever uses the model; not decisive
+
+    def settings(self) -> dict[str, Any]:
+        """Return the job as plain values, by section."""
+        names = ("backbone", "text", "frames", "sampling", "head", "adapters", "training")
+        sections = {name: own.model_dump() for name in names if (own := getattr(self, name)) is not None}
+        return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
+
+    def decisive(self) -> dict[str, Any]:
+        """Return what decides the result, by section, without what equals its default."""
+        backbone, sampling = self.backbone.decisive("train_model"), self.sampling.decisive("train_model")
+        read = {
+            name: {
+                key: value
+                for key, value in getattr(self, name).decisive("train_model").items()
+                if self.components.reads(name, key)
+            }
+            for name in ("text", "head", "training")
+        }
+        if self.adapters is not None:
+            read["adapters"] = self.adapters.decisive("train_model")
+        components = components_record(self.components)
+        return {
+            "backbone": backbone, "sampling": sampling, **read, "components": components,
+            "seed": self.seed, "data_seed": self.data_seed,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """The files of one training.
+
+    Attributes:
+        manifest, index: the videos; the shards lie beside the index.
+        episodes: stored validation episodes.
+        decisive: input files whose contents make the training what it is.
+        code: checksum of each file of the project that it depends on, too.
+        output: folder for model.safetensors, metrics.parquet and training.json.
+        checkpoint: the state to go on from, while the training is unfinished.
+        curves: folder of the logger that shows the metrics; None shows none.
+    """
+
+    manifest: Path
+    index: Path
+    episodes: Path
+    decisive: list[Path]
+    code: dict[str, str]
+    output: Path
+    checkpoint: Path
+    curves: Path | None = None

@@ -1,0 +1,47 @@
+"""The texts of a training's classes: encoded once, or anew where the text encoder is trained."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fsar.model.few_shot import FewShotModel
+from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, no_text
+from fsar.training.job import TrainingJob
+
+
+class EpisodeTexts:
+    """Gives a model the texts of its training classes, and validation those of its own.
+
+    Args:
+        model: takes the texts of the training classes, on the device where it is.
+        job: the training.
+        train, val: names of the training and of the validation classes.
+
+    Raises:
+        UserError: the text encoder cannot be used, or a class is not described as the method needs it.
+    """
+
+    def __init__(self, model: FewShotModel, job: TrainingJob, train: Sequence[str], val: Sequence[str]):
+        self.model, self.config = model, job.text
+        self.trained, self.each = job.components.text_trained, job.components.each_text
+        if not job.components.reads_text:
+            device = model.backbone.mean.device
+            model.set_training_text(no_text(train, device))
+            self.val_text = no_text(val, device)
+            return
+        own, self.val_tokens = (class_tokens(model.backbone, names, self.config, self.each) for names in (train, val))
+        if self.trained:
+            model.set_training_tokens(own, self.config)
+        else:
+            model.set_training_text(self._encoded(own))
+            self.val_text = self._encoded(self.val_tokens)
+
+    def of_validation(self) -> Tensor:
+        """Return the text features of the validation classes, under the model as it is: (C, D), or (C, S, D) of each
+        text."""
+        return self._encoded(self.val_tokens) if self.trained else self.val_text
+
+    @torch.no_grad()
+    def _encoded(self, texts: ClassTokens) -> Tensor:
+        return encode_class_tokens(self.model.backbone, texts, self.config, self.each)
