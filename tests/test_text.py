@@ -21,9 +21,12 @@ class Letters:
     def __init__(self):
         self.calls = 0
 
-    def encode_text(self, texts):
+    def tokens(self, texts):
+        return torch.tensor([[text.count("a"), text.count("e")] for text in texts])
+
+    def encode_tokens(self, tokens):
         self.calls += 1
-        return torch.tensor([[text.count("a"), text.count("e")] for text in texts], dtype=torch.float32)
+        return tokens.float()
 
 
 def test_one_template_is_one_text_and_its_feature_as_it_is():
@@ -39,6 +42,17 @@ def test_several_templates_are_averaged_as_they_are_or_at_length_one():
     for average, expected in (("plain", rows.mean(dim=0)), ("normalised", F.normalize(rows, dim=-1).mean(dim=0))):
         features = encode_classes(Letters(), ["ae"], TextConfig(templates=templates, average=average))
         torch.testing.assert_close(features, expected.unsqueeze(0))
+
+
+def test_each_text_of_a_class_is_kept_where_all_have_as_many(tmp_path):
+    templates = ["{class_name}", "aaa {class_name}"]
+    each = encode_classes(Letters(), ["ae", "e"], TextConfig(templates=templates), each=True)
+    assert each.tolist() == [[[1, 1], [4, 1]], [[0, 1], [3, 1]]]  # (C, S, D)
+    file = tmp_path / "described.json"
+    file.write_text(json.dumps({"waving": ["a hand", "a smile"], "running": "legs"}))
+    config = TextConfig(templates=["{description}"], descriptions=str(file))
+    with pytest.raises(UserError, match="'running' has 1 texts and 'waving' has 2"):
+        encode_classes(Letters(), ["waving", "running"], config, each=True)
 
 
 def test_descriptions_fill_templates(tmp_path):
@@ -103,7 +117,7 @@ def test_a_class_without_description_is_told_before_any_job_where_classes_are_kn
     }
     plan = Plan(load(values))
     check_texts(plan)  # training reads no text, so that its classes need none
-    assert plan.feature_descriptions("own", "clip") == [str(described)]
+    assert plan.feature_descriptions("own", "clip", "otam") == [str(described)]
     assert plan.training_descriptions("own", "clip-fsar") == [str(described)]
     assert plan.training_descriptions("own", "otam") == []
     values["run"]["methods"] = ["clip-fsar"]

@@ -183,8 +183,7 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     stored = config.settings(benchmark, "frames")
     if stored.decoder == "ffmpeg" and not stored.antialias:
         yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"
-    for problem in config.settings(benchmark, "text").problems():
-        yield f"text of benchmark {benchmark!r}: {problem}"
+    yield from _wrong_texts(config, benchmark)
     source = config.benchmarks[config.base(benchmark)].source
     if isinstance(source, DemoSource):
         wanted = sum(getattr(source.classes, split) for split in SPLITS)
@@ -221,6 +220,7 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
                 f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
                 f"nearest valid value is {needed}"
             )
+        yield from _wrong_queries(config, benchmark, backbone, method)
     reading = [method for method in methods if METHODS[method].reads_text]
     if reading and not config.backbones[backbone].has_text:
         others = ", ".join(method for method in METHODS if not METHODS[method].reads_text)
@@ -229,6 +229,39 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
             f"{'needs' if len(reading) == 1 else 'need'} on benchmark {benchmark!r}; "
             f"name others in backbones.{backbone}.methods: {others}"
         )
+
+
+def _wrong_texts(config: Config, benchmark: str) -> Iterable[str]:
+    told = set()
+    models = (
+        METHODS[m].model for backbone in config.backbones_used(benchmark) for m in config.methods(benchmark, backbone)
+    )
+    for model in dict.fromkeys((None, *models)):
+        for problem in config.settings(benchmark, "text", model=model).problems():
+            if problem not in told:
+                yield f"text of {'' if model is None else f'{model} on '}benchmark {benchmark!r}: {problem}"
+            told.add(problem)
+
+
+def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -> Iterable[str]:
+    """Say where a method that gives each class's text to one query meets several queries of a class."""
+    model = METHODS[method].model
+    if getattr(config.head_settings(benchmark, model), "orientation", "") != "published":
+        return
+    training = config.settings(benchmark, "training", backbone, model)
+    episodes = config.settings(benchmark, "episodes")
+    for where, queries in (
+        (
+            f"training_of_model.{model}.queries",
+            training.queries if model in config.trained_here(benchmark, backbone) else 1,
+        ),
+        ("episodes.queries", episodes.queries),
+    ):
+        if queries != 1:
+            yield (
+                f"method {method!r} gives the text of class i to query i, as its public code does, so it needs one query "
+                f"of each class: benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
+            )
 
 
 def _frames_needed(config: Config, benchmark: str, model: str) -> tuple[int, str]:

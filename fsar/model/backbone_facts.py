@@ -68,7 +68,7 @@ def _of_timm_transformer(model: str) -> bool:
     timm: Any = import_module("timm")
     registered: Any = import_module("timm.models._registry")
     architecture = model.partition(".")[0]
-    return timm.is_model(architecture) and registered._model_to_module[architecture] == "vision_transformer"
+    return timm.is_model(architecture) and registered._model_to_module.get(architecture) == "vision_transformer"
 
 
 def square(size: Any, model: str) -> int:

@@ -10,9 +10,8 @@ from typing import Any, Literal, TypedDict
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
 CLIP_SPM_PAPER = "CLIP-SPM (arXiv 2512.19036): motion consistency, text tokens for queries, prototypes from both"
-TASK_ADAPTER_PAPER = (
-    "Task-Adapter++ (arXiv 2505.06002): adapters that look at an episode's videos together, sub-actions"
-)
+TASK_ADAPTER_PAPER = "Cao et al., 2025 (arXiv 2505.06002): adapters across an episode's videos, texts of sub-actions"
+MATCHED = "scores of text and of videos are multiplied for the same query and class"
 TASK_ADAPTER_CODE = "Jaulin-Bage/Task-Adapter-pp, commit 3a29783"
 # How public codes chose the checkpoint whose accuracy they report.
 ON_TEST, FIXED = "best on the test classes", "a fixed iteration, tested there"
@@ -427,7 +426,7 @@ METHODS = {
         "Task-Adapter++",
         "task-adapter",
         code=TASK_ADAPTER_CODE,
-        deviations="scores of text and of videos are multiplied for the same query and class; each query is asked alone",
+        deviations=f"{MATCHED}; each query is asked alone",
         code_selection=f"{ON_TEST} (run.py:174–198)",
     ),
     "task-adapter-together": Method(
@@ -437,7 +436,7 @@ METHODS = {
         "task-adapter",
         inductive=False,
         code=TASK_ADAPTER_CODE,
-        deviations="scores of text and of videos are multiplied for the same query and class",
+        deviations=MATCHED,
         code_selection=f"{ON_TEST} (run.py:174–198)",
     ),
     "task-adapter-published": Method(
@@ -451,7 +450,7 @@ METHODS = {
     ),
     "ts-fsar": Method(
         "TS-FSAR",
-        "TS-FSAR, AAAI 2026: a ladder side network beside a frozen CLIP, α-distance correlation, distillation from text",
+        "Long et al., AAAI 2026 (arXiv 2512.11340): a ladder side network beside a frozen CLIP, α-distance correlation",
         "TS-FSAR",
         "ts-fsar",
         code="yaozhang0417/TS-FSAR, commit 1a91053",
