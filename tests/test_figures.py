@@ -210,6 +210,8 @@ def test_figures_follow_the_config():
     assert {"ranking-demo-1shot", "ranking-demo-5shot"} <= set(figures) and "mean-ranks-1shot" not in figures
     assert "fsar/results/published.csv" in figures["ranking-demo-1shot"].inputs
     assert {s.shot for s in figures["ranking-demo-5shot"].arguments["settings"]} == {5}
+    assert "over the trainings" not in figures["ranking-demo-1shot"].caption
+    assert "over the trainings" in plan(methods=five, seeds=[1, 2])["ranking-demo-1shot"].caption
     deals = ["demo", "demo2", "demo3"]
     assert len(plan(methods=five, benchmarks=deals)["mean-ranks-5shot"].arguments["settings"]) == 15
     figures = plan(methods=["clip-freeze", "otam", "clip-fsar"])

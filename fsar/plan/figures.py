@@ -93,6 +93,8 @@ def _rankings(plan: Plan) -> Iterator[PlannedFigure]:
                 "from the best, taken episode by episode and video by video; 95 % for all pairs of methods together. "
                 "Methods on a common bar are not told apart."
             )
+            if any(len(setting.predictions) > 1 for setting in settings):
+                caption += " Methods that are told apart differ over the trainings too (95 % for each pair)."
             figure = _of_settings(f"ranking-{benchmark}-{shot}shot", "ranking", caption, settings)
             yield replace(figure, inputs=[*figure.inputs, published])
 

@@ -36,7 +36,7 @@ def rows_figure(data: pd.DataFrame, panels: int) -> tuple[Figure, Axes, list[Axe
     ]
     titles = labels.shorten_all(titles, NAMES, SMALL)
     columns = _columns(data)
-    beside = max(0.3, BAR * (len(columns) + 1))
+    beside = min(max(0.3, BAR * (len(columns) + 1)), NAMES)  # very many bars stand closer
     width = labels.widest(titles, SMALL) + beside + PANEL * panels + 0.3
     figure, axes = plt.subplots(
         1, panels + 1, sharey=True, figsize=(width, 0.75 + ROW * max(len(data), 4)), layout="constrained",
