@@ -1,5 +1,6 @@
 """Figures: their data, and that each is drawn from it."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -11,7 +12,18 @@ from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan
 from fsar.results.accuracies import episode_accuracies
-from fsar.results.figures import accuracy, class_gain, confusion, cost, curves, published_bars, sweep
+from fsar.results.figures import (
+    accuracy,
+    class_gain,
+    confusion,
+    cost,
+    curves,
+    mean_ranks,
+    published_bars,
+    ranked_rows,
+    ranking,
+    sweep,
+)
 from fsar.results.figures.drawing import draw
 from fsar.results.figures.episode import hard_alignment
 from tests.test_results import predictions, setting
@@ -42,6 +54,12 @@ def drawn(kind, data, tmp_path):
     assert first == [path.read_bytes() for path in outputs]  # the same data gives the same bytes
     assert b"/Type3" not in first[0] and first[2].startswith(b"\x89PNG")
     return first[1].decode()
+
+
+def text_of(kind, data, tmp_path):
+    data.to_parquet(tmp_path / "data.parquet", index=False)
+    draw(kind, tmp_path / "data.parquet", [tmp_path / f"{kind}.svg"])
+    return (tmp_path / f"{kind}.svg").read_text()
 
 
 def test_accuracy_over_shots(settings_of, tmp_path):
@@ -81,6 +99,48 @@ def test_published_bars_with_what_was_measured(settings_of, tmp_path):
     assert not data["quoted"].any() and "second-hand" not in drawn("published_bars", data, tmp_path)
     marked = drawn("published_bars", data.assign(quoted=data["accuracy"] == 69.2), tmp_path)
     assert "69.2 ‡" in marked and "‡ quoted second-hand" in marked
+
+
+def test_a_ranking_shows_what_is_published_and_what_is_not_told_apart(settings_of, tmp_path):
+    worse, *_, better = settings_of(methods=("otam", "trx", "strm", "clip-fsar"), shots=(1,))
+    same = replace(better, title="AS GOOD", inductive=False, published_method="")
+    second_hand = replace(worse, published_method="TEAM", published_backbone="INet-RN50")
+    data = ranking.collect([second_hand, better, same])
+    assert data["method"].tolist() == ["CLIP-FSAR", "AS GOOD", "OTAM"] and data["inductive"].tolist() == [1, 0, 1]
+    accuracies = [episode_accuracies(row).mean() for row in (better, better, worse)]
+    assert data["accuracy"].tolist() == accuracies and data["trainings"].map(list).tolist() == [[a] for a in accuracies]
+    assert data["difference"].tolist() == pytest.approx([0, 0, accuracies[2] - accuracies[0]])
+    assert data["published"].tolist()[::2] == [69.2, 62.8] and np.isnan(data["published"][1])
+    assert data["quoted"].tolist() == [False, False, True]
+    assert data["apart"].tolist() == [False, False, True] and data["groups"].tolist() == [[0], [0], []]
+    text = text_of("ranking", data, tmp_path)
+    assert all(
+        word in text for word in ("AS GOOD §", "queries see one another", "published", "‡ quoted", "not told apart")
+    )
+    assert "hmdb51, RN50, 5-way 1-shot" in text and "each training" not in text
+
+
+def test_mean_ranks_are_of_every_benchmark(settings_of, tmp_path):
+    rows = [
+        row for benchmark in ("hmdb51", "ucf101", "ssv2_full") for row in settings_of(shots=(1,), benchmark=benchmark)
+    ]
+    rows += [replace(row, backbone="ViT", predictions=rows[0].predictions) for row in rows[::2]]
+    data = mean_ranks.collect(rows)
+    assert data[["method", "backbone"]].to_numpy().tolist() == [
+        ["CLIP-FSAR", "RN50"],
+        ["OTAM", "RN50"],
+        ["OTAM", "ViT"],
+    ]
+    assert data["mean_rank"].tolist() == [1, 2.5, 2.5] and data["ranks"].map(list).tolist()[1] == [2.5, 2.5, 2.5]
+    assert data["groups"].tolist() == [[0], [0], [0]]  # less than 1.913 apart
+    text = text_of("mean_ranks", data, tmp_path)
+    assert "3 benchmarks, 5-way 1-shot" in text and "OTAM, ViT" in text and "critical difference: 1.9" in text
+
+
+def test_bars_share_a_column_where_they_do_not_meet():
+    rows = pd.DataFrame({"groups": ranked_rows.numbers_of_groups([[0, 1], [1, 4], [2, 3], [5, 6]], 7)})
+    assert rows["groups"].tolist() == [[0], [0, 1], [2], [2], [1], [3], [3]]
+    assert ranked_rows._columns(rows) == [[[0, 1], [2, 3], [5, 6]], [[1, 4]]]
 
 
 def test_gain_and_confusion(settings_of, tmp_path):
@@ -135,14 +195,25 @@ def test_the_drawn_alignment_is_the_cheapest(seed):
 
 
 def test_figures_follow_the_config():
+    demo = {"source": {"kind": "demo"}, "training": {"workers": 0, "threads": 1}}
+
     def plan(**run):
         values = {
             "run": {"benchmarks": ["demo"], "backbones": ["small"], **run},
-            "benchmarks": {"demo": {"source": {"kind": "demo"}, "training": {"workers": 0, "threads": 1}}},
+            "benchmarks": dict.fromkeys(("demo", "demo2", "demo3"), demo),
             "backbones": {"small": {"model": "RN50", "weights": "openai"}},
         }
         return planned_figures(Plan(load(values)))
 
+    five = ["clip-freeze", "otam", "clip-fsar", "bi-mhm", "trx"]
+    figures = plan(methods=five)
+    assert {"ranking-demo-1shot", "ranking-demo-5shot"} <= set(figures) and "mean-ranks-1shot" not in figures
+    assert "fsar/results/published.csv" in figures["ranking-demo-1shot"].inputs
+    assert {s.shot for s in figures["ranking-demo-5shot"].arguments["settings"]} == {5}
+    assert "over the trainings" not in figures["ranking-demo-1shot"].caption
+    assert "over the trainings" in plan(methods=five, seeds=[1, 2])["ranking-demo-1shot"].caption
+    deals = ["demo", "demo2", "demo3"]
+    assert len(plan(methods=five, benchmarks=deals)["mean-ranks-5shot"].arguments["settings"]) == 15
     figures = plan(methods=["clip-freeze", "otam", "clip-fsar"])
     own = {f"{kind}-demo-small" for kind in ("confusion", "class-gain", "embedding", "episode")}
     assert set(figures) == own | {"published", "accuracy", "curves", "cost"}

@@ -20,6 +20,7 @@ from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
 from fsar.results.over_deals import write_over_deals
 from fsar.results.published import FOOTNOTE, published_result, published_results
+from fsar.results.ranking import differences, groups, mean_ranks
 from fsar.results.table import COLUMNS, write_tables
 
 
@@ -98,6 +99,60 @@ def test_differences_are_paired(tmp_path):
     assert first["p"] < 1e-6 < apart  # pairing is what shows it
 
 
+def test_differences_for_a_ranking_are_paired_and_hold_for_all_pairs(tmp_path):
+    """By hand: 2 of 20 queries differ, each of a video of its own; three pairs, so each has 5 % / 3."""
+    right = {"A": [5, 4, 5, 4], "B": [4, 4, 4, 4], "C": [5, 4, 5, 4]}
+    files = {name: predictions(tmp_path / f"{name}.parquet", own) for name, own in right.items()}
+    found = differences([setting([path], title=name) for name, path in files.items()])
+    assert found.mean[0].tolist() == [0, 10, 0] and found.mean[1].tolist() == [-10, 0, -10]
+    assert found.over_episodes[0, 1] == pytest.approx(4.857 * 11.547 / 2, abs=0.01)  # t of 3 and 5 % / 3, by table
+    expected = stats.ttest_rel([100, 80, 100, 80], [80] * 4).confidence_interval(1 - 0.05 / 3)
+    assert found.over_episodes[0, 1] == pytest.approx((expected.high - expected.low) / 2)
+    assert found.over_videos[0, 1] == pytest.approx(2.394 * 100 * (0.1 * 0.9 / 20) ** 0.5, rel=0.05)
+    assert found.over_episodes[0, 2] == 0 and found.over_seeds is None and not found.apart.any()
+
+
+def test_trainings_that_disagree_tell_no_methods_apart(tmp_path):
+    """By hand: with seeds 1 and 2 the difference is 10 and 30 points, so 20 ± 12.706 · 14.142 / √2."""
+    rng = np.random.default_rng(0)
+    base = rng.permutation([2, 3] * 200)
+    files = [
+        predictions(tmp_path / f"{name}.parquet", own)
+        for name, own in (("1", base + (base == 3)), ("2", base + 1 + (base == 3)), ("base", base))
+    ]
+    better, untrained = setting(files[:2], seeds=(1, 2)), setting(files[2:], seeds=())
+    found = differences([better, untrained])
+    assert found.mean[0, 1] == pytest.approx(20) and found.over_seeds[0, 1] == pytest.approx(127.06, abs=0.01)
+    assert found.over_episodes[0, 1] < 2 and found.over_videos[0, 1] < 20 and not found.apart.any()
+    assert differences([replace(better, predictions=tuple(files[1:2])), untrained]).apart[0, 1]
+
+
+def test_methods_share_a_group_if_and_only_if_they_are_not_told_apart():
+    def apart(methods, *pairs):
+        matrix = np.zeros((methods, methods), dtype=bool)
+        for one, other in pairs:
+            matrix[one, other] = matrix[other, one] = True
+        return matrix
+
+    assert groups(apart(4, (0, 2), (0, 3), (1, 3))) == [[0, 1], [1, 2], [2, 3]]
+    assert groups(apart(3, (0, 1))) == [[0, 2], [1, 2]]  # no row of neighbours
+    assert groups(apart(3)) == [[0, 1, 2]] and groups(apart(2, (0, 1))) == []
+    rng = np.random.default_rng(0)
+    random = np.triu(rng.random((25, 25)) < 0.8, 1)
+    random |= random.T
+    together = np.eye(25, dtype=bool)
+    for group in groups(random):
+        together[np.ix_(group, group)] = True
+    assert (together == ~random).all()
+
+
+def test_mean_ranks_and_their_critical_difference():
+    """Ranks by hand; the quantile of Nemenyi's test for three methods is 2.343 (Demšar 2006, Table 5)."""
+    ranks, critical = mean_ranks(np.array([[90.0, 80, 70], [60, 70, 50], [80, 80, 10]]))
+    assert ranks.tolist() == [[1, 2, 3], [2, 1, 3], [1.5, 1.5, 3]]
+    assert critical == pytest.approx(2.343 * (3 * 4 / (6 * 3)) ** 0.5, abs=1e-3)
+
+
 def test_classes_and_what_they_are_taken_for(tmp_path):
     """Two episodes over the classes a, b and c: one query each, with a known confusion."""
     rows = [(0, 0, "a", "a1", 0), (0, 1, "b", "b1", 0), (1, 0, "b", "b2", 0), (1, 1, "c", "c1", 0)]
@@ -161,6 +216,19 @@ def test_published_figures_have_sources_and_none_is_doubled_within_one():
     read = table[~table["quoted"]].groupby(at).head(1)[at].assign(read=True)
     first = table.drop_duplicates(at).merge(read, how="left")
     assert not (first["quoted"] & first["read"].eq(True)).any()  # what was read itself comes first
+
+
+def test_every_number_of_the_reference_is_published(repository):
+    folder = repository.parent / "shared" / "reference"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/reference")
+    reference = pd.concat([pd.read_csv(folder / f"{name}.csv") for name in ("published", "published_more")])
+    reference["method"] = reference["method"].replace("D2ST-Adapter", "D²ST-Adapter")
+    assert set(reference.itertuples(index=False, name=None)) == set(
+        published_results()[list(reference)].itertuples(index=False, name=None)
+    )
+    names = {"D²ST-Adapter", "TS-FSAR", "EMP-Net", "CLIP-SPM", "Task-Adapter++", "CLIP-FSAR + LoRA", "AIM"}
+    assert names <= set(reference["method"])
 
 
 def test_what_is_quoted_second_hand_is_marked_wherever_it_is_shown(tmp_path):

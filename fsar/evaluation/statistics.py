@@ -33,8 +33,22 @@ def interval_over_videos(asked: NDArray[np.int64], right: NDArray[np.int64]) -> 
     """
     if len(asked) < 2:
         return float("nan")
+    low, high = np.quantile(accuracies_over_videos(asked, right), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(high - low) / 2
+
+
+def accuracies_over_videos(
+    asked: NDArray[np.int64], right: NDArray[np.int64] | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the accuracies in percent that draws of the query videos give; videos as in `interval_over_videos`.
+
+    Args:
+        asked: (V,) how often each video was a query.
+        right: (V,) or (V, K) how often it was right, by each of K methods, which meet the same draws.
+
+    Returns:
+        (draws,) or (draws, K).
+    """
     rng = np.random.default_rng(0)  # the same predictions give the same interval
     times = rng.multinomial(len(asked), np.full(len(asked), 1 / len(asked)), size=DRAWS)  # (draws, V)
-    accuracies = 100 * (times @ right) / (times @ asked)
-    low, high = np.quantile(accuracies, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(high - low) / 2
+    return 100 * ((times @ right).T / (times @ asked)).T

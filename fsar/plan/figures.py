@@ -3,6 +3,7 @@
 A figure is one file in fsar/results/figures/ and one function here, which yields a record for each one to draw.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,10 @@ from fsar.plan.setting import Setting
 
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
 INTERVAL = "Error bars: 95 % intervals over the test episodes."
+RANKED = (
+    5  # methods, or backbones of one, that a ranking is worth a figure for; fewer are ranked by a glance at `accuracy`
+)
+OVER_BENCHMARKS = 3  # that a mean rank is of, or more
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class PlannedFigure:
 
 def planned_figures(plan: Plan) -> dict[str, PlannedFigure]:
     """Return the figures of a run by name."""
-    kinds = (_published, _accuracy, _sweeps, _ablation, _closer_looks, _curves, _cost)
+    kinds = (_published, _accuracy, _rankings, _mean_ranks, _sweeps, _ablation, _closer_looks, _curves, _cost)
     return {figure.name: figure for kind in kinds for figure in kind(plan)}
 
 
@@ -75,6 +80,38 @@ def _published(plan: Plan) -> Iterator[PlannedFigure]:
 
 def _accuracy(plan: Plan) -> Iterator[PlannedFigure]:
     yield _of_settings("accuracy", "accuracy", f"Accuracy over shots. {INTERVAL}", _main(plan))
+
+
+def _rankings(plan: Plan) -> Iterator[PlannedFigure]:
+    """Yield a ranking for each benchmark and shot, of all backbones: they meet the same episodes."""
+    published = from_working_directory(PACKAGE / "results" / "published.csv")
+    for benchmark, shot in dict.fromkeys((setting.benchmark, setting.shot) for setting in _main(plan)):
+        settings = [s for s in _main(plan) if (s.benchmark, s.shot) == (benchmark, shot)]
+        if len(settings) >= RANKED:
+            caption = (
+                f"Methods on {benchmark}, {shot}-shot, by accuracy. {INTERVAL} Hollow: published. Right: differences "
+                "from the best, taken episode by episode and video by video; 95 % for all pairs of methods together. "
+                "Methods on a common bar are not told apart."
+            )
+            if any(len(setting.predictions) > 1 for setting in settings):
+                caption += " Methods that are told apart differ over the trainings too (95 % for each pair)."
+            figure = _of_settings(f"ranking-{benchmark}-{shot}shot", "ranking", caption, settings)
+            yield replace(figure, inputs=[*figure.inputs, published])
+
+
+def _mean_ranks(plan: Plan) -> Iterator[PlannedFigure]:
+    """Yield mean ranks over benchmarks for each shot, of what is tested on all of them."""
+    benchmarks = {setting.benchmark for setting in _plain(plan)}
+    for shot in dict.fromkeys(setting.shot for setting in _main(plan)):
+        own = [setting for setting in _main(plan) if setting.shot == shot]
+        places = Counter((setting.backbone, setting.method) for setting in own)
+        settings = [s for s in own if places[s.backbone, s.method] == len(benchmarks)]
+        if len(benchmarks) >= OVER_BENCHMARKS and len(settings) >= RANKED * len(benchmarks):
+            caption = (
+                f"Mean ranks over {len(benchmarks)} benchmarks, {shot}-shot. Methods on a common bar differ by less "
+                "than the critical difference of Nemenyi's test (95 %, all pairs together)."
+            )
+            yield _of_settings(f"mean-ranks-{shot}shot", "mean_ranks", caption, settings)
 
 
 def _sweeps(plan: Plan) -> Iterator[PlannedFigure]:

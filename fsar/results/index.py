@@ -21,7 +21,7 @@ from fsar.results.run import what_was_run
 
 SECTIONS = ("Figures", "Videos", "What was run", "Files")
 # Kinds of figures in their order, the others between these two: first what most is asked for, last the context.
-FIRST, LAST = ("accuracy", "episode"), ("published_bars", "curves", "cost")
+FIRST, LAST = ("accuracy", "ranking", "episode"), ("published_bars", "curves", "cost")
 STYLE = (
     headline.STYLE
     + """nav{display:flex;flex-wrap:wrap;gap:0 1.2em}li{overflow-wrap:anywhere}summary{margin:.5em 0;cursor:pointer}
