@@ -1,5 +1,6 @@
 # What the terminal says of a run: how long it takes, what came out and where, and what is missing when it fails.
 
+from fsar.plan.costs import costs_of_tests
 from fsar.plan.time_left import PlannedJob, Teller, TimeLeft
 from fsar.results.partial_table import write_partial_table
 
@@ -14,6 +15,8 @@ def planned_job(job):
 onstart:
     if workflow.is_main_process:
         jobs = {job.jobid: planned_job(job) for job in workflow.dag.needrun_jobs()}
+        for told in costs_of_tests(PLAN):
+            logger.info(told)
         teller = Teller(TimeLeft(jobs, workflow.global_resources["_cores"].value), logger)
         teller.tell("of this run")
         logger.addHandler(teller)

@@ -259,8 +259,8 @@ def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -
     ):
         if queries != 1:
             yield (
-                f"method {method!r} gives the text of class i to query i, as its public code does, so it needs one query "
-                f"of each class: benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
+                f"method {method!r} gives the text of class i to query i, as its public code does, so it needs one "
+                f"query of each class: benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
             )
 
 

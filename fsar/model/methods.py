@@ -473,9 +473,9 @@ METHODS = {
         deviations="the episode's token is the mean text of its classes; each query is asked alone",
         code_selection=f"{ON_TEST} (run/main_run.py:231)",
     ),
-    "clip-spm-published": Method(
+    "clip-spm-together": Method(
         "CLIP-SPM (queries together)",
-        f"{CLIP_SPM_PAPER}, tested as its public code does: queries see one another",
+        CLIP_SPM_PAPER,
         "",
         "clip-spm",
         inductive=False,

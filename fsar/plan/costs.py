@@ -1,0 +1,22 @@
+"""What tests cost whose features depend on the episode, told before a run begins."""
+
+from collections.abc import Iterator
+
+from fsar.model.methods import METHODS, MODELS
+from fsar.plan.plan import Plan
+
+
+def costs_of_tests(plan: Plan) -> Iterator[str]:
+    """Say for each such method what is encoded for its tests, in videos, and how the work is divided."""
+    config = plan.config
+    for benchmark, backbone, model, training in plan.models():
+        if not MODELS[model].across_videos:
+            continue
+        drawn = config.settings(benchmark, "episodes")
+        for test in plan.tests(benchmark, backbone, model, training):
+            shown = test["way"] * (test["shot"] + drawn.queries)
+            yield (
+                f"{METHODS[test['method']].title} on {benchmark}, {backbone}, {training}, {test['way']}-way "
+                f"{test['shot']}-shot: what a video is depends on its episode, so {drawn.test * shown:,} videos go through "
+                f"the adapted blocks ({drawn.test:,} episodes of {shown}), in {config.run.test_jobs} jobs (run.test_jobs)"
+            )
