@@ -15,8 +15,9 @@ def costs_of_tests(plan: Plan) -> Iterator[str]:
         drawn = config.settings(benchmark, "episodes")
         for test in plan.tests(benchmark, backbone, model, training):
             shown = test["way"] * (test["shot"] + drawn.queries)
+            row = f"{METHODS[test['method']].title} on {benchmark}, {backbone}, {training}"
             yield (
-                f"{METHODS[test['method']].title} on {benchmark}, {backbone}, {training}, {test['way']}-way "
-                f"{test['shot']}-shot: what a video is depends on its episode, so {drawn.test * shown:,} videos go through "
-                f"the adapted blocks ({drawn.test:,} episodes of {shown}), in {config.run.test_jobs} jobs (run.test_jobs)"
+                f"{row}, {test['way']}-way {test['shot']}-shot: features depend on the episode, so "
+                f"{drawn.test * shown:,} videos go through the adapted blocks ({drawn.test:,} episodes of {shown}), in "
+                f"{config.run.test_jobs} jobs (run.test_jobs)"
             )
