@@ -33,11 +33,14 @@ class Adapters(nn.Module):
         texts: S, how many texts of a class the text encoder is given together; 0 where it is left as it is.
         whole_from: of adapters across videos, the number of the first block in which videos look at one another; what
             comes before it is computed once per video.
+        group: of adapters across videos, how many videos in a row look at one another, where a call has those of
+            several episodes; None, all of the call.
     """
 
     across_videos: ClassVar[bool] = False
     texts: int = 0
     whole_from: int = 0
+    group: int | None = None
 
     def __init__(self, backbone: "Backbone", frames: int, settings: Any):
         super().__init__()
