@@ -12,7 +12,6 @@ from fsar.config import TextConfig
 from fsar.config.adapters import TaskConfig
 from fsar.config.heads import TaskAdapterConfig
 from fsar.errors import UserError
-from fsar.model.adapters.across_videos import frames_together, tokens_alone
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.adapters.task import TaskAdapters
 from fsar.model.backbone import Backbone
@@ -92,12 +91,15 @@ def test_gradients_reach_every_adapter(kind):
 @torch.inference_mode()
 def test_two_stages_are_as_one_call_for_each_episode(kind):
     backbone = adapted(kind)
+    transformer, adapters = backbone.transformer, backbone.adapters
+    alone = transformer.through(transformer.embed(backbone.normalise(videos(5))), 0, adapters.whole_from)
     episodes = torch.tensor([[0, 3, 1], [2, 0, 4]])
-    once = tokens_alone(backbone, videos(5))
-    assert once.shape == (5, FRAMES, 5, 16)
-    for tokens, own in zip(frames_together(backbone, once[episodes]), videos(5)[episodes], strict=True):
-        torch.testing.assert_close(tokens, backbone.give(own, Needs())["frames"], rtol=1e-4, atol=1e-5)
-    assert backbone.adapters.group is None
+    adapters.group = 3
+    tokens = adapters.by_frame(alone)[episodes]  # (B, V, T, L, W)
+    frames = transformer.frames(transformer.through(tokens.flatten(0, 2), adapters.whole_from))
+    adapters.group = None
+    for found, own in zip(frames.unflatten(0, (2, 3, FRAMES)), videos(5)[episodes], strict=True):
+        torch.testing.assert_close(found, backbone.give(own, Needs())["frames"], rtol=1e-4, atol=1e-5)
 
 
 @torch.inference_mode()

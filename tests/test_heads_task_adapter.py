@@ -62,6 +62,7 @@ def test_whether_a_class_depends_on_the_others():
         head = make(orientation=orientation)
         first, second = scores(head, support, queries, text), scores(head, other_support, queries, other_text)
         assert head.classes_apart is torch.allclose(first[..., :-1], second[..., :-1])
+        assert head.queries_together is (orientation == "published")
 
 
 @torch.inference_mode()

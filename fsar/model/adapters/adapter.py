@@ -33,8 +33,8 @@ class Adapters(nn.Module):
         texts: S, how many texts of a class the text encoder is given together; 0 where it is left as it is.
         whole_from: of adapters across videos, the number of the first block in which videos look at one another; what
             comes before it is computed once per video.
-        group: of adapters across videos, how many videos in a row look at one another, where a call has those of
-            several episodes; None, all of the call.
+        group: of adapters across videos, how many videos of a call look at one another, those of one episode after
+            those of another; None where it is all of them.
     """
 
     across_videos: ClassVar[bool] = False

@@ -35,6 +35,7 @@ class TaskAdapter(Head):
         if inputs.frames < 2:
             raise UserError("Task-Adapter++ compares neighbouring frames: set sampling.frames to at least two")
         self.classes_apart = settings.orientation == "matched"
+        self.queries_together = settings.orientation == "published"
         self.norm = nn.LayerNorm(inputs.width) if settings.aligned_norm else nn.Identity()
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
