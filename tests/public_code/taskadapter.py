@@ -119,12 +119,11 @@ def outputs(model: FewShotModel, support: Tensor, queries: Tensor) -> dict[str, 
     head = model.head
     assert isinstance(head, TaskAdapter)
     text = model.training_text.unsqueeze(0)  # (1, N, S, D)
-    videos = {name: model.encode(part)["frames"].unsqueeze(0) for name, part in
-              {"support": support, "queries": queries}.items()}  # fmt: skip
-    classes = videos["support"].unflatten(1, (text.shape[1], -1)).mean(dim=2)
-    scores = head.episode_stage({"frames": classes.unsqueeze(2)}, {"frames": videos["queries"]}, text)
+    frames = [model.backbone.give(part, head.needs)["frames"].unsqueeze(0) for part in (support, queries)]
+    classes, asked = frames[0].unflatten(1, (text.shape[1], -1)).mean(dim=2), frames[1]
+    scores = head.episode_stage({"frames": classes.unsqueeze(2)}, {"frames": asked}, text)
     return {
-        "out_semantic": head.semantic(videos["queries"], text)[0].T,
-        "out_visual": head.visual(classes, videos["queries"])[0],
+        "out_semantic": head.semantic(asked, text)[0].T,
+        "out_visual": head.visual(classes, asked)[0],
         "out_scores": scores["few_shot"][0] / head.settings.logit_scale,
     }
