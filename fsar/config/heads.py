@@ -159,6 +159,26 @@ class MoloConfig(RelationConfig):
     )
 
 
+class TaskAdapterConfig(Section):
+    """Task-Adapter++; defaults as published, but for the orientation."""
+
+    logit_scale: float = key(
+        "What the product of both similarities is multiplied by, to be a logit.", HEAD, default=64.0, gt=0
+    )
+    aligned_norm: bool = key(
+        "LayerNorm of what the frames of queries find in the next ones, as published for SSv2-Full.",
+        HEAD,
+        default=False,
+    )
+    orientation: Literal["matched", "published"] = key(
+        "A query's similarity with a class's videos is multiplied by that with the same class's texts; or, as in the "
+        "public code, by that of another pair, so that the true class chooses the text: only for as many queries as "
+        "classes, one of each in their order.",
+        HEAD,
+        default="matched",
+    )
+
+
 class HeadsConfig(Section):
     """The heads other than CLIP-FSAR's, by the names of their files."""
 
@@ -168,3 +188,4 @@ class HeadsConfig(Section):
     hyrsmpp: HyrsmppConfig = section("HyRSM++.", default=HyrsmppConfig())
     molo: MoloConfig = section("MoLo.", default=MoloConfig())
     team: TeamConfig = section("TEAM.", default=TeamConfig())
+    task_adapter: TaskAdapterConfig = section("Task-Adapter++.", default=TaskAdapterConfig())

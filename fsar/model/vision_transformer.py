@@ -77,7 +77,8 @@ class VisionTransformer:
         if self.of_open_clip:
             batch_first = self.visual.transformer.batch_first and self.visual.attn_pool is None
             return list(self.visual.transformer.resblocks) if batch_first else []
-        return list(self.trunk.blocks) if isinstance(self.trunk, TimmTransformer) else []
+        plain = isinstance(self.trunk, TimmTransformer) and self.trunk.num_prefix_tokens == 1  # no registers
+        return list(self.trunk.blocks) if plain else []
 
     @property
     def sizes(self) -> TransformerSizes:
@@ -104,7 +105,7 @@ class VisionTransformer:
             return tokens
         trunk = self.trunk
         tokens = trunk.norm_pre(trunk.patch_drop(trunk._pos_embed(trunk.patch_embed(pictures))))
-        return tokens[:, max(trunk.num_prefix_tokens - 1, 0) :]  # registers are no patches
+        return tokens
 
     def through(self, tokens: Tensor, start: int = 0, end: int | None = None) -> Tensor:
         """Take tokens, (B, L, W), through the blocks from `start` to before `end`, as the encoder does."""
