@@ -1,4 +1,4 @@
-"""TS-FSAR: yaozhang0417/TS-FSAR. The files hold a whole small CLIP with the names of transformers, or the initialisation."""
+"""TS-FSAR: yaozhang0417/TS-FSAR. A file holds a whole small CLIP with the names of transformers, or initialisations."""
 
 import re
 
