@@ -4,12 +4,16 @@ Matrices are reduced to their principal components, vectors by interpolation. Ev
 a training starts from the same weights wherever it runs.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.model.heads.side_network import Attention, SideBlock
-from fsar.model.vision_transformer import Block
+
+if TYPE_CHECKING:
+    from fsar.model.vision_transformer import Block
 
 
 def principal_scores(matrix: Tensor, components: int) -> Tensor:
@@ -18,7 +22,8 @@ def principal_scores(matrix: Tensor, components: int) -> Tensor:
     Axes are of the rows minus their mean. The largest entry of an axis is positive: without that an axis could as well
     point the other way.
     """
-    centred = matrix.cpu().double() - matrix.cpu().double().mean(dim=0)
+    numbers = matrix.cpu().double()
+    centred = numbers - numbers.mean(dim=0)
     axes = torch.linalg.svd(centred, full_matrices=False).Vh[:components]  # (components, m)
     largest = axes.gather(1, axes.abs().argmax(dim=1, keepdim=True))
     return centred @ (axes * largest.sign()).T
@@ -57,7 +62,7 @@ def fill_norm(norm: nn.LayerNorm, larger: nn.Module) -> None:
             parameter.copy_(resized(given[name], len(parameter)))
 
 
-def fill_attention(attention: Attention, block: Block) -> None:
+def fill_attention(attention: Attention, block: "Block") -> None:
     """Make attention of that of a transformer's block."""
     holder, name = block.projections
     weights = getattr(holder, name).chunk(3)
@@ -69,7 +74,7 @@ def fill_attention(attention: Attention, block: Block) -> None:
     fill_linear(attention.output, block.output.weight, block.output.bias)
 
 
-def fill_block(side: SideBlock, block: Block) -> None:
+def fill_block(side: SideBlock, block: "Block") -> None:
     """Make a block of a transformer's."""
     fill_attention(side.attention, block)
     fill_norm(side.norm_1, block.norm_1)
