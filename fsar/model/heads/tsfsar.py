@@ -124,19 +124,27 @@ class Tsfsar(Head):
         return (similarities * pairs).sum(dim=(-1, -2))
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
-        """Return the logarithms of powers of three probabilities, each up to a number of the query's own: (B, Q, N).
+        """Return the three scores of `powers`."""
+        return self.powers(self.few_shot_scores(support, queries), queries, support["described"].shape[2])
+
+    def powers(self, few_shot: Tensor, cosines: Tensors, shot: int) -> Tensors:
+        """Return the logarithms of powers of three probabilities, each up to a number of the query's own.
 
         The public code multiplies softmax(few-shot)^a, softmax(CLIP's text logits)^b and softmax(the side network's)^c.
         A softmax is its logits' exponential divided by one number for all classes, so that the sum of a, b and c times
-        the logits decides the same, and has the product as its own softmax.
+        the logits decides the same, and has the product, made to add up to 1, as its own softmax.
+
+        Args:
+            few_shot: (B, Q, N) of `few_shot_scores`.
+            cosines: (B, Q, N) each, of `class_stage`.
+            shot: K.
         """
-        shot = support["described"].shape[2]
         settings = self.settings
         scale = at(settings.text_scale, shot)
         return {
-            "few_shot": at(settings.few_shot_power, shot) * self.few_shot_scores(support, queries),
-            "text_clip": at(settings.text_clip_power, shot) * scale * queries["text_clip"],
-            "text_side": at(settings.text_side_power, shot) * scale * queries["text_side"],
+            "few_shot": at(settings.few_shot_power, shot) * few_shot,
+            "text_clip": at(settings.text_clip_power, shot) * scale * cosines["text_clip"],
+            "text_side": at(settings.text_side_power, shot) * scale * cosines["text_side"],
         }
 
     def score_weights(self) -> dict[str, float]:
@@ -147,11 +155,11 @@ class Tsfsar(Head):
         """Return the logits and all losses; all but the few-shot one are of all videos and training classes."""
         cosines = self.class_stage(episode.stored, episode.text)  # (V, C) each
         support, queries = self.arranged(episode, *episode.split(self.video_stage(episode.stored)))
-        few_shot = self.few_shot_scores(support, queries)[0]
-        queries |= {n: each[episode.supports :, episode.classes].unsqueeze(0) for n, each in cosines.items()}
-        logits = self.decide(self.episode_stage(support, queries, episode.text[episode.classes].unsqueeze(0)))[0]
+        few_shot = self.few_shot_scores(support, queries)  # (1, Q, N)
+        asked = {name: each[episode.supports :, episode.classes].unsqueeze(0) for name, each in cosines.items()}
+        logits = self.decide(self.powers(few_shot, asked, episode.shot))[0]
         scale, classes = at(self.settings.text_scale, episode.shot), episode.video_classes
-        losses = {"few_shot": self.query_loss(few_shot, episode.labels)}
+        losses = {"few_shot": self.query_loss(few_shot[0], episode.labels)}
         if self.for_training:
             described = episode.stored["described"].mean(dim=1)  # (V, R)
             by_class = self.for_training["classifier"](self.for_training["dropout"](described))  # (V, C)
