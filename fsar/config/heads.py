@@ -8,6 +8,8 @@ from fsar.config.declare import HEAD, Section, key, section
 
 TRAINING = ("train_model",)
 
+# A value for one support video of a class, and one for several.
+OneAndSeveral = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
 # Frames in a tuple. The number of tuples grows fast: 8 frames have 28 pairs, 56 triples, 70 of four.
 Cardinality = Annotated[int, Field(ge=1, le=4)]
 
@@ -179,6 +181,84 @@ class TaskAdapterConfig(Section):
     )
 
 
+class TsfsarConfig(Section):
+    """TS-FSAR; defaults as published for Kinetics."""
+
+    side_width: int = key(
+        "d, width of the side network; at most that of the backbone's transformer.", HEAD, default=256, ge=2
+    )
+    head_width: int = key(
+        "Width of an attention head of the side network; must divide its width.", HEAD, default=64, ge=1
+    )
+    temporal_layers: list[Annotated[int, Field(ge=0)]] = key(
+        "Blocks of the side network, from 0, whose attention is over the frames at each place of a token.",
+        HEAD,
+        default=[6, 8, 10],
+    )
+    gate_temperature: float = key(
+        "What the gates of the side network are divided by before their sigmoid.", HEAD, default=0.1, gt=0
+    )
+    adapter_heads: int = key(
+        "Attention heads over the frames of CLIP's features; must divide their width.", HEAD, default=8, ge=1
+    )
+    adapter_ratio: float = key(
+        "ρ: of CLIP's features 2 − ρ is kept, and ρ added of what attention over the frames finds.",
+        HEAD,
+        default=0.4,
+        ge=0,
+        le=2,
+    )
+    alpha: float = key(
+        "α, exponent of the squared distances between channels; 0.5 would be the distances.", HEAD, default=0.4, gt=0
+    )
+    text_scale: OneAndSeveral = key(
+        "τ, what cosines with texts are multiplied by; for one support video of a class, and several.",
+        HEAD,
+        default=[50.0, 50.0],
+    )
+    few_shot_power: OneAndSeveral = key(
+        "a, power of the probabilities by the support videos, in the decision; for one of a class, and several.",
+        HEAD,
+        default=[0.15, 0.15],
+    )
+    text_clip_power: OneAndSeveral = key(
+        "b, power of the probabilities by texts and CLIP's features; for one support video of a class, and several.",
+        HEAD,
+        default=[0.8, 0.8],
+    )
+    text_side_power: OneAndSeveral = key(
+        "c, power of the probabilities by texts and the side network; for one support video of a class, and several.",
+        HEAD,
+        default=[0.05, 0.05],
+    )
+    dropout: float = key("Dropout before the classification.", TRAINING, unit="probability", default=0.7, ge=0, lt=1)
+    classification_weight: float = key(
+        "Weight of the classification of videos into the training classes.", TRAINING, default=0.5, ge=0
+    )
+    text_side_weight: OneAndSeveral = key(
+        "Weight of the comparison of the side network with the texts of all training classes; for one support video of "
+        "a class, and several.",
+        TRAINING,
+        default=[1.0, 1.0],
+    )
+    distillation_weight: OneAndSeveral = key(
+        "Weight of the comparison of CLIP's features with the texts of all training classes, and of the distillation "
+        "from that into the classification; for one support video of a class, and several.",
+        TRAINING,
+        default=[6.0, 6.0],
+    )
+    distillation_temperature: float = key("Temperature of the distillation.", TRAINING, default=10.0, gt=0)
+    generator_learning_rate_factor: float = key(
+        "Multiplies the learning rate of what makes a query's weights of pairs of frames.", TRAINING, default=0.5, gt=0
+    )
+    adapter_learning_rate_factor: float = key(
+        "Multiplies the learning rate of the attention over the frames of CLIP's features.",
+        TRAINING,
+        default=0.5,
+        gt=0,
+    )
+
+
 class HeadsConfig(Section):
     """The heads other than CLIP-FSAR's, by the names of their files."""
 
@@ -189,3 +269,4 @@ class HeadsConfig(Section):
     molo: MoloConfig = section("MoLo.", default=MoloConfig())
     team: TeamConfig = section("TEAM.", default=TeamConfig())
     task_adapter: TaskAdapterConfig = section("Task-Adapter++.", default=TaskAdapterConfig())
+    tsfsar: TsfsarConfig = section("TS-FSAR.", default=TsfsarConfig())

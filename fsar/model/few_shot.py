@@ -104,7 +104,7 @@ class FewShotModel(nn.Module):
             stored = self.head.store(features)
             episode = TrainingEpisode(way, shot, stored, classes, text, pixels)
             logits, losses = self.head.losses(episode)
-            weights = {**self.head.loss_weights(), **loss_weights}
+            weights = {**self.head.loss_weights_at(shot), **loss_weights}
             total = torch.stack([weights[name] * losses[name] for name in self.head.loss_names]).sum()
         accuracy = (logits.detach().argmax(dim=1) == episode.labels).float().mean()
         return Outcome(total, losses, accuracy)

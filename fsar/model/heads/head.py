@@ -254,6 +254,10 @@ class Head(nn.Module):
         """Return the weight of each loss in the total, by its name."""
         return {"few_shot": 1.0}
 
+    def loss_weights_at(self, shot: int) -> Mapping[str, float]:
+        """Return the weights of the losses in episodes of K shots; the same at each, unless a head says otherwise."""
+        return self.loss_weights()
+
     def learning_rate_factors(self) -> Sequence[tuple[nn.Module, float]]:
         """Return parts of the head with a learning rate of their own, as a factor of the head's."""
         return ()
