@@ -10,7 +10,7 @@ from fsar.model.heads.head import Inputs, build_head
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 
 HEADS = FOLDER.parent / "model" / "heads"
-SHARED = {"__init__", "head", "load", "positions", "tuples"}  # files that are no heads
+SHARED = {"__init__", "head", "load", "positions", "reasoning", "tuples"}  # files that are no heads
 
 
 @pytest.mark.parametrize("model", MODELS)
