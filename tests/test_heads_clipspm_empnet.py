@@ -18,6 +18,7 @@ from fsar.model.few_shot import FewShotModel
 from fsar.model.heads import empnet
 from fsar.model.heads.empnet import GRAINS
 from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.model.matching.otam import both_directions
 from fsar.model.methods import Components
 from fsar.model.similarity import frame_distances
 
@@ -195,7 +196,14 @@ def test_when_empnet_averages_shots():
     with torch.no_grad():
         episode = training_episode(before, shot=2)
         logits = [head.few_shot(*head.staged(episode)) for head in (before, after, auto)]
+        shots, asked = episode.split(episode.stored)
+        token = episode.text[episode.classes].mean(dim=1, keepdim=True)  # (N, 1, D)
+        means, layer = shots["tokens"].unflatten(0, (WAY, 2)).mean(dim=1), before.fusion["tokens"]
+        prototypes = layer.between(means + token, torch.cat([means, token], dim=1))
+        queries = layer(asked["tokens"], outputs=FRAMES)
     assert torch.equal(logits[0], logits[2]) and (logits[0] - logits[1]).abs().max() > 1e-3
+    expected = -both_directions(frame_distances(queries, prototypes), smoothing=0.5)
+    torch.testing.assert_close(logits[0][0, ..., GRAINS.index("tokens")], expected)
 
 
 def test_empnet_decides_by_the_mean_of_six_probabilities():

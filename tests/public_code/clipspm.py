@@ -50,8 +50,7 @@ def run(golden: Golden, stem: str) -> Computed:
     )
     head = Clipspm(Inputs(width, golden.number("frames"), len(text)), config)
     head.loss_over_queries = "sum"
-    unused = golden.meta["params_without_gradient"]  # a scale, which nothing looks at
-    load(without_dropout(head), golden, our_name, skip=unused)
+    load(without_dropout(head), golden, our_name, skip=["scale"])  # which nothing looks at
     episode = TrainingEpisode(
         golden.number("way"), golden.number("shot"), head.store({"frames": videos}), golden.training_classes(), text
     )

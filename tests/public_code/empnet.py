@@ -52,6 +52,16 @@ def tokens(golden: Golden) -> Tensor:
     return torch.cat(parts)
 
 
+def texts_compared(golden: Golden, text: Tensor) -> Tensor:
+    """Return the texts that videos are compared with: it looks for the classes among five support videos alone.
+
+    A class that is not among them has the text of the first training class. Where all are, these are the episode's.
+    """
+    labels, numbers = (golden.tensors[f"in_{kind}support_labels"][:5] for kind in ("", "real_"))
+    classes = golden.tensors["in_support_labels"].unique()
+    return text[[int(numbers[labels == label][0]) if label in labels else 0 for label in classes]]
+
+
 def run(golden: Golden, stem: str) -> Computed:
     split_qkv(golden)
     videos = tokens(golden)
@@ -69,6 +79,8 @@ def run(golden: Golden, stem: str) -> Computed:
     templates = golden.tensors["in_templates"].requires_grad_("grad_in_templates" in golden.tensors)  # (S, C, D)
     # The one that the file was computed with is the only one that can be drawn.
     text = templates[golden.number("template")].unsqueeze(1)
+    compared, class_stage = texts_compared(golden, text), head.class_stage
+    head.class_stage = lambda stored, _: class_stage(stored, compared)
     episode = TrainingEpisode(
         golden.number("way"),
         golden.number("shot"),
