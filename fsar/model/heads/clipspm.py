@@ -32,7 +32,7 @@ def gate(width: int, hidden: float, slope: float) -> nn.Sequential:
 
 
 class Motion(nn.Module):
-    """What moves in a video, and how much the losses ask that it stays when the video sees it.
+    """What moves in a video, and the factor of the loss that asks it to stay when the video sees it.
 
     Args:
         width: D.
@@ -41,7 +41,7 @@ class Motion(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.convolutions = nn.Sequential(*(nn.Conv1d(width, width, 3, padding=1) for _ in range(2)))
-        # The public code learns it with everything else, and nothing but the loss itself holds it up.
+        # Learnt with everything else, as in the public code: a smaller factor is a smaller loss, so training lowers it.
         self.factor = nn.Parameter(torch.ones(()))
 
     def forward(self, frames: Tensor) -> Tensor:
