@@ -10,16 +10,9 @@ from fsar.model.heads.head import Inputs, build_head
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 
 HEADS = FOLDER.parent / "model" / "heads"
-SHARED = {
-    "__init__",
-    "head",
-    "load",
-    "positions",
-    "tuples",
-    "side_network",
-    "distance_correlation",
-    "principal",
-}  # no heads
+# Files that are no heads.
+SHARED = {"__init__", "head", "load", "positions", "reasoning", "tuples"}
+SHARED |= {"side_network", "distance_correlation", "principal"}
 
 
 @pytest.mark.parametrize("model", MODELS)

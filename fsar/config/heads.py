@@ -259,6 +259,91 @@ class TsfsarConfig(Section):
     )
 
 
+class ClipspmConfig(Section):
+    """CLIP-SPM; defaults as published for HMDB51 and SSv2-Small."""
+
+    episode_token: Literal["classes", "labels"] = key(
+        "What a training episode's token is the mean of: the texts of its classes, or, as in the public code, those of "
+        "all its videos, by the labels of the queries too. With as many queries of each class both are the same. Tests "
+        "look at the classes alone: the labels of other queries would tell what is asked.",
+        TRAINING,
+        default="classes",
+    )
+    text_strength: float = key("α, what a token adds to the frames of a video is multiplied by.", HEAD, default=0.2)
+    slope: float = key("ν, slope of the gates' leaky ReLU below 0.", HEAD, default=0.0025, ge=0)
+    text_gate: float = key("Hidden width of the gate of tokens, as a multiple of D.", HEAD, default=1.5, gt=0)
+    frame_gate: float = key("Hidden width of the gate of frames, as a multiple of D.", HEAD, default=0.5, gt=0)
+    heads: int = key("Attention heads.", HEAD, default=8, ge=1)
+    head_width: int = key("Width of each attention head.", HEAD, default=256, ge=1)
+    feed_forward: int = key("Hidden width of the feed-forward parts.", HEAD, default=2048, ge=1)
+    attention_dropout: float = key("Dropout after attention.", TRAINING, unit="probability", default=0.2, ge=0, lt=1)
+    feed_forward_dropout: float = key(
+        "Dropout in the feed-forward parts.", TRAINING, unit="probability", default=0.05, ge=0, lt=1
+    )
+    smoothing: float = key("λ of the softmin in OTAM.", HEAD, default=0.5, gt=0)
+    local_weight: float = key(
+        "Weight of the distances before the videos of an episode see one another.", HEAD, default=0.5, ge=0
+    )
+    motion_weight: float = key(
+        "Weight of the motion loss of an episode: sixteen times the published one, since the public code divides only "
+        "the other loss by the sixteen episodes of a step.",
+        TRAINING,
+        default=0.016,
+        ge=0,
+    )
+
+
+class EmpnetConfig(Section):
+    """EMP-Net; defaults as published."""
+
+    levels: list[Annotated[int, Field(ge=0)]] = key(
+        "Blocks of the backbone whose tokens are looked at, in rising order; 0 is before the first.",
+        HEAD,
+        default=[4, 8, 12],
+        min_length=1,
+    )
+    heads: int = key("Attention heads, each of width D / 8.", HEAD, default=4, ge=1)
+    attention_dropout: float = key("Dropout after attention.", TRAINING, unit="probability", default=0.2, ge=0, lt=1)
+    feed_forward_dropout: float = key(
+        "Dropout in the feed-forward parts.", TRAINING, unit="probability", default=0.05, ge=0, lt=1
+    )
+    top_patches: int = key(
+        "So many patches that are most like a class's text tell how like it a video is; all of a smaller grid.",
+        HEAD,
+        unit="patches",
+        default=49,
+        ge=1,
+    )
+    top_frames: int = key("The same of frames.", HEAD, unit="frames", default=2, ge=1)
+    merge_before: bool | Literal["auto"] = key(
+        "Several support videos of a class are averaged before the text is fused into them, or after it; auto: before, "
+        "as in every published setting with several.",
+        HEAD,
+        default="auto",
+    )
+    smoothing: float = key("λ of the softmin in OTAM.", HEAD, default=0.5, gt=0)
+    cross_entropy: Literal["logits", "probabilities"] = key(
+        "Of what a cross-entropy is: of logits, or, as in the public code, of probabilities, to which it applies a "
+        "second softmax, so that with five classes it cannot fall below 0.905.",
+        TRAINING,
+        default="logits",
+    )
+    text_loss_weight: float = key("Weight of the loss of class names.", TRAINING, default=1.0, ge=0)
+    text_score_weight: float = key(
+        "Weight of the probabilities by class names against those by support videos, in the decision.",
+        HEAD,
+        default=1.0,
+        ge=0,
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _rising(cls, levels: list[int]) -> list[int]:
+        if levels != sorted(set(levels)):
+            raise ValueError("must rise")
+        return levels
+
+
 class HeadsConfig(Section):
     """The heads other than CLIP-FSAR's, by the names of their files."""
 
@@ -270,3 +355,5 @@ class HeadsConfig(Section):
     team: TeamConfig = section("TEAM.", default=TeamConfig())
     task_adapter: TaskAdapterConfig = section("Task-Adapter++.", default=TaskAdapterConfig())
     tsfsar: TsfsarConfig = section("TS-FSAR.", default=TsfsarConfig())
+    clipspm: ClipspmConfig = section("CLIP-SPM.", default=ClipspmConfig())
+    empnet: EmpnetConfig = section("EMP-Net.", default=EmpnetConfig())

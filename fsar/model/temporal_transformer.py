@@ -9,41 +9,48 @@ class TemporalAttention(nn.Module):
     """x ← Attention(LN(x)) + x over the tokens of each video.
 
     Args:
-        width: D, the width of the frame features; a multiple of `heads`.
-        heads: attention heads, each of width D / heads.
+        width: D, the width of the frame features; a multiple of `heads` without a `head_width`.
+        heads: attention heads.
         dropout: after the attention's output projection.
+        head_width: of each head; D / heads without it.
     """
 
-    def __init__(self, width: int, heads: int = 8, dropout: float = 0.2):
+    def __init__(self, width: int, heads: int = 8, dropout: float = 0.2, head_width: int | None = None):
         super().__init__()
         self.heads = heads
+        inner = heads * head_width if head_width else width
         self.norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.output = nn.Linear(width, width)
+        self.query = nn.Linear(width, inner, bias=False)
+        self.key = nn.Linear(width, inner, bias=False)
+        self.value = nn.Linear(width, inner, bias=False)
+        self.output = nn.Linear(inner, width)
         self.attention_dropout = nn.Dropout(dropout)
+
+    def attend(self, asking: Tensor, seen: Tensor) -> Tensor:
+        """Return what normed tokens find in others: (V, outputs, D), (V, tokens, D) → (V, outputs, D)."""
+        q, k, v = (
+            projection(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, width of a head)
+            for projection, tokens in ((self.query, asking), (self.key, seen), (self.value, seen))
+        )
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, outputs, inner width)
+        return self.attention_dropout(self.output(attended))
 
     def forward(self, x: Tensor, outputs: int) -> Tensor:
         """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""
         normed = self.norm(x)
-        q, k, v = (
-            projection(seen).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, D / heads)
-            for projection, seen in ((self.query, normed[:, :outputs]), (self.key, normed), (self.value, normed))
-        )
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, outputs, D)
-        return self.attention_dropout(self.output(attended)) + x[:, :outputs]
+        return self.attend(normed[:, :outputs], normed) + x[:, :outputs]
 
 
 class TemporalLayer(TemporalAttention):
     """One layer: attention, then x ← FeedForward(x) + x, without a norm before the feed-forward part.
 
     Args:
-        width: D, the width of the frame features; a multiple of `heads`.
-        heads: attention heads, each of width D / heads.
+        width: D, the width of the frame features; a multiple of `heads` without a `head_width`.
+        heads: attention heads.
         feed_forward: hidden width of the feed-forward part.
         attention_dropout: dropout after the attention's output projection.
         feed_forward_dropout: dropout after each of the two feed-forward projections.
+        head_width: of each attention head; D / heads without it.
     """
 
     def __init__(
@@ -53,15 +60,19 @@ class TemporalLayer(TemporalAttention):
         feed_forward: int = 2048,
         attention_dropout: float = 0.2,
         feed_forward_dropout: float = 0.05,
+        head_width: int | None = None,
     ):
-        super().__init__(width, heads, attention_dropout)
+        super().__init__(width, heads, attention_dropout, head_width)
         self.expand = nn.Linear(width, feed_forward)
         self.contract = nn.Linear(feed_forward, width)
         self.feed_forward_dropout = nn.Dropout(feed_forward_dropout)
 
     def forward(self, x: Tensor, outputs: int) -> Tensor:
         """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""
-        x = super().forward(x, outputs)
+        return self.feed(super().forward(x, outputs))
+
+    def feed(self, x: Tensor) -> Tensor:
+        """Take tokens, (..., D), through the feed-forward part: x ← FeedForward(x) + x."""
         hidden = self.feed_forward_dropout(F.gelu(self.expand(x)))
         return self.feed_forward_dropout(self.contract(hidden)) + x
 
