@@ -153,6 +153,7 @@ PARAMETERS = {
     "TeamConfig.tokens": ("heads.team.tokens", 6),
     "TeamConfig.dropout": ("heads.team.dropout", 0.2),
     "TeamConfig.negative_weight": ("heads.team.negative_weight", 0.5),
+    "D2stConfig.classification_weight": ("heads.d2st.classification_weight", 1.0),
     "TrainingConfig.optimizer": ("training.optimizer", "adamw"),
     "TrainingConfig.momentum": ("training.momentum", 0.9),
     "TrainingConfig.nesterov": ("training", {"momentum": 0.9, "nesterov": True}),

@@ -11,6 +11,8 @@ NOTHING: tuple[str, ...] = ()
 ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "write_index")
 # What a model computes: its training, the features of the videos it is tested on, and what it says of a user's clips.
 MODEL = ("train_model", "encode_features", "predict_clips")
+# What is put into the backbone; where features depend on the episode, the tests compute them.
+ADAPTERS = (*MODEL, "evaluate_model")
 # The model after the backbone, which is applied to features.
 HEAD = ("train_model", "evaluate_model", "predict_clips")
 

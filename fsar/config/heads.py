@@ -159,6 +159,14 @@ class MoloConfig(RelationConfig):
     )
 
 
+class D2stConfig(Section):
+    """The head of D²ST-Adapter; defaults as published for SSv2-Small and CLIP."""
+
+    classification_weight: float = key(
+        "λ, weight of the classification of videos into the training classes.", TRAINING, default=0.5, ge=0
+    )
+
+
 class HeadsConfig(Section):
     """The heads other than CLIP-FSAR's, by the names of their files."""
 
@@ -168,3 +176,4 @@ class HeadsConfig(Section):
     hyrsmpp: HyrsmppConfig = section("HyRSM++.", default=HyrsmppConfig())
     molo: MoloConfig = section("MoLo.", default=MoloConfig())
     team: TeamConfig = section("TEAM.", default=TeamConfig())
+    d2st: D2stConfig = section("D²ST-Adapter.", default=D2stConfig())

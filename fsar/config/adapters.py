@@ -1,0 +1,74 @@
+"""The settings of the adapters: a section for each kind, `adapters.<name>` in the config."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fsar.config.declare import ADAPTERS, Section, key, section
+
+# Frames, rows and columns of a kernel, or its steps.
+Extent = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
+STAGES = 4
+
+
+class BottleneckConfig(Section):
+    """Adapters that work at a smaller width."""
+
+    bottleneck: float = key(
+        "Width of an adapter, as a share of the width of the features that it adapts.",
+        ADAPTERS,
+        default=0.25,
+        gt=0,
+        le=1,
+    )
+
+
+class D2stAdaptersConfig(BottleneckConfig):
+    """D²ST-Adapter; defaults as published, for pictures of 224 pixels."""
+
+    heads: int = key("Attention heads of an adapter in a visual transformer.", ADAPTERS, default=4, ge=1)
+    spatial_kernel: Extent = key(
+        "In a visual transformer: frames, rows and columns that one place sampled by spatial attention is moved by.",
+        ADAPTERS,
+        default=[4, 5, 5],
+    )
+    spatial_stride: Extent = key(
+        "From one such kernel to the next: frames, rows and columns.", ADAPTERS, default=[4, 3, 3]
+    )
+    temporal_kernel: Extent = key(
+        "As `spatial_kernel`, of temporal attention, whose kernels lie side by side.", ADAPTERS, default=[1, 7, 7]
+    )
+    stage_heads: list[Annotated[int, Field(ge=1)]] = key(
+        "Attention heads of the adapter after each of a ResNet's four stages.",
+        ADAPTERS,
+        default=[1, 2, 4, 8],
+        min_length=STAGES,
+        max_length=STAGES,
+    )
+    stage_spatial_kernels: list[Extent] = key(
+        "As `spatial_kernel`, after each of a ResNet's four stages.",
+        ADAPTERS,
+        default=[[4, 7, 7], [4, 7, 7], [4, 5, 5], [4, 4, 4]],
+        min_length=STAGES,
+        max_length=STAGES,
+    )
+    stage_spatial_strides: list[Extent] = key(
+        "As `spatial_stride`, after each of a ResNet's four stages.",
+        ADAPTERS,
+        default=[[4, 7, 7], [4, 7, 7], [4, 3, 3], [4, 3, 3]],
+        min_length=STAGES,
+        max_length=STAGES,
+    )
+    stage_temporal_kernels: list[Extent] = key(
+        "As `temporal_kernel`, after each of a ResNet's four stages.",
+        ADAPTERS,
+        default=[[1, 14, 14], [1, 14, 14], [1, 7, 7], [1, 7, 7]],
+        min_length=STAGES,
+        max_length=STAGES,
+    )
+
+
+class AdaptersConfig(Section):
+    """The kinds of adapters, by the names of their files."""
+
+    d2st: D2stAdaptersConfig = section("D²ST-Adapter.", default=D2stAdaptersConfig())
