@@ -1,8 +1,8 @@
 """The settings of the adapters: a section for each kind, `adapters.<name>` in the config."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fsar.config.declare import ADAPTERS, Section, key, section
 
@@ -68,7 +68,37 @@ class D2stAdaptersConfig(BottleneckConfig):
     )
 
 
+class LoraConfig(Section):
+    """LoRA; defaults as its paper has them for RoBERTa-base."""
+
+    rank: int = key("Rank of what is added to a projection.", ADAPTERS, default=8, ge=1)
+    alpha: float = key("α: what is added is multiplied by α / rank.", ADAPTERS, default=8.0, gt=0)
+    projections: list[Literal["queries", "keys", "values"]] = key(
+        "The projections of each block's attention that are adapted.",
+        ADAPTERS,
+        default=["queries", "values"],
+        min_length=1,
+    )
+
+    @field_validator("projections")
+    @classmethod
+    def _no_repetition(cls, projections: list[str]) -> list[str]:
+        if len(set(projections)) < len(projections):
+            raise ValueError("lists a projection twice")
+        return projections
+
+
+class AimConfig(BottleneckConfig):
+    """AIM; defaults as published."""
+
+    joint_scale: float = key(
+        "What the adapter beside a block's feed-forward part is multiplied by.", ADAPTERS, default=0.5, gt=0
+    )
+
+
 class AdaptersConfig(Section):
     """The kinds of adapters, by the names of their files."""
 
     d2st: D2stAdaptersConfig = section("D²ST-Adapter.", default=D2stAdaptersConfig())
+    lora: LoraConfig = section("LoRA, on attention.", default=LoraConfig())
+    aim: AimConfig = section("AIM.", default=AimConfig())

@@ -46,8 +46,6 @@ class Backbone(nn.Module):
 
     mean: Tensor
     std: Tensor
-    # What is put into its blocks, if anything is (`fsar.model.adapters.adapter.insert_adapters`).
-    adapters: Adapters | None = None
 
     def __init__(
         self,
@@ -63,6 +61,8 @@ class Backbone(nn.Module):
         self.encoders: Any = encoders  # open_clip's models share attributes, but no base class that says so
         self.width, self.image_size, self.name = width, size, name
         self.make_tokenizer = tokenizer
+        # What is put into its blocks, if anything is (`fsar.model.adapters.adapter.insert_adapters`).
+        self.adapters: Adapters | None = None
         self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std) * 255, persistent=False)
 
