@@ -140,6 +140,27 @@ def test_activations_may_be_computed_again(kind, visual):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "visual"), CASES)
+def test_mixed_precision(kind, visual):
+    backbone = make(visual)
+    disturb(insert_adapters(kind, backbone, FRAMES, SETTINGS[kind]))
+    given = videos(backbone, count=1)
+    with torch.inference_mode():
+        exact = features(backbone, given)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = features(backbone, given)
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_maps_of_an_adapted_backbone(kind):
+    backbone = make("open_clip")
+    insert_adapters(kind, backbone, FRAMES, SETTINGS[kind])
+    assert backbone.width_of(Needs("maps")) == 16
+    assert backbone.give(videos(backbone), Needs("maps"))["maps"].shape == (2, FRAMES, 16, 7, 7)
+
+
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_a_model_is_its_adapters_and_its_head(kind, tmp_path):
     components = Components(head="d2st", trains="adapters", adapters=kind)
