@@ -202,6 +202,7 @@ PARAMETERS = {
     "EmpnetConfig.cross_entropy": ("heads.empnet.cross_entropy", "probabilities"),
     "EmpnetConfig.text_loss_weight": ("heads.empnet.text_loss_weight", 0.5),
     "EmpnetConfig.text_score_weight": ("heads.empnet.text_score_weight", 0.5),
+    "D2stConfig.classification_weight": ("heads.d2st.classification_weight", 1.0),
     "TrainingConfig.optimizer": ("training.optimizer", "adamw"),
     "TrainingConfig.momentum": ("training.momentum", 0.9),
     "TrainingConfig.nesterov": ("training", {"momentum": 0.9, "nesterov": True}),

@@ -344,6 +344,14 @@ class EmpnetConfig(Section):
         return levels
 
 
+class D2stConfig(Section):
+    """The head of D²ST-Adapter; defaults as published for SSv2-Small and CLIP."""
+
+    classification_weight: float = key(
+        "λ, weight of the classification of videos into the training classes.", TRAINING, default=0.5, ge=0
+    )
+
+
 class HeadsConfig(Section):
     """The heads other than CLIP-FSAR's, by the names of their files."""
 
@@ -357,3 +365,4 @@ class HeadsConfig(Section):
     tsfsar: TsfsarConfig = section("TS-FSAR.", default=TsfsarConfig())
     clipspm: ClipspmConfig = section("CLIP-SPM.", default=ClipspmConfig())
     empnet: EmpnetConfig = section("EMP-Net.", default=EmpnetConfig())
+    d2st: D2stConfig = section("D²ST-Adapter.", default=D2stConfig())

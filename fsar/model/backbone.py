@@ -160,9 +160,10 @@ class Backbone(nn.Module):
     def map_width(self) -> int:
         """Return D of the maps."""
         training = self.visual.training
-        picture = torch.zeros(1, 3, self.image_size, self.image_size, device=self.mean.device)
+        count = self.adapters.frames if self.adapters else 1  # adapters look at whole videos
+        pictures = torch.zeros(count, 3, self.image_size, self.image_size, device=self.mean.device)
         self.visual.eval()
-        width = self.maps(picture).shape[1]
+        width = self.maps(pictures).shape[1]
         self.visual.train(training)
         return width
 

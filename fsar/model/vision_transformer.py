@@ -84,13 +84,18 @@ class VisionTransformer:
     def sizes(self) -> TransformerSizes:
         """Its sizes."""
         width = self.blocks[0].output.out_features
+        rows, columns = self.grid
         if self.of_open_clip:
-            rows, columns = self.visual.grid_size
             heads = self.visual.transformer.resblocks[0].attn.num_heads
         else:
-            rows, columns = self.trunk.patch_embed.grid_size
             heads = self.trunk.blocks[0].attn.num_heads
         return TransformerSizes(len(self.blocks), width, heads, rows * columns)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the patches of a picture."""
+        rows, columns = self.visual.grid_size if self.of_open_clip else self.trunk.patch_embed.grid_size
+        return rows, columns
 
     @property
     def before_blocks(self) -> nn.Module:
