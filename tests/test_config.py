@@ -141,6 +141,7 @@ def test_every_key_says_what_it_decides(repository):
             "BenchmarkConfig",
             "SourcesConfig",
             "HeadsConfig",
+            "AdaptersConfig",
         ), place
         assert set(decided or ()) <= names, place
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}

@@ -8,6 +8,7 @@ from fsar.config.heads import HeadsConfig
 from fsar.config.recipes import FOLDER, recipes
 from fsar.model.heads.head import Inputs, build_head
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
+from fsar.model.needs import TransformerSizes
 
 HEADS = FOLDER.parent / "model" / "heads"
 # Files that are no heads.
@@ -20,7 +21,8 @@ def test_what_a_record_says_of_its_head(model):
     parts = MODELS[model]
     settings = HeadConfig() if parts.head == CLIP_FSAR_HEAD else getattr(HeadsConfig(), parts.head)
     settings = type(settings)(**settings.model_dump() | dict(parts.fixed))
-    head = build_head(Inputs(16, 4, classes=3, components=parts), settings)
+    transformer = TransformerSizes(depth=12, width=256, heads=4, patches=9)
+    head = build_head(Inputs(16, 4, classes=3, components=parts, transformer=transformer), settings)
     assert (head.needs.kind, head.needs_pixels) == (parts.needs, parts.needs_pixels)
 
 
@@ -35,9 +37,12 @@ def test_what_is_said_of_public_code_is_said_in_full():
     assert [name for name, method in METHODS.items() if method.deviations and not method.code] == []
     own = {method.model for method in METHODS.values() if method.components.head != CLIP_FSAR_HEAD}
     assert set(recipes()) == own
-    for model, recipe in recipes().items():
+    for model, of_backbones in recipes().items():
         codes = {method.code for method in METHODS.values() if method.model == model}
-        assert all(recipe["source"].startswith(code) for code in codes), model
+        named = [recipe["source"] for recipe in of_backbones]
+        assert all(source.startswith(code) for source in named for code in codes), model
+        backbones = [backbone for recipe in of_backbones for backbone in recipe["backbones"]]
+        assert len(backbones) == len(set(backbones)), model
 
 
 # As the codes of HyRSM and MoLo have them, whose clock of epochs runs double: learning rate, warm-up from, over S,
@@ -76,10 +81,10 @@ def test_recipes_are_those_of_the_public_codes(values):
         assert (training.learning_rate, training.warmup_from, training.warmup_iterations) == (rate, start, length)
         assert training.milestones == [milestone * length // 2 for milestone in milestones]
         assert (training.factors, training.iterations, training.optimizer) == (factors, episodes, "adam")
-        assert config.head_settings(benchmark, model).classification_weight == weight
+        assert config.head_settings(benchmark, "INet-RN50", model).classification_weight == weight
     for benchmark, expected in COHERENCE.items():
         keys = ("classification_weight", "coherence_weight", "window", "falloff", "far_weight")
-        settings = config.head_settings(benchmark, "hyrsmpp")
+        settings = config.head_settings(benchmark, "INet-RN50", "hyrsmpp")
         assert tuple(getattr(settings, key) for key in keys) == expected
         team = config.settings(benchmark, "training", "INet-RN50", "team")
         assert (team.optimizer, team.momentum, team.nesterov, team.tasks_per_step) == ("sgd", 0.9, True, 16)
@@ -101,7 +106,7 @@ def test_which_settings_of_a_model_are_stronger(values):
     team = config.settings("hmdb51", "training", "INet-RN50", "team")
     assert (team.learning_rate, team.tasks_per_step, team.threads, team.validate_every) == (1e-3, 4, 9, 300)
     assert config.settings("hmdb51", "training", "INet-RN50", "otam").learning_rate == 0.5
-    assert config.head_settings("hmdb51", "hyrsm").classification_weight == 0.3
+    assert config.head_settings("hmdb51", "INet-RN50", "hyrsm").classification_weight == 0.3
     demo = config.settings("demo", "training", "small-clip")
     assert config.settings("demo", "training", "small-clip", "team") == demo
     assert config.training_shots("hmdb51", "INet-RN50", "team") == [1, 3, 5]

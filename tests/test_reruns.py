@@ -12,7 +12,7 @@ import yaml
 from fsar import FewShotClassifier
 from fsar.config import Config, load
 from fsar.config.declare import decided_by
-from fsar.model.methods import MODELS
+from fsar.model.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
 from tests.dry_runs import dry_runs, planned
@@ -27,6 +27,7 @@ RUN = ["--configfile", "rerun.yaml"]
 CHANGES = {
     "Config.seed": ("seed", 1),
     "Config.device": ("device", "cpu"),
+    "RunConfig.test_jobs": ("run.test_jobs", 2),
     "RunConfig.benchmarks": ("run.benchmarks", ["tiny", "own", "copy"]),
     "RunConfig.backbones": ("run.backbones", ["small-clip", "other"]),
     "RunConfig.methods": ("run.methods", ["clip-freeze", "clip-zero-shot"]),
@@ -160,6 +161,20 @@ PARAMETERS = {
     "TaskConfig.text_blocks": ("adapters.task.text_blocks", 2),
     "TaskConfig.texts": ("adapters.task.texts", 2),
     "TaskConfig.bottleneck": ("adapters.task.bottleneck", 0.5),
+    "D2stAdaptersConfig.bottleneck": ("adapters.d2st.bottleneck", 0.5),
+    "D2stAdaptersConfig.heads": ("adapters.d2st.heads", 2),
+    "D2stAdaptersConfig.spatial_kernel": ("adapters.d2st.spatial_kernel", [4, 3, 3]),
+    "D2stAdaptersConfig.spatial_stride": ("adapters.d2st.spatial_stride", [4, 2, 2]),
+    "D2stAdaptersConfig.temporal_kernel": ("adapters.d2st.temporal_kernel", [1, 2, 2]),
+    "D2stAdaptersConfig.stage_heads": ("adapters.d2st.stage_heads", [1, 1, 2, 2]),
+    "D2stAdaptersConfig.stage_spatial_kernels": ("adapters.d2st.stage_spatial_kernels", [[4, 2, 2]] * 4),
+    "D2stAdaptersConfig.stage_spatial_strides": ("adapters.d2st.stage_spatial_strides", [[4, 2, 2]] * 4),
+    "D2stAdaptersConfig.stage_temporal_kernels": ("adapters.d2st.stage_temporal_kernels", [[1, 2, 2]] * 4),
+    "LoraConfig.rank": ("adapters.lora.rank", 4),
+    "LoraConfig.alpha": ("adapters.lora.alpha", 16.0),
+    "LoraConfig.projections": ("adapters.lora.projections", ["values"]),
+    "AimConfig.bottleneck": ("adapters.aim.bottleneck", 0.5),
+    "AimConfig.joint_scale": ("adapters.aim.joint_scale", 1.0),
     "TsfsarConfig.side_width": ("heads.tsfsar.side_width", 16),
     "TsfsarConfig.head_width": ("heads.tsfsar.head_width", 8),
     "TsfsarConfig.temporal_layers": ("heads.tsfsar.temporal_layers", [1]),
@@ -353,15 +368,18 @@ def parameters(values, models):
     found = {}
     for model in models:
         at = ("tiny", "small-clip", model)
-        found["train_model", model] = [plan.decisive(name, "train_model")(*at) for name in ("head", "training")]
-        found["encode_features", model] = plan.encoding_head("tiny", model)
-        found["evaluate_model", model] = plan.decisive("head", "evaluate_model")(*at)
+        trained = ("head", "adapters", "training")
+        found["train_model", model] = [plan.decisive(name, "train_model")(*at) for name in trained]
+        adapters = plan.decisive("adapters", "encode_features")(*at)
+        found["encode_features", model] = plan.encoding_head("tiny", "small-clip", model), adapters
+        found["evaluate_model", model] = [plan.decisive(n, "evaluate_model")(*at) for n in ("head", "adapters")]
         found["predict_clips", model] = predictions.model(model)
     return found
 
 
 def test_every_key_of_a_head_and_of_the_optimizer_reaches_the_rules_it_says(repository):
-    models = ("otam", "clip-fsar", "trx", "strm", "hyrsm", "hyrsmpp", "molo", "team")
+    models = [model for model in MODELS if model not in ("frozen", "strm-published", "task-adapter-published")]
+    models = [model for model in models if model in METHODS]
     values = yaml.safe_load((repository / "configs/tiny.yaml").read_text())
     values["run"]["methods"] = list(models)
     values["backbones"] = {"small-clip": {"model": "small-clip", "weights": "small-clip.safetensors"}}
@@ -370,8 +388,13 @@ def test_every_key_of_a_head_and_of_the_optimizer_reaches_the_rules_it_says(repo
     keys, before = leaves(Config), parameters(values, models)
     for place, (path, value) in PARAMETERS.items():
         now = parameters(with_change(values, path, value), models)
-        head = re.search(r"heads\.(\w+)", path)
-        own = [model for model in models if head is None or MODELS[model].head == head[1]]
+        head, adapters = (re.search(rf"{part}\.(\w+)", path) for part in ("heads", "adapters"))
+        own = [
+            model
+            for model in models
+            if (head is None or MODELS[model].head == head[1])
+            and (adapters is None or MODELS[model].adapters == adapters[1])
+        ]
         declared = set(decided_by(*keys[place]))
         # What is kept of maps is the head's; of frames it is the backbone's.
         kept = {"encode_features"} if "train_model" in declared and head else set()

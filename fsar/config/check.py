@@ -214,7 +214,7 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
     frames = config.settings(benchmark, "sampling").frames
     for method in methods:
-        needed, why = _frames_needed(config, benchmark, METHODS[method].model)
+        needed, why = _frames_needed(config, benchmark, backbone, METHODS[method].model)
         if needed > frames:
             yield (
                 f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
@@ -246,7 +246,7 @@ def _wrong_texts(config: Config, benchmark: str) -> Iterable[str]:
 def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -> Iterable[str]:
     """Say where a method that gives each class's text to one query meets several queries of a class."""
     model = METHODS[method].model
-    if getattr(config.head_settings(benchmark, model), "orientation", "") != "published":
+    if getattr(config.head_settings(benchmark, backbone, model), "orientation", "") != "published":
         return
     training = config.settings(benchmark, "training", backbone, model)
     episodes = config.settings(benchmark, "episodes")
@@ -264,14 +264,14 @@ def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -
             )
 
 
-def _frames_needed(config: Config, benchmark: str, model: str) -> tuple[int, str]:
+def _frames_needed(config: Config, benchmark: str, backbone: str, model: str) -> tuple[int, str]:
     """Return how many frames of a video a model needs at least, and why."""
     parts = MODELS[model]
     if parts.head == "molo":
         return 2, "looks at differences of frames"
     if parts.head == CLIP_FSAR_HEAD:
         return (3, "compares triples of frames") if parts.metric == "trx" else (1, "")
-    longest = max(getattr(config.head_settings(benchmark, model), "cardinalities", [1]))
+    longest = max(getattr(config.head_settings(benchmark, backbone, model), "cardinalities", [1]))
     return longest, f"compares tuples of {longest} frames (heads.{parts.head}.cardinalities)"
 
 

@@ -121,21 +121,24 @@ class Config(Section):
         """
         return getattr(self, name).overlaid(*(layer for _, layer in self._layers(benchmark, name, backbone, model)))
 
-    def head_settings(self, benchmark: str, model: str) -> Section:
-        """Return the settings of a model's head as they hold for a benchmark: `head` for CLIP-FSAR's, else its own."""
+    def head_settings(self, benchmark: str, backbone: str, model: str) -> Section:
+        """Return the settings of a model's head as they hold for a benchmark and a backbone: `head` for CLIP-FSAR's,
+        else its own."""
         components = MODELS[model]
         if components.head == CLIP_FSAR_HEAD:
             return self.settings(benchmark, "head")
-        return self._own_section(benchmark, model, "heads", components.head, dict(components.fixed))
+        return self._part(benchmark, backbone, model, "heads", components.head, dict(components.fixed))
 
-    def adapter_settings(self, benchmark: str, model: str) -> Section | None:
+    def adapter_settings(self, benchmark: str, backbone: str, model: str) -> Section | None:
         """Return the settings of a model's adapters as they hold for a benchmark; None of a model without any."""
         name = MODELS[model].adapters
-        return self._own_section(benchmark, model, "adapters", name, {}) if name else None
+        return self._part(benchmark, backbone, model, "adapters", name, {}) if name else None
 
-    def _own_section(self, benchmark: str, model: str, name: str, part: str, fixed: dict[str, Any]) -> Section:
+    def _part(self, benchmark: str, backbone: str, model: str, name: str, part: str, fixed: dict[str, Any]) -> Section:
+        """Return the section of one head or kind of adapters, among `heads` or `adapters`."""
         own: Section = getattr(getattr(self, name), part)
-        recipe = type(own)(**recipe_of(model, self.published_kind(benchmark), name))
+        about = self.backbones[backbone].published_as
+        recipe = type(own)(**recipe_of(model, self.published_kind(benchmark), name, about))
         layers = [getattr(layer, part) for _, layer in self._layers(benchmark, name, None)]
         # A recipe's numbers are the method's own on that benchmark; what a config says of it is stronger.
         return own.overlaid(recipe, *layers, type(own)(**fixed))
@@ -215,7 +218,7 @@ class Config(Section):
             recipe = training_recipe(model, self.published_kind(benchmark), about)
             yield f"the recipe of {model}", TrainingConfig(**recipe)
         if name == "text" and model is not None:
-            recipe = recipe_of(model, self.published_kind(benchmark), "text")
+            recipe = recipe_of(model, self.published_kind(benchmark), "text", "")
             yield f"the recipe of {model}", TextConfig(**recipe)
         if model is not None:
             for place in dict.fromkeys((self.base(benchmark), benchmark)):

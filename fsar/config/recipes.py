@@ -16,24 +16,28 @@ PUBLISHED = "published"
 
 
 @cache
-def recipes() -> dict[str, dict[str, Any]]:
-    """Return the recipe of each model that has one."""
-    found: dict[str, dict[str, Any]] = {}
+def recipes() -> dict[str, list[dict[str, Any]]]:
+    """Return the recipes of each model that has any: one, or one for some backbones and one for others."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(FOLDER.glob("*.toml")):
         recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-        found |= dict.fromkeys(recipe["models"], recipe)
+        for model in recipe["models"]:
+            found.setdefault(model, []).append(recipe)
     return found
 
 
-def recipe_of(model: str, kind: str, section: str) -> dict[str, Any]:
-    """Return the keys that a model's recipe has for a published benchmark, whatever the backbone.
+def recipe_of(model: str, kind: str, section: str, backbone: str) -> dict[str, Any]:
+    """Return the keys that a model's recipe has for a published benchmark: its backbone's, or else the first.
 
     Args:
         model: its name.
         kind: which published benchmark; none, for other videos, has no recipe.
         section: of its head (`heads`), of its `adapters`, or how class names become `text`.
+        backbone: its name in the published results.
     """
-    return _keys(recipes().get(model, {}), kind, {"heads": "head"}.get(section, section))
+    own = recipes().get(model, [])
+    fitting = [recipe for recipe in own if backbone in recipe["backbones"]] or own
+    return _keys(fitting[0], kind, {"heads": "head"}.get(section, section)) if fitting else {}
 
 
 def training_recipe(model: str | None, kind: str, backbone: str) -> dict[str, Any]:
@@ -44,8 +48,8 @@ def training_recipe(model: str | None, kind: str, backbone: str) -> dict[str, An
         kind: which published benchmark; none, for other videos, has no recipe.
         backbone: its name in the published results.
     """
-    recipe = recipes().get(model or "", {})
-    return _keys(recipe, kind, "training") if backbone in recipe.get("backbones", ()) else {}
+    fitting = [recipe for recipe in recipes().get(model or "", []) if backbone in recipe["backbones"]]
+    return _keys(fitting[0], kind, "training") if fitting else {}
 
 
 def _keys(recipe: dict[str, Any], kind: str, section: str) -> dict[str, Any]:

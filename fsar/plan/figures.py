@@ -165,7 +165,7 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
         "features": features,
         "trained": weights,
         "components": components_record(method.components),
-        "head": plan.decisive("head", "train_model")(benchmark, model=model),
+        "head": plan.decisive("head", "train_model")(benchmark, backbone, model),
         "seed": config.seed,
     }
     yield PlannedFigure(

@@ -304,9 +304,11 @@ class Plan:
                 section: Section = self.config.settings(benchmark, name, backbone)  # type: ignore[call-overload]
                 return section.decisive(stage)
             if name == "head":
-                section = self.config.head_settings(benchmark, model)
-            elif name == "adapters" and model is not None:
-                own = self.config.adapter_settings(benchmark, model)
+                assert backbone is not None
+                section = self.config.head_settings(benchmark, backbone, model)
+            elif name == "adapters":
+                assert backbone is not None
+                own = self.config.adapter_settings(benchmark, backbone, model)
                 if own is None:
                     return {}
                 section = own
@@ -321,11 +323,11 @@ class Plan:
         """Return what of a model's components decides what is kept of each video."""
         return components_record(MODELS[model].encoding)
 
-    def encoding_head(self, benchmark: str, model: str) -> dict[str, Any]:
+    def encoding_head(self, benchmark: str, backbone: str, model: str) -> dict[str, Any]:
         """Return what of a model's head decides what is kept of each video: nothing, if it keeps frame features."""
         if not MODELS[model].stores_its_own:
             return {}
-        return self.config.head_settings(benchmark, model).decisive("train_model")
+        return self.config.head_settings(benchmark, backbone, model).decisive("train_model")
 
     def _reads(self, benchmark: str, backbone: str | None, model: str, name: str, key: str) -> bool:
         if name == "head" and key == "text_weight":

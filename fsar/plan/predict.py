@@ -77,7 +77,7 @@ class PlannedPredictions:
         benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
         model = METHODS[method].model
         sections = {name: self.plan.decisive(name, "predict_clips")(benchmark) for name in ("sampling", "frames")}
-        head = self.config.head_settings(benchmark, model).decisive("predict_clips")
+        head = self.config.head_settings(benchmark, backbone, model).decisive("predict_clips")
         reads = {key: value for key, value in head.items() if METHODS[method].components.reads("head", key)}
         if METHODS[method].decides_by == "both" and "text_weight" in head:
             reads["text_weight"] = head["text_weight"]
