@@ -39,12 +39,13 @@ class Kernels(NamedTuple):
     temporal: list[int]
 
 
-class Sampling(nn.Module):
+class Places(nn.Module):
     """Finds places in a video, and the features there.
 
-    Places are first spread evenly, one per kernel; a convolution over the features moves each by at most one kernel.
-    Each head has its own. Along an axis of size s the place x in (−1, 1) lies at (x + 1)·(s − 1)/2, counted from the
-    first cell, while places are spread as the centres of n equal parts of (−1, 1): two conventions, as published.
+    Places are first spread evenly, one per kernel; a convolution over the features moves each, by at most as much as
+    they are apart. Each head has its own. Along an axis of size s the place x in (−1, 1) lies at (x + 1)·(s − 1)/2,
+    counted from the first cell, while places are spread as the centres of n equal parts of (−1, 1): two conventions, as
+    published.
 
     Args:
         width: a / h.
@@ -68,7 +69,7 @@ class Sampling(nn.Module):
         self.register_buffer("start", start, persistent=False)
         self.register_buffer("reach", (2 / torch.tensor(counts)).clamp(max=1), persistent=False)
 
-    def places(self, queries: Tensor) -> Tensor:
+    def find(self, queries: Tensor) -> Tensor:
         """Return the places of each video and head: (V, h, a / h, T, H, W) → (V, h, S, 3), mostly in (−1, 1)."""
         found = self.convolution(queries.flatten(0, 1)).movedim(1, -1)  # (V·h, n, n, n, a / h)
         offsets = self.offset(F.gelu(self.norm(found))).float().tanh() * self.reach
@@ -86,7 +87,7 @@ class Sampling(nn.Module):
         Returns:
             (V, h, S, a / h).
         """
-        places = self.places(queries)
+        places = self.find(queries)
         time, rows, columns = (interpolation(places[..., axis], size) for axis, size in enumerate(self.size))
         shares = time[..., :, None, None] * rows[..., None, :, None] * columns[..., None, None, :]
         return shares.flatten(-3) @ cells  # (V, h, S, T·H·W) of the cells
@@ -107,12 +108,12 @@ class DeformableAttention(nn.Module):
     Args:
         width: a.
         heads: h.
-        sampling: which places.
+        places: that are sampled.
     """
 
-    def __init__(self, width: int, heads: int, sampling: Sampling):
+    def __init__(self, width: int, heads: int, places: Places):
         super().__init__()
-        self.heads, self.sampling = heads, sampling
+        self.heads, self.places = heads, places
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -120,11 +121,11 @@ class DeformableAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Attend: (V, T, L, a) normed tokens → (V, T, L, a)."""
-        size = self.sampling.size
+        size = self.places.size
         patches = size[1] * size[2]
         queries = self.query(tokens)
         of_patches = self._by_head(queries[:, :, -patches:]).transpose(-1, -2).unflatten(-1, size)
-        samples = self.sampling(of_patches, self._by_head(tokens[:, :, -patches:]))
+        samples = self.places(of_patches, self._by_head(tokens[:, :, -patches:]))
         samples = samples.transpose(1, 2).flatten(2)  # (V, S, a)
         attended = F.scaled_dot_product_attention(
             self._by_head(queries),
@@ -156,8 +157,8 @@ class D2stAdapter(nn.Module):
         self.down = nn.Linear(width, adapter_width)
         self.position = nn.Conv3d(adapter_width, adapter_width, 3, padding=1, groups=adapter_width)
         share = adapter_width // kernels.heads
-        spatial = Sampling(share, size, kernels.spatial, kernels.stride)
-        temporal = Sampling(share, size, kernels.temporal, kernels.temporal)
+        spatial = Places(share, size, kernels.spatial, kernels.stride)
+        temporal = Places(share, size, kernels.temporal, kernels.temporal)
         self.spatial_norm, self.temporal_norm = nn.LayerNorm(adapter_width), nn.LayerNorm(adapter_width)
         self.spatial = DeformableAttention(adapter_width, kernels.heads, spatial)
         self.temporal = DeformableAttention(adapter_width, kernels.heads, temporal)
