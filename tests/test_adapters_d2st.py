@@ -16,7 +16,7 @@ from fsar.config.adapters import AimConfig, D2stAdaptersConfig, LoraConfig
 from fsar.config.heads import D2stConfig
 from fsar.errors import UserError
 from fsar.model.adapters.adapter import insert_adapters
-from fsar.model.adapters.d2st import interpolation
+from fsar.model.adapters.deformable import interpolation
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_weights, save_weights
 from fsar.model.methods import Components
