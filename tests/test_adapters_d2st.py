@@ -16,7 +16,7 @@ from fsar.config.adapters import AimConfig, D2stAdaptersConfig, LoraConfig
 from fsar.config.heads import D2stConfig
 from fsar.errors import UserError
 from fsar.model.adapters.adapter import insert_adapters
-from fsar.model.adapters.d2st import interpolation
+from fsar.model.adapters.deformable import interpolation
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_weights, save_weights
 from fsar.model.methods import Components
@@ -204,28 +204,28 @@ def test_as_many_places_as_published():
     settings = D2stAdaptersConfig()
     backbone = Backbone(Encoders(VisionTransformer(28, 2, 16, 1, 2, 2.0)), 512, 28, [0.5] * 3, [0.5] * 3, None, "wide")
     adapter = insert_adapters("d2st", backbone, 8, settings).inserted[0]
-    assert [attention.sampling.start.shape[:3] for attention in (adapter.spatial, adapter.temporal)] == [
+    assert [attention.places.start.shape[:3] for attention in (adapter.spatial, adapter.temporal)] == [
         (2, 4, 4),
         (8, 2, 2),
     ]
     large = Backbone(Encoders(VISUAL["timm-resnet"]()), 64, 224, [0.5] * 3, [0.5] * 3, None, "ResNet")
     stages = insert_adapters("d2st", large, 8, settings).inserted
-    assert [tuple(stage.spatial.sampling.start.shape[:3]) for stage in stages] == [
+    assert [tuple(stage.spatial.places.start.shape[:3]) for stage in stages] == [
         (2, 8, 8),
         (2, 4, 4),
         (2, 4, 4),
         (2, 2, 2),
     ]
-    assert [tuple(stage.temporal.sampling.start.shape[:3]) for stage in stages] == [
+    assert [tuple(stage.temporal.places.start.shape[:3]) for stage in stages] == [
         (8, 4, 4),
         (8, 2, 2),
         (8, 2, 2),
         (8, 1, 1),
     ]
     assert [stage.spatial.heads for stage in stages] == [1, 2, 4, 8]
-    one = stages[-1].spatial.sampling
+    one = stages[-1].spatial.places
     assert one.reach.tolist() == [1, 1, 1] and one.start[1, 0, 1].tolist() == [0.5, -0.5, 0.5]
-    assert adapter.temporal.sampling.reach.tolist() == [0.25, 1, 1]
+    assert adapter.temporal.places.reach.tolist() == [0.25, 1, 1]
 
 
 def test_how_adapters_start():
@@ -237,7 +237,7 @@ def test_how_adapters_start():
     for adapter in insert_adapters("lora", make("open_clip"), FRAMES, SETTINGS["lora"]).inserted:
         assert not adapter.up.any() and adapter.up.shape == (2, 16, 2) and adapter.down.shape == (2, 2, 16)
         assert math.isclose(adapter.down.abs().max().item(), 1 / math.sqrt(16), rel_tol=0.1)
-    assert insert_adapters("aim", make("timm"), FRAMES, SETTINGS["aim"]).inserted[0].joint.down.out_features == 4
+    assert insert_adapters("aim", make("timm"), FRAMES, SETTINGS["aim"]).inserted[0].joint.contract.out_features == 4
 
 
 def test_the_ends_are_those_of_the_adapters():

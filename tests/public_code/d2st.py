@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from fsar.config.adapters import D2stAdaptersConfig
 from fsar.config.heads import D2stConfig
-from fsar.model.adapters.d2st import D2stAdapter, Kernels
+from fsar.model.adapters.deformable import DeformableAdapter, Kernels
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.heads.head import TrainingEpisode
@@ -21,9 +21,9 @@ NAMES = (
     ("t_ln", "temporal_norm"),
     ("s_attn", "spatial"),
     ("t_attn", "temporal"),
-    ("conv_offset.0", "sampling.convolution"),
-    ("conv_offset.1.norm", "sampling.norm"),
-    ("conv_offset.3", "sampling.offset"),
+    ("conv_offset.0", "places.convolution"),
+    ("conv_offset.1.norm", "places.norm"),
+    ("conv_offset.3", "places.offset"),
     ("proj_q", "query"),
     ("proj_k", "key"),
     ("proj_v", "value"),
@@ -72,7 +72,7 @@ def run_adapter(golden: Golden, kind: str) -> Computed:
         len(golden.tensors["param_down.bias"]),
     )
     size = (golden.number("frames"), side, side)
-    adapter = D2stAdapter(width, inner, size, kernels_of(golden), activated=kind == "tokens")
+    adapter = DeformableAdapter(width, inner, size, kernels_of(golden), activated=kind == "tokens")
     load(adapter, golden, our_name)
     tokens = given.transpose(0, 1) if kind == "tokens" else given.flatten(2).transpose(1, 2)  # (V·T, L, W)
     found = adapter(tokens.unflatten(0, (-1, size[0]))).flatten(0, 1)

@@ -10,34 +10,14 @@ Shapes: videos V, frames T, tokens of a frame L, token width W.
 from functools import partial
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.config.adapters import AimConfig
 from fsar.model.adapters.adapter import Adapters
+from fsar.model.adapters.bottleneck import Bottleneck
 from fsar.model.adapters.ends import TrainedEnds
 from fsar.model.backbone import Backbone
 from fsar.model.vision_transformer import Block
-
-
-class Bottleneck(nn.Module):
-    """up(GELU(down(x))), 0 at the start.
-
-    Args:
-        width: W.
-        hidden: of the bottleneck.
-    """
-
-    def __init__(self, width: int, hidden: int):
-        super().__init__()
-        self.down, self.up = nn.Linear(width, hidden), nn.Linear(hidden, width)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return what is added to tokens, (..., W)."""
-        added: Tensor = self.up(F.gelu(self.down(tokens)))
-        return added
 
 
 class BlockAdapters(nn.Module):
