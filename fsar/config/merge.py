@@ -220,7 +220,7 @@ class Config(Section):
         if name == "text" and model is not None:
             recipe = recipe_of(model, self.published_kind(benchmark), "text", "")
             yield f"the recipe of {model}", TextConfig(**recipe)
-        if model is not None:
+        if name in ("training", "text") and model is not None:
             for place in dict.fromkeys((self.base(benchmark), benchmark)):
                 of_models = getattr(self.benchmarks[place], f"{name}_of_model")
                 if model in of_models:
