@@ -41,6 +41,17 @@ def test_several_templates_are_averaged_as_they_are_or_at_length_one():
         torch.testing.assert_close(features, expected.unsqueeze(0))
 
 
+def test_a_set_of_prompts_is_named_and_becomes_its_templates():
+    named = TextConfig(templates="actionclip")
+    assert len(set(named.templates)) == len(named.templates) == 16
+    assert all(template.count("{class_name}") == 1 for template in named.templates)
+    assert list(named.problems()) == []
+    # The templates and not the name decide what is made again: a change of the set's file is one of the config.
+    assert named.decisive("train_model") == TextConfig(templates=named.templates).decisive("train_model")
+    assert named.decisive("train_model") == {"templates": named.templates}
+    assert class_texts(["waving"], named)[0][:4:3] == ["a photo of action waving", "waving, an action"]
+
+
 def test_descriptions_fill_templates(tmp_path):
     listed, written = tmp_path / "described.csv", tmp_path / "described.json"
     listed.write_text('class,description\nwaving,"a hand, raised"\nrunning,legs\nwaving,a smile\n')
