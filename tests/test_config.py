@@ -313,6 +313,12 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ("text.templates", ["a video"], "templates: 'a video' does not contain {class_name} or {description}"),
         ("text.templates", ["a {class}"], "holds {class}; valid are {class_name} and {description}"),
         ("text.templates", ["a {class_name"], "'a {class_name' cannot be filled: expected '}'"),
+        ("text.templates", [], "text.templates is []: List should have at least 1 item"),
+        (
+            "text.templates",
+            "actonclip",
+            "text.templates: no set of prompts is called 'actonclip'; valid are actionclip",
+        ),
         ("text.templates", ["{description}"], "'{description}' needs a file of descriptions (key text.descriptions)"),
         ("benchmarks.demo.text.descriptions", "x.csv", "descriptions are given, but no template contains"),
         ("backbones.small-clip.library", "timm", "has no text encoder, which clip-fsar needs on benchmark 'demo'"),

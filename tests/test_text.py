@@ -53,6 +53,15 @@ def test_each_text_of_a_class_is_kept_where_all_have_as_many(tmp_path):
     config = TextConfig(templates=["{description}"], descriptions=str(file))
     with pytest.raises(UserError, match="'running' has 1 texts and 'waving' has 2"):
         encode_classes(Letters(), ["waving", "running"], config, each=True)
+def test_a_set_of_prompts_is_named_and_becomes_its_templates():
+    named = TextConfig(templates="actionclip")
+    assert len(set(named.templates)) == len(named.templates) == 16
+    assert all(template.count("{class_name}") == 1 for template in named.templates)
+    assert list(named.problems()) == []
+    # The templates and not the name decide what is made again: a change of the set's file is one of the config.
+    assert named.decisive("train_model") == TextConfig(templates=named.templates).decisive("train_model")
+    assert named.decisive("train_model") == {"templates": named.templates}
+    assert class_texts(["waving"], named)[0][:4:3] == ["a photo of action waving", "waving, an action"]
 
 
 def test_descriptions_fill_templates(tmp_path):

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from fsar.config.adapters import AdaptersConfig
 from fsar.config.declare import HEAD, MODEL, NOTHING, ROWS, Section, key, section
 from fsar.config.heads import HeadsConfig
+from fsar.config.prompts import prompt_sets, templates_of
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     MethodName = str
     ModelName = str
     PublishedKind = str
+    PromptSet = str
 else:
     MethodName, ModelName, PublishedKind = Literal[tuple(METHODS)], Literal[tuple(MODELS)], Literal[tuple(PUBLISHED)]
+    PromptSet = Literal[tuple(prompt_sets())]
 
 # Which tests there are: their episodes, and what is made of them.
 TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
@@ -532,15 +535,17 @@ class TrainingConfig(Section):
             yield f"warmup_from is {self.warmup_from}; the nearest valid value is learning_rate, {self.learning_rate}"
 
 
+Templates = Annotated[list[str], Field(min_length=1)]
+
+
 class TextConfig(Section):
     """How class names become text features (docs/backbones.md)."""
 
-    templates: list[str] = key(
+    templates: Annotated[Templates, BeforeValidator(templates_of, json_schema_input_type=Templates | PromptSet)] = key(
         "The texts of a class, with {class_name} in them, and {description} where there is a file of descriptions: "
-        "then a text for each description.",
+        "then a text for each description. Or the name of a set of them (fsar/model/prompts/).",
         MODEL,
         default=["a photo of {class_name}"],
-        min_length=1,
     )
     descriptions: str = key(
         "A file that describes classes: CSV with the columns class and description, or JSON.", MODEL, default=""
