@@ -33,6 +33,7 @@ class ClipFsar(Head):
     def __init__(self, inputs: Inputs, settings: HeadConfig):
         super().__init__(inputs, settings)
         self.components = inputs.components
+        self.looks_at_all_texts = self.components.video_text_loss
         if self.components.temporal_transformer and inputs.width % settings.heads:
             raise UserError(
                 f"head.heads is {settings.heads}, which does not divide the backbone's width {inputs.width}"
