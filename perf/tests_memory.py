@@ -19,7 +19,7 @@ import torch
 from fsar.config import HeadConfig
 from fsar.episodes.stored import draw_episodes
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import write_features
+from fsar.evaluation.feature_file import FeatureSizes, write_features
 from fsar.files import write_parquet
 from fsar.model.heads.load import load_head
 from fsar.model.methods import MODELS
@@ -36,7 +36,7 @@ def make_files(folder: Path) -> None:
     names = sorted(set(labels))
     torch.manual_seed(0)
     frames, text = torch.randn(VIDEOS, FRAMES, WIDTH), torch.randn(CLASSES, WIDTH)
-    write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, (WIDTH, FRAMES))
+    write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, FeatureSizes(WIDTH, FRAMES))
     manifest = pd.DataFrame({"video_id": ids, "path": ids, "class_name": labels, "split": "test", "source": "random"})
     write_parquet(folder / "manifest.parquet", manifest, SCHEMA)
     manifest.assign(status="ok")[["video_id", "status"]].to_parquet(folder / "index.parquet")

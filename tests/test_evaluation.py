@@ -11,16 +11,18 @@ from fsar.episodes.stored import SCHEMA, StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import correct, episode_logits, predict
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import read_features, write_features
+from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
 from fsar.model.decision import combined_logits, text_logits
-from fsar.model.heads.head import Head, Inputs, build_head
+from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.heads.load import load_head
 from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS
+from fsar.model.needs import TransformerSizes
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
+SIZES = FeatureSizes(WIDTH, 8)
 
 
 def episodes_of(shot, queries=2, way=5, count=30):
@@ -32,12 +34,43 @@ def episodes_of(shot, queries=2, way=5, count=30):
     return StoredEpisodes(ids, names, classes, videos[..., :shot], videos[..., shot:])
 
 
-def a_head(components, features, merge):
-    """A head with random weights for (V, T, D, …) features, small."""
-    settings = head_section(components.head)()
-    if components.head == CLIP_FSAR_HEAD:
-        settings = HeadConfig(feed_forward=64, merge=merge)
-    return build_head(Inputs(features.shape[2], 8, components=components), settings)
+# Of heads that cannot have their published sizes here.
+SETTINGS = {
+    "clip_fsar": {"feed_forward": 64},
+    "clipspm": {"feed_forward": 32, "heads": 2, "head_width": 8},
+    "empnet": {"levels": [1, 2], "top_patches": 2},
+    "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
+}
+TRANSFORMER = TransformerSizes(depth=2, width=16, heads=2, patches=4)
+
+
+def a_head(components, merge):
+    """A head with random weights, small, for what `given` returns."""
+    small = SETTINGS.get(components.head, {}) | ({"merge": merge} if components.head == CLIP_FSAR_HEAD else {})
+    settings = head_section(components.head)(**small, **dict(components.fixed))
+    width = WIDTH // 4 if components.needs == "maps" else WIDTH
+    return build_head(Inputs(width, 8, components=components, transformer=TRANSFORMER), settings)
+
+
+def given(needs, frames):
+    """What a backbone gives of videos whose frame features are (V, T, D)."""
+    if needs.kind == "tokens":
+        width = WIDTH if needs.projected else TRANSFORMER.width
+        shape = (VIDEOS, 8, len(needs.layers), 1 + TRANSFORMER.patches, width)
+        return {"tokens": torch.randn(shape, generator=torch.Generator().manual_seed(1)), "frames": frames}
+    return {needs.kind: frames.unflatten(-1, (-1, 2, 2)) if needs.kind == "maps" else frames}
+
+
+def one_by_one(head, stored, support, queries, text, inductive):
+    """The logits of one episode, (N, K) and (Q,) rows of what is kept, (Q, N): each query alone, or all at once."""
+    asked = queries.split(1) if inductive and not head.queries_apart and not head.queries_together else [queries]
+    found = []
+    for own in asked:
+        rows = torch.cat([support.flatten(), own])
+        kept = {name: each[rows] for name, each in stored.items()}
+        episode = TrainingEpisode(len(support), support.shape[1], kept, torch.arange(len(support)), text)
+        found.append(head.decide(head.episode_stage(*head.staged(episode)))[0])
+    return torch.cat(found)
 
 
 @pytest.fixture
@@ -57,34 +90,33 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot,
     torch.manual_seed(0)
     # rows in another order than the episodes count them
     videos, classes = torch.randperm(VIDEOS), torch.randperm(CLASSES)
-    decides_by = METHODS[method].decides_by
+    decides_by, inductive = METHODS[method].decides_by, METHODS[method].inductive
     components = METHODS[method].components
-    if components.stores_its_own:
-        frames = frames.unflatten(-1, (-1, 2, 2))  # (V, T, D, 2, 2)
-    head = a_head(components, frames, merge).eval()
+    if components.each_text:
+        text = torch.randn(CLASSES, 3, WIDTH)
+    head = a_head(components, merge).eval()
     with torch.inference_mode():
-        stored = head.store({head.needs.kind: frames[videos]})
-    episodes = episodes_of(0 if decides_by == "text" else shot)
-    predicted = predict(
-        head,
-        episodes,
-        {f"v{int(v)}": row for row, v in enumerate(videos)},
-        stored,
-        {f"c{int(c)}": row for row, c in enumerate(classes)},
-        text[classes],
-        decides_by,
+        stored = head.store({name: each[videos] for name, each in given(head.needs, frames).items()})
+    episodes = episodes_of(0 if decides_by == "text" else shot, queries=1 if head.queries_together else 2)
+    rows = {f"v{int(v)}": row for row, v in enumerate(videos)}, {f"c{int(c)}": r for r, c in enumerate(classes)}
+    found = list(
+        episode_logits(head, episodes, rows[0], stored, rows[1], text[classes], decides_by, inductive=inductive)
     )
-    assert predicted.shape == episodes.queries.shape
+    place = videos.argsort()  # of each video among the rows
+    predicted = torch.cat(found).argmax(dim=-1)
+    assert predicted.shape == (len(episodes.queries), episodes.queries[0].size)
     for number in range(len(predicted)):
-        queries, names = frames[episodes.queries[number].ravel()], text[episodes.classes[number]]
+        queries = place[torch.from_numpy(episodes.queries[number].ravel())]
+        names = text[episodes.classes[number]]
         with torch.inference_mode():
             if decides_by != "few-shot":
-                logits = by_text = text_logits(queries, names, head.text_scale())
+                logits = by_text = text_logits(stored["frames"][queries], names, head.text_scale())
             if decides_by != "text":
-                logits = head.few_shot_logits(frames[episodes.support[number]], queries, names)
+                support = place[torch.from_numpy(episodes.support[number])]
+                logits = one_by_one(head, stored, support, queries, names, inductive)
             if decides_by == "both":
                 logits = combined_logits(logits, by_text, head.settings.text_weight, 8)
-        np.testing.assert_array_equal(predicted[number].ravel(), logits.argmax(dim=1).numpy())
+        np.testing.assert_array_equal(predicted[number].numpy(), logits.argmax(dim=1).numpy())
 
 
 class Balanced(Head):
@@ -123,7 +155,9 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     ]
     write_parquet(tmp_path / "episodes.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
     names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
-    write_features(tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, (WIDTH, 8))
+    write_features(
+        tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, FeatureSizes(WIDTH, 8)
+    )
     head = load_head(FROZEN, HeadConfig(), tmp_path / "features.safetensors", None)
     tests = [PlannedTest(m, "few-shot", 5, 1, tmp_path / "episodes.parquet") for m in ("clip-freeze", "again")]
     evaluate_model(head, tests, tmp_path / "features.safetensors", tmp_path / "out.parquet", "cpu", 1)
@@ -144,7 +178,12 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
 def test_names_of_any_kind_survive_in_feature_files(tmp_path):
     names = ['a "b".mp4', "line\nbreak", "größe 動画"]
     write_features(
-        tmp_path / "f.safetensors", names, {"frames": torch.randn(3, 8, 4)}, names, torch.randn(3, 4), (4, 8)
+        tmp_path / "f.safetensors",
+        names,
+        {"frames": torch.randn(3, 8, 4)},
+        names,
+        torch.randn(3, 4),
+        SIZES,
     )
     videos, _, classes, _ = read_features(tmp_path / "f.safetensors")
     assert list(videos) == names == list(classes)
@@ -175,5 +214,5 @@ def test_equal_features_are_equal_bytes(tmp_path):
     """safetensors writes several entries of metadata in an order that is another one each time."""
     paths = [tmp_path / str(number) for number in range(12)]
     for path in paths:
-        write_features(path, ["b", "a"], {"frames": torch.ones(2, 8, 4)}, ["y", "x"], torch.ones(2, 4), (4, 8))
+        write_features(path, ["b", "a"], {"frames": torch.ones(2, 8, 4)}, ["y", "x"], torch.ones(2, 4), SIZES)
     assert len({path.read_bytes() for path in paths}) == 1

@@ -53,6 +53,8 @@ def test_each_text_of_a_class_is_kept_where_all_have_as_many(tmp_path):
     config = TextConfig(templates=["{description}"], descriptions=str(file))
     with pytest.raises(UserError, match="'running' has 1 texts and 'waving' has 2"):
         encode_classes(Letters(), ["waving", "running"], config, each=True)
+
+
 def test_a_set_of_prompts_is_named_and_becomes_its_templates():
     named = TextConfig(templates="actionclip")
     assert len(set(named.templates)) == len(named.templates) == 16

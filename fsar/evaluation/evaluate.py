@@ -101,11 +101,12 @@ def write_predictions(
             calls = -(-len(episodes.queries) // head.episodes_at_once)
             start, end = (head.episodes_at_once * (calls * place // parts) for place in (number, number + 1))
             own = episodes.between(start, end)
+            if not len(own.queries):
+                continue
             found = episode_logits(
                 head, own, kept.video_rows, kept.stored, kept.class_rows, kept.text, test.decides_by, test.inductive
             )
-            none = torch.empty(0, own.queries[0:1].size, test.way)
-            logits = torch.cat([none, *(each.cpu() for each in found)]).numpy()  # (E, N·Q, N)
+            logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
             table = _rows(test, own, logits, start)
             writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
             accuracy = (table["label"] == table["predicted"]).mean()

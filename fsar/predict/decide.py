@@ -58,6 +58,8 @@ class Decision:
         Raises:
             UserError: the head compares classes with one another, and they have different numbers of examples.
         """
+        if not self.head.queries_apart and len(queries) > 1:
+            return torch.cat([self.few_shot(query, prototypes, classes) for query in queries.split(1)])
         text = self.text if classes is None else self.text[list(classes)]
         stored = self.head.store({self.head.needs.kind: queries})
         asked = {name: videos.unsqueeze(0) for name, videos in self.head.video_stage(stored).items()}
