@@ -6,30 +6,27 @@ import pytest
 import torch
 from torch import nn
 
-from fsar.config import HeadConfig, TextConfig, TrainingConfig, adapter_section, head_section
+from fsar.config import TextConfig, TrainingConfig
 from fsar.episodes.stored import SCHEMA
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, gather_predictions, write_predictions
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights, save_weights
 from fsar.model.heads.head import Head, Inputs
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
+from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import class_tokens, encode_classes
 from fsar.training.optimizer import parameter_groups
+from tests.heads import THREE_TEXTS, small_adapters, small_head
 
 FRAMES = 8
-SMALL = {"task": {"text_blocks": 2}, "clip_fsar": {"feed_forward": 16}}
-SUBACTIONS = TextConfig(templates=["start {class_name}", "middle {class_name}", "end {class_name}"])
 
 
 def a_model(name, backbone=None):
     torch.manual_seed(0)
     parts = MODELS[name]
-    head = HeadConfig if parts.head == CLIP_FSAR_HEAD else head_section(parts.head)
-    adapters = adapter_section(parts.adapters)(**SMALL.get(parts.adapters, {})) if parts.adapters else None
     backbone = backbone or random_backbone("small-vit-clip")
-    return FewShotModel(backbone, parts, head(**SMALL.get(parts.head, {})), FRAMES, adapters=adapters)
+    return FewShotModel(backbone, parts, small_head(parts), FRAMES, adapters=small_adapters(parts))
 
 
 def clips(videos):
@@ -80,7 +77,7 @@ def test_tests_within_episodes_see_what_training_sees():
     stirred(model.backbone.adapters)
     support, queries = clips(4), clips(3)  # 2-way 2-shot
     with torch.inference_mode():
-        text = encode_classes(model.backbone, ["wave", "run"], SUBACTIONS, each=True)  # (N, S, D)
+        text = encode_classes(model.backbone, ["wave", "run"], THREE_TEXTS, each=True)  # (N, S, D)
         given = model._encode(torch.cat([support, queries]), 4, apart=True)["frames"]
         expected = model.head.few_shot_logits(given[:4].unflatten(0, (2, 2)), given[4:], text)
         tester = model.tested_head()
@@ -158,8 +155,8 @@ def test_a_trained_text_encoder_is_saved_and_tested_with(tmp_path):
 def test_of_a_text_encoder_that_is_trained_only_the_texts_that_are_looked_at_are_encoded():
     model = a_model("task-adapter")
     names = ["wave", "run", "jump"]
-    model.set_training_tokens(class_tokens(model.backbone, names, SUBACTIONS, each=True), SUBACTIONS)
+    model.set_training_tokens(class_tokens(model.backbone, names, THREE_TEXTS, each=True), THREE_TEXTS)
     found = model._text(torch.tensor([2, 0]))
     assert found.shape == (3, 3, model.backbone.width) and found[1].isnan().all()
-    expected = encode_classes(model.backbone, ["jump", "wave"], SUBACTIONS, each=True)
+    expected = encode_classes(model.backbone, ["jump", "wave"], THREE_TEXTS, each=True)
     torch.testing.assert_close(found[[2, 0]], expected)

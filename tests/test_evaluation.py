@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from fsar.config import HeadConfig, head_section
+from fsar.config import HeadConfig
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import correct, episode_logits, predict
@@ -20,6 +20,7 @@ from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.heads.load import load_head
 from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS
 from fsar.model.needs import TransformerSizes
+from tests.heads import small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
 SIZES = FeatureSizes(WIDTH, 8)
@@ -34,20 +35,12 @@ def episodes_of(shot, queries=2, way=5, count=30):
     return StoredEpisodes(ids, names, classes, videos[..., :shot], videos[..., shot:])
 
 
-# Of heads that cannot have their published sizes here.
-SETTINGS = {
-    "clip_fsar": {"feed_forward": 64},
-    "clipspm": {"feed_forward": 32, "heads": 2, "head_width": 8},
-    "empnet": {"levels": [1, 2], "top_patches": 2},
-    "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
-}
 TRANSFORMER = TransformerSizes(depth=2, width=16, heads=2, patches=4)
 
 
 def a_head(components, merge):
     """A head with random weights, small, for what `given` returns."""
-    small = SETTINGS.get(components.head, {}) | ({"merge": merge} if components.head == CLIP_FSAR_HEAD else {})
-    settings = head_section(components.head)(**small, **dict(components.fixed))
+    settings = small_head(components, **({"merge": merge} if components.head == CLIP_FSAR_HEAD else {}))
     width = WIDTH // 4 if components.needs == "maps" else WIDTH
     return build_head(Inputs(width, 8, components=components, transformer=TRANSFORMER), settings)
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig, head_section
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
@@ -25,7 +25,9 @@ from fsar.evaluation import encode_videos as encode_module
 from fsar.fabric import make_fabric
 from fsar.files import write_parquet
 from fsar.model.few_shot import FewShotModel
+from fsar.model.heads.head import Inputs, build_head
 from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
+from fsar.model.needs import TransformerSizes
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
 from fsar.training import fit as fit_module
@@ -42,8 +44,12 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
+from tests.heads import THREE_TEXTS, small_adapters, small_head
 from tests.hold import PATIENCE, STEP, wait_until
 from tests.videos import make_video
+
+# Of the small ViT CLIP.
+SIZES = TransformerSizes(depth=6, width=96, heads=3, patches=64)
 
 
 def test_the_published_schedule():
@@ -203,17 +209,9 @@ def world(tmp_path_factory):
     gather_index(folder / "manifest.parquet", [folder / "shard.parquet"], 0.0, folder / "index.parquet")
     draw_episodes(folder / "manifest.parquet", folder / "index.parquet", "val", 3, 1, 1, 10, 0, folder / "val.parquet")
     torch.manual_seed(0)
-    save_file(random_clip("small-clip").state_dict(), folder / "clip.safetensors")
+    for name in ("small-clip", "small-vit-clip"):
+        save_file(random_clip(name).state_dict(), folder / f"{name}.safetensors")
     return folder
-
-
-SMALL = {
-    "clip_fsar": {"feed_forward": 64},
-    "trx": {"tuple_width": 16},
-    "strm": {"tuple_width": 16, "grid": 2},
-    "molo": {"feed_forward": 32},
-    "team": {"tokens": 4},
-}
 
 
 def job_and_files(world, name, model="clip-fsar", **training):
@@ -223,14 +221,18 @@ def job_and_files(world, name, model="clip-fsar", **training):
         "warmup_iterations": 4, "milestones": [8], "validate_every": 4, "checkpoint_minutes": 0, "threads": 1,
         "workers": 0,
     } | training  # fmt: skip
+    parts = MODELS[model]
+    backbone = "small-vit-clip" if parts.needs_transformer or parts.adapters else "small-clip"
     job = TrainingJob(
         model=model,
         benchmark="small",
-        backbone_name="small-clip",
-        components=MODELS[model],
-        backbone=BackboneConfig(model="small-clip", weights=str(world / "clip.safetensors")),
+        backbone_name=backbone,
+        components=parts,
+        backbone=BackboneConfig(model=backbone, weights=str(world / f"{backbone}.safetensors")),
         sampling=SamplingConfig(),
-        head=head_section(MODELS[model].head)(**SMALL.get(MODELS[model].head, {}), **dict(MODELS[model].fixed)),
+        text=THREE_TEXTS if parts.each_text else TextConfig(),
+        head=small_head(parts),
+        adapters=small_adapters(parts),
         training=TrainingConfig(**settings),
         seed=1,
         data_seed=0,
@@ -275,7 +277,7 @@ def test_outputs(uninterrupted, world):
     seconds = 2 / metrics["episodes_per_second"]  # of a step of two tasks
     assert (metrics["loader_seconds"] > 0).all() and (metrics["loader_seconds"] < seconds).all()
     assert metrics["gpu_memory_mb"].isna().all() and metrics["loss"].gt(metrics["few_shot_loss"]).all()
-    trained, before = load_file(uninterrupted / "model.safetensors"), load_file(world / "clip.safetensors")
+    trained, before = load_file(uninterrupted / "model.safetensors"), load_file(world / "small-clip.safetensors")
     assert any(name.startswith("head.temporal_transformer") for name in trained)
     assert not torch.equal(trained["visual.conv1.weight"], before["visual.conv1.weight"])
     assert not any(name.startswith("transformer") for name in trained)  # the text encoder is not trained, nor stored
@@ -378,6 +380,7 @@ RUN = """
 import json, sys
 from pathlib import Path
 from fsar.job import logged
+from tests.heads import THREE_TEXTS, small_adapters, small_head
 from tests.hold import hold_first_training
 from tests.test_training import train
 
@@ -537,7 +540,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_changed(worl
 
 def test_batch_norm_is_explicit(world):
     running = "visual.bn1.running_mean"
-    before = load_file(world / "clip.safetensors")[running]
+    before = load_file(world / "small-clip.safetensors")[running]
     for batch_norm, stays in (("running", True), ("together", False), ("apart", False)):
         files = train(world, batch_norm, batch_norm=batch_norm, iterations=2)
         after = load_file(files.output / "model.safetensors")[running]
@@ -613,6 +616,8 @@ def test_every_model_that_is_trained_trains_what_it_has(world):
         assert metrics["gradient_norm"].gt(0).all()
         assert any(name.startswith("visual.") for name in trained) == (components.trains == "encoder")
         found = {name.split(".")[1] for name in trained if name.startswith("head.")}
+        assert any(name.startswith("text.") for name in trained) == components.trains_text
+        assert any(name.startswith("adapters.") for name in trained) == bool(components.adapters)
         if components.head == CLIP_FSAR_HEAD:
             parts = {
                 "temporal_transformer": components.temporal_transformer,
@@ -621,11 +626,16 @@ def test_every_model_that_is_trained_trains_what_it_has(world):
             }
             assert found == {part for part, there in parts.items() if there}, model
         else:
-            assert found and "for_training" not in found, model
+            head = build_head(Inputs(96, 8, components=components, transformer=SIZES), small_head(components))
+            assert found == {name.split(".")[0] for name in head.state_dict()} - {"for_training"}, model
         terms = [name for name in metrics if name.endswith("_loss")]
         assert metrics[terms].gt(0).all(axis=None), model
         losses[model] = tuple(metrics.loc[0, terms])
-    assert len(losses) > 5 and len(set(losses.values())) == len(losses), losses
+    # Whether a text encoder is trained shows in the second step alone; what LoRA adds is zero at the first.
+    for model in ("clip-fsar-text-encoder", "otam-lora"):
+        del losses[model]
+    alike = {model for model, terms in losses.items() if list(losses.values()).count(terms) > 1}
+    assert len(losses) > 5 and alike == set(), losses
 
 
 def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch):
@@ -669,7 +679,7 @@ def test_16_bits_scale_the_loss_and_leave_out_steps_that_overflow(world, monkeyp
     whole = train(world, "16 bits", **settings).output
     metrics = pd.read_parquet(whole / "metrics.parquet")
     finite = np.isfinite(metrics["gradient_norm"])
-    scale, weights = 2.0**16, load_file(world / "clip.safetensors")["visual.conv1.weight"]
+    scale, weights = 2.0**16, load_file(world / "small-clip.safetensors")["visual.conv1.weight"]
     for step, state in states.items():
         scale *= 1 if finite[step - 1] else 0.5
         trained = state["model"]["visual.conv1.weight"]
