@@ -17,8 +17,10 @@ from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
 from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from fsar.errors import UserError
+from fsar.model.backbone_facts import backbone_facts
 from fsar.model.class_texts import class_texts
 from fsar.model.methods import METHODS
+from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
 
@@ -42,6 +44,16 @@ def changed(values, path, value):
 def test_the_default_config_is_valid_and_fits_the_schema(values):
     assert load(values).run.benchmarks == ["demo"]
     jsonschema.validate(values, schema())
+
+
+def test_the_demos_own_clips_are_trained_as_the_backbones_that_have_their_weights(values):
+    config = load(values)
+    made = {name: paths.SMALL_CLIP.format(small_clip=name) for name in config.small_clips}
+    assert set(made) == {"small-clip", "small-vit"}
+    for name, own in config.small_clips.items():
+        backbone = config.backbones[name]
+        assert (backbone.weights, backbone.model) == (made[name], own.model)
+        assert backbone_facts(backbone).size == 64  # what stills are rendered at
 
 
 def test_generated_files_are_current(repository):

@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import simplejpeg
+from open_clip.tokenizer import SimpleTokenizer
 
-from fsar.config import SPLITS, Counts, DemoSource
-from fsar.sources.demo.actions import ACTION_PAIRS, ACTIONS, split_classes
+from fsar.config import SPLITS, Counts, DemoSource, TextConfig
+from fsar.model.class_texts import class_texts, read_descriptions
+from fsar.sources.demo.actions import ACTION_PAIRS, ACTIONS, class_name, split_classes
+from fsar.sources.demo.descriptions import OTHER_WORDS, STAGES, descriptions
 from fsar.sources.demo.shapes import SHAPES, Pose, draw
 from fsar.sources.demo.stills import render_still, render_stills
 from fsar.sources.demo.videos import encode, render, render_part
@@ -119,3 +122,23 @@ def test_stills_have_captions_that_name_the_shape(tmp_path):
     assert simplejpeg.decode_jpeg(stills["jpeg"][0]).shape == (64, 64, 3)
     pictures = [render_still(np.random.default_rng(seed), 64)[0] for seed in range(20)]
     assert all(np.abs(p - q).mean() > 1 for i, p in enumerate(pictures) for q in pictures[:i])
+
+
+def test_every_class_of_the_demo_has_three_descriptions(repository):
+    file = str(repository / "configs/demo_descriptions.csv")
+    described = read_descriptions(file)
+    written = {}
+    for name, sentence in descriptions():
+        written.setdefault(name, []).append(sentence)
+    assert described == written, "run `python -m fsar.sources.demo.descriptions > configs/demo_descriptions.csv`"
+    assert set(described) == {class_name(shape, action) for shape in SHAPES for action in ACTIONS}
+    assert all(len(set(sentences)) == 3 for sentences in described.values())
+    for first, second in (pair for pair in ACTION_PAIRS[:4]):  # the same three backwards, but for what is in between
+        assert STAGES[first][::2] == STAGES[second][::-2]
+    known = {word for name in described for word in ["a", *name.split()]} | OTHER_WORDS
+    assert {word for sentences in written.values() for text in sentences for word in text.split()} <= known
+    # Nothing of a text is cut, which a tokenizer does silently: 16 tokens, two of them its start and end.
+    count = SimpleTokenizer().encode
+    for template in ("A video of action about {class_name}: {description}", "a photo of {class_name}: {description}"):
+        texts = class_texts(list(described), TextConfig(templates=[template], descriptions=file))
+        assert max(len(count(text)) for own in texts for text in own) <= 16 - 2
