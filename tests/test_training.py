@@ -49,7 +49,7 @@ from tests.hold import PATIENCE, STEP, wait_until
 from tests.videos import make_video
 
 # Of the small ViT CLIP.
-SIZES = TransformerSizes(depth=6, width=96, heads=3, patches=64)
+SIZES = TransformerSizes(depth=6, width=96, heads=3, patches=16)
 
 
 def test_the_published_schedule():
