@@ -16,7 +16,10 @@ SMALL_HEADS = {
     "empnet": {"levels": [1, 2], "top_patches": 2},
     "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
 }
-SMALL_ADAPTERS = {"task": {"text_blocks": 1}}
+SMALL_ADAPTERS = {
+    "task": {"text_blocks": 1},
+    "d2st": {"spatial_kernel": [4, 2, 2], "spatial_stride": [4, 1, 1], "temporal_kernel": [1, 2, 2]},
+}
 THREE_TEXTS = TextConfig(templates=["start {class_name}", "middle {class_name}", "end {class_name}"])
 
 

@@ -18,6 +18,7 @@ from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS
 from fsar.results.pictures import write_pictures
+from tests.heads import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.test_index import Targets
 from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
@@ -106,25 +107,42 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
 
 @pytest.mark.slow
 def test_every_other_method_goes_through_the_workflow(finished):
-    """A model per test shot where that is asked, and features of the backbone alone for a head alone."""
+    """A model per test shot where that is asked, features of the backbone alone for a head alone, tests in parts."""
     others = [name for name, method in METHODS.items() if method.components.head != CLIP_FSAR_HEAD]
-    arguments = overlay(finished, "methods.yaml", run={"methods": [*others, "clip-fsar-head"]})
+    others += ["otam-lora", "otam-aim", "clip-fsar-text-encoder"]
+    inside = [
+        name for name in others if METHODS[name].components.adapters or METHODS[name].components.needs == "tokens"
+    ]
+    outside = [name for name in others if name not in inside]
+    assert len(inside) > 5 and len(outside) > 8
+    arguments = overlay(finished, "methods.yaml", run={"methods": None, "backbones": ["small-clip", "small-vit"]})
     values = yaml.safe_load((finished / "methods.yaml").read_text())
+    values["run"]["test_jobs"] = 2
+    values["backbones"] = {"small-clip": {"methods": [*outside, "clip-fsar-head"]}, "small-vit": {"methods": inside}}
+    values["small_clips"]["small-vit"] = {"model": "small-vit-clip", "stills": 128, "epochs": 1}
     tiny = values["benchmarks"]["tiny"]
-    tiny["heads"] = {"trx": {"tuple_width": 16}, "strm": {"tuple_width": 16, "grid": 2}, "team": {"tokens": 4}}
+    tiny["heads"] = {head: own for head, own in SMALL_HEADS.items() if head != CLIP_FSAR_HEAD}
+    tiny["adapters"] = SMALL_ADAPTERS
+    texts = {"templates": THREE_TEXTS.templates}
+    tiny["text_of_model"] = {"task-adapter": texts, "task-adapter-published": texts}
     tiny["training_of_model"] = {"hyrsm": {"shot": "tested"}, "team": {"optimizer": "sgd", "momentum": 0.9}}
     (finished / "methods.yaml").write_text(yaml.safe_dump(values))
-    snakemake(finished, TABLE, *arguments)
+    log = snakemake(finished, TABLE, *arguments)
+    assert "features depend on the episode, so 360 videos go through" in log
     table = pd.read_csv(finished / TABLE)
     assert set(table["method"]) == {METHODS[name].title for name in (*others, "clip-fsar-head")}
     assert len(table) == 2 * (len(others) + 1) and set(table["selection"]) == {"val"}
+    together = {METHODS[name].title for name in others if not METHODS[name].inductive}
+    assert set(table.loc[table["inductive"] == "no", "method"]) == together and len(together) == 3
     models = finished / "results/models/tiny/small-clip"
     assert {path.name for path in (models / "hyrsm").iterdir()} == {"shot1-seed1", "shot2-seed1"}
     assert {path.name for path in (models / "molo").iterdir()} == {"shot1-seed1"}
     head_alone = load_file(models / "clip-fsar-head/shot1-seed1/model.safetensors")
     assert head_alone and all(name.startswith("head.") for name in head_alone)
-    assert not (finished / "results/features/tiny/small-clip/clip-fsar-head").exists()
-    assert (finished / "results/features/tiny/small-clip/molo/seed1/test.safetensors").is_file()
+    features = finished / "results/features/tiny"
+    assert not (features / "small-clip/clip-fsar-head").exists() and not (features / "small-vit/task-adapter").exists()
+    assert (features / "small-clip/molo/seed1/test.safetensors").is_file()
+    assert not list((finished / "results/predictions/tiny/small-vit/task-adapter").glob("seed1/*"))  # the parts
     assert "Nothing to be done" in snakemake(finished, TABLE, *arguments)
 
 

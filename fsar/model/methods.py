@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
+EMP_NET_PAPER = "Wu et al., ECCV 2024: reasoning on three levels of a frozen CLIP's tokens, with text"
 CLIP_SPM_PAPER = "CLIP-SPM (arXiv 2512.19036): motion consistency, text tokens for queries, prototypes from both"
 TASK_ADAPTER_PAPER = "Cao et al., 2025 (arXiv 2505.06002): adapters across an episode's videos, texts of sub-actions"
 MATCHED = "scores of text and of videos are multiplied for the same query and class"
@@ -223,6 +224,7 @@ class Method:
 FROZEN = Components(trains="nothing")
 PLAIN = Components()
 MODULATION = Components(temporal_transformer=True, text_token=True)
+EMP_NET = Components(head="empnet", trains="head")
 TASK_ADAPTER = Components(head="task_adapter", trains="adapters", adapters="task")
 CLIP_FSAR = Components(temporal_transformer=True, text_token=True, video_text_loss=True)
 
@@ -254,7 +256,8 @@ MODELS = {
     "task-adapter": TASK_ADAPTER,
     "task-adapter-published": replace(TASK_ADAPTER, fixed=(("orientation", "published"),)),
     "ts-fsar": Components(head="tsfsar", trains="head"),
-    "emp-net": Components(head="empnet", trains="head"),
+    "emp-net": EMP_NET,
+    "emp-net-published": replace(EMP_NET, fixed=(("cross_entropy", "probabilities"),)),
     "clip-spm": Components(head="clipspm"),
     "clip-fsar-text-encoder": replace(CLIP_FSAR, trains_text=True),
 }
@@ -406,6 +409,8 @@ METHODS = {
         "D²ST-Adapter",
         "d2st",
         code="qizhongtan/D2ST-Adapter, commit 44387fa",
+        deviations="weight decay spares every normalisation layer, where the code spares those with `bn` or `norm` in "
+        "their name",
         code_selection=f"{ON_TEST}, twice in a run (:186)",
     ),
     "otam-lora": Method(
@@ -454,15 +459,27 @@ METHODS = {
         "TS-FSAR",
         "ts-fsar",
         code="yaozhang0417/TS-FSAR, commit 1a91053",
+        deviations="weight decay spares normalisation layers; the head computes in 32 bits; texts are class names or a "
+        "file of one's own",
         code_selection=f"{ON_TEST} (main.py:162)",
     ),
     "emp-net": Method(
         "EMP-Net",
-        "Wu et al., ECCV 2024: reasoning on three levels of a frozen CLIP's tokens, with text",
+        EMP_NET_PAPER,
         "EMP-Net",
         "emp-net",
         code="cong-wu/EMP-Net, commit b4dc006",
-        code_selection=f"{ON_TEST} (:537)",
+        deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any way",
+        code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",
+    ),
+    "emp-net-published": Method(
+        "EMP-Net (loss of probabilities)",
+        EMP_NET_PAPER,
+        "",
+        "emp-net-published",
+        code="cong-wu/EMP-Net, commit b4dc006",
+        deviations="any way, where the code has five",
+        code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",
     ),
     "clip-spm": Method(
         "CLIP-SPM",
@@ -470,7 +487,8 @@ METHODS = {
         "CLIP-SPM",
         "clip-spm",
         code="hnlxy/CLIP-SPM, commit 63f4361",
-        deviations="the episode's token is the mean text of its classes; each query is asked alone",
+        deviations="the episode's token is the mean text of its classes; each query is asked alone; weight decay "
+        "spares normalisation layers",
         code_selection=f"{ON_TEST} (run/main_run.py:231)",
     ),
     "clip-spm-together": Method(
@@ -480,6 +498,7 @@ METHODS = {
         "clip-spm",
         inductive=False,
         code="hnlxy/CLIP-SPM, commit 63f4361",
+        deviations="weight decay spares normalisation layers",
         code_selection=f"{ON_TEST} (run/main_run.py:231)",
     ),
     "clip-fsar-text-encoder": Method(
