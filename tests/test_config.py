@@ -56,6 +56,30 @@ def test_the_demos_own_clips_are_trained_as_the_backbones_that_have_their_weight
         assert backbone_facts(backbone).size == 64  # what stills are rendered at
 
 
+def test_what_does_not_fit_the_layers_of_a_backbone_is_told_before_any_job(values):
+    transformers = ["emp-net", "ts-fsar", "task-adapter", "d2st"]
+    run = values["run"] | {"backbones": ["small-vit"], "methods": transformers}
+    with pytest.raises(UserError) as told:
+        check_before_jobs(Plan(load({**values, "run": run})), own_environments=False)
+    for pattern in (
+        r"heads\.empnet\.levels is 12 .* valid value is 6",
+        "temporal_layers is 10 .* is 5",
+        "side_width is 256 .* is 96",
+        r"adapters\.task\.text_blocks is 8 .* is 2",
+        "on 'demo' there are 1: name 3 templates",
+        r"spatial_kernel \(rows and columns\) is 5 .* is 4",
+        r"temporal_kernel \(rows and columns\) is 7 .* is 4",
+    ):
+        assert re.search(pattern, str(told.value)), pattern
+    run = values["run"] | {"methods": ["otam-lora", "emp-net"]}
+    with pytest.raises(UserError, match=r"small-clip is no visual transformer .* emp-net and otam-lora look into"):
+        check_before_jobs(Plan(load({**values, "run": run})), own_environments=False)
+    demo = values["benchmarks"]["demo"] | {"text_of_model": {"task-adapter-published": {"templates": ["a", "b", "c"]}}}
+    run = values["run"] | {"backbones": ["small-vit"], "methods": ["task-adapter-published"]}
+    with pytest.raises(UserError, match=r"one query of each class: .*task-adapter-published\.queries"):
+        load({**values, "run": run, "benchmarks": {**values["benchmarks"], "demo": demo}})
+
+
 def test_generated_files_are_current(repository):
     written = json.loads((repository / "configs/schema.json").read_text())
     assert written == json.loads(json.dumps(schema())), "run `make docs`"
@@ -162,7 +186,7 @@ def test_every_key_says_what_it_decides(repository):
         "TrainingConfig.logger", "TrainingConfig.checkpoint_minutes", "TrainingConfig.activation_checkpointing",
         "TrainingConfig.nodes", "TrainingConfig.deterministic", "FramesConfig.timeout",
         "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
-        "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
+        "RunConfig.test_jobs", "SourcesConfig.split_lists", "Archive.mirrors", "KineticsArchives.mirrors",
         "Mirror.url", "Mirror.bytes", "Mirror.sha256",
     } == execution  # fmt: skip
 

@@ -1,17 +1,19 @@
 """The settings of the adapters: a section for each kind, `adapters.<name>` in the config."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from fsar.config.declare import ADAPTERS, Section, key, section
+from fsar.config.layers import Bound, FittedSection, LayerFacts
 
 # Frames, rows and columns of a kernel, or its steps.
 Extent = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 STAGES = 4
 
 
-class BottleneckConfig(Section):
+class BottleneckConfig(FittedSection):
     """Adapters that work at a smaller width."""
 
     bottleneck: float = key(
@@ -21,6 +23,10 @@ class BottleneckConfig(Section):
         gt=0,
         le=1,
     )
+
+    def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
+        """Yield what must fit; nothing, unless a kind of adapter says otherwise."""
+        yield from ()
 
 
 class TaskConfig(BottleneckConfig):
@@ -47,6 +53,11 @@ class TaskConfig(BottleneckConfig):
         default=3,
         ge=1,
     )
+
+    def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
+        """Yield what must fit."""
+        yield Bound("blocks", self.blocks, layers.depth)
+        yield Bound("text_blocks", self.text_blocks, layers.text_depth)
 
 
 class D2stAdaptersConfig(BottleneckConfig):
@@ -92,6 +103,13 @@ class D2stAdaptersConfig(BottleneckConfig):
         min_length=STAGES,
         max_length=STAGES,
     )
+
+    def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
+        """Yield what must fit of a visual transformer."""
+        for key_name in ("spatial_kernel", "temporal_kernel"):
+            kernel = getattr(self, key_name)
+            yield Bound(f"{key_name} (frames)", kernel[0], frames)
+            yield Bound(f"{key_name} (rows and columns)", max(kernel[1:]), layers.side)
 
 
 class LoraConfig(Section):

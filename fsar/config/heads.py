@@ -1,10 +1,12 @@
 """The settings of the heads other than CLIP-FSAR's: a section for each, `heads.<name>` in the config."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from fsar.config.declare import HEAD, Section, key, section
+from fsar.config.layers import Bound, FittedSection, LayerFacts
 
 TRAINING = ("train_model",)
 
@@ -181,7 +183,7 @@ class TaskAdapterConfig(Section):
     )
 
 
-class TsfsarConfig(Section):
+class TsfsarConfig(FittedSection):
     """TS-FSAR; defaults as published for Kinetics."""
 
     side_width: int = key(
@@ -258,6 +260,11 @@ class TsfsarConfig(Section):
         gt=0,
     )
 
+    def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
+        """Yield what must fit."""
+        yield Bound("temporal_layers", max(self.temporal_layers, default=0), layers.depth - 1)
+        yield Bound("side_width", self.side_width, layers.width)
+
 
 class ClipspmConfig(Section):
     """CLIP-SPM; defaults as published for HMDB51 and SSv2-Small."""
@@ -293,7 +300,7 @@ class ClipspmConfig(Section):
     )
 
 
-class EmpnetConfig(Section):
+class EmpnetConfig(FittedSection):
     """EMP-Net; defaults as published."""
 
     levels: list[Annotated[int, Field(ge=0)]] = key(
@@ -342,6 +349,10 @@ class EmpnetConfig(Section):
         if levels != sorted(set(levels)):
             raise ValueError("must rise")
         return levels
+
+    def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
+        """Yield what must fit."""
+        yield Bound("levels", max(self.levels), layers.depth)
 
 
 class D2stConfig(Section):

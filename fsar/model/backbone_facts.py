@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, is_weights_file
+from fsar.config.layers import LayerFacts
 from fsar.errors import UserError
 
 # Architectures of this project, beside those of open_clip.
@@ -30,11 +31,13 @@ class BackboneFacts:
         size: side of the square pictures it is given, in pixels.
         needs: a package that is needed for it and is not among those always installed; empty if there is none.
         transformer: it is a visual transformer with plain blocks (`fsar.model.vision_transformer`).
+        layers: of that, where they are known without building it.
     """
 
     size: int
     needs: str = ""
     transformer: bool = False
+    layers: LayerFacts | None = None
 
 
 def backbone_facts(backbone: BackboneConfig) -> BackboneFacts:
@@ -54,13 +57,17 @@ def backbone_facts(backbone: BackboneConfig) -> BackboneFacts:
     hugging_face = text.get("hf_model_name") or text.get("hf_tokenizer_name") or named
     vision = described["vision_cfg"]
     size = backbone.size or square(vision.get("image_size", 224), backbone.model)
+    found = None
     if "timm_model_name" in vision:
         transformer = _of_timm_transformer(vision["timm_model_name"])
     else:  # ResNets have a number of layers for each stage
         other = ("attentional_pool", "block_type", "qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn")
         layers = vision.get("layers", 12)
         transformer = isinstance(layers, int) and not any(vision.get(name) for name in other)
-    return BackboneFacts(size, "transformers" if hugging_face else "", transformer)
+        if transformer:
+            side = size // square(vision.get("patch_size", 16), backbone.model)
+            found = LayerFacts(layers, vision.get("width", 768), side, text.get("layers", 12))
+    return BackboneFacts(size, "transformers" if hugging_face else "", transformer, found)
 
 
 def _of_timm_transformer(model: str) -> bool:

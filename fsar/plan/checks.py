@@ -7,12 +7,13 @@ import pandas as pd
 
 from fsar.config import SPLITS, Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
-from fsar.config.messages import nearest
+from fsar.config.messages import message, nearest
 from fsar.errors import UserError
 from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
 from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths
+from fsar.plan.fits import misfits
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
 from fsar.plan.sources import check_registered_files
@@ -52,7 +53,7 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
     Raises:
         UserError: no such architecture, a package is missing, or stored frames are too small for the pictures.
     """
-    sizes = {}
+    sizes, wrong = {}, []
     used = (name for benchmark in plan.config.run.benchmarks for name in plan.config.backbones_used(benchmark))
     for name in dict.fromkeys(used):
         about = plan.config.backbones[name]
@@ -67,8 +68,12 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
             raise UserError(f"backbones.{name}: its text encoder needs a package that is not installed: {TEXT_EXTRA}")
         if not facts.transformer:
             _check_layers(plan.config, name)
+        if facts.layers:
+            wrong += [m for b in plan.config.run.benchmarks for m in misfits(plan.config, b, name, facts.layers)]
         sizes[name] = facts.size
     check_pictures(plan.config, sizes)
+    if wrong:
+        raise UserError(message(wrong))
 
 
 def _check_layers(config: Config, backbone: str) -> None:

@@ -80,7 +80,8 @@ def write_model_card(
             ["key", "value"],
             [
                 [f"{section}.{key}", f"`{json.dumps(value, ensure_ascii=False)}`"]
-                for section in ("components", "backbone", "text", "sampling", "head", "training")
+                for section in ("components", "backbone", "text", "sampling", "head", "adapters", "training")
+                if section in about
                 for key, value in about[section].items()
             ]
             + [["seed", about["seed"]], ["data_seed", about["data_seed"]]],
