@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig, head_section
+from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.config.declare import Section
 from fsar.files import write_json
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, save_weights
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
+from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.training.job import TrainingJob
+from tests.heads import small_adapters, small_head
 from tests.videos import make_video
 from tests.workflow import VARIABLES
 
@@ -54,14 +55,15 @@ def make_world(folder: Path) -> World:
     return World(folder, make_clip(folder), make_model(folder, "clip-fsar"), examples)
 
 
-def make_clip(folder: Path) -> Path:
+def make_clip(folder: Path, name: str = "small-clip") -> Path:
     """Write the weights of a small CLIP, left to chance."""
-    path = folder / "small-clip.safetensors"
+    path = folder / f"{name}.safetensors"
     if not path.exists():
         torch.manual_seed(0)
-        clip = random_clip("small-clip")
+        clip = random_clip(name)
         with torch.no_grad():
-            for _ in range(20):  # statistics of normalisation, without which all pictures have nearly the same features
+            # Statistics of normalisation, without which all pictures have nearly the same features.
+            for _ in range(20 if name == "small-clip" else 0):
                 clip.visual(torch.randn(16, 3, 1, 1) + 0.3 * torch.randn(16, 3, 64, 64))
         save_file(clip.state_dict(), path)
     return path
@@ -69,19 +71,24 @@ def make_clip(folder: Path) -> Path:
 
 def head_of(model: str) -> Section:
     """The settings of a model's head, small."""
-    name = MODELS[model].head
-    return HEAD if name == CLIP_FSAR_HEAD else head_section(name)(**{"trx": {"tuple_width": 16}}.get(name, {}))
+    return small_head(MODELS[model])
+
+
+def backbone_of(folder: Path, model: str) -> BackboneConfig:
+    """The small CLIP that a model is of: one with a ViT where adapters are put into it."""
+    name = "small-vit-clip" if MODELS[model].adapters else "small-clip"
+    return BackboneConfig(model=name, weights=str(make_clip(folder, name)))
 
 
 def make_model(folder: Path, model: str, head: HeadConfig | None = None) -> Path:
     """Write the folder of a trained model: what training leaves, with weights left to chance."""
     head = head or head_of(model)
-    backbone = BackboneConfig(model="small-clip", weights=str(make_clip(folder)))
+    backbone, adapters = backbone_of(folder, model), small_adapters(MODELS[model])
     parts = (MODELS[model], backbone, SamplingConfig(), head, TrainingConfig())
-    job = TrainingJob(model, "tiny", "small-clip", *parts, seed=1, data_seed=0, frames=FRAMES)
+    job = TrainingJob(model, "tiny", "small-clip", *parts, seed=1, data_seed=0, frames=FRAMES, adapters=adapters)
     torch.manual_seed(1)
-    trained = FewShotModel(load_backbone(backbone), job.components, head)
-    for parameter in trained.backbone.visual.parameters():
+    trained = FewShotModel(load_backbone(backbone), job.components, head, adapters=adapters)
+    for parameter in (trained.backbone.adapters or trained.backbone.visual).parameters():
         parameter.data.add_(0.01 * torch.randn_like(parameter))  # no longer the pretrained ones
     path = folder / "models" / model
     save_weights(trained.trained_state(), path / "model.safetensors")

@@ -28,7 +28,8 @@ from fsar.sources.manifest import write_manifest
 from fsar.videos.frame import VideoError
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
-from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, head_of, make_model, make_world
+from tests.heads import small_adapters
+from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, backbone_of, head_of, make_model, make_world
 from tests.videos import make_video
 from tests.workflow import write_listing
 
@@ -62,11 +63,11 @@ def workflow_logits(world, data, method, shot):
     model = METHODS[method].model
     episodes, features = world.folder / f"{method}{shot}.parquet", world.folder / f"{model}.safetensors"
     draw_episodes(manifest, index, "test", len(CLASSES), shot, 1, 3, 0, episodes)
-    backbone, weights = load_backbone(BackboneConfig(model="small-clip", weights=str(world.backbone))), None
+    backbone, weights = load_backbone(backbone_of(world.folder, model)), None
     components = METHODS[method].components
     if components.trained:
         weights = make_model(world.folder, model) / "model.safetensors"
-    encoder = load_encoder(backbone, components, head_of(model), 8, weights)
+    encoder = load_encoder(backbone, components, head_of(model), 8, weights, small_adapters(components))
     encode_split(encoder, manifest, index, "test", SamplingConfig(), TextConfig(), 0, "cpu", "tf32", 1, features)
     test = PlannedTest(method, METHODS[method].decides_by, len(CLASSES), shot, episodes)
     head = load_head(components, head_of(model), features, weights)
@@ -87,6 +88,9 @@ def workflow_logits(world, data, method, shot):
         ("hyrsm", 2),
         ("team", 1),
         ("clip-fsar-head", 1),
+        ("otam-lora", 1),
+        ("d2st", 2),
+        ("clip-spm", 2),
     ],
 )
 def test_logits_are_those_of_the_workflow(world, data, method, shot):

@@ -165,7 +165,12 @@ class Components:
     @property
     def reads_text(self) -> bool:
         """Whether the model looks at the text of classes; such a backbone must have a text encoder."""
-        return self.text_token or self.video_text_loss or self.head in HEADS_WITH_TEXT
+        return self.compares_with_text or self.video_text_loss
+
+    @property
+    def compares_with_text(self) -> bool:
+        """Whether the head looks at the text of an episode's classes, in tests too."""
+        return self.text_token or self.head in HEADS_WITH_TEXT
 
     def reads(self, section: str, key: str) -> bool:
         """Tell whether a model of these components depends on a key of the config's `head`, `text` or `training`.

@@ -163,7 +163,7 @@ class FewShotClassifier:
             raise UserError(f"No example of the class {lost[0]!r} can be read")
         width, settings = self.model.backbone.width, self.model.settings
         text, scale = torch.zeros(len(examples), width), 1.0
-        if settings.components.text_token or self.decides_by != "few-shot":
+        if settings.components.compares_with_text or self.decides_by != "few-shot":
             text, scale = self.model.encode_classes(list(examples))
         self._use(
             SupportSet(
