@@ -8,8 +8,8 @@ from snakemake.jobs import Job
 
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.model.methods import MODELS
-from fsar.plan.code import code_checksum, code_inputs, statements_checksum
-from fsar.plan.plan import SCRIPTS, decoder_file, model_files
+from fsar.plan.code import code_checksum, code_checksums, code_inputs, statements_checksum
+from fsar.plan.plan import SCRIPTS, decoder_file, encoder_files, model_files
 from fsar.plan.triggers import set_triggers
 
 BEFORE = '''"""What it is for."""
@@ -117,6 +117,21 @@ def test_a_metric_and_a_library_count_where_they_are_used():
     assert trained("open_clip", "clip-fsar") == trained("open_clip", "otam")
     files = {Path(path).name for path in code_inputs(SCRIPTS / "train_model.py")}
     assert "backbone.py" in files and not {"timm_backbone.py", "open_clip_backbone.py", "feature_file.py"} & files
+
+
+def test_adapters_count_where_they_are_used():
+    def files(model, of=model_files):
+        return {
+            path.name for path in of(BackboneConfig(model="x", weights="y"), MODELS[model]) if "adapters" in str(path)
+        }
+
+    assert files("d2st") == files("d2st", encoder_files) == {"d2st.py"} and files("otam-lora") == {"lora.py"}
+    assert files("otam") == files("clip-spm") == set()
+    reached = code_checksums(
+        SCRIPTS / "train_model.py", *model_files(BackboneConfig(model="x", weights="y"), MODELS["d2st"])
+    )
+    kinds = {Path(path).name for path in reached if Path(path).parent.name == "adapters"}
+    assert {"d2st.py", "deformable.py", "ends.py"} <= kinds and not {"lora.py", "aim.py", "task.py"} & kinds
 
 
 def test_what_is_recorded_of_a_job_is_found_when_it_runs(monkeypatch):
