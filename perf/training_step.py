@@ -23,13 +23,15 @@ from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import MODELS
+from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import set_up, train_step
 from fsar.training.job import TrainingJob
 from fsar.training.processes import start_processes
+from fsar.training.texts import EpisodeTexts
+from perf.small_models import small_adapters, small_head, small_text
 from perf.usual_way import both_directions
 
 WAY, SHOT, QUERIES, CLASSES = 5, 1, 5, 64
@@ -55,13 +57,14 @@ class Step:
         self.fabric = start_processes(self.config, device)
         torch.manual_seed(0)
         backbone = random_backbone(name)
+        parts = MODELS[model]
+        head = HeadConfig() if parts.head == CLIP_FSAR_HEAD else small_head(parts)
         self.job = TrainingJob(
-            model, "random", name, MODELS[model], BackboneConfig(model=name, weights="none"), SamplingConfig(),
-            HeadConfig(), self.config, seed=0, data_seed=0,
+            model, "random", name, parts, BackboneConfig(model=name, weights="none"), SamplingConfig(frames=frames),
+            head, self.config, seed=0, data_seed=0, text=small_text(parts), adapters=small_adapters(parts),
         )  # fmt: skip
         self.model, self.optimizer = set_up(self.job, backbone, CLASSES, self.fabric)
-        text = backbone.encode_text([f"a photo of class {number}" for number in range(CLASSES)])
-        self.model.module.set_training_text(text)
+        EpisodeTexts(self.model.module, self.job, [f"class {number}" for number in range(CLASSES)], ["none"])
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
         batch = TrainingBatch(0, pixels, torch.arange(WAY))

@@ -1,38 +1,9 @@
-"""Heads and adapters for tests, small."""
+"""A head for tests."""
 
-from fsar.config import HeadConfig, TextConfig, adapter_section, head_section
-from fsar.config.declare import Section
+from fsar.config import HeadConfig
 from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.heads.head import Inputs
 from fsar.model.methods import Components
-
-SMALL_HEADS = {
-    "clip_fsar": {"feed_forward": 64},
-    "trx": {"tuple_width": 16},
-    "strm": {"tuple_width": 16, "grid": 2},
-    "molo": {"feed_forward": 32},
-    "team": {"tokens": 4},
-    "clipspm": {"feed_forward": 32, "heads": 2, "head_width": 8},
-    "empnet": {"levels": [1, 2], "top_patches": 2},
-    "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
-}
-SMALL_ADAPTERS = {
-    "task": {"text_blocks": 1},
-    "d2st": {"spatial_kernel": [4, 2, 2], "spatial_stride": [4, 1, 1], "temporal_kernel": [1, 2, 2]},
-}
-THREE_TEXTS = TextConfig(templates=["start {class_name}", "middle {class_name}", "end {class_name}"])
-
-
-def small_head(components: Components, **settings: object) -> Section:
-    """The settings of a model's head, small; with others on top."""
-    own = SMALL_HEADS.get(components.head, {}) | dict(components.fixed) | settings
-    return head_section(components.head)(**own)
-
-
-def small_adapters(components: Components) -> Section | None:
-    """The settings of a model's adapters, small."""
-    name = components.adapters
-    return adapter_section(name)(**SMALL_ADAPTERS.get(name, {})) if name else None
 
 
 def clip_fsar(components: Components, width: int, settings: HeadConfig, frames: int = 8) -> ClipFsar:

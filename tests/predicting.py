@@ -17,7 +17,7 @@ from fsar.model.few_shot import FewShotModel, save_weights
 from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.training.job import TrainingJob
-from tests.heads import small_adapters, small_head
+from perf.small_models import small_adapters, small_backbone, small_head
 from tests.videos import make_video
 from tests.workflow import VARIABLES
 
@@ -76,7 +76,7 @@ def head_of(model: str) -> Section:
 
 def backbone_of(folder: Path, model: str) -> BackboneConfig:
     """The small CLIP that a model is of: one with a ViT where adapters are put into it."""
-    name = "small-vit-clip" if MODELS[model].adapters else "small-clip"
+    name = small_backbone(MODELS[model])
     return BackboneConfig(model=name, weights=str(make_clip(folder, name)))
 
 

@@ -17,7 +17,7 @@ from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import class_tokens, encode_classes
 from fsar.training.optimizer import parameter_groups
-from tests.heads import THREE_TEXTS, small_adapters, small_head
+from perf.small_models import THREE_TEXTS, small_adapters, small_head
 
 FRAMES = 8
 

@@ -20,7 +20,7 @@ from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.heads.load import load_head
 from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS
 from fsar.model.needs import TransformerSizes
-from tests.heads import small_head
+from perf.small_models import small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
 SIZES = FeatureSizes(WIDTH, 8)

@@ -28,7 +28,7 @@ from fsar.sources.manifest import write_manifest
 from fsar.videos.frame import VideoError
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
-from tests.heads import small_adapters
+from perf.small_models import small_adapters
 from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, backbone_of, head_of, make_model, make_world
 from tests.videos import make_video
 from tests.workflow import write_listing

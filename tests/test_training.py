@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
 from fsar.episodes.stored import draw_episodes
 from fsar.errors import UserError
@@ -44,7 +44,7 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from tests.heads import THREE_TEXTS, small_adapters, small_head
+from perf.small_models import small_adapters, small_backbone, small_head, small_text
 from tests.hold import PATIENCE, STEP, wait_until
 from tests.videos import make_video
 
@@ -222,7 +222,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
         "workers": 0,
     } | training  # fmt: skip
     parts = MODELS[model]
-    backbone = "small-vit-clip" if parts.needs_transformer or parts.adapters else "small-clip"
+    backbone = small_backbone(parts)
     job = TrainingJob(
         model=model,
         benchmark="small",
@@ -230,7 +230,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
         components=parts,
         backbone=BackboneConfig(model=backbone, weights=str(world / f"{backbone}.safetensors")),
         sampling=SamplingConfig(),
-        text=THREE_TEXTS if parts.each_text else TextConfig(),
+        text=small_text(parts),
         head=small_head(parts),
         adapters=small_adapters(parts),
         training=TrainingConfig(**settings),
@@ -380,7 +380,7 @@ RUN = """
 import json, sys
 from pathlib import Path
 from fsar.job import logged
-from tests.heads import THREE_TEXTS, small_adapters, small_head
+from perf.small_models import small_adapters, small_backbone, small_head, small_text
 from tests.hold import hold_first_training
 from tests.test_training import train
 

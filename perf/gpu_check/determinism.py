@@ -5,11 +5,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fsar.model.methods import MODELS
 from perf.gpu_check.device import Device
 from perf.gpu_check.findings import Findings
 from perf.gpu_check.sizes import Sizes
 from perf.gpu_check.step import new_step
-from perf.gpu_check.world import SMALL
+from perf.small_models import small_backbone
 
 
 def look_at_determinism(data: Path, sizes: Sizes, device: Device, findings: Findings) -> None:
@@ -18,7 +19,8 @@ def look_at_determinism(data: Path, sizes: Sizes, device: Device, findings: Find
     large = [
         (*names, "clip-fsar", arithmetic) for names in sizes.backbones.items() for arithmetic in sizes.arithmetics[:2]
     ]
-    small = [(SMALL, SMALL, model, sizes.arithmetics[0]) for model in sizes.strict_models]
+    on = {model: small_backbone(MODELS[model]) for model in sizes.strict_models}
+    small = [(name, name, model, sizes.arithmetics[0]) for model, name in on.items()]
     for backbone, architecture, model, arithmetic in large + small:
         what = f"{backbone}, {arithmetic}, {model}: two runs of {sizes.strict_steps} steps, the same bits"
         try:

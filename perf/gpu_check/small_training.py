@@ -16,7 +16,7 @@ from fsar.model.methods import MODELS
 from fsar.training.fit import fit
 from fsar.training.job import TrainingFiles, TrainingJob
 from perf.gpu_check.sizes import Sizes
-from perf.gpu_check.world import SMALL
+from perf.small_models import small_adapters, small_backbone, small_head, small_text
 
 
 class Trained(NamedTuple):
@@ -34,18 +34,22 @@ class Trained(NamedTuple):
 
 
 def job(data: Path, sizes: Sizes, device: str, model: str, dropout: bool = True, **training: Any) -> TrainingJob:
-    """Describe a training of a model on the small backbone."""
+    """Describe a training of a model on a small backbone; without dropout of CLIP-FSAR's head alone."""
+    parts = MODELS[model]
+    architecture = small_backbone(parts)
     # A CPU and a GPU draw other numbers from the same seed, so what is compared between them has no dropout.
-    head = HeadConfig() if dropout else HeadConfig(attention_dropout=0.0, feed_forward_dropout=0.0)
+    head = small_head(parts) if dropout else HeadConfig(attention_dropout=0.0, feed_forward_dropout=0.0)
     settings = {"threads": 1, "workers": 0, "learning_rate": 1e-4, "warmup_from": 1e-5, "warmup_iterations": 4}
     return TrainingJob(
         model=model,
         benchmark="demo",
-        backbone_name=SMALL,
-        components=MODELS[model],
-        backbone=BackboneConfig(model=SMALL, weights=str(data / f"{SMALL}.safetensors")),
+        backbone_name=architecture,
+        components=parts,
+        backbone=BackboneConfig(model=architecture, weights=str(data / f"{architecture}.safetensors")),
         sampling=SamplingConfig(frames=sizes.frames),
         head=head,
+        text=small_text(parts),
+        adapters=small_adapters(parts),
         training=TrainingConfig(**settings | sizes.training | training),
         seed=1,
         data_seed=0,

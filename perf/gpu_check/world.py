@@ -45,7 +45,8 @@ def make_world(data: Path, sizes: Sizes, device: Device, findings: Findings) -> 
     draw_episodes(manifest, index, "val", way, 1, 1, min(sizes.episodes, 200), 0, data / "val.parquet")
     draw_episodes(manifest, index, "test", way, 1, 1, sizes.episodes, 0, data / "test.parquet")
     torch.manual_seed(0)
-    save_file(random_clip(SMALL).state_dict(), data / f"{SMALL}.safetensors")
+    for name in (SMALL, "small-vit-clip"):
+        save_file(random_clip(name).state_dict(), data / f"{name}.safetensors")
     findings.row("machine", **device.facts())
 
 

@@ -1,0 +1,43 @@
+"""Every model at a small size: which of the demo's small CLIPs it is of, and the settings of its head and adapters."""
+
+from fsar.config import TextConfig, adapter_section, head_section
+from fsar.config.declare import Section
+from fsar.model.methods import Components
+
+SMALL_HEADS: dict[str, dict[str, object]] = {
+    "clip_fsar": {"feed_forward": 64},
+    "trx": {"tuple_width": 16},
+    "strm": {"tuple_width": 16, "grid": 2},
+    "molo": {"feed_forward": 32},
+    "team": {"tokens": 4},
+    "clipspm": {"feed_forward": 32, "heads": 2, "head_width": 8},
+    "empnet": {"levels": [1, 2], "top_patches": 2},
+    "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
+}
+SMALL_ADAPTERS: dict[str, dict[str, object]] = {
+    "task": {"text_blocks": 1},
+    "d2st": {"spatial_kernel": [4, 2, 2], "spatial_stride": [4, 1, 1], "temporal_kernel": [1, 2, 2]},
+}
+THREE_TEXTS = TextConfig(templates=["start {class_name}", "middle {class_name}", "end {class_name}"])
+
+
+def small_backbone(components: Components) -> str:
+    """Return the architecture of a small CLIP: one with a ViT where something looks into its layers."""
+    return "small-vit-clip" if components.needs_transformer or components.adapters else "small-clip"
+
+
+def small_head(components: Components, **settings: object) -> Section:
+    """Return the settings of a model's head, small; with others on top."""
+    own = SMALL_HEADS.get(components.head, {}) | dict(components.fixed) | settings
+    return head_section(components.head)(**own)
+
+
+def small_adapters(components: Components) -> Section | None:
+    """Return the settings of a model's adapters, small."""
+    name = components.adapters
+    return adapter_section(name)(**SMALL_ADAPTERS.get(name, {})) if name else None
+
+
+def small_text(components: Components) -> TextConfig:
+    """Return how a model's class names become text."""
+    return THREE_TEXTS if components.each_text else TextConfig()
