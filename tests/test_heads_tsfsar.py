@@ -10,7 +10,7 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor
 
 from fsar.config.heads import TsfsarConfig
-from fsar.config.recipes import head_recipe
+from fsar.config.recipes import recipe_of
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
@@ -301,6 +301,6 @@ def test_other_networks_have_no_layers_to_look_into():
 
 @pytest.mark.parametrize("benchmark", ["kinetics100", "ssv2_full", "ssv2_small", "ucf101", "hmdb51"])
 def test_published_powers_add_up_to_one(benchmark):
-    settings = TsfsarConfig(**head_recipe("tsfsar", benchmark))
+    settings = TsfsarConfig(**recipe_of("ts-fsar", benchmark, "heads", "CLIP-ViT-B/16"))
     powers = zip(settings.few_shot_power, settings.text_clip_power, settings.text_side_power, strict=True)
     assert [sum(own) for own in powers] == pytest.approx([1, 1])

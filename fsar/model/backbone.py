@@ -107,6 +107,8 @@ class Backbone(nn.Module):
             return {"maps": self.maps(pictures)}
         if needs.kind == "tokens":
             transformer = self.transformer
+            if not transformer.has_class_token:
+                raise UserError(f"{self.name} has no class token, which methods that look into its layers need")
             chosen, last = transformer.layers(pictures, needs.layers)
             if needs.projected:
                 chosen = [transformer.projected(tokens) for tokens in chosen]

@@ -1,6 +1,7 @@
 """A visual transformer of open_clip or timm, seen alike: its tokens between the blocks, and what a block is made of.
 
-Shapes: pictures B, patches P, tokens L = 1 + P, the class token first; token width W, joint space D.
+Shapes: pictures B, patches P, tokens L = 1 + P, the class token first (P where there is none); token width W, joint
+space D.
 """
 
 from collections.abc import Sequence
@@ -77,8 +78,13 @@ class VisionTransformer:
         if self.of_open_clip:
             batch_first = self.visual.transformer.batch_first and self.visual.attn_pool is None
             return list(self.visual.transformer.resblocks) if batch_first else []
-        plain = isinstance(self.trunk, TimmTransformer) and self.trunk.num_prefix_tokens == 1  # no registers
+        plain = isinstance(self.trunk, TimmTransformer) and self.trunk.num_prefix_tokens <= 1  # no registers
         return list(self.trunk.blocks) if plain else []
+
+    @property
+    def has_class_token(self) -> bool:
+        """Whether the first token is a class token, and not a patch."""
+        return self.of_open_clip or self.trunk.num_prefix_tokens == 1
 
     @property
     def sizes(self) -> TransformerSizes:
