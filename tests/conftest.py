@@ -23,8 +23,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest files, so that the last to end are short."""
-    longest = ["test_workflow.py", "test_robustness.py", "test_training.py", "test_benchmarks.py", "test_sharing.py"]
-    rank = {name: number for number, name in enumerate(longest)}
+    longest = [
+        "workflow",
+        "reruns",
+        "robustness",
+        "docs",
+        "training",
+        "benchmarks",
+        "own_clips",
+        "sharing",
+        "evaluation",
+    ]
+    rank = {f"test_{name}.py": number for number, name in enumerate(longest)}
     items.sort(key=lambda item: rank.get(item.path.name, len(longest)))
 
 

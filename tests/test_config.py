@@ -227,7 +227,7 @@ def test_a_backbone_is_run_with_its_own_methods(values):
     values["run"]["backbones"] = ["RN50", "INet-RN50"]
     config = load(values)
     assert config.methods("demo", "RN50") == ["clip-freeze", "otam", "clip-fsar"]
-    without_text = ["otam", "trx", "strm", "hyrsm", "hyrsmpp", "molo", "team"]
+    without_text = ["otam", "trx", "strm", "hyrsm", "hyrsmpp", "molo", "team", "d2st"]
     assert config.methods("demo", "INet-RN50") == without_text == config.trained_here("demo", "INet-RN50")
     config = load(changed(values, "run.methods", ["clip-fsar", "otam"]))
     assert config.methods("demo", "RN50") == ["clip-fsar", "otam"] and config.methods("demo", "INet-RN50") == ["otam"]
