@@ -24,10 +24,6 @@ class BottleneckConfig(FittedSection):
         le=1,
     )
 
-    def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
-        """Yield what must fit; nothing, unless a kind of adapter says otherwise."""
-        yield from ()
-
 
 class TaskConfig(BottleneckConfig):
     """Task-Adapter++; defaults as published for all benchmarks but SSv2."""

@@ -12,13 +12,12 @@ import torch
 
 from fsar.config import SamplingConfig, TextConfig
 from fsar.episodes.stored import StoredEpisodes, readable_videos
-from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, write_predictions
+from fsar.evaluation.features import encode_table
 from fsar.fabric import Float32, one_device
 from fsar.model.few_shot import FewShotModel
 from fsar.model.needs import TransformerSizes
 from fsar.model.text import encode_classes
-from fsar.videos.store_read import FrameStore
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +55,11 @@ def evaluate_part(
     videos = readable_videos(manifest, index, "test")
     class_names = sorted(videos["class_name"].unique())
     _tell_cost(model, tests, part[1])
-    store = FrameStore(index.parent, index)
-    video_ids = list(videos["video_id"])
-    workers = 0 if where.type == "cpu" else threads - 1
-    clips = load_clips(store, video_ids, sampling, model.backbone.image_size, seed, where, workers)
-    stored = encode_videos(model.encode, clips, where)
+    video_ids, stored = encode_table(model.encode, model.backbone, videos, index, sampling, seed, where, threads)
     encoded = encode_classes(model.backbone, class_names, text, model.components.each_text)
-    rows = ({name: row for row, name in enumerate(names)} for names in (video_ids, class_names))
+    video_rows, class_rows = ({name: row for row, name in enumerate(names)} for names in (video_ids, class_names))
     with torch.inference_mode():
-        write_predictions(model.tested_head(), tests, KeptVideos(next(rows), stored, next(rows), encoded), path, part)
+        write_predictions(model.tested_head(), tests, KeptVideos(video_rows, stored, class_rows, encoded), path, part)
 
 
 def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) -> None:

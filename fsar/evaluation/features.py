@@ -1,8 +1,11 @@
 """The features of a split's videos and class names, encoded and stored."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from fsar.config import SamplingConfig, TextConfig
@@ -36,7 +39,7 @@ class Encoder(nn.Module):
     def __init__(self, backbone: Backbone, kind: Kind = "frames", model: FewShotModel | None = None):
         super().__init__()
         self.backbone, self.kind, self.model = backbone, kind, model
-        self.width = backbone.width_of(Needs(model.components.needs if model else kind))
+        self.width = model.inputs.width if model else backbone.width_of(Needs(kind))
 
     def encode(self, videos: Tensor) -> Tensors:
         """Encode videos, (V, T, H, W, 3) RGB bytes → (V, …) tensors by name."""
@@ -103,17 +106,44 @@ def encode_split(
         each_text: keep the features of each text of a class, and not their mean.
     """
     where = one_device(device, float32, threads)
-    videos = readable_videos(manifest, index, split)
-    video_ids, class_names = list(videos["video_id"]), sorted(videos["class_name"].unique())
     model = model.eval().to(where)
     backbone = model.backbone
-    store = FrameStore(index.parent, index)
-    workers = 0 if where.type == "cpu" else threads - 1
-    clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
-    stored = encode_videos(model.encode, clips, where)
+    videos = readable_videos(manifest, index, split)
+    video_ids, stored = encode_table(model.encode, backbone, videos, index, sampling, seed, where, threads)
+    class_names = sorted(videos["class_name"].unique())
     encoded = no_text(class_names)
     if backbone.has_text:
         encoded = encode_classes(backbone, class_names, text, each_text).cpu()
     sizes = FeatureSizes(model.width, sampling.frames, backbone.transformer_sizes)
     write_features(path, video_ids, stored, class_names, encoded, sizes)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
+
+
+def encode_table(
+    encode: Callable[[Tensor], Tensors],
+    backbone: Backbone,
+    videos: pd.DataFrame,
+    index: Path,
+    sampling: SamplingConfig,
+    seed: int,
+    where: torch.device,
+    threads: int,
+) -> tuple[list[str], Tensors]:
+    """Encode every video of a table of readable ones.
+
+    Args:
+        encode: as `fsar.evaluation.encode_videos.encode_videos` takes it.
+        backbone: whose pictures they are cut to.
+        videos, index: which videos; the shards lie beside the index.
+        sampling, seed: which frames of them.
+        where: the device of the model.
+        threads: cores; on a GPU they read frames, on the CPU they compute.
+
+    Returns:
+        Their ids, and what is kept of them in that order, (V, …) each.
+    """
+    video_ids = list(videos["video_id"])
+    store = FrameStore(index.parent, index)
+    workers = 0 if where.type == "cpu" else threads - 1
+    clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
+    return video_ids, encode_videos(encode, clips, where)

@@ -16,7 +16,7 @@ from fsar.config import BackboneConfig
 from fsar.errors import UserError
 from fsar.model.adapters.adapter import Adapters
 from fsar.model.needs import Needs, Tensors, TransformerSizes
-from fsar.model.vision_transformer import VisionTransformer, transformer_sizes
+from fsar.model.vision_transformer import VisionTransformer
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Backbone(nn.Module):
             features = features[0]
         return {needs.kind: features}
 
-    @property
+    @cached_property
     def transformer(self) -> VisionTransformer:
         """The visual encoder as a visual transformer.
 
@@ -130,10 +130,13 @@ class Backbone(nn.Module):
         """
         return VisionTransformer(self.visual, self.name)
 
-    @property
+    @cached_property
     def transformer_sizes(self) -> TransformerSizes | None:
         """The sizes of the visual transformer; None where it is another kind of network."""
-        return transformer_sizes(self.visual, self.name)
+        try:
+            return self.transformer.sizes
+        except UserError:
+            return None
 
     def width_of(self, needs: Needs) -> int:
         """Return the width of what a head asks for: of maps, of frames before the projection, or else D."""

@@ -182,11 +182,3 @@ def block_of(module: nn.Module) -> Block:
 def _attend(module: Any, tokens: Tensor, attn_mask: Tensor | None = None) -> Tensor:
     attended: Tensor = module.attention(q_x=tokens, attn_mask=attn_mask)
     return attended
-
-
-def transformer_sizes(visual: nn.Module, name: str) -> TransformerSizes | None:
-    """Return the sizes of a visual transformer, or None of another network."""
-    try:
-        return VisionTransformer(visual, name).sizes
-    except UserError:
-        return None

@@ -255,9 +255,10 @@ class Plan:
     def features(self, benchmark: str, backbone: str, model: str, training: str) -> str:
         """Return the features that a model is tested on: a head alone, on frame features, has those of the backbone."""
         parts = MODELS[model]
-        text = [self.feature_text(benchmark, backbone, name) for name in (model, UNTRAINED_MODEL)]
-        if parts.trains == "head" and parts.needs == "frames" and text[0] == text[1]:
-            model, training = UNTRAINED_MODEL, paths.UNTRAINED
+        if parts.trains == "head" and parts.needs == "frames":
+            own, plain = (self.feature_text(benchmark, backbone, name) for name in (model, UNTRAINED_MODEL))
+            if own == plain:
+                model, training = UNTRAINED_MODEL, paths.UNTRAINED
         return paths.FEATURES.format(benchmark=benchmark, backbone=backbone, model=model, training=training)
 
     def trained_models(self, name: str) -> list[str]:
@@ -304,11 +305,10 @@ class Plan:
             if model is None:
                 section: Section = self.config.settings(benchmark, name, backbone)  # type: ignore[call-overload]
                 return section.decisive(stage)
+            assert backbone is not None  # a model is always one of a backbone
             if name == "head":
-                assert backbone is not None
                 section = self.config.head_settings(benchmark, backbone, model)
             elif name == "adapters":
-                assert backbone is not None
                 own = self.config.adapter_settings(benchmark, backbone, model)
                 if own is None:
                     return {}

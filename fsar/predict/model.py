@@ -30,6 +30,7 @@ from fsar.fabric import Float32
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
+from fsar.model.few_shot import part_of
 from fsar.model.heads.head import Head, Inputs, build_head
 from fsar.model.methods import METHODS, MODELS, Components
 from fsar.model.needs import Needs
@@ -232,11 +233,10 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
     has_text = any(name.startswith("text.") for name in state)
     if any(name.startswith("visual.") for name in state):
         backbone = bare_backbone(settings.backbone)
-        _fill(backbone.visual, state, "visual.", weights)
+        _fill(backbone.visual, state, "visual", weights)
     else:  # the head alone was trained
         backbone, has_text = load_backbone(settings.backbone), True
-    if any(name.startswith("text.") for name in state):
-        text = {name.removeprefix("text."): value for name, value in state.items() if name.startswith("text.")}
+    if text := part_of(state, "text"):
         _, unexpected = backbone.encoders.load_state_dict(text, strict=False)
         if unexpected:
             raise UserError(f"{weights} is of another backbone: it has no {unexpected[0]!r}")
@@ -332,18 +332,18 @@ def _model(
     if settings.adapters is not None:
         adapters = insert_adapters(parts.adapters, backbone, frames, settings.adapters)
         if weights is not None:
-            _fill(adapters, state, "adapters.", weights)
+            _fill(adapters, state, "adapters", weights)
     width = backbone.width_of(Needs(parts.needs))
     inputs = Inputs(width, frames, components=parts, transformer=backbone.transformer_sizes)
     head = build_head(inputs, settings.head)
     if weights is not None:
-        _fill(head, state, "head.", weights)
+        _fill(head, state, "head", weights)
     return LabellingModel(settings, backbone, head, has_text).eval().requires_grad_(False)
 
 
-def _fill(module: nn.Module, state: dict[str, Tensor], prefix: str, weights: Path) -> None:
+def _fill(module: nn.Module, state: dict[str, Tensor], part: str, weights: Path) -> None:
     try:
-        module.load_state_dict({n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
+        module.load_state_dict(part_of(state, part))
     except RuntimeError as error:
         first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
         raise UserError(f"{weights} is of another backbone or method. First difference: {first}") from None

@@ -4,7 +4,7 @@ Shapes: videos V, frames T, tokens of a frame L = 1 + P with the class token fir
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -28,16 +28,13 @@ class Adapters(nn.Module):
         settings: its own section of the config.
 
     Attributes:
-        across_videos: a video's features depend on the other videos of the call: those of an episode's support, or its
-            queries.
         texts: S, how many texts of a class the text encoder is given together; 0 where it is left as it is.
-        whole_from: of adapters across videos, the number of the first block in which videos look at one another; what
-            comes before it is computed once per video.
-        group: of adapters across videos, how many videos of a call look at one another, those of one episode after
-            those of another; None where it is all of them.
+        whole_from: where videos look at one another (`Components.across_videos`), the number of the first block in
+            which they do; what comes before it is computed once per video.
+        group: there, how many videos of a call look at one another, those of one episode after those of another; None
+            where it is all of them.
     """
 
-    across_videos: ClassVar[bool] = False
     texts: int = 0
     whole_from: int = 0
     group: int | None = None

@@ -8,7 +8,7 @@ Shapes: videos V, frames T, tokens of a frame L, token width W; classes C, texts
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from open_clip.transformer import ResidualAttentionBlock, Transformer
@@ -68,8 +68,6 @@ class TaskAdapters(Adapters):
     Raises:
         UserError: an encoder is none of plain blocks, or has fewer than are to be adapted.
     """
-
-    across_videos: ClassVar[bool] = True
 
     def __init__(self, backbone: Backbone, frames: int, settings: TaskConfig):
         super().__init__(backbone, frames, settings)
