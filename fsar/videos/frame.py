@@ -24,13 +24,18 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: the facts of its video, its position among the decoded frames from 0, and its planes.
+    """A frame of a video.
 
-    The planes are Y (size, size), U and V (size / 2, size / 2, rounded up), BT.601, full range.
+    Attributes:
+        facts: of its video.
+        position: among the decoded frames, from 0.
+        time: seconds from the start of the presentation, by which a player would show it.
+        planes: Y (size, size), U and V (size / 2, size / 2, rounded up), BT.601, full range.
     """
 
     facts: VideoFacts
     position: int
+    time: float
     planes: Planes
 
 
