@@ -1,8 +1,9 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files: written so that a reader never sees half of one, and named so that every name can be written."""
 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
 
 
 @contextmanager
@@ -31,6 +34,43 @@ def from_working_directory(path: str | Path) -> str:
     absolute = os.path.abspath(path)
     relative = os.path.relpath(absolute)
     return absolute if relative.startswith("..") else relative
+
+
+def readable(path: str | Path) -> str:
+    r"""Return the name of a file as text that can be written in UTF-8, whatever bytes the name is of.
+
+    Each byte that is not UTF-8 becomes `\xNN`, in lower case; where a name has such a word itself, its backslash
+    becomes `\x5c`. Other names stay as they are. `on_disk` goes back.
+    """
+    text = str(path)
+    text = ESCAPED.sub(lambda match: f"\\x5c{match[0][1:]}", text) if "\\x" in text else text
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", lambda match: _escapes(match[0]), text)
+
+
+def _escapes(surrogate: str) -> str:
+    """Return the bytes that a surrogate stands for; those that stand for none are in no name that a system gives."""
+    number = ord(surrogate) - 0xDC00
+    raw = bytes([number]) if 0x80 <= number <= 0xFF else surrogate.encode("utf-8", "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in raw)
+
+
+def on_disk(text: str) -> str:
+    r"""Return the name that a file has on the disk, for the system's calls, from what `readable` gave for it."""
+    if "\\x" not in text:
+        return text
+    return re.sub(
+        rf"(?:{ESCAPED.pattern})+",
+        lambda match: bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "surrogateescape"),
+        text,
+    )
+
+
+def named(text: str) -> str:
+    r"""Return the name on the disk of a file that a user names: as it is written, or as `readable` writes it.
+
+    A file of exactly this name comes first.
+    """
+    return text if "\\x" not in text or os.path.lexists(text) else on_disk(text)
 
 
 def write_json(path: str | Path, value: Any) -> None:
