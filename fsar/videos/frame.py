@@ -48,11 +48,13 @@ class Flaws:
             can know.
         wrong: frames that are not those of their positions; only random access has them.
         reason: why frames are lost; empty if none are.
+        notes: what else there is to know of the video, sentences without a full stop.
     """
 
     lost: int = 0
     wrong: int = 0
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
     def check(self, decoded: int, damaged: str) -> None:
         """Refuse a video that lost frames where such videos are left out.

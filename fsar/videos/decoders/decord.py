@@ -54,7 +54,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
         if header := program.line():
             facts = VideoFacts(**json.loads(header))
             for position, planes in enumerate(program.pictures(scaler.size)):
-                yield Frame(facts, position, planes)
+                yield Frame(facts, position, position / facts.fps if facts.fps else 0.0, planes)
         status = program.ended()
         if status:
             how = f"was ended by signal {-status}" if status < 0 else f"failed: {''.join(deque(program.said(), 1))}"

@@ -26,7 +26,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
         position = -1
         for position, planes in enumerate(program.pictures(scaler.size)):
             facts = facts or _facts(program)
-            yield Frame(facts, position, planes)
+            yield Frame(facts, position, position / facts.fps if facts.fps else 0.0, planes)
         status = program.ended()
         if flaws := _flaws(program, position + 1, status):
             yield flaws

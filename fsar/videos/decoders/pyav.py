@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from fsar.videos.decoders.clock import clock_of
 from fsar.videos.decoders.losses import Losses
 from fsar.videos.frame import Flaws, Frame, VideoError, VideoFacts, too_slow
 from fsar.videos.scale import Scaler
@@ -36,7 +37,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
                 raise VideoError("it has no video stream")
             stream = container.streams.video[0]
             rate = float(stream.average_rate or stream.guessed_rate or 0)
-            losses = Losses()
+            losses, clock = Losses(), clock_of(container, stream, rate)
             for pictures in sequential(container, losses):
                 if time.monotonic() > deadline:
                     raise too_slow(timeout, position)
@@ -45,7 +46,8 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
                     width, height = picture.width, picture.height
                     if quarter_turns % 2:
                         width, height = height, width
-                    yield Frame(VideoFacts(rate, width, height), position, scaler.planes(picture, quarter_turns))
+                    planes = scaler.planes(picture, quarter_turns)
+                    yield Frame(VideoFacts(rate, width, height), position, clock.time(picture.pts), planes)
                     position += 1
             if flaws := losses.flaws(container):
                 yield flaws
