@@ -18,6 +18,8 @@ from tests.workflow import write_listing
 class Letters:
     """A text encoder that counts a and e, and how often it is asked."""
 
+    subject = "The backbone of letters"
+
     def __init__(self):
         self.calls = 0
 

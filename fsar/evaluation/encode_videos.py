@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
 from fsar.job import progress
+from fsar.model.finite import check_finite
 from fsar.model.needs import Tensors
 from fsar.videos.augmentation import crop
 from fsar.videos.sampling import positions_at_test
@@ -66,16 +67,22 @@ def load_clips(
 
 
 @torch.inference_mode()
-def encode_videos(encode: Callable[[Tensor], Tensors], clips: DataLoader[Tensor], device: torch.device) -> Tensors:
+def encode_videos(
+    encode: Callable[[Tensor], Tensors], clips: DataLoader[Tensor], device: torch.device, subject: str = "The model"
+) -> Tensors:
     """Encode each video once.
 
     Args:
         encode: turns (V, T, H, W, 3) RGB bytes into what is kept of each video, by a model in evaluation mode.
         clips: of `load_clips`.
         device: where the model is.
+        subject: what encodes, for messages.
 
     Returns:
         (V, …) float32 tensors by name, on the CPU, in the order of the clips.
+
+    Raises:
+        UserError: what is kept of a video is not finite.
     """
     videos = cast(EvaluationClips, clips.dataset)
     kept: Tensors = {}
@@ -86,6 +93,8 @@ def encode_videos(encode: Callable[[Tensor], Tensors], clips: DataLoader[Tensor]
             if name not in kept:
                 kept[name] = torch.empty(len(videos), *values.shape[1:])
             kept[name][done : done + len(values)] = values
+            names = map(videos.store.video_id, videos.numbers[done : done + len(values)])
+            check_finite(kept[name][done : done + len(values)], subject, names)
         done += len(batch)
     if kept:
         return kept

@@ -13,6 +13,7 @@ from torch import Tensor
 from fsar.episodes.stored import StoredEpisodes
 from fsar.job import progress
 from fsar.model.decision import combined_logits, text_logits
+from fsar.model.finite import check_finite
 from fsar.model.heads.head import Head
 from fsar.model.needs import Tensors
 
@@ -33,6 +34,7 @@ def episode_logits(
     text: Tensor,
     decides_by: DecidesBy = "few-shot",
     inductive: bool = True,
+    subject: str = "",
 ) -> Iterator[Tensor]:
     """Compute the logits of every query.
 
@@ -43,10 +45,15 @@ def episode_logits(
         class_rows, text: row of each class in (C, D) text features.
         decides_by: see `DecidesBy`.
         inductive: each query is asked alone, where the head lets queries see one another.
+        subject: what decides, for messages; the head by its name, if it is not said.
 
     Yields:
         (B, N·Q, N) logits of some episodes after the other, the queries of each class in turn.
+
+    Raises:
+        UserError: a logit is not finite: that of a class is never masked.
     """
+    subject = subject or f"The head {head.inputs.components.head}"
     device = text.device
     video_row = torch.tensor([video_rows[v] for v in episodes.video_ids], device=device)
     class_row = torch.tensor([class_rows[c] for c in episodes.class_names], device=device)
@@ -68,6 +75,8 @@ def episode_logits(
                 logits = by_text
             else:
                 logits = combined_logits(logits, by_text, head.settings.text_weight, frames.shape[1])
+        own = (episodes.video_ids[row] for row in episodes.queries[part].ravel())
+        check_finite(logits.flatten(0, 1), subject, own)
         yield logits
 
 

@@ -93,6 +93,9 @@ def write_predictions(
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
         part: which of how many parts. Their borders lie between episodes that are compared in one call, so that the
             number of parts changes no digit.
+
+    Raises:
+        UserError: a logit is not finite.
     """
     number, parts = part
     with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:
@@ -103,9 +106,11 @@ def write_predictions(
             own = episodes.between(start, end)
             if not len(own.queries):
                 continue
+            subject = f"The method {test.method} ({test.way}-way {test.shot}-shot)"
             found = episode_logits(
-                head, own, kept.video_rows, kept.stored, kept.class_rows, kept.text, test.decides_by, test.inductive
-            )
+                head, own, kept.video_rows, kept.stored, kept.class_rows, kept.text, test.decides_by, test.inductive,
+                subject,
+            )  # fmt: skip
             logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
             table = _rows(test, own, logits, start)
             writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))

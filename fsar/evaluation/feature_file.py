@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fsar.files import atomic
+from fsar.model.finite import check_finite
 from fsar.model.needs import TransformerSizes
 
 NAMES = "names"
@@ -60,12 +61,18 @@ def read_features(path: Path) -> tuple[dict[str, int], dict[str, Tensor], dict[s
 
     Returns:
         the row of each video, what is kept of them, the row of each class, (C, D) text features.
+
+    Raises:
+        UserError: a feature is not finite.
     """
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()[NAMES])
         videos, classes = ({name: row for row, name in enumerate(about[key])} for key in ("video_ids", "class_names"))
         stored = {name: file.get_tensor(name) for name in file.keys() if name != TEXT}  # noqa: SIM118 (not a dict)
-        return videos, stored, classes, file.get_tensor(TEXT)
+        text = file.get_tensor(TEXT)
+    for values, rows in [*((values, videos) for values in stored.values()), (text, classes)]:
+        check_finite(values, f"The file of features {path}", rows, "Delete it, and it is made again")
+    return videos, stored, classes, text
 
 
 def feature_sizes(path: Path) -> FeatureSizes:

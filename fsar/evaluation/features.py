@@ -141,9 +141,12 @@ def encode_table(
 
     Returns:
         Their ids, and what is kept of them in that order, (V, …) each.
+
+    Raises:
+        UserError: what is kept of a video is not finite.
     """
     video_ids = list(videos["video_id"])
     store = FrameStore(index.parent, index)
     workers = 0 if where.type == "cpu" else threads - 1
     clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
-    return video_ids, encode_videos(encode, clips, where)
+    return video_ids, encode_videos(encode, clips, where, backbone.subject)

@@ -59,6 +59,8 @@ class Backbone(nn.Module):
         self.encoders: Any = encoders  # open_clip's models share attributes, but no base class that says so
         self.width, self.image_size, self.name = width, size, name
         self.make_tokenizer = tokenizer
+        # Where its weights are from, for messages: a tag or files, as they were loaded one after the other.
+        self.origins: list[str] = []
         # What is put into its blocks, if anything is (`fsar.model.adapters.adapter.insert_adapters`).
         self.adapters: Adapters | None = None
         self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
@@ -77,6 +79,11 @@ class Backbone(nn.Module):
             self.visual.register_forward_pre_hook(lambda _, pictures: pictures[0].contiguous())
         else:
             self.encoders.to(memory_format=torch.channels_last)
+
+    @property
+    def subject(self) -> str:
+        """What it is called at the beginning of a message: its name, and where its weights are from."""
+        return f"The backbone {self.name}" + (f" with weights {' and '.join(self.origins)}" if self.origins else "")
 
     @property
     def visual(self) -> nn.Module:
@@ -291,6 +298,7 @@ def load_backbone(about: BackboneConfig) -> Backbone:
             network.
     """
     backbone: Backbone = _library(about).load(about.model, about.weights, about.size)
+    backbone.origins.append(about.weights)
     log.info("loaded %s of %s with weights %s", about.model, about.library, about.weights)
     return backbone
 

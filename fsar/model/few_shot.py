@@ -16,6 +16,7 @@ from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone
+from fsar.model.finite import check_weights
 from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.in_episode import InEpisode, tokens_before
 from fsar.model.methods import Components
@@ -198,6 +199,7 @@ def load_backbone_parts(backbone: Backbone, components: Components, path: Path) 
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if wanted.get(name.partition(".")[0])]  # noqa: SIM118 (not a dict)
             state = {name: file.get_tensor(name) for name in names}
+        check_weights(state, path)
         if wanted["visual"]:
             backbone.visual.load_state_dict(part_of(state, "visual"))
         if backbone.adapters is not None:
@@ -207,6 +209,7 @@ def load_backbone_parts(backbone: Backbone, components: Components, path: Path) 
     except (OSError, SafetensorError, RuntimeError) as error:
         first = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise UserError(f"The trained weights {path} do not fit this backbone, or cannot be read: {first}") from error
+    backbone.origins.append(str(path))
 
 
 def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
@@ -226,12 +229,14 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
 
 
 def load_weights(model: FewShotModel, path: Path) -> None:
-    """Load a file of `save_weights`; raises UserError if it does not fit or cannot be read."""
+    """Load a file of `save_weights`; raises UserError if it does not fit, cannot be read or is not finite."""
     try:
         state = load_file(path)
     except Exception as error:
         raise UserError(f"The trained weights {path} cannot be read: {error}") from error
+    check_weights(state, path)
     try:
         model.load_trained_state(state)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    model.backbone.origins.append(str(path))

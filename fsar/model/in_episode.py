@@ -53,6 +53,10 @@ class InEpisode(Head):
             self.adapters.group = None
         return features.float().unflatten(0, tokens.shape[:3])
 
+    def frames_of(self, stored: Tensors) -> Tensor:
+        """Return frame features of some videos that look at one another: (V, T, L, W) tokens → (V, T, D)."""
+        return self._frames(stored[TOKENS].unsqueeze(0))[0]
+
     def support_together(self, support: Tensors, text: Tensor) -> Tensors:
         """Encode an episode's support: (B, N, K, T, L, W) tokens → what the head compares, (B, N, K or 1, …) each."""
         tokens = support[TOKENS]

@@ -11,6 +11,7 @@ from fsar.config import TextConfig
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone
 from fsar.model.class_texts import class_texts
+from fsar.model.finite import check_finite
 
 
 class ClassTokens(NamedTuple):
@@ -75,8 +76,14 @@ def encode_class_tokens(backbone: Backbone, texts: ClassTokens, config: TextConf
 
 @torch.no_grad()
 def encode_classes(backbone: Backbone, class_names: Sequence[str], config: TextConfig, each: bool = False) -> Tensor:
-    """Return the text features of classes, on the backbone's device: `class_tokens`, then `encode_class_tokens`."""
-    return encode_class_tokens(backbone, class_tokens(backbone, class_names, config, each), config, each)
+    """Return the text features of classes, on the backbone's device: `class_tokens`, then `encode_class_tokens`.
+
+    Raises:
+        UserError: as `class_tokens`, or a feature is not finite.
+    """
+    encoded = encode_class_tokens(backbone, class_tokens(backbone, class_names, config, each), config, each)
+    check_finite(encoded, f"{backbone.subject}, reading class names,", class_names)
+    return encoded
 
 
 def no_text(class_names: Sequence[str], device: torch.device | None = None) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fsar.model.few_shot import FewShotModel
+from fsar.model.finite import check_finite
 from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, no_text
 from fsar.training.job import TrainingJob
 
@@ -19,11 +20,12 @@ class EpisodeTexts:
         train, val: names of the training and of the validation classes.
 
     Raises:
-        UserError: the text encoder cannot be used, or a class is not described as the method needs it.
+        UserError: the text encoder cannot be used, a class is not described as the method needs it, or a text
+            feature is not finite.
     """
 
     def __init__(self, model: FewShotModel, job: TrainingJob, train: Sequence[str], val: Sequence[str]):
-        self.model, self.config = model, job.text
+        self.model, self.config, self.val = model, job.text, val
         self.trained, self.each = job.components.text_trained, job.components.each_text
         if not job.components.reads_text:
             device = model.backbone.mean.device
@@ -34,14 +36,17 @@ class EpisodeTexts:
         if self.trained:
             model.set_training_tokens(own, self.config)
         else:
-            model.set_training_text(self._encoded(own))
-            self.val_text = self._encoded(self.val_tokens)
+            model.set_training_text(self._encoded(own, train))
+            self.val_text = self._encoded(self.val_tokens, val)
 
     def of_validation(self) -> Tensor:
         """Return the text features of the validation classes, under the model as it is: (C, D), or (C, S, D) of each
         text."""
-        return self._encoded(self.val_tokens) if self.trained else self.val_text
+        return self._encoded(self.val_tokens, self.val) if self.trained else self.val_text
 
     @torch.no_grad()
-    def _encoded(self, texts: ClassTokens) -> Tensor:
-        return encode_class_tokens(self.model.backbone, texts, self.config, self.each)
+    def _encoded(self, texts: ClassTokens, names: Sequence[str]) -> Tensor:
+        backbone = self.model.backbone
+        encoded = encode_class_tokens(backbone, texts, self.config, self.each)
+        check_finite(encoded, f"{backbone.subject}, reading class names,", names)
+        return encoded

@@ -48,10 +48,13 @@ class Validation:
         Args:
             model: is put into evaluation mode.
             text: (C, D) text features of `episodes.class_names`.
+
+        Raises:
+            UserError: a feature or a logit is not finite.
         """
         model.eval()
         with self.fabric.autocast():
-            encoded = encode_videos(model.encode, self.clips, self.fabric.device)
+            encoded = encode_videos(model.encode, self.clips, self.fabric.device, model.backbone.subject)
         count = len(self.video_ids)
         stored = {name: gather(videos.to(self.fabric.device), count, self.fabric) for name, videos in encoded.items()}
         rows = {video_id: row for row, video_id in enumerate(self.video_ids)}

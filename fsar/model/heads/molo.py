@@ -171,6 +171,10 @@ class Molo(Head):
         """Return the weights of appearance and motion."""
         return {"few_shot": 1.0, "motion": self.settings.motion_weight}
 
+    def single_frames(self, stored: Tensors, text: Tensor | None = None) -> Tensor:
+        """Return the pooled appearance: (V, T, D)."""
+        return stored["appearance"]
+
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
         """Return the logits, and all losses; that of reconstruction is 0 where the maps of motion were not kept."""
         videos = self.video_stage(episode.stored)
