@@ -36,6 +36,7 @@ rule predict_clips:
         videos=asked(PREDICTIONS.videos),
         support=lambda wildcards: CONFIG.predict[wildcards.prediction].support,
         clips=lambda wildcards: CONFIG.predict[wildcards.prediction].clips,
+        frames=lambda wildcards: CONFIG.predict[wildcards.prediction].frames,
         model=asked(PREDICTIONS.model),
     script:
         "../workflow_scripts/predict_clips.py"

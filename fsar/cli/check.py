@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsar.cli.options import add_examples, add_model, classifier, say
+from fsar.cli.options import add_examples, add_model, classifier, say, writable
 
 if TYPE_CHECKING:
     from fsar.predict.check import Check
@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.names:
         raise UserError("Names alone cannot be checked: give --support, examples whose class is known")
+    writable(options.csv)
     loaded = classifier(options)
     found = check_support(loaded)
     print(report(found, loaded.class_names))
@@ -45,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
 
 def report(found: "Check", class_names: list[str]) -> str:
     """Say what was found, in plain text."""
+    from fsar.predict.calibrate import ENOUGH
+
     if not found.tested:
         return "Every class has a single example: none can be left out. Add a second one to each class."
     low, high = found.interval
@@ -56,14 +59,21 @@ def report(found: "Check", class_names: list[str]) -> str:
     ]
     for true, taken_for, clips in found.confused.itertuples(index=False):
         lines.append(f"  {true} taken for {taken_for}: {clips} {'clip' if clips == 1 else 'clips'}")
-    lines += ["", "Clips that look mislabelled:" if len(found.suspects) else "No clip looks mislabelled."]
+    if not found.judged:
+        needed = f"it takes {ENOUGH + 1} examples, two of each class, and a method that labels better than by chance"
+        lines += ["", f"Which clips look mislabelled cannot be said: {needed}."]
+    else:
+        lines += ["", "Clips that look mislabelled:" if len(found.suspects) else "No clip looks mislabelled."]
     for path, name, label, p_name, p_label in found.suspects.itertuples(index=False):
         lines.append(f"  {path}: {name} {100 * p_name:.1f} %, but {label} {100 * p_label:.1f} %")
     if len(found.curve):
         lines += ["", "Accuracy by examples per class:"]
         for row in found.curve.itertuples(index=False):
             lines.append(f"  {row.shots}: {100 * row.accuracy:.1f} % ({100 * row.low:.1f} to {100 * row.high:.1f} %)")
+    gain, half = (100 * value for value in found.gain)
     if len(found.curve) > 1:
-        gain = found.curve["accuracy"].diff().iloc[-1]
-        lines.append(f"The last example added {100 * gain:+.1f} points: about the most to expect of one more.")
+        lines.append(
+            f"The last example of each class added {gain:+.1f} ± {half:.1f} points: "
+            + ("one more may add about as much, or less." if gain > half else "too little to say that more would help.")
+        )
     return "\n".join(lines)

@@ -1,11 +1,14 @@
 """What the sub-commands share: which model, which examples, and what is said of them at the start."""
 
 import argparse
+import errno
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsar.errors import UserError
+from fsar.files import atomic
 
 if TYPE_CHECKING:
     from fsar.predict.classifier import FewShotClassifier
@@ -24,7 +27,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     add_model_choice(group)
     group.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    group.add_argument("--threads", type=int, help="processor cores to compute with (default: all)")
+    group.add_argument(
+        "--frames",
+        choices=["centres", "drawn"],
+        default="centres",
+        help="which frames of a clip are looked at: the middle ones of equal parts, or drawn by its name, as in the "
+        "workflow's tests (default: %(default)s)",
+    )
+    group.add_argument("--threads", type=positive, help="processor cores to compute with (default: all)")
 
 
 def add_model_choice(parser: argparse._ActionsContainer) -> None:
@@ -42,7 +52,12 @@ def add_examples(parser: argparse.ArgumentParser) -> None:
         help="the examples: a folder with a sub-folder per class, a CSV with the columns path and class, or a support "
         "set that was saved",
     )
-    group.add_argument("--names", nargs="+", metavar="NAME", help="names of classes, to decide by them alone")
+    group.add_argument(
+        "--names",
+        nargs="+",
+        metavar="NAME",
+        help="names of classes, to decide by them alone; clips stand before it, or after another option or --",
+    )
     group.add_argument(
         "--decide-by",
         choices=["few-shot", "text", "both"],
@@ -50,14 +65,53 @@ def add_examples(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def positive(text: str) -> int:
+    """Read a whole number of at least one; argparse tells what is wrong with another."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def writable(*files: Path | None) -> None:
+    """Check that files can be written, before anything takes time.
+
+    Raises:
+        UserError: the folder cannot be made, or nothing can be written there.
+    """
+    for file in filter(None, files):
+        try:
+            if file.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "it is a folder")
+            with atomic(file.with_name(f".{file.name[:100]}.try")) as temporary:
+                temporary.touch()
+            file.with_name(f".{file.name[:100]}.try").unlink()
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            raise UserError(f"{file} cannot be written: {reason}") from None
+
+
+def clips_beside_names(names: Sequence[str] | None, clips: Sequence[str | Path]) -> None:
+    """Check that --names has not taken the clips; raises UserError."""
+    taken = [name for name in names or () if Path(name).is_file() or (not clips and Path(name).is_dir())]
+    if taken:
+        raise UserError(
+            f"--names takes every word after it, {taken[0]!r} too, which is a clip: name clips before --names, or put "
+            "-- between"
+        )
+
+
 def classifier(options: argparse.Namespace) -> "FewShotClassifier":
     """Load the model and the examples, and say what they are."""
     if (options.support is None) == (options.names is None):
         raise UserError("Give either --support, the examples of each class, or --names, the names of the classes alone")
+    from fsar.predict.calibrate import ENOUGH
     from fsar.predict.clips import list_examples
 
     if options.support is not None and options.support.suffix != ".safetensors":
         list_examples(options.support)  # a mistake is told before anything takes time
+    if options.names and options.decide_by in ("few-shot", "both"):
+        raise UserError(f"--names gives no examples to decide by {options.decide_by}: leave out --decide-by")
     loaded = model(options, "text" if options.names else options.decide_by)
     say(f"Model: {loaded.describe()}")
     if options.support is not None and options.support.suffix == ".safetensors":
@@ -68,6 +122,8 @@ def classifier(options: argparse.Namespace) -> "FewShotClassifier":
     most, least = max(shots), min(shots)
     each = "no example" if not most else f"{least} to {most} examples each" if least < most else f"{most} examples each"
     say(f"Classes: {len(shots)}, {each}")
+    if loaded.called == "score" and most:
+        say(f"Scores are no probabilities: those take two examples of each class, and {ENOUGH} in all.")
     return loaded
 
 
@@ -79,12 +135,17 @@ def model(options: argparse.Namespace, decides_by: "str | None" = None) -> "FewS
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    by, device = decides_by, options.device
+    by, device, frames = decides_by, options.device, getattr(options, "frames", "centres")
     if Path(options.model).is_dir():
         if options.weights:
             raise UserError(f"{options.model} is a folder, which has its weights: leave out --weights")
-        return FewShotClassifier.load(options.model, options.method, by, device)  # type: ignore[arg-type]
-    return FewShotClassifier(options.model, options.weights, options.method, by, device)  # type: ignore[arg-type]
+        return FewShotClassifier.load(options.model, options.method, by, device, frames)  # type: ignore[arg-type]
+    return FewShotClassifier(options.model, options.weights, options.method, by, device, frames)  # type: ignore[arg-type]
+
+
+def score(value: float, called: str) -> str:
+    """Write a score: a probability in percent, another as a plain number, so that nobody takes it for one."""
+    return f"{100 * value:.1f} %" if called == "probability" else f"(score {value:.2f})"
 
 
 def say(text: str) -> None:

@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fsar.cli.options import UNREAD, add_examples, add_model, classifier, say
+from fsar.cli.options import (
+    UNREAD,
+    add_examples,
+    add_model,
+    classifier,
+    clips_beside_names,
+    positive,
+    say,
+    score,
+    writable,
+)
+from fsar.files import readable
 
 if TYPE_CHECKING:
-    from fsar.predict.classifier import Prediction
+    from fsar.predict.classifier import FewShotClassifier, Prediction
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,7 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_examples(parser)
     add_model(parser)
     group = parser.add_argument_group("results")
-    group.add_argument("--top", type=int, default=1, metavar="N", help="print the N most probable classes")
+    group.add_argument("--top", type=positive, default=1, metavar="N", help="print the N nearest classes")
     group.add_argument("--csv", type=Path, metavar="FILE", help="write a row per clip")
     group.add_argument("--json", type=Path, metavar="FILE", help="write an object per clip")
     group.add_argument("--html", type=Path, metavar="FILE", help="write a page with the clips' frames; opens offline")
@@ -37,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
 
     if not options.clips and not options.save:
         raise UserError("There is nothing to do: name clips to label, or a file to --save the support set to")
+    clips_beside_names(options.names, options.clips)
     clips = list_clips(options.clips)
+    writable(options.csv, options.html, options.json, options.save)
     loaded = classifier(options)
     if options.save:
         loaded.save_support(options.save)
@@ -48,16 +61,17 @@ def run(options: argparse.Namespace) -> int:
         csv=options.csv,
         page=options.html,
         as_json=options.json,
-        tell=lambda prediction: _line(prediction, loaded.class_names, options.top),
+        tell=lambda prediction: _line(prediction, loaded, options.top),
     )
     if unread:
         say(f"{unread} of {len(clips)} clips cannot be read")
     return UNREAD if unread else 0
 
 
-def _line(prediction: "Prediction", class_names: list[str], top: int) -> str:
-    if prediction.probabilities is None:
-        return f"{prediction.clip.path}: cannot be read ({prediction.reason})"
-    order = np.argsort(-prediction.probabilities, kind="stable")[:top]
-    named = (f"{class_names[i]} {100 * prediction.probabilities[i]:.1f} %" for i in order)
-    return f"{prediction.clip.path}: {', '.join(named)}"
+def _line(prediction: "Prediction", classifier: "FewShotClassifier", top: int) -> str:
+    path = readable(prediction.clip.path)
+    if prediction.scores is None:
+        return f"{path}: cannot be read ({prediction.reason})"
+    order = np.argsort(-prediction.scores, kind="stable")[:top]
+    named = (f"{classifier.class_names[i]} {score(float(prediction.scores[i]), classifier.called)}" for i in order)
+    return f"{path}: {', '.join(named)}"

@@ -4,7 +4,18 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsar.cli.options import UNREAD, add_examples, add_model, classifier, say
+from fsar.cli.options import (
+    UNREAD,
+    add_examples,
+    add_model,
+    classifier,
+    clips_beside_names,
+    positive,
+    say,
+    score,
+    writable,
+)
+from fsar.files import readable
 
 if TYPE_CHECKING:
     from fsar.predict.spot import Spotter
@@ -26,7 +37,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     group.add_argument("--window", type=float, default=2.0, help="length in seconds, about that of the examples (2)")
     group.add_argument("--stride", type=float, default=0.5, help="seconds from one window to the next (0.5)")
     group.add_argument(
-        "--threshold", type=float, help="logit below which it is none of the classes (default: estimated)"
+        "--threshold", type=float, help="nearness below which it is none of the classes (default: estimated)"
+    )
+    group.add_argument(
+        "--smooth", type=positive, default=1, metavar="N", help="average what is said over N windows, an odd number (1)"
+    )
+    group.add_argument(
+        "--shortest",
+        type=float,
+        metavar="SECONDS",
+        help="stretches shorter than this go to their neighbours (default: half of the window)",
     )
     parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where to write (default: here)")
     parser.set_defaults(run=run)
@@ -38,22 +58,30 @@ def run(options: argparse.Namespace) -> int:
     from fsar.predict.spot import Spotter
     from fsar.predict.threshold import Threshold, estimate_threshold
 
+    clips_beside_names(options.names, options.videos)
     stems = [video.stem for video in options.videos]
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
         raise UserError(
             f"Two videos are named {twice!r}, and so would be their results: give them one by one, with --out"
         )
+    for video in options.videos:
+        writable(options.out / f"{video.stem}.csv")
     loaded = classifier(options)
     threshold = estimate_threshold(loaded) if options.threshold is None else Threshold(options.threshold)
     if options.threshold is None:
         say(threshold.describe())
-    spotter = Spotter(loaded, options.window, options.stride, threshold)
+    spotter = Spotter(loaded, options.window, options.stride, threshold, options.smooth)
     say(f"Windows of {spotter.window:g} s every {spotter.stride:g} s, {spotter.frames} frames each")
+    if not loaded.model.frames_apart:
+        say(
+            "This method looks at windows as a whole: each is encoded by itself, and so its frames several times"
+        )
+    shortest = options.window / 2 if options.shortest is None else options.shortest
     unread = 0
     for video in options.videos:
         try:
-            _spot(spotter, video, options.out / video.stem)
-            problem = f"{video}: {spotter.broken}" if spotter.broken else ""
+            _spot(spotter, video, options.out / video.stem, shortest)
+            problem = f"{readable(video)}: {spotter.broken}" if spotter.broken else ""
         except UserError as error:
             problem = str(error)
         if problem:
@@ -62,22 +90,25 @@ def run(options: argparse.Namespace) -> int:
     return UNREAD if unread else 0
 
 
-def _spot(spotter: "Spotter", video: Path, stem: Path) -> None:
+def _spot(spotter: "Spotter", video: Path, stem: Path, shortest: float) -> None:
     """Find the actions of one video and write its files, which are named after `stem`."""
     from fsar.files import atomic
     from fsar.job import progress
-    from fsar.predict.timeline import Curve, stretches, write_stretches, write_subtitles, written
+    from fsar.predict.timeline import Curve, joined, stretches, write_stretches, write_subtitles, written
     from fsar.predict.timeline_figure import draw_timeline
 
-    names, curve = spotter.classifier.class_names, Curve()
+    loaded, curve = spotter.classifier, Curve()
+    names, called = loaded.class_names, loaded.called
     with atomic(f"{stem}.windows.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        windows = written(progress(spotter.windows(video), video.name, "window"), names, file)
-        found = list(stretches(curve.watched(windows)))
+        windows = written(
+            progress(spotter.windows(video), readable(video.name), "window"), called, loaded.class_columns, file
+        )
+        found = joined(stretches(curve.watched(windows)), shortest)
     for one in found:
         if one.label:
-            print(f"{video}: {one.start:.1f} to {one.end:.1f} s: {one.label} {100 * one.probability:.1f} %")
-    write_stretches(found, Path(f"{stem}.csv"))
+            print(f"{readable(video)}: {one.start:.1f} to {one.end:.1f} s: {one.label} {score(one.score, called)}")
+    write_stretches(found, Path(f"{stem}.csv"), called)
     for suffix in (".srt", ".vtt"):
         write_subtitles(found, Path(f"{stem}{suffix}"))
-    draw_timeline(curve, found, names, spotter.threshold.logit, Path(f"{stem}.png"))
-    say(f"Written: {stem}.csv, .windows.csv, .srt, .vtt, .png")
+    draw_timeline(curve, found, names, spotter.threshold.nearness, Path(f"{stem}.png"))
+    say(f"Written: {readable(stem)}.csv, .windows.csv, .srt, .vtt, .png")

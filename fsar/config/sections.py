@@ -309,6 +309,12 @@ class SamplingConfig(Section):
         MODEL,
         default="segments",
     )
+    at_test: Literal["drawn", "centres"] = key(
+        "Which frames of segments videos are validated and tested with. drawn: one at random, by the seed and the "
+        "video's id, as published; no interval covers that draw. centres: the middle one, whatever a video is called.",
+        MODEL,
+        default="drawn",
+    )
 
 
 class EpisodesConfig(Section):
@@ -713,4 +719,10 @@ class PredictConfig(Section):
     )
     model: str = key(
         "Instead of a benchmark: the folder of a model, trained elsewhere or exported.", PREDICT, default=""
+    )
+    frames: Literal["centres", "drawn"] = key(
+        "Which frames of a clip are looked at. centres: the middle one of each segment, whatever a clip is called. "
+        "drawn: as the benchmark's own tests draw them, by the seed and the clip's id.",
+        PREDICT,
+        default="centres",
     )

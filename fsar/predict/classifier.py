@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,17 @@ import fsar
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.fabric import one_device
+from fsar.files import readable
 from fsar.job import progress
+from fsar.model.finite import check_finite
 from fsar.model.methods import METHODS
-from fsar.predict.clips import Clip, Examples, Source, list_clips, list_examples
-from fsar.predict.decide import Decision
+from fsar.model.needs import Tensors
+from fsar.predict.calibrate import ENOUGH, fit_temperature
+from fsar.predict.clips import Clip, Source, list_clips, list_examples
+from fsar.predict.clips import Examples as NamedExamples
+from fsar.predict.decide import JOINT, Decision
 from fsar.predict.frames import read_clip
+from fsar.predict.leave_out import Examples
 from fsar.predict.model import DEFAULT_BACKBONE, SMALL_CLIP, LabellingModel, load_folder, model_of_backbone
 from fsar.predict.nearest import Nearest, SupportClips
 from fsar.predict.strips import strip_of
@@ -28,6 +34,11 @@ from fsar.predict.support import SupportSet
 from fsar.videos.frame import VideoError
 
 log = logging.getLogger(__name__)
+
+DEVICES = ("auto", "cpu", "cuda")
+
+# Which frames of a clip are looked at: the middle one of each segment, or one drawn by the clip's id, as in the tests.
+Frames = Literal["centres", "drawn"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,8 @@ class Prediction:
     Attributes:
         clip: which.
         reason: why the clip cannot be read; empty if it can, and what follows is empty if it cannot.
-        label: the most probable class.
-        probabilities: (N,) of each class.
+        label: the class with the highest score.
+        scores: (N,) of each class, which add up to one: probabilities where the classifier is calibrated.
         logits: (N,) as the workflow's tests have them.
         nearest: the example it is nearest to; None without examples.
         strip: the frames that were looked at side by side, as JPEG; empty if they were not asked for.
@@ -47,17 +58,17 @@ class Prediction:
     clip: Clip
     reason: str = ""
     label: str = ""
-    probabilities: NDArray[np.float32] | None = None
+    scores: NDArray[np.float32] | None = None
     logits: NDArray[np.float32] | None = None
     nearest: Nearest | None = None
     strip: bytes = b""
 
     @property
     def margin(self) -> float:
-        """How far the most probable class is ahead of the second; 1 if there is one class, NaN for an unread clip."""
-        if self.probabilities is None:
+        """How far the first class is ahead of the second; 1 if there is one class, NaN for an unread clip."""
+        if self.scores is None:
             return float("nan")
-        ordered = np.sort(self.probabilities)[::-1]
+        ordered = np.sort(self.scores)[::-1]
         return float(ordered[0] - (ordered[1] if len(ordered) > 1 else 0.0))
 
 
@@ -66,12 +77,17 @@ class FewShotClassifier:
 
     Args:
         backbone: a CLIP as it is: an architecture of open_clip, or a JSON file that describes one.
-        weights: a tag of open_clip or a local weights file; OpenAI's weights without it.
+        weights: a tag of open_clip or a local weights file; OpenAI's without it.
         method: one of `fsar.model.methods.METHODS`.
-        decides_by: few-shot, text or both; without it as the method does, and by text where there are names alone.
+        decides_by: few-shot, text or both; without it as the method does, or as a saved support set did, and by text
+            where there are names alone.
         device: auto, cpu or cuda.
+        frames: centres, or drawn by the id of a clip, as the workflow's own tests draw them.
 
     `FewShotClassifier.load` takes a trained model instead.
+
+    Raises:
+        UserError: the model cannot be loaded, or an argument is none of its values.
     """
 
     def __init__(
@@ -81,8 +97,10 @@ class FewShotClassifier:
         method: str | None = None,
         decides_by: DecidesBy | None = None,
         device: str = "auto",
+        frames: Frames = "centres",
     ):
-        self._begin(model_of_backbone(backbone, weights, method), decides_by, device)
+        _check_choices(decides_by, device, frames)
+        self._begin(model_of_backbone(backbone, weights, method), decides_by, device, frames)
 
     @classmethod
     def load(
@@ -91,25 +109,35 @@ class FewShotClassifier:
         method: str | None = None,
         decides_by: DecidesBy | None = None,
         device: str = "auto",
+        frames: Frames = "centres",
     ) -> "FewShotClassifier":
         """Load a trained model from its folder: one of the workflow's (results/models/…), or an exported one.
 
         Raises:
-            UserError: it is no such folder, or its files do not fit one another.
+            UserError: it is no such folder, its files do not fit one another, or an argument is none of its values.
         """
-        return cls.of_model(load_folder(Path(folder), method), decides_by, device)
+        _check_choices(decides_by, device, frames)
+        return cls.of_model(load_folder(Path(folder), method), decides_by, device, frames)
 
     @classmethod
     def of_model(
-        cls, model: LabellingModel, decides_by: DecidesBy | None = None, device: str = "auto"
+        cls,
+        model: LabellingModel,
+        decides_by: DecidesBy | None = None,
+        device: str = "auto",
+        frames: Frames = "centres",
     ) -> "FewShotClassifier":
         """Return a classifier that uses a model."""
+        _check_choices(decides_by, device, frames)
         classifier = cls.__new__(cls)
-        classifier._begin(model, decides_by, device)
+        classifier._begin(model, decides_by, device, frames)
         return classifier
 
-    def _begin(self, model: LabellingModel, decides_by: DecidesBy | None, device: str) -> None:
+    def _begin(self, model: LabellingModel, decides_by: DecidesBy | None, device: str, frames: Frames) -> None:
         self.model = model.to(one_device(device, model.settings.float32))
+        sampling = model.settings.sampling.model_copy(update={"at_test": frames})
+        self.model.settings = replace(model.settings, sampling=sampling)
+        self._wanted = decides_by
         self._asked: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
         self.decides_by = self._asked
         self.examples: SupportSet | None = None
@@ -125,7 +153,7 @@ class FewShotClassifier:
             )
         return "\n".join(lines)
 
-    def support(self, examples: Examples | Sequence[str]) -> "FewShotClassifier":
+    def support(self, examples: NamedExamples | Sequence[str]) -> "FewShotClassifier":
         """Take examples of each class, or the names of the classes alone.
 
         Args:
@@ -146,38 +174,57 @@ class FewShotClassifier:
             raise UserError("There is no class to choose from")
         self.decides_by = "text" if by_names else self._asked
         self.unreadable = []
-        features, labels, strips, clips = [], [], [], []
+        kept: list[Tensors] = []
+        labels, strips, clips = [], [], []
         listed = [(label, clip) for label, own in enumerate(examples.values()) for clip in own]
         for label, clip in progress(listed, "examples", "clip"):
             try:
                 frames = self._read(clip)
             except VideoError as error:
                 self.unreadable.append(Prediction(clip, reason=str(error)))
-                log.warning("%s: %s; this example is left out", clip.path, error)
+                log.warning("%s: %s; this example is left out", readable(clip.path), error)
                 continue
-            features.append(self.model.encode(frames).cpu())
+            kept.append({name: each.cpu() for name, each in self.encode(frames.unsqueeze(0)).items()})
             labels.append(label)
             strips.append(strip_of(frames.numpy()))
             clips.append(clip)
         if not by_names and (lost := [n for i, n in enumerate(examples) if i not in labels]):
             raise UserError(f"No example of the class {lost[0]!r} can be read")
-        width, settings = self.model.backbone.width, self.model.settings
-        text, scale = torch.zeros(len(examples), width), 1.0
-        if settings.components.compares_with_text or self.decides_by != "few-shot":
+        text, scale = torch.zeros(len(examples), 0), 1.0
+        if self.model.settings.components.compares_with_text or self.decides_by != "few-shot":
             text, scale = self.model.encode_classes(list(examples))
-        self._use(
-            SupportSet(
-                class_names=list(examples),
-                video_ids=[clip.video_id for clip in clips],
-                paths=[str(clip.path) for clip in clips],
-                labels=torch.tensor(labels, dtype=torch.int64),
-                features=torch.stack(features) if features else torch.empty(0, settings.sampling.frames, width),
-                text=text.cpu(),
-                text_scale=scale,
-                strips=strips,
-            )
+        support = SupportSet(
+            class_names=list(examples),
+            video_ids=[readable(clip.video_id) for clip in clips],
+            paths=[readable(clip.path) for clip in clips],
+            labels=torch.tensor(labels, dtype=torch.int64),
+            stored={name: torch.cat([one[name] for one in kept]) for name in kept[0]} if kept else {},
+            text=text.cpu(),
+            text_scale=scale,
+            strips=strips,
         )
+        self._use(support)
+        self.examples = replace(support, temperature=self._fitted_temperature())
         return self
+
+    def encode(self, clips: Tensor) -> Tensors:
+        """Return what is kept of clips to be asked: (V, T, H, W, 3) RGB bytes → (V, …) each."""
+        return self.model.encode(clips, joint=self.decides_by != "few-shot")
+
+    def _fitted_temperature(self) -> float | None:
+        """Return the temperature that the examples give, each left out of the others.
+
+        None where it would take the backbone again for each of them: where videos look at one another.
+        """
+        examples = self.labelled_examples
+        if examples is None or (self.model.settings.components.across_videos and self.decides_by != "text"):
+            return None
+        several = examples.several
+        if len(several) < ENOUGH or not several.all():
+            return None
+        left_out = examples.left_out()
+        logits = examples.decided(left_out, examples.few_shot(left_out))
+        return fit_temperature(self.decision.scaled(logits).numpy(), examples.labels, several)
 
     def save_support(self, path: str | Path) -> None:
         """Write the support set, with what made it, as one safetensors file."""
@@ -194,29 +241,47 @@ class FewShotClassifier:
     def load_support(self, path: str | Path) -> "FewShotClassifier":
         """Take a saved support set: neither the examples nor the text encoder are needed again.
 
+        It decides as it was made to, unless the classifier was told how to decide.
+
         Raises:
-            UserError: it cannot be read, was made with another model, or lacks what is needed to decide.
+            UserError: it cannot be read, is damaged, was made with another model, or lacks what is needed to decide.
         """
         support = SupportSet.read(path)
         made_by = support.provenance
         if made_by.get("model") != self.model.fingerprint():
+            knows = (made_by.get("settings") or {}).get("knows", "unknown")
             raise UserError(
-                f"The support set {path} was made with another model ({made_by['settings']['knows']}); load that one, "
-                "or make the support set again from the examples"
+                f"The support set {path} was made with another model ({knows}), or looks at other frames of a clip; "
+                "load that model, or make the support set again from the examples"
             )
-        self.decides_by = self._asked if len(support.features) else "text"
-        if self.decides_by != "few-shot" and not support.text.any():
-            raise UserError(f"The support set {path} has no texts of its classes; make it again, deciding by them")
+        self.decides_by = self._wanted or made_by["decides_by"]
+        if not len(support.labels):
+            self.decides_by = "text"
+        if self.decides_by != "few-shot" and not (support.text.shape[1] and self._has_joint(support)):
+            raise UserError(
+                f"The support set {path} was made to decide by {made_by['decides_by']}, without what deciding by "
+                f"{self.decides_by} needs; make it again, deciding by {self.decides_by}"
+            )
         self._use(support)
+        if self.decides_by != made_by["decides_by"]:
+            self.examples = replace(support, temperature=self._fitted_temperature())
         return self
+
+    def _has_joint(self, support: SupportSet) -> bool:
+        by_frames = self.model.settings.components.needs == "frames"  # which are compared with texts as they are
+        return by_frames or not len(support.labels) or JOINT in support.stored
 
     def _use(self, support: SupportSet) -> None:
         self.examples = support
         device = self.model.device
-        features, labels, text = (value.to(device) for value in (support.features, support.labels, support.text))
-        self.decision = Decision(self.model.head, self.decides_by, text, support.text_scale)
-        self._prototypes = self.decision.prototypes(features, labels)
-        self._clips = SupportClips(self.decision, features, labels) if len(features) else None
+        stored = {name: each.to(device) for name, each in support.stored.items()}
+        labels = support.labels.to(device)
+        head = self.model.tested_head().eval()
+        self.decision = Decision(head, self.decides_by, support.text.to(device), support.text_scale, self.model.subject)
+        self.labelled_examples = Examples(self.decision, stored, support.labels.numpy()) if len(labels) else None
+        members = self.labelled_examples.members if self.labelled_examples else []
+        self._prepared = self.decision.support(stored, members)
+        self._clips = SupportClips(self.decision, stored, labels) if len(labels) else None
 
     @property
     def support_set(self) -> SupportSet:
@@ -225,10 +290,27 @@ class FewShotClassifier:
             raise UserError("There are no examples yet: call support() first")
         return self.examples
 
+    def examples_needed(self) -> Examples:
+        """Return the examples that can be left out; raises UserError where there are names alone."""
+        assert self.support_set
+        if self.labelled_examples is None:
+            raise UserError("Names alone cannot be checked: give examples whose class is known")
+        return self.labelled_examples
+
     @property
     def class_names(self) -> list[str]:
         """The classes to choose from."""
         return self.support_set.class_names
+
+    @property
+    def temperature(self) -> float | None:
+        """What logits are divided by so that their softmax are probabilities; None where too few examples tell it."""
+        return self.support_set.temperature
+
+    @property
+    def called(self) -> Literal["probability", "score"]:
+        """What the numbers of classes are: a score is no probability, though scores add up to one, too."""
+        return "score" if self.temperature is None else "probability"
 
     def _read(self, clip: Clip) -> Tensor:
         about = self.model.settings
@@ -237,10 +319,24 @@ class FewShotClassifier:
         )
         return torch.from_numpy(frames)
 
-    def logits(self, features: Tensor) -> Tensor:
-        """Return the logits of clips by their features: (Q, T, D) → (Q, N)."""
-        assert self.support_set
-        return self.decision.logits(features, self._prototypes)
+    def asked(self, stored: Tensors) -> tuple[Tensors, Tensor, Tensor]:
+        """Ask which classes clips show.
+
+        Args:
+            stored: what the model keeps of clips, (Q, …) each.
+
+        Returns:
+            what is compared of them, (Q, …) each; (Q, N) logits; and (Q, N), how near each class is.
+        """
+        queries = self.decision.asked(stored)
+        few_shot = None if self.decides_by == "text" else self.decision.few_shot(self._prepared, queries)
+        logits = self.decision.combine(few_shot, queries)
+        check_finite(logits, f"{self.model.subject}, labelling clips,")
+        return queries, logits, self.decision.nearness(few_shot, queries)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return the score of each class, (Q, N) → (Q, N): its probability where there is a temperature."""
+        return (self.decision.scaled(logits) / (self.temperature or 1.0)).softmax(dim=-1)
 
     def predictions(self, clips: Iterable[Clip], strips: bool = True) -> Iterator[Prediction]:
         """Yield what is said of each clip, one after the other: memory does not grow with their number.
@@ -248,6 +344,9 @@ class FewShotClassifier:
         Args:
             clips: which clips.
             strips: whether the frames that were looked at are wanted, too.
+
+        Raises:
+            UserError: what the model gives is NaN or infinite.
         """
         names = self.class_names
         for clip in clips:
@@ -256,15 +355,14 @@ class FewShotClassifier:
             except VideoError as error:
                 yield Prediction(clip, reason=str(error))
                 continue
-            features = self.model.encode(frames).unsqueeze(0)  # (1, T, D)
-            logits = self.logits(features)
-            probabilities = self.decision.probabilities(logits)[0].cpu().numpy()
+            queries, logits, _ = self.asked(self.encode(frames.unsqueeze(0)))
+            scores = self.scores(logits)[0].cpu().numpy()
             yield Prediction(
                 clip,
-                label=names[int(probabilities.argmax())],
-                probabilities=probabilities,
+                label=names[int(scores.argmax())],
+                scores=scores,
                 logits=logits[0].cpu().numpy(),
-                nearest=self._clips.nearest(features) if self._clips else None,
+                nearest=self._clips.nearest(queries) if self._clips else None,
                 strip=strip_of(frames.numpy()) if strips else b"",
             )
 
@@ -276,29 +374,45 @@ class FewShotClassifier:
 
         Returns:
             A row per clip, in their order: path, label, its probability, the margin over the second class, the example
-            it is nearest to, the reason if it cannot be read, and the probability of each class as `p(class)`.
+            it is nearest to, the reason if it cannot be read, and the probability of each class as `p(class)`. Where
+            there are too few examples to calibrate probabilities, they are `score` and `score(class)` instead.
         """
         listed = list_clips(clips)
         rows = progress(self.predictions(listed, strips=False), "clips", "clip", total=len(listed))
-        return table([self.row(prediction) for prediction in rows], self.class_names)
+        return self.table([self.row(prediction) for prediction in rows])
 
     def row(self, prediction: Prediction) -> dict[str, Any]:
         """Return one row of the table of `predict`."""
-        nearest = prediction.nearest
-        found = prediction.probabilities
+        nearest, found = prediction.nearest, prediction.scores
         row: dict[str, Any] = {
-            "path": str(prediction.clip.path),
+            "path": readable(prediction.clip.path),
             "label": prediction.label,
-            "probability": float("nan") if found is None else float(found.max()),
+            self.called: float("nan") if found is None else float(found.max()),
             "margin": prediction.margin,
             "nearest": self.support_set.paths[nearest.number] if nearest else "",
             "reason": prediction.reason,
         }
         each = np.full(len(self.class_names), np.nan) if found is None else found
-        return row | {f"p({name})": float(p) for name, p in zip(self.class_names, each, strict=True)}
+        return row | dict(zip(self.class_columns, map(float, each), strict=True))
+
+    @property
+    def class_columns(self) -> list[str]:
+        """The columns of the table that have a number of each class."""
+        short = "p" if self.called == "probability" else "score"
+        return [f"{short}({name})" for name in self.class_names]
+
+    def table(self, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+        """Return rows of `row` as a table, which has its columns without a row too."""
+        columns = ["path", "label", self.called, "margin", "nearest", "reason", *self.class_columns]
+        return pd.DataFrame(rows, columns=columns)
 
 
-def table(rows: Sequence[dict[str, Any]], class_names: Sequence[str]) -> pd.DataFrame:
-    """Return rows of `FewShotClassifier.row` as a table, which has its columns without a row too."""
-    columns = ["path", "label", "probability", "margin", "nearest", "reason", *(f"p({name})" for name in class_names)]
-    return pd.DataFrame(rows, columns=columns)
+def _check_choices(decides_by: str | None, device: str, frames: str) -> None:
+    """Check arguments that are words; raises UserError."""
+    for name, value, choices in (
+        ("decides_by", decides_by, (None, *get_args(DecidesBy))),
+        ("device", device, DEVICES),
+        ("frames", frames, get_args(Frames)),
+    ):
+        if value not in choices:
+            raise UserError(f"{name} is {value!r}; it can be {', '.join(str(one) for one in choices if one)}")

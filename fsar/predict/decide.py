@@ -1,6 +1,6 @@
-"""From frame features to logits and probabilities, with any number of examples in each class.
+"""From what is kept of clips to logits, with any number of examples in each class, by every inductive method.
 
-Shapes: classes N, clips V, queries Q, frames T, feature width D.
+Shapes: classes N, examples K of a class, clips V, queries Q, frames T, joint space D, texts of a class S.
 """
 
 from collections.abc import Sequence
@@ -9,139 +9,214 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fsar.errors import UserError
+from fsar.config import HeadConfig
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.model.decision import combined_logits, text_logits
+from fsar.model.finite import check_finite
 from fsar.model.heads.head import Head
+from fsar.model.in_episode import InEpisode
 from fsar.model.needs import Tensors
+
+# What is kept of a clip, beside what the head asks for, to be compared with texts: (T, D) frames in the joint space.
+JOINT = "joint"
+TEXT_WEIGHT = HeadConfig().text_weight
+
+
+def rows(stored: Tensors, numbers: Sequence[int]) -> Tensors:
+    """Return some of the clips, in this order: (V, …) each → (len(numbers), …) each."""
+    chosen = torch.tensor(numbers, dtype=torch.long)
+    return {name: each[chosen.to(each.device)] for name, each in stored.items()}
 
 
 @dataclass(frozen=True)
+class Group:
+    """Classes that are compared with queries in one call.
+
+    Attributes:
+        places: where they stand among the classes of the support.
+        merged: what queries are compared with, (1, n, K, …) each; (1, n, 1, …) where shots are averaged.
+        text: (n, D) or (n, S, D) of the classes.
+    """
+
+    places: list[int]
+    merged: Tensors
+    text: Tensor
+
+
+@dataclass(frozen=True)
+class Support:
+    """The examples of some classes, ready to be compared with.
+
+    Attributes:
+        classes: their numbers.
+        groups: together all classes.
+    """
+
+    classes: list[int]
+    groups: list[Group]
+
+
 class Decision:
     """How labels are decided.
 
-    Attributes:
-        head: the model's, in evaluation mode.
+    Args:
+        head: as the model's tests have it, in evaluation mode.
         decides_by: the examples (few-shot), the class names (text), or both.
-        text: (N, D) text features of the classes; zeros where no text is looked at.
+        text: (N, D) text features of the classes, (N, S, D) for a head that looks at each text; (N, 0) where no text is
+            looked at.
         text_scale: CLIP's own scale of similarities with texts, where the head has trained none.
+        subject: the model, for messages.
     """
 
-    head: Head
-    decides_by: DecidesBy
-    text: Tensor
-    text_scale: float = 1.0
+    def __init__(self, head: Head, decides_by: DecidesBy, text: Tensor, text_scale: float = 1.0, subject: str = ""):
+        self.across = head if isinstance(head, InEpisode) else None
+        self.head = head.head if isinstance(head, InEpisode) else head
+        self.decides_by, self.text, self.text_scale = decides_by, text, text_scale
+        self.subject = subject or "The model"
+
+    @property
+    def classes_apart(self) -> bool:
+        """Whether what a class says of a query does not depend on which other examples there are."""
+        return self.head.classes_apart and self.across is None
 
     @torch.inference_mode()
-    def prototype(self, label: int, shots: Tensor) -> Tensors:
-        """Return what queries are compared with for a class, of its examples (K, T, D): one or K of each tensor."""
-        text = self.text[[label]].expand(len(shots), -1)
-        support = self.head.support_stage(self.head.store({self.head.needs.kind: shots}), text, len(shots))
-        merged = self.head.merge({name: videos[None, None] for name, videos in support.items()})
-        return {name: videos[0, 0] for name, videos in merged.items()}
-
-    def prototypes(self, features: Tensor, labels: Tensor) -> list[Tensors]:
-        """Return the prototype of each class, from (V, T, D) features and (V,) labels of the examples."""
-        if self.decides_by == "text":
-            return []
-        return [self.prototype(label, features[labels == label]) for label in range(len(self.text))]
+    def asked(self, stored: Tensors) -> Tensors:
+        """Return clips as queries have them: where videos look at one another, each by itself."""
+        if self.across is None:
+            return stored
+        alone = [self.across.frames_of(rows(stored, [number])) for number in range(_count(stored))]
+        return {"frames": torch.cat(alone)} if alone else {"frames": self.text.new_empty(0)}
 
     @torch.inference_mode()
-    def few_shot(self, queries: Tensor, prototypes: Sequence[Tensors], classes: Sequence[int] | None = None) -> Tensor:
-        """Return the logits of the examples alone: (Q, T, D) → (Q, N).
+    def support(
+        self, stored: Tensors, members: Sequence[Sequence[int]], classes: Sequence[int] | None = None
+    ) -> Support:
+        """Make ready what queries are compared with.
+
+        A method that compares classes with one another needs as many examples of each: where some have fewer, theirs
+        are taken again in turn.
 
         Args:
-            queries: frame features.
-            prototypes: of N classes.
-            classes: which classes they are; all, in their order, without it.
-
-        Raises:
-            UserError: the head compares classes with one another, and they have different numbers of examples.
+            stored: what is kept of clips, (V, …) each.
+            members: the numbers of each class's examples, at least one.
+            classes: which classes they are of; all, in their order, without it.
         """
-        if not self.head.queries_apart and len(queries) > 1:
-            return torch.cat([self.few_shot(query, prototypes, classes) for query in queries.split(1)])
-        text = self.text if classes is None else self.text[list(classes)]
-        stored = self.head.store({self.head.needs.kind: queries})
-        asked = {name: videos.unsqueeze(0) for name, videos in self.head.video_stage(stored).items()}
-        if len({tuple((name, part.shape) for name, part in p.items()) for p in prototypes}) == 1:
-            together = {name: torch.stack([p[name] for p in prototypes]).unsqueeze(0) for name in prototypes[0]}
-            return self.head.decide(self.head.episode_stage(together, asked, text.unsqueeze(0)))[0]
+        classes = list(range(len(self.text)) if classes is None else classes)
+        if self.decides_by == "text":
+            return Support(classes, [])
+        if self.across is not None:
+            flat = sorted({number for own in members for number in own})
+            stored = {"frames": self.across.frames_of(rows(stored, flat))}
+            members = [[flat.index(number) for number in own] for own in members]
         if not self.head.classes_apart:
-            raise UserError(
-                "This method compares the classes with one another, for which each needs as many examples as the "
-                "others: leave some out"
+            most = max(map(len, members))
+            members = [[own[place % len(own)] for place in range(most)] for own in members]
+        merged = [self._merged(label, rows(stored, own)) for label, own in zip(classes, members, strict=True)]
+        alike: dict[object, list[int]] = {}  # classes with other numbers of examples may be compared otherwise
+        for place, one in enumerate(merged):
+            alike.setdefault(tuple((name, part.shape) for name, part in one.items()), []).append(place)
+        groups = [
+            Group(
+                places,
+                {name: torch.stack([merged[p][name] for p in places]).unsqueeze(0) for name in merged[places[0]]},
+                self.text[[classes[place] for place in places]],
             )
-        logits = []  # a method that keeps the examples apart
-        for number, prototype in enumerate(prototypes):
-            alone = {name: part[None, None] for name, part in prototype.items()}
-            logits.append(self.head.decide(self.head.episode_stage(alone, asked, text[None, [number]]))[0])
-        return torch.cat(logits, dim=-1)
+            for places in alike.values()
+        ]
+        return Support(classes, groups)
+
+    def _merged(self, label: int, shots: Tensors) -> Tensors:
+        """Return what queries are compared with of a class, of its examples, (K, …) each → (K or 1, …) each."""
+        count = _count(shots)
+        text = self.text[[label]].expand(count, *self.text.shape[1:])
+        staged = self.head.support_stage(shots, text, count)
+        merged = self.head.merge({name: videos[None, None] for name, videos in staged.items()})
+        return {name: videos[0, 0] for name, videos in merged.items()}
 
     @torch.inference_mode()
-    def logits(self, queries: Tensor, prototypes: Sequence[Tensors]) -> Tensor:
-        """Return the logits as the workflow's tests compute them: (Q, T, D) → (Q, N)."""
-        few_shot = None if self.decides_by == "text" else self.few_shot(queries, prototypes)
-        return self.combine(few_shot, queries)
+    def few_shot(self, support: Support, asked: Tensors) -> Tensor:
+        """Return the logits of the examples alone: of `asked`, (Q, …) each → (Q, len(support.classes))."""
+        at_once = self.head.episodes_at_once if self.head.queries_apart else 1
+        parts = [
+            self._compare(support, {name: each[start : start + at_once] for name, each in asked.items()})
+            for start in range(0, _count(asked), at_once)
+        ]
+        if not parts:
+            return self.text.new_empty(0, len(support.classes))
+        return torch.cat(parts)
+
+    def _compare(self, support: Support, asked: Tensors) -> Tensor:
+        staged = {name: each.unsqueeze(0) for name, each in self.head.video_stage(asked).items()}
+        logits = torch.empty(_count(asked), len(support.classes), device=self.text.device)
+        for group in support.groups:
+            by_class = {name: each.unsqueeze(0) for name, each in self.head.class_stage(asked, group.text).items()}
+            scores = self.head.episode_stage(group.merged, staged | by_class, group.text.unsqueeze(0))
+            logits[:, group.places] = self.head.decide(scores)[0]
+        check_finite(logits, f"{self.subject}, comparing clips,")
+        return logits
 
     @torch.inference_mode()
-    def combine(self, few_shot: Tensor | None, queries: Tensor) -> Tensor:
-        """Put the logits of the examples, (Q, N), and those of the class names together as `decides_by` says."""
+    def by_text(self, asked: Tensors, classes: Sequence[int] | None = None) -> Tensor:
+        """Return the logits of the class names alone, (Q, N), as the workflow's tests have them."""
+        text = self.text if classes is None else self.text[list(classes)]
+        mean = text.mean(dim=1) if text.dim() == 3 else text
+        return text_logits(self.joint(asked), mean, self.head.text_scale())
+
+    def joint(self, asked: Tensors) -> Tensor:
+        """Return the frames in the joint space, (Q, T, D)."""
+        return asked[JOINT] if JOINT in asked else asked["frames"]
+
+    @torch.inference_mode()
+    def logits(self, support: Support, asked: Tensors) -> Tensor:
+        """Return the logits as the workflow's tests compute them: (Q, …) each → (Q, len(support.classes))."""
+        few_shot = None if self.decides_by == "text" else self.few_shot(support, asked)
+        return self.combine(few_shot, asked, support.classes)
+
+    @torch.inference_mode()
+    def combine(self, few_shot: Tensor | None, asked: Tensors, classes: Sequence[int] | None = None) -> Tensor:
+        """Put the logits of the examples, (Q, n), and those of the class names together as `decides_by` says."""
         if self.decides_by == "few-shot":
             assert few_shot is not None
             return few_shot
-        text = text_logits(queries, self.text, self.head.text_scale())
+        text = self.by_text(asked, classes)
         if few_shot is None:
             return text
-        scaled = text * self._missing_scale()
-        return combined_logits(few_shot, scaled, self.head.settings.text_weight, queries.shape[1])
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """Return the probability of each class: (Q, N) → (Q, N).
-
-        Logits are taken as training took them. Class names without a trained scale have CLIP's own: their plain cosines
-        differ by hundredths, and would give every class the same probability.
-        """
-        return (logits * (self._missing_scale() if self.decides_by == "text" else 1.0)).softmax(dim=-1)
+        frames = self.joint(asked).shape[1]
+        return combined_logits(few_shot, text * self._missing_scale(), self._text_weight(), self._per_frame(frames))
 
     @torch.inference_mode()
-    def left_out(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Return the logits of each example with itself left out of its class's examples: (V, T, D), (V,) → (V, N).
+    def nearness(self, few_shot: Tensor | None, asked: Tensors, classes: Sequence[int] | None = None) -> Tensor:
+        """Return how near each class is, before classes are held against one another: (Q, n).
 
-        Other classes leave one out as well, unless they have fewer: with one example more they would be at an
-        advantage, and two examples of each class be labelled worse than by chance. An example that is the only one of
-        its class has −∞ there: the class is not known without it.
+        What `combine` returns says which class is nearest, not how near: the combined logits of a clip add up to one
+        probability, whatever it shows. Arguments as those of `combine`.
         """
-        if self.decides_by == "text":
-            return self.logits(features, [])
-        members = [torch.nonzero(labels == label).flatten().tolist() for label in range(len(self.text))]
-        place = {number: own.index(number) for own in members for number in own}
-        reduced = torch.full((len(labels), len(labels)), -torch.inf, device=features.device)  # without each example
-        if not self.head.classes_apart:
-            return self.combine(self._left_out_together(features, labels, members), features)
-        whole = self.few_shot(features, self.prototypes(features, labels))  # (V, N)
-        several = [number for own in members if len(own) > 1 for number in own]
-        if several:
-            without = [[m for m in members[labels[number]] if m != number] for number in several]
-            prototypes = [self.prototype(int(labels[n]), features[o]) for n, o in zip(several, without, strict=True)]
-            reduced[:, several] = self.few_shot(features, prototypes, labels[several].tolist())
-        few_shot = whole.clone()
-        for number, label in enumerate(labels.tolist()):
-            for other, own in enumerate(members):
-                if other == label or 1 < len(own) >= len(members[label]):
-                    few_shot[number, other] = reduced[number, own[place[number] % len(own)]]
-        return self.combine(few_shot, features)
+        if self.decides_by != "both":
+            return self.combine(few_shot, asked, classes)
+        assert few_shot is not None
+        frames, weight = self._per_frame(self.joint(asked).shape[1]), self._text_weight()
+        return weight * self.by_text(asked, classes) * self._missing_scale() + (1 - weight) * few_shot / frames
 
-    def _left_out_together(self, features: Tensor, labels: Tensor, members: list[list[int]]) -> Tensor:
-        """Return the same where a class's logit depends on the others: each class leaves one out."""
-        few_shot = torch.full((len(labels), len(members)), -torch.inf, device=features.device)
-        for number, label in enumerate(labels.tolist()):
-            if len(members[label]) == 1:
-                continue
-            place = members[label].index(number)
-            kept = [[m for i, m in enumerate(own) if i != place % len(own)] for own in members]
-            prototypes = [self.prototype(n, features[own]) for n, own in enumerate(kept)]
-            few_shot[number] = self.few_shot(features[[number]], prototypes)[0]
-        return few_shot
+    def scaled(self, logits: Tensor) -> Tensor:
+        """Return logits whose softmax are the scores of classes: (Q, N) → (Q, N).
+
+        Logits are taken as training took them. Class names without a trained scale have CLIP's own: their plain cosines
+        differ by hundredths, and would give every class the same score.
+        """
+        return logits * (self._missing_scale() if self.decides_by == "text" else 1.0)
 
     def _missing_scale(self) -> float:
         return self.text_scale if self.head.text_scale() is None else 1.0
+
+    def _text_weight(self) -> float:
+        """Return β: of CLIP-FSAR's head as it is set, of others its default."""
+        settings = self.head.settings
+        return settings.text_weight if isinstance(settings, HeadConfig) else TEXT_WEIGHT
+
+    def _per_frame(self, frames: int) -> int:
+        """Return what logits of the examples are divided by: distances of CLIP-FSAR's head add up over T frames."""
+        return frames if isinstance(self.head.settings, HeadConfig) else 1
+
+
+def _count(stored: Tensors) -> int:
+    return len(next(iter(stored.values())))

@@ -78,7 +78,7 @@ def complete_state(model: LabellingModel) -> dict[str, Tensor]:
     state = {f"visual.{name}": value for name, value in model.backbone.visual.state_dict().items()}
     if model.backbone.adapters is not None:
         state |= {f"adapters.{name}": value for name, value in model.backbone.adapters.state_dict().items()}
-    state |= {f"head.{name}": value for name, value in model.head.state_dict().items()}
+    state |= {f"head.{name}": value for name, value in model.model.head.state_dict().items()}
     others = (item for item in text.encoders.state_dict().items() if not item[0].startswith("visual."))
     return state | {f"text.{name}": value for name, value in others}
 

@@ -9,10 +9,11 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from fsar.config import FramesConfig, SamplingConfig
+from fsar.files import readable
 from fsar.videos.augmentation import crop
 from fsar.videos.decode import decode
 from fsar.videos.frame import Flaws, Frame, Planes
-from fsar.videos.sampling import positions_at_test
+from fsar.videos.sampling import Timed, positions_at_test, rate_varies
 from fsar.videos.store_read import nearest
 from fsar.videos.store_write import stored_positions
 
@@ -27,7 +28,7 @@ def read_clip(
 ) -> NDArray[np.uint8]:
     """Return the frames a clip is looked at by, as the model sees them: (T, size, size, 3) RGB bytes.
 
-    They are the bytes that the workflow gives for a video of this id: drawn by seed and id, stored as JPEG, cropped.
+    They are the bytes that the workflow gives for a video of this id: stored as JPEG, cropped.
 
     Args:
         path, video_id: the clip.
@@ -39,9 +40,11 @@ def read_clip(
         VideoError: the clip cannot be decoded, or is damaged where damaged videos are left out.
     """
 
-    def wanted(length: int, fps: float) -> NDArray[np.int64]:
-        stored = stored_positions(length, frames.keep).astype(np.int32)
-        return stored[nearest(stored, positions_at_test(video_id, length, fps, sampling, seed))].astype(np.int64)
+    def wanted(times: NDArray[np.float64], fps: float) -> NDArray[np.int64]:
+        stored = stored_positions(len(times), frames.keep).astype(np.int32)
+        timed = Timed(stored, times[stored]) if rate_varies(times) else None
+        positions = positions_at_test(readable(video_id), len(times), fps, sampling, seed, timed)
+        return stored[nearest(stored, positions)].astype(np.int64)
 
     pictures = [as_stored(planes, frames, size) for planes in _chosen(path, frames, wanted)]
     return np.stack(pictures)
@@ -63,25 +66,28 @@ def as_stored(planes: Planes, frames: FramesConfig, size: int) -> NDArray[np.uin
     return simplejpeg.decode_jpeg(jpeg)[top : top + size, left : left + size]
 
 
-def _chosen(path: Path, frames: FramesConfig, wanted: Callable[[int, float], NDArray[np.int64]]) -> Iterator[Planes]:
-    """Yield the frames at the wanted positions, which depend on the number of all frames and their rate."""
+def _chosen(
+    path: Path, frames: FramesConfig, wanted: Callable[[NDArray[np.float64], float], NDArray[np.int64]]
+) -> Iterator[Planes]:
+    """Yield the frames at the wanted positions, which depend on the times of all frames and their rate."""
     held: list[Planes] = []
-    length, rate, flaws = 0, 0.0, Flaws()
+    times: list[float] = []
+    rate, flaws = 0.0, Flaws()
     for part in decoded(path, frames, frames.timeout):
         if isinstance(part, Flaws):
             flaws = part
             continue
-        rate = rate if length else part.facts.fps
-        length += 1
-        if length <= HELD:
+        rate = rate if times else part.facts.fps
+        times.append(part.time)
+        if len(times) <= HELD:
             held.append(part.planes)
         else:
             held.clear()
-    flaws.check(length, frames.damaged)
+    flaws.check(len(times), frames.damaged)
     if flaws.lost:
-        log.warning("%s: %d frames are lost: %s", path, flaws.lost, flaws.reason)
-    positions = wanted(length, rate)
-    if length <= HELD:
+        log.warning("%s: %d frames are lost: %s", readable(path), flaws.lost, flaws.reason)
+    positions = wanted(np.array(times), rate)
+    if len(times) <= HELD:
         yield from (held[position] for position in positions)
         return
     for part in decoded(path, frames, frames.timeout):

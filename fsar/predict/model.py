@@ -27,14 +27,15 @@ from fsar.config import (
 from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.fabric import Float32
-from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
-from fsar.model.few_shot import part_of
-from fsar.model.heads.head import Head, Inputs, build_head
+from fsar.model.few_shot import FewShotModel, part_of
+from fsar.model.finite import check_finite, check_weights
+from fsar.model.heads.head import Head
 from fsar.model.methods import METHODS, MODELS, Components
-from fsar.model.needs import Needs
+from fsar.model.needs import Tensors
 from fsar.model.text import encode_classes
+from fsar.predict.decide import JOINT
 from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
 
 DEFAULT_BACKBONE = "ViT-B-16"
@@ -106,31 +107,71 @@ class ModelSettings:
 
 
 class LabellingModel(nn.Module):
-    """A backbone and a head that look at single clips.
+    """A trained model that looks at single clips, or a backbone as it is.
 
     Args:
         settings: what decides.
-        backbone: with its trained visual encoder.
-        head: with its trained weights.
+        model: backbone and head, with their trained weights.
         has_text: the backbone's text encoder has its weights too; if not, they are loaded when a text is asked for.
     """
 
-    def __init__(self, settings: ModelSettings, backbone: Backbone, head: Head, has_text: bool):
+    def __init__(self, settings: ModelSettings, model: FewShotModel, has_text: bool):
         super().__init__()
-        self.settings, self.backbone, self.head, self.has_text = settings, backbone, head, has_text
+        self.settings, self.model, self.has_text = settings, model, has_text
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone."""
+        return self.model.backbone
+
+    @property
+    def subject(self) -> str:
+        """Name the model, for messages."""
+        return f"The model ({self.settings.method}, {self.backbone.name})"
+
+    def tested_head(self) -> Head:
+        """Return the head as the workflow's tests have it."""
+        return self.model.tested_head()
+
+    @property
+    def frames_apart(self) -> bool:
+        """Whether what is kept of a frame does not depend on the other frames of its clip."""
+        return self.model.head.needs.kind == "frames" and self.backbone.adapters is None
 
     @torch.inference_mode()
-    def encode(self, frames: Tensor) -> Tensor:
-        """Encode the frames of one clip, on the model's device: (T, H, W, 3) RGB bytes → (T, D).
+    def encode(self, clips: Tensor, joint: bool = False) -> Tensors:
+        """Return what is kept of clips: (V, T, H, W, 3) RGB bytes → (V, …) each.
 
         One clip at a time: the same clip then has the same features, to the last bit, whatever is looked at beside it.
+
+        Args:
+            clips: RGB bytes.
+            joint: keep the frames in the joint space too, which are compared with texts.
+
+        Raises:
+            UserError: a feature is NaN or infinite.
         """
-        needs = self.head.needs
-        return self.backbone.give(frames.unsqueeze(0).to(self.device), needs)[needs.kind][0]
+        each = [self._encode(clip.unsqueeze(0).to(self.device), joint) for clip in clips]
+        stored = {name: torch.cat([one[name] for one in each]) for name in each[0]}
+        for values in stored.values():
+            check_finite(values, f"{self.subject}, looking at clips,")
+        return stored
+
+    def _encode(self, clip: Tensor, joint: bool) -> Tensors:
+        stored = self.model.encode(clip)
+        if joint and self.model.head.needs.kind != "frames":  # else they are what is kept
+            stored = stored | {JOINT: self.backbone(clip)}
+        return stored
 
     @torch.inference_mode()
     def encode_classes(self, names: Sequence[str]) -> tuple[Tensor, float]:
-        """Encode class names: N names → (N, D) text features, and CLIP's own scale of their similarities.
+        """Encode class names, and CLIP's own scale of their similarities.
+
+        Args:
+            names: N of them.
+
+        Returns:
+            (N, D) text features, (N, S, D) for a head that looks at each text; and the scale.
 
         Raises:
             UserError: there is no text encoder, its weights cannot be loaded, or a class is not described.
@@ -138,7 +179,7 @@ class LabellingModel(nn.Module):
         if not self.backbone.has_text:
             raise UserError(f"The backbone {self.backbone.name} has no text encoder: let examples alone decide")
         backbone = self.backbone if self.has_text else load_backbone(self.settings.backbone).eval().to(self.device)
-        text = encode_classes(backbone, names, self.settings.text)
+        text = encode_classes(backbone, names, self.settings.text, self.settings.components.each_text)
         return text, float(backbone.encoders.logit_scale.exp())
 
     @property
@@ -157,7 +198,7 @@ class LabellingModel(nn.Module):
         described = self.settings.text.descriptions
         shown["text"] |= {"descriptions": read_descriptions(described) if described else {}}
         digest.update(json.dumps(shown, sort_keys=True).encode())
-        for part in (self.backbone.visual, self.backbone.adapters or nn.Identity(), self.head):
+        for part in (self.backbone.visual, self.backbone.adapters or nn.Identity(), self.model.head):
             for name, value in sorted(part.state_dict().items()):
                 digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -230,6 +271,7 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
         raise UserError(f"The trained weights {weights} cannot be read: {error}") from error
+    check_weights(state, weights)
     has_text = any(name.startswith("text.") for name in state)
     if any(name.startswith("visual.") for name in state):
         backbone = bare_backbone(settings.backbone)
@@ -323,22 +365,19 @@ def _model(
             f"The model looks at {backbone.image_size} × {backbone.image_size} pixels, but its frames have "
             f"{settings.frames.size} × {settings.frames.size}"
         )
-    parts, frames = settings.components, settings.sampling.frames
-    if parts.stores_its_own or parts.across_videos:
+    parts = settings.components
+    if not METHODS[settings.method].inductive:
+        others = [name for name, other in METHODS.items() if other.inductive and other.components.head == parts.head]
         raise UserError(
-            f"The method {settings.method!r} looks at maps, tokens, or at videos together, and cannot label clips yet: "
-            "label them by a method that needs frames alone (docs/methods.md)"
+            f"The method {settings.method!r} decides by all queries of an episode together, and cannot label single "
+            f"clips: label them by {' or '.join(others)}"
         )
-    if settings.adapters is not None:
-        adapters = insert_adapters(parts.adapters, backbone, frames, settings.adapters)
-        if weights is not None:
-            _fill(adapters, state, "adapters", weights)
-    width = backbone.width_of(Needs(parts.needs))
-    inputs = Inputs(width, frames, components=parts, transformer=backbone.transformer_sizes)
-    head = build_head(inputs, settings.head)
+    model = FewShotModel(backbone, parts, settings.head, settings.sampling.frames, adapters=settings.adapters)
     if weights is not None:
-        _fill(head, state, "head", weights)
-    return LabellingModel(settings, backbone, head, has_text).eval().requires_grad_(False)
+        if backbone.adapters is not None:
+            _fill(backbone.adapters, state, "adapters", weights)
+        _fill(model.head, state, "head", weights)
+    return LabellingModel(settings, model, has_text).eval().requires_grad_(False)
 
 
 def _fill(module: nn.Module, state: dict[str, Tensor], part: str, weights: Path) -> None:

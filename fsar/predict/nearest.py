@@ -10,6 +10,7 @@ from torch import Tensor
 from fsar.config import HeadConfig
 from fsar.model.alignment import hard_alignment
 from fsar.model.matching.otam import both_directions
+from fsar.model.needs import Tensors
 from fsar.model.similarity import frame_distances
 from fsar.predict.decide import Decision
 
@@ -37,20 +38,21 @@ class SupportClips:
 
     Args:
         decision: gives the head and the texts.
-        features, labels: (V, T, D) and (V,) of the examples.
+        stored: what is kept of the examples, (V, …) each.
+        labels: (V,) of them.
     """
 
     @torch.inference_mode()
-    def __init__(self, decision: Decision, features: Tensor, labels: Tensor):
+    def __init__(self, decision: Decision, stored: Tensors, labels: Tensor):
         self.head = decision.head
-        self.clips = self.head.single_frames(self.head.store({self.head.needs.kind: features}), decision.text[labels])
+        self.clips = self.head.single_frames(decision.asked(stored), decision.text[labels])
         settings = self.head.settings
         self.smoothing = (settings if isinstance(settings, HeadConfig) else HeadConfig()).smoothing
 
     @torch.inference_mode()
-    def nearest(self, query: Tensor) -> Nearest:
-        """Return the example that is nearest to a clip, (1, T, D)."""
-        frames = self.head.single_frames(self.head.store({self.head.needs.kind: query}))  # (1, T, D)
+    def nearest(self, asked: Tensors) -> Nearest:
+        """Return the example that is nearest to a clip, of which `Decision.asked` gives (1, …) each."""
+        frames = self.head.single_frames(asked)  # (1, T, D)
         distances = frame_distances(frames, self.clips)[0]  # (V, T, T)
         costs = both_directions(distances, self.smoothing)  # (V,)
         number = int(costs.argmin())

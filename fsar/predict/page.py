@@ -9,14 +9,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fsar.files import atomic
+from fsar.files import atomic, readable
 from fsar.predict.classifier import Prediction
 from fsar.predict.nearest import Nearest
 from fsar.predict.strips import THUMBNAIL
 from fsar.predict.support import SupportSet
 from fsar.results.page import STYLE
 
-SHOWN = 5  # classes with their probabilities
+SHOWN = 5  # classes with their scores
+# What the bars are, without and with a temperature.
+BARS = (
+    "The bars are scores that add up to one, and no probabilities: these take more examples.",
+    "The bars are probabilities, calibrated on the examples.",
+)
 GAP = 64  # between the two rows of frames, for the alignment
 OWN_STYLE = """article{border-top:1px solid #ccc;padding:.8em 0 1em}h3{margin:0 0 .2em;overflow-wrap:anywhere}
 article>div{display:flex;flex-wrap:wrap;gap:0 2em}svg{flex:3 1 30em;min-width:0;max-width:100%;height:auto}
@@ -77,19 +82,19 @@ class Page:
             f"<style>{STYLE}{OWN_STYLE}</style><body><h1>Labels of {len(self._articles)} clips</h1>"
             f"<p>{html.escape(self.about).replace(chr(10), '<br>')}</p>"
             f"<details><summary>{len(shots)} classes</summary><ul>{classes}</ul></details>"
-            "<p class=plain>The most doubtful come first: those whose second class is nearly as probable. Below the "
-            "frames that were looked at are those of the nearest example; lines join the frames that were aligned, "
-            "thicker where they are more alike.</p>"
+            "<p class=plain>The most doubtful come first: those whose second class is nearly as near. "
+            f"{BARS[self.support.temperature is not None]} Below the frames that were looked at are those of the "
+            "nearest example; lines join the frames that were aligned, thicker where they are more alike.</p>"
             f'<svg width="0" height="0" style="position:absolute"><defs>{examples}</defs></svg>'
         )
 
     def _article(self, prediction: Prediction, number: int) -> str:
-        assert prediction.probabilities is not None
-        order = np.argsort(-prediction.probabilities)[:SHOWN]
+        assert prediction.scores is not None
+        order = np.argsort(-prediction.scores)[:SHOWN]
         bars = "".join(
             f"<dt>{html.escape(self.support.class_names[i])}</dt>"
-            f'<dd><i style="width:{100 * prediction.probabilities[i]:.1f}%"></i></dd>'
-            f"<dd>{100 * prediction.probabilities[i]:.1f} %</dd>"
+            f'<dd><i style="width:{100 * prediction.scores[i]:.1f}%"></i></dd>'
+            f"<dd>{100 * prediction.scores[i]:.1f} %</dd>"
             for i in order
         )
         nearest = prediction.nearest
@@ -99,7 +104,7 @@ class Page:
             near = f"<p>nearest example: {html.escape(name)}, {html.escape(self.support.paths[nearest.number])}</p>"
         return (
             f"<article><h3>{html.escape(prediction.label)}</h3><p class=plain>"
-            f"{html.escape(str(prediction.clip.path))}, margin {100 * prediction.margin:.1f} %</p><div>"
+            f"{html.escape(readable(prediction.clip.path))}, margin {100 * prediction.margin:.1f} %</p><div>"
             f"{_frames(prediction.strip, nearest, number)}<dl>{bars}</dl></div>{near}</article>"
         )
 
@@ -107,7 +112,7 @@ class Page:
         if not self._unread:
             return ""
         rows = "".join(
-            f"<tr><td>{html.escape(str(one.clip.path))}</td><td>{html.escape(one.reason)}</td></tr>"
+            f"<tr><td>{html.escape(readable(one.clip.path))}</td><td>{html.escape(one.reason)}</td></tr>"
             for one in self._unread
         )
         return f"<h2>Clips that cannot be read</h2><table><tr><th>clip<th>reason</tr>{rows}</table>"

@@ -8,7 +8,7 @@ from typing import Any
 
 from fsar.files import atomic
 from fsar.job import progress
-from fsar.predict.classifier import FewShotClassifier, Prediction, table
+from fsar.predict.classifier import FewShotClassifier, Prediction
 from fsar.predict.clips import Clip
 from fsar.predict.page import Page
 
@@ -43,20 +43,21 @@ def write_predictions(
             print(tell(prediction), flush=True)
     if csv:
         with atomic(csv) as temporary:
-            table(rows, classifier.class_names).to_csv(temporary, index=False)
+            classifier.table(rows).to_csv(temporary, index=False)
     if as_json:
         with atomic(as_json) as temporary:
-            text = json.dumps([_object(row) for row in rows], indent=1, ensure_ascii=False)
+            text = json.dumps([_object(row, classifier) for row in rows], indent=1, ensure_ascii=False)
             temporary.write_text(text + "\n", encoding="utf-8")
     if shown and page:
         shown.write(page)
     return sum(bool(row["reason"]) for row in rows)
 
 
-def _object(row: dict[str, Any]) -> dict[str, Any]:
-    """Turn a row into what JSON can say: probabilities in an object of their own, and null for none."""
-    plain = {key: value for key, value in row.items() if not key.startswith("p(")}
+def _object(row: dict[str, Any], classifier: FewShotClassifier) -> dict[str, Any]:
+    """Turn a row into what JSON can say: the numbers of all classes in an object of their own, and null for none."""
     if row["reason"]:
         return {"path": row["path"], "reason": row["reason"]}
-    probabilities = {key[2:-1]: value for key, value in row.items() if key.startswith("p(")}
-    return {key: value for key, value in plain.items() if key != "reason"} | {"probabilities": probabilities}
+    columns = classifier.class_columns
+    each = {name: row[column] for name, column in zip(classifier.class_names, columns, strict=True)}
+    plain = {key: value for key, value in row.items() if key not in (*columns, "reason")}
+    return plain | {"probabilities" if classifier.called == "probability" else "scores": each}

@@ -1,13 +1,15 @@
-"""Long videos: what is shown when. One decoding pass; windows share encoded frames; memory does not grow with length.
+"""Long videos: what is shown when. One decoding pass; memory does not grow with length.
 
-Frames are taken at even distances, a window's length divided by T. A window is then T frames in a row, and the next
-window begins a whole number of frames later, so each frame is encoded once, whichever windows it is in.
+Frames are taken at even distances in time, a window's length divided by T. A window is then T frames in a row, and the
+next window begins a whole number of frames later. Each frame is encoded once, whichever windows it is in, where a
+method looks at frames one by one; where it looks at a clip as a whole, each window is encoded.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.errors import UserError
+from fsar.files import readable
+from fsar.model.needs import Tensors
 from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.frames import as_stored, decoded
 from fsar.predict.threshold import Threshold
-from fsar.videos.frame import Flaws, VideoError
+from fsar.videos.frame import Flaws, Frame, VideoError
 
 BATCH = 32  # frames encoded in one call
+# Times of frames are rounded to the unit of a container's clock, mostly a millisecond: a frame that is shown so much
+# after a moment is still the one of that moment.
+ROUNDING = 0.0015  # seconds
 
 
 @dataclass(frozen=True)
@@ -28,19 +35,19 @@ class Window:
     """What is said of one window.
 
     Attributes:
-        start, end: in seconds.
-        label: the most probable class; empty for none of them.
-        probability: of the most probable class.
-        logit: its logit, which the threshold is compared with.
-        probabilities: (N,) of each class.
+        start, end: in seconds from the start of the presentation.
+        label: the class with the highest score; empty for none of them.
+        score: of that class.
+        nearness: how near it is (`Decision.nearness`), which the threshold is compared with.
+        scores: (N,) of each class.
     """
 
     start: float
     end: float
     label: str
-    probability: float
-    logit: float
-    probabilities: NDArray[np.float32]
+    score: float
+    nearness: float
+    scores: NDArray[np.float32]
 
 
 class Spotter:
@@ -50,15 +57,20 @@ class Spotter:
         classifier: with its examples or names.
         window, stride: of the windows, in seconds; the stride becomes the nearest whole number of frame distances.
         threshold: for “none of these”.
+        smooth: over how many windows, an odd number, what is said of each is averaged: itself and its neighbours.
 
     Raises:
-        UserError: a window or stride that is not positive.
+        UserError: a window or stride that is not positive, or an even number of windows.
     """
 
-    def __init__(self, classifier: FewShotClassifier, window: float, stride: float, threshold: Threshold):
-        if not (window > 0 and stride > 0):
+    def __init__(
+        self, classifier: FewShotClassifier, window: float, stride: float, threshold: Threshold, smooth: int = 1
+    ):
+        if not (0 < window < float("inf") and 0 < stride < float("inf")):
             raise UserError(f"The window ({window:g} s) and the stride ({stride:g} s) must be positive")
-        self.classifier, self.threshold, self.window = classifier, threshold, window
+        if smooth < 1 or smooth % 2 == 0:
+            raise UserError(f"Windows are averaged over an odd number of them, such as 3, and not over {smooth}")
+        self.classifier, self.threshold, self.window, self.smooth = classifier, threshold, window, smooth
         self.frames = classifier.model.settings.sampling.frames  # T
         self.distance = window / self.frames  # seconds between frames
         self.steps = max(round(stride / self.distance), 1)  # frames from one window to the next
@@ -75,58 +87,137 @@ class Spotter:
         Where frames are lost, or the video breaks off, `broken` says why.
 
         Raises:
-            UserError: nothing of the video can be read.
+            UserError: nothing of the video can be read, or what the model gives is NaN or infinite.
         """
-        recent: deque[Tensor] = deque(maxlen=self.frames)  # the last T features, (D,) each
-        count, self.broken = 0, ""
-        for feature in self._features(path):
-            recent.append(feature)
-            count += 1
-            first = count - self.frames
+        self.broken = ""
+        video = _Video(path, self)
+        yield from map(self._window, smoothed(self._asked(video), self.smooth))
+        if not video.count:
+            raise UserError(f"{readable(path)}: {self.broken or 'it has no frames'}")
+
+    def _looked_at(self, video: "_Video") -> Iterator[tuple[int, Tensors]]:
+        """Yield the number of each window's first frame, and what is kept of the window, (1, …) each."""
+        apart = self.classifier.model.frames_apart
+        recent: deque[Tensor] = deque(maxlen=self.frames)  # the last T frames: (D,) features each, or pictures
+        for frame in self._features(video.pictures()) if apart else map(torch.from_numpy, video.pictures()):
+            recent.append(frame)
+            video.count += 1
+            first = video.count - self.frames
             if first >= 0 and first % self.steps == 0:
-                yield self._window(torch.stack(list(recent)), first)
-        if not count:
-            raise UserError(f"{path}: {self.broken}")
-        if count < self.frames:
-            repeated = np.arange(self.frames) * count // self.frames
-            yield self._window(torch.stack([recent[i] for i in repeated]), 0)
+                yield first, self._kept(list(recent), apart)
+        if 0 < video.count < self.frames:
+            repeated = np.arange(self.frames) * video.count // self.frames
+            yield 0, self._kept([recent[i] for i in repeated], apart)
 
-    def _window(self, features: Tensor, first: int) -> Window:
-        logits = self.classifier.logits(features.unsqueeze(0))
-        probabilities = self.classifier.decision.probabilities(logits)[0].cpu().numpy()
-        best = int(probabilities.argmax())
-        start, logit = first * self.distance, float(logits[0, best])
-        label = self.classifier.class_names[best] if logit >= self.threshold.logit else ""
-        return Window(start, start + self.window, label, float(probabilities[best]), logit, probabilities)
+    def _kept(self, frames: list[Tensor], apart: bool) -> Tensors:
+        """Return what is kept of a window, (1, …) each."""
+        window = torch.stack(frames).unsqueeze(0)
+        return {"frames": window} if apart else self.classifier.encode(window)
 
-    def _features(self, path: str | Path) -> Iterator[Tensor]:
-        """Yield the features of the frames, (D,) each, encoded some at a time."""
-        for batch in _batches(self._pictures(path)):
-            yield from self.classifier.model.encode(torch.from_numpy(np.stack(batch)))
+    def _asked(self, video: "_Video") -> "Iterator[_Asked]":
+        """Yield what each window is said to show."""
+        for first, stored in self._looked_at(video):
+            start = video.start + first * self.distance
+            _, logits, near = self.classifier.asked(stored)
+            scores = self.classifier.scores(logits)[0].cpu().numpy()
+            yield _Asked(start, min(start + self.window, video.end), scores, near[0].cpu().numpy())
 
-    def _pictures(self, path: str | Path) -> Iterator[NDArray[np.uint8]]:
-        """Yield the frames in the middle of each distance, as the model sees them."""
-        model = self.classifier.model
+    def _window(self, asked: "_Asked") -> Window:
+        best = int(asked.scores.argmax())
+        nearness = float(asked.near[best])
+        label = self.classifier.class_names[best] if nearness >= self.threshold.nearness else ""
+        return Window(asked.start, asked.end, label, float(asked.scores[best]), nearness, asked.scores)
+
+    def _features(self, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[Tensor]:
+        """Yield the features of frames, (D,) each, encoded some at a time."""
+        for batch in _batches(pictures):
+            yield from self.classifier.encode(torch.from_numpy(np.stack(batch)).unsqueeze(0))["frames"][0]
+
+
+class _Asked(NamedTuple):
+    """The scores of a window's classes, and how near each is, (N,) both."""
+
+    start: float
+    end: float
+    scores: NDArray[np.float32]
+    near: NDArray[np.float32]
+
+
+def smoothed(windows: Iterable[_Asked], count: int) -> Iterator[_Asked]:
+    """Average what is said of each window over `count` of them, of which it is the middle; at the ends over fewer."""
+    around = count // 2
+    held: deque[_Asked] = deque(maxlen=count)
+    ahead = 0  # windows held that come after the next one to be yielded
+    for window in windows:
+        held.append(window)
+        ahead += 1
+        if ahead > around:
+            yield _averaged(list(held), len(held) - ahead)
+            ahead -= 1
+    while ahead:
+        while len(held) > ahead + around:
+            held.popleft()
+        yield _averaged(list(held), len(held) - ahead)
+        ahead -= 1
+
+
+def _averaged(windows: list[_Asked], middle: int) -> _Asked:
+    scores, near = (np.mean([getattr(one, name) for one in windows], axis=0) for name in ("scores", "near"))
+    return windows[middle]._replace(scores=scores, near=near)
+
+
+class _Video:
+    """One pass through a video.
+
+    Args:
+        path: of it.
+        spotter: whose frames are wanted.
+
+    Attributes:
+        count: how many frames were looked at.
+        start: time of its first frame, in seconds.
+        end: until when its last frame so far is shown, as far as is known.
+    """
+
+    def __init__(self, path: str | Path, spotter: Spotter):
+        self.path, self.spotter = path, spotter
+        self.count, self.start, self.end = 0, 0.0, float("inf")
+
+    def pictures(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the frame that is shown in the middle of each distance, as the model sees it."""
+        model = self.spotter.classifier.model
         stored, size = model.settings.frames, model.backbone.image_size
         taken = 0
+        shown: Frame | None = None  # until the next frame comes
+        picture: NDArray[np.uint8] | None = None  # of what is shown, made when it is wanted
+        step = 0.0
         try:
-            for part in decoded(path, stored, float("inf")):
+            for part in decoded(self.path, stored, float("inf")):
                 if isinstance(part, Flaws):
-                    self.broken = f"{part.lost} frames are lost: {part.reason}" if part.lost else ""
-                    return
-                fps = part.facts.fps
-                if not fps:
-                    raise VideoError("it does not say how many frames a second has")
-                if part.position == self._position(taken, fps):
-                    picture = as_stored(part.planes, stored, size)
-                    while part.position == self._position(taken, fps):  # again where frames are further apart
-                        yield picture
-                        taken += 1
+                    self.spotter.broken = f"{part.lost} frames are lost: {part.reason}" if part.lost else ""
+                    break
+                if shown is None:
+                    self.start = part.time
+                else:
+                    step = part.time - shown.time
+                while shown is not None and self._middle(taken) < part.time - ROUNDING:
+                    picture = as_stored(shown.planes, stored, size) if picture is None else picture
+                    yield picture
+                    taken += 1
+                shown, picture = part, None
         except VideoError as error:
-            self.broken = str(error)
+            self.spotter.broken = str(error)
+        if shown is None:
+            return
+        # The last frame is shown as long as the one before it, or as the rate says.
+        self.end = shown.time + (step or (1 / shown.facts.fps if shown.facts.fps else 0.0))
+        while taken == 0 or self._middle(taken) < self.end - ROUNDING:
+            picture = as_stored(shown.planes, stored, size) if picture is None else picture
+            yield picture
+            taken += 1
 
-    def _position(self, taken: int, fps: float) -> int:
-        return int((taken + 0.5) * self.distance * fps)
+    def _middle(self, taken: int) -> float:
+        return self.start + (taken + 0.5) * self.spotter.distance
 
 
 def _batches(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:

@@ -1,6 +1,8 @@
 """The support set: the examples as features, which is all that prediction needs of them, in one file."""
 
+import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,14 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic
+from fsar.model.needs import Tensors
 
 # The one entry of the file's metadata: safetensors writes several in random order, and equal contents give equal bytes.
 SUPPORT = "support"
+STORED = "stored."  # begins the names of what is kept of clips
+# What is written beside the tensors.
+ABOUT = ("class_names", "video_ids", "paths", "text_scale", "temperature", "provenance")
+DECIDE = ("few-shot", "text", "both")
 
 
 @dataclass(frozen=True)
@@ -25,22 +32,24 @@ class SupportSet:
     Attributes:
         class_names: the classes.
         video_ids, paths: of the clips, as they were given.
-        labels: (V,) number of each clip's class.
-        features: (V, T, D) frame features; V may be 0 where the class names decide.
-        text: (N, D) text features of the class names; zeros where no text is looked at.
+        labels: (V,) number of each clip's class; V may be 0 where the class names decide.
+        stored: what the model keeps of each clip, (V, …) each; nothing where V is 0.
+        text: (N, D) or (N, S, D) text features of the class names; (N, 0) where no text is looked at.
         text_scale: CLIP's own scale of similarities with texts.
         strips: the frames of each clip side by side, as JPEG, for the page.
-        provenance: what made it: the model's fingerprint and settings, the version of this package.
+        temperature: what logits are divided by to be calibrated; None where there are too few examples.
+        provenance: what made it: the model's fingerprint and settings, how it decides, the version of this package.
     """
 
     class_names: list[str]
     video_ids: list[str]
     paths: list[str]
     labels: Tensor
-    features: Tensor
+    stored: Tensors
     text: Tensor
     text_scale: float
     strips: list[bytes]
+    temperature: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -49,20 +58,20 @@ class SupportSet:
         return torch.bincount(self.labels, minlength=len(self.class_names)).tolist()
 
     def save(self, path: str | Path) -> None:
-        """Write the support set as one safetensors file."""
+        """Write the support set as one safetensors file, with a checksum of its contents."""
         ends = np.cumsum([len(strip) for strip in self.strips], dtype=np.int64)
         tensors = {
             "labels": self.labels,
-            "features": self.features,
             "text": self.text,
             "strips": torch.frombuffer(bytearray(b"".join(self.strips) or b"\0"), dtype=torch.uint8),
             "strip_ends": torch.from_numpy(ends),
+            **{f"{STORED}{name}": each for name, each in self.stored.items()},
         }
-        names = ("class_names", "video_ids", "paths", "text_scale", "provenance")
-        about = json.dumps({name: getattr(self, name) for name in names}, sort_keys=True, ensure_ascii=False)
+        tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
+        about = {name: getattr(self, name) for name in ABOUT}
+        written = json.dumps(about | {"checksum": _checksum(about, tensors)}, sort_keys=True, ensure_ascii=False)
         with atomic(path) as temporary:
-            cpu = {name: value.cpu().contiguous() for name, value in tensors.items()}
-            save_file(cpu, temporary, metadata={SUPPORT: about})
+            save_file(tensors, temporary, metadata={SUPPORT: written})
 
     @classmethod
     def read(cls, path: str | Path) -> "SupportSet":
@@ -75,9 +84,52 @@ class SupportSet:
             with safe_open(path, framework="pt") as file:
                 about = json.loads((file.metadata() or {})[SUPPORT])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-                ends = tensors.pop("strip_ends").tolist()
-                joined = tensors.pop("strips").numpy().tobytes()
+            checksum = about.pop("checksum")
+            if checksum != _checksum(about, tensors):
+                raise ValueError("its contents are not those that were written")
+            ends = tensors.pop("strip_ends").tolist()
+            joined = tensors.pop("strips").numpy().tobytes()
             strips = [joined[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-            return cls(**about, **tensors, strips=strips)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} cannot be read as a saved support set: {error!r}") from None
+            stored = {name.removeprefix(STORED): tensors.pop(name) for name in [*tensors] if name.startswith(STORED)}
+            support = cls(**about, **tensors, stored=stored, strips=strips)
+            support._check()
+        # Whatever a file that is none, or a damaged one, leads to: nesting without end, numbers without bounds.
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError,
+                RecursionError, RuntimeError) as error:  # fmt: skip
+            raise UserError(
+                f"{path} cannot be read as a saved support set: {error!r}. Make it again from the examples "
+                "(fsar predict --save, or save_support)"
+            ) from None
+        return support
+
+    def _check(self) -> None:
+        """Check what a file need not have right, though it is whole; raises ValueError."""
+        names, count = self.class_names, len(self.labels)
+        if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            raise ValueError("its classes are no different names")
+        if self.labels.dtype != torch.int64 or self.labels.dim() != 1:
+            raise ValueError("its labels are no numbers of classes")
+        if count and (self.labels.min() < 0 or self.labels.max() >= len(names) or 0 in self.shots):
+            raise ValueError("a class has no example")
+        if {len(self.video_ids), len(self.paths), len(self.strips)} != {count}:
+            raise ValueError("it has not one clip for each label")
+        if bool(count) != bool(self.stored) or any(each.shape[:1] != (count,) for each in self.stored.values()):
+            raise ValueError("it has not the features of each clip")
+        if self.text.dim() not in (2, 3) or len(self.text) != len(names):
+            raise ValueError("it has not a text for each class")
+        if not all(torch.isfinite(each).all() for each in (self.text, *self.stored.values())):
+            raise ValueError("a feature is NaN or infinite")
+        numbers = (self.text_scale, 1.0 if self.temperature is None else self.temperature)
+        if not all(isinstance(one, int | float) and math.isfinite(one) and one > 0 for one in numbers):
+            raise ValueError("its scale or temperature is no positive number")
+        if not isinstance(self.provenance, dict) or self.provenance.get("decides_by") not in DECIDE:
+            raise ValueError("it does not say how it decides")
+
+
+def _checksum(about: dict[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of what is written."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()

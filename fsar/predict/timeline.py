@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -17,13 +17,13 @@ class Stretch:
     Attributes:
         start, end: in seconds.
         label: the action; empty for none of the classes.
-        probability: the mean over its windows.
+        score: the mean over its windows.
     """
 
     start: float
     end: float
     label: str
-    probability: float
+    score: float
 
 
 def stretches(windows: Iterable[Window]) -> Iterator[Stretch]:
@@ -37,25 +37,60 @@ def stretches(windows: Iterable[Window]) -> Iterator[Stretch]:
             border = (previous.start + previous.end + window.start + window.end) / 4
             yield Stretch(start, border, previous.label, total / count)
             start, total, count = border, 0.0, 0
-        total, count, previous = total + window.probability, count + 1, window
+        total, count, previous = total + window.score, count + 1, window
     if previous is not None:
         yield Stretch(start, previous.end, previous.label, total / count)
 
 
-def write_stretches(found: Iterable[Stretch], path: Path) -> None:
-    """Write stretches as a CSV: start and end in seconds, label, probability."""
+def joined(found: Iterable[Stretch], shortest: float) -> list[Stretch]:
+    """Take stretches away that are shorter than `shortest` seconds, the shortest first.
+
+    Its neighbours share its time, or have it as one where they show the same; at an end the one neighbour has it. A
+    single stretch stays, however short it is.
+    """
+    kept = list(found)
+    while len(kept) > 1:
+        place = min(range(len(kept)), key=lambda i: (kept[i].end - kept[i].start, i))
+        gone = kept[place]
+        if gone.end - gone.start >= shortest:
+            break
+        before, after = kept[:place], kept[place + 1 :]
+        if not before:
+            kept = [replace(after[0], start=gone.start), *after[1:]]
+        elif not after:
+            kept = [*before[:-1], replace(before[-1], end=gone.end)]
+        elif before[-1].label == after[0].label:
+            one, other = before[-1], after[0]
+            lengths = (one.end - one.start, other.end - other.start)
+            score = (lengths[0] * one.score + lengths[1] * other.score) / (sum(lengths) or 1.0)
+            kept = [*before[:-1], Stretch(one.start, other.end, one.label, score), *after[1:]]
+        else:
+            middle = (gone.start + gone.end) / 2
+            kept = [*before[:-1], replace(before[-1], end=middle), replace(after[0], start=middle), *after[1:]]
+    return kept
+
+
+def write_stretches(found: Iterable[Stretch], path: Path, called: str) -> None:
+    """Write stretches as a CSV: start and end in seconds, label, and its score as it is called."""
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["start", "end", "label", "probability"])
-        writer.writerows([f"{s.start:.3f}", f"{s.end:.3f}", s.label, f"{s.probability:.6f}"] for s in found)
+        writer.writerow(["start", "end", "label", called])
+        writer.writerows([f"{s.start:.3f}", f"{s.end:.3f}", s.label, f"{s.score:.6f}"] for s in found)
 
 
-def written(windows: Iterable[Window], class_names: Sequence[str], file: TextIO) -> Iterator[Window]:
-    """Pass windows on, each written as a line of CSV: its times, label, probability, logit, and `p(class)` of each."""
+def written(windows: Iterable[Window], called: str, columns: Sequence[str], file: TextIO) -> Iterator[Window]:
+    """Pass windows on, each written as a line of CSV: its times, label, score as it is called, nearness, all scores.
+
+    Args:
+        windows: in their order.
+        called: what the score is.
+        columns: of the scores of all classes.
+        file: to write.
+    """
     writer = csv.writer(file)
-    writer.writerow(["start", "end", "label", "probability", "logit", *(f"p({name})" for name in class_names)])
+    writer.writerow(["start", "end", "label", called, "nearness", *columns])
     for window in windows:
-        numbers = (f"{number:.6f}" for number in (window.probability, window.logit, *window.probabilities))
+        numbers = (f"{number:.6f}" for number in (window.score, window.nearness, *window.scores))
         writer.writerow([f"{window.start:.3f}", f"{window.end:.3f}", window.label, *numbers])
         yield window
 
@@ -64,7 +99,7 @@ class Curve:
     """How sure windows were over time, in a bounded number of points: of a long video every second, fourth, … is kept.
 
     Attributes:
-        points: time in seconds and logit.
+        points: time in seconds and nearness.
     """
 
     MOST = 4000
@@ -77,7 +112,7 @@ class Curve:
         """Pass windows on."""
         for window in windows:
             if self._count % self._every == 0:
-                self.points.append(((window.start + window.end) / 2, window.logit))
+                self.points.append(((window.start + window.end) / 2, window.nearness))
             self._count += 1
             if len(self.points) > self.MOST:
                 self.points, self._every = self.points[::2], 2 * self._every

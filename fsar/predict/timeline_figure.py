@@ -23,7 +23,7 @@ def draw_timeline(
 
 
 def timeline_figure(curve: Curve, found: Sequence[Stretch], class_names: Sequence[str], threshold: float) -> Figure:
-    """Draw the stretches of each class over time, and below them the logit of the nearest class with the threshold.
+    """Draw the stretches of each class over time, and below them how near the nearest class is, with the threshold.
 
     Args:
         curve, found: of the video.
@@ -47,6 +47,6 @@ def timeline_figure(curve: Curve, found: Sequence[Stretch], class_names: Sequenc
         side = "bottom" if threshold < (lowest + highest) / 2 else "top"  # of the words, which stay within the axes
         below.annotate("none of these below", (0.995, threshold), xycoords=("axes fraction", "data"), fontsize=7,
                        ha="right", va=side)  # fmt: skip
-    below.set_ylabel("nearest class\n(logit)")
+    below.set_ylabel("nearness of\nthe nearest class")
     below.set_xlabel("seconds")
     return figure

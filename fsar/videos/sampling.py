@@ -1,6 +1,7 @@
 """Temporal sampling: which T frames of a video the model sees, as in the public CLIP-FSAR protocol."""
 
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from fsar.config import SamplingConfig
 # Kinetics: T steps of 35 frames of a video of 12 frames per second make the span the frames are taken from.
 SPAN_INTERVAL = 35
 SPAN_RATE = 12
+ROUNDED = 0.0015  # seconds
 
 
 def sample_positions(
@@ -38,7 +40,57 @@ def sample_positions(
     return np.clip(np.linspace(start, end, frames).astype(np.int64), 0, length - 1)
 
 
-def positions_at_test(video_id: str, length: int, fps: float, config: SamplingConfig, seed: int) -> NDArray[np.int64]:
-    """Return the positions used whenever a video is tested: drawn once per video, from the seed and its id."""
+def rate_varies(times: NDArray[np.float64]) -> bool:
+    """Tell whether the rate of a video varies: its frames' times, (n,) in seconds, do not lie at even distances.
+
+    A container's clock ticks mostly in milliseconds, to which times are rounded.
+    """
+    even = np.linspace(times[0], times[-1], len(times))
+    return bool(np.abs(times - even).max() > ROUNDED)
+
+
+class Timed(NamedTuple):
+    """When frames of a video are shown, where its rate varies.
+
+    Attributes:
+        positions: (n,) of the frames to choose from, increasing: all, or those that are stored.
+        times: (n,) in seconds, never decreasing.
+    """
+
+    positions: NDArray[np.integer]
+    times: NDArray[np.float64]
+
+
+def positions_at_test(
+    video_id: str, length: int, fps: float, config: SamplingConfig, seed: int, timed: Timed | None = None
+) -> NDArray[np.int64]:
+    """Return the positions used whenever a video is tested.
+
+    Args:
+        video_id: what a draw follows, with the seed: drawn once per video.
+        length, fps, config: as for `sample_positions`.
+        seed: of the draw.
+        timed: where the rate varies. The middles of segments are then middles in time: a phone that records fewer
+            frames in the dark, or a screen that stands still, does not shift them. Draws stay draws of frames, as all
+            published results have them.
+    """
+    if config.strategy == "segments" and config.at_test == "centres":
+        return centres(length, config.frames) if timed is None else centres_in_time(timed, config.frames)
     rng = np.random.default_rng([seed, zlib.crc32(video_id.encode())])
     return sample_positions(length, fps, config, rng, training=False)
+
+
+def centres(length: int, frames: int) -> NDArray[np.int64]:
+    """Return the middle frame of each of T equal parts of a video: (T,) positions."""
+    return (2 * np.arange(frames) + 1) * length // (2 * frames)
+
+
+def centres_in_time(timed: Timed, frames: int) -> NDArray[np.int64]:
+    """Return the frame that is shown in the middle of each of T equal parts of a video's time: (T,) positions.
+
+    The last frame is shown as long as half of the others are, at least.
+    """
+    times = timed.times
+    last = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    wanted = times[0] + (np.arange(frames) + 0.5) * (times[-1] + last - times[0]) / frames
+    return timed.positions[np.searchsorted(times, wanted, side="right") - 1].astype(np.int64)

@@ -1,0 +1,149 @@
+"""Examples left out in turn and asked of the others: what the accuracy, the calibration and the threshold rest on.
+
+Shapes: classes N, examples V, frames T.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fsar.job import progress
+from fsar.model.needs import Tensors
+from fsar.predict.decide import Decision, rows
+
+Members = tuple[tuple[int, ...], ...]
+
+
+class Asked(NamedTuple):
+    """One example asked of others: its number, the examples of each class, and which classes those are."""
+
+    number: int
+    members: Members
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of all classes, each of which can be asked of any of the others.
+
+    Attributes:
+        decision: how labels are decided.
+        stored: what is kept of the examples, (V, …) each.
+        labels: (V,) the class of each.
+    """
+
+    decision: Decision
+    stored: Tensors
+    labels: NDArray[np.int64]
+
+    @property
+    def members(self) -> list[list[int]]:
+        """The numbers of the examples of each class."""
+        return [np.flatnonzero(self.labels == label).tolist() for label in range(len(self.decision.text))]
+
+    @property
+    def several(self) -> NDArray[np.bool_]:
+        """(V,) whether an example can be left out: there are others of its class, or its name decides alone."""
+        if self.decision.decides_by == "text":
+            return np.ones(len(self.labels), bool)
+        return np.array([len(self.members[label]) > 1 for label in self.labels], bool)
+
+    def left_out(self) -> list[Asked]:
+        """Return each example with itself left out of its class's examples.
+
+        Other classes leave one out as well, unless they have fewer: with one example more they would be at an
+        advantage, and two examples of each class be labelled worse than by chance. A class without another example is
+        not among those it is asked of.
+        """
+        asked = []
+        for number, label in enumerate(self.labels.tolist()):
+            members, place = self.members, self.members[label].index(number)
+            shots = len(members[label])
+            kept: dict[int, list[int]] = {}
+            for other, own in enumerate(members):
+                if other == label or 1 < len(own) >= shots:
+                    kept[other] = [member for i, member in enumerate(own) if i != place % len(own)]
+                else:
+                    kept[other] = own
+            if self.decision.decides_by != "text":
+                kept = {other: own for other, own in kept.items() if own}
+            asked.append(Asked(number, tuple(map(tuple, kept.values())), tuple(kept)))
+        return asked
+
+    def without_class(self) -> list[Asked]:
+        """Return each example with its whole class taken away; nothing where there is no other class."""
+        if len(self.decision.text) < 2:
+            return []
+        asked = []
+        for number, label in enumerate(self.labels.tolist()):
+            others = {other: tuple(own) for other, own in enumerate(self.members) if other != label}
+            asked.append(Asked(number, tuple(others.values()), tuple(others)))
+        return asked
+
+    def few_shot(self, asked: Sequence[Asked], task: str = "") -> list[Tensor | None]:
+        """Return the logits of the examples alone: for each that is asked (n,), for the classes it is asked of.
+
+        What has the same examples is compared in one call: all that is asked of one class's examples where classes
+        stand apart, and of all classes' examples where they do not.
+
+        Args:
+            asked: which examples, of which others.
+            task: what the progress bar calls it; none without it.
+        """
+        if self.decision.decides_by == "text":
+            return [None] * len(asked)
+        queries = self.decision.asked(self.stored)
+        found = [torch.empty(len(one.classes), device=self.decision.text.device) for one in asked]
+        calls: dict[tuple[Members, tuple[int, ...]], list[tuple[int, int | None]]] = {}
+        for place, one in enumerate(asked):
+            if self.decision.classes_apart:
+                for column, (own, label) in enumerate(zip(one.members, one.classes, strict=True)):
+                    calls.setdefault(((own,), (label,)), []).append((place, column))
+            elif one.classes:
+                calls.setdefault((one.members, one.classes), []).append((place, None))
+        each = calls.items()
+        for (members, classes), wanted in progress(each, task, "call", total=len(each)) if task else each:
+            support = self.decision.support(self.stored, members, classes)
+            numbers = [asked[place].number for place, _ in wanted]
+            logits = self.decision.few_shot(support, rows(queries, numbers))  # (Q, n)
+            for row, (place, column) in enumerate(wanted):
+                if column is None:
+                    found[place] = logits[row]
+                else:
+                    found[place][column] = logits[row, 0]
+        return list(found)
+
+    def decided(self, asked: Sequence[Asked], few_shot: Sequence[Tensor | None]) -> Tensor:
+        """Return the logits of each that is asked, (len(asked), N); −∞ for classes that it is not asked of."""
+        logits = torch.full((len(asked), len(self.decision.text)), -torch.inf)
+        for place, (one, own, query) in enumerate(self._each(asked, few_shot)):
+            if one.classes:
+                logits[place, list(one.classes)] = self.decision.combine(own, query, one.classes)[0].cpu()
+        return logits
+
+    def nearest(self, asked: Sequence[Asked], few_shot: Sequence[Tensor | None]) -> NDArray[np.float64]:
+        """Return how near the label of each that is asked is (`Decision.nearness`), (len(asked),).
+
+        −∞ where it is asked of no class.
+        """
+        near = []
+        for one, own, query in self._each(asked, few_shot):
+            if not one.classes:
+                near.append(-np.inf)
+                continue
+            best = self.decision.combine(own, query, one.classes)[0].argmax()
+            near.append(float(self.decision.nearness(own, query, one.classes)[0, best]))
+        return np.array(near)
+
+    def _each(
+        self, asked: Sequence[Asked], few_shot: Sequence[Tensor | None]
+    ) -> Iterator[tuple[Asked, Tensor | None, Tensors]]:
+        queries = {} if self.decision.decides_by == "few-shot" else self.decision.asked(self.stored)
+        for one, logits in zip(asked, few_shot, strict=True):
+            own = None if logits is None else logits.unsqueeze(0)  # (1, n)
+            yield one, own, rows(queries, [one.number])
