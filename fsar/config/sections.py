@@ -646,7 +646,8 @@ class BackboneConfig(Section):
         min_length=1,
     )
     weights: str = key(
-        "A pretrained tag of the library (such as openai, tv_in1k), or a local .safetensors, .pt, .pth or .bin file.",
+        "A pretrained tag of the library (such as openai, tv_in1k), or a local file (with a suffix or a folder in its "
+        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt).",
         MODEL,
         min_length=1,
     )
@@ -680,8 +681,8 @@ class BackboneConfig(Section):
 
 
 def is_weights_file(weights: str) -> bool:
-    """Tell a local weights file from a pretrained tag, by its suffix."""
-    return weights.endswith((".safetensors", ".pt", ".pth", ".bin"))
+    """Tell a local weights file from a pretrained tag: no tag has a dot or a folder in its name."""
+    return "." in weights or "/" in weights
 
 
 class SmallClipConfig(Section):
