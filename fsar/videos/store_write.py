@@ -12,7 +12,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from fsar.config import FramesConfig
-from fsar.files import atomic, write_checksums, write_parquet
+from fsar.files import atomic, on_disk, write_checksums, write_parquet
 from fsar.job import progress
 from fsar.videos.decode import decode
 from fsar.videos.frame import Flaws, VideoError, VideoFacts
@@ -105,7 +105,7 @@ def write_shard(videos: pd.DataFrame, shard: int, config: FramesConfig, arrow: P
                 row |= {"video_id": video_id, "shard": shard, "row": -1, "decoder": config.decoder}
                 row |= {"variable_rate": False, "notes": ""}
                 try:
-                    video = _encode_video(path, config)
+                    video = _encode_video(on_disk(path), config)
                 except VideoError as error:
                     log.warning("%s: %s", path, error)
                     rows.append(row | {"status": "failed", "error": str(error)})
