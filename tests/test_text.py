@@ -102,8 +102,8 @@ def test_wrong_descriptions_are_told(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name,description\na,b\n", "it has no column class"),
-        ("class,description\nwaving,\n", "class 'waving' has an empty description"),
+        ("name,description\na,b\n", "has no column 'class'"),
+        ("class,description\nwaving,\n", "line 2: description is empty"),
         (None, "cannot be read"),
     ],
 )

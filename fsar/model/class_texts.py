@@ -1,13 +1,13 @@
 """What the text encoder reads of each class: templates, filled with its name and with descriptions of it."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from fsar.class_names import one_spelling
 from fsar.config import TextConfig
+from fsar.csv_rows import read_rows
 from fsar.errors import UserError
 
 # How many classes a message names.
@@ -66,9 +66,10 @@ def read_descriptions(file: str) -> dict[str, list[str]]:
     """
     path = Path(file)
     try:
-        content = path.read_text(encoding="utf-8-sig")
-        return _of_json(json.loads(content)) if path.suffix == ".json" else _of_csv(content)
-    except (OSError, ValueError) as error:
+        if path.suffix.lower() != ".json":
+            return _of_csv(path)
+        return _of_json(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, UserError) as error:
         raise UserError(f"The descriptions {file} (key text.descriptions) cannot be read: {error}") from None
 
 
@@ -79,16 +80,17 @@ def _of_json(content: object) -> dict[str, list[str]]:
     for name, own in found.items():
         if not isinstance(own, list) or not own or not all(isinstance(text, str) and text.strip() for text in own):
             raise ValueError(f"class {name!r} must have a sentence, or a list of them")
-    return found
+    together: dict[str, list[str]] = {}
+    for name, own in found.items():
+        together.setdefault(one_spelling(name), []).extend(own)
+    return together
 
 
-def _of_csv(content: str) -> dict[str, list[str]]:
-    rows = csv.DictReader(io.StringIO(content, newline=""))
-    if missing := {"class", "description"} - set(rows.fieldnames or ()):
-        raise ValueError(f"it has no column {' and '.join(sorted(missing))}")
+def _of_csv(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in rows:
-        if not (row["description"] or "").strip():
-            raise ValueError(f"class {row['class']!r} has an empty description")
-        found.setdefault(row["class"], []).append(row["description"].strip())
+    for row in read_rows(path, ("class", "description"), what="file of descriptions"):
+        for name, value in row.values.items():
+            if not value.strip():
+                raise UserError(f"line {row.line}: {name} is empty")
+        found.setdefault(one_spelling(row.values["class"]), []).append(row.values["description"].strip())
     return found
