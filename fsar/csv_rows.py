@@ -54,16 +54,21 @@ def read_rows(
     _check_header(place, header, columns, optional)
     found = []
     for line, row in rows:
-        if {value.strip(" \ufeff") for value in row} >= {*columns}:
+        values = dict(zip(header, row, strict=False))
+        if _is_header(row, header) or _is_header([values.get(name, "") for name in columns], columns):
             raise UserError(f"{place}, line {line}: the first line comes again; take it out")
         if any(value.strip() for value in row[len(header) :]):
             raise UserError(
                 f"{place}, line {line}: it has {len(row)} values, and the first line names {len(header)} columns; put "
                 "a value that holds a comma into double quotes"
             )
-        values = dict(zip(header, row, strict=False))
         found.append(Row(line, {name: values.get(name, "") for name in (*columns, *optional)}))
     return found
+
+
+def _is_header(row: Sequence[str], names: Sequence[str]) -> bool:
+    """Tell whether a row repeats names, in any order, as in files that were joined."""
+    return sorted(value.strip(" \ufeff") for value in row) == sorted(names)
 
 
 def _text(path: Path, what: str, key: str) -> str:

@@ -87,3 +87,9 @@ def test_columns_of_nothing_at_the_end_are_no_problem(tmp_path):
     """As spreadsheets write them."""
     (tmp_path / "list.csv").write_text("path,class,split,,\na.mp4,run,train,,,\n")
     assert list(read_listing(tmp_path / "list.csv")["path"])
+
+
+def test_a_class_may_be_called_as_a_column_is(tmp_path):
+    (tmp_path / "list.csv").write_text("path,class\na.mp4,path\nb.mp4,class\n")
+    assert list(list_examples(tmp_path / "list.csv")) == ["class", "path"]
+    assert len(list_clips(tmp_path / "list.csv")) == 2

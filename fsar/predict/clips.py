@@ -141,7 +141,7 @@ def _tell(folder: Path, left_out: LeftOut) -> None:
 @cache
 def _tell_once(message: str) -> None:
     """Tell something once, however often the same examples and clips are listed."""
-    log.warning("%s", message)
+    log.warning("%s", message.replace("\n", " "))
 
 
 def _read_csv(path: Path, columns: Sequence[str]) -> list[tuple[Clip, Row]]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fsar.errors import UserError
-from fsar.files import from_working_directory, on_disk, readable, write_parquet
+from fsar.files import from_working_directory, named, on_disk, readable, write_parquet
 from fsar.sources.is_video import is_usual, is_video
 from fsar.sources.walk import LeftOut, Walk
 
@@ -52,9 +52,10 @@ def videos_of_folder(folder: Path) -> pd.DataFrame:
 
 
 def _videos(folder: Path) -> tuple[pd.DataFrame, LeftOut]:
-    if not os.path.isdir(folder):  # noqa: PTH112 (says no where Path raises)
+    place = named(str(folder))
+    if not os.path.isdir(place):  # noqa: PTH112 (says no where Path raises)
         raise UserError(f"There is no folder {readable(folder)} (section sources, key folder)")
-    walk = Walk(from_working_directory(folder))
+    walk = Walk(from_working_directory(place))
     found: list[tuple[str, str, str, int, int]] = []
     others: list[tuple[str, str, str, int, int]] = []
     for name, entry in walk:

@@ -50,7 +50,7 @@ class LeftOut:
             more = ["…"] if len(self.no_videos) > SUFFIXES_SHOWN else []
             parts.append(f"{self.no_videos.total()} that are no videos ({', '.join(most + more)})")
         parts += [f"{number} {kind} ({first})" for kind, (number, first) in sorted(self._others.items())]
-        return " ".join(", ".join(parts).split("\n"))
+        return ", ".join(parts).replace("\n", " ")
 
 
 class Walk:
