@@ -15,14 +15,14 @@ class Progressive:
 
     def __init__(self) -> None:
         self._kind: tuple[int, int, str] | None = None
-        self._graph = Graph()
+        self._graph: Graph | None = None
 
     def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Return the picture without the mark."""
         if not picture.interlaced_frame:
             return picture
         kind = (picture.width, picture.height, picture.format.name)
-        if kind != self._kind:
+        if self._graph is None or kind != self._kind:
             self._kind, self._graph = kind, _graph(picture)
         self._graph.vpush(picture)
         return self._graph.vpull()

@@ -37,7 +37,9 @@ class Scaler:
             self._progressive(picture), width, height, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
             dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
         )  # fmt: skip
-        planes = [orientation.apply(_pixels(plane)) for plane in scaled.planes]
+        planes = [_pixels(plane) for plane in scaled.planes]
+        if orientation != UPRIGHT:
+            planes = [orientation.apply(plane) for plane in planes]
         if self.antialias:
             return planes
         sides = (self.size, -(-self.size // 2), -(-self.size // 2))

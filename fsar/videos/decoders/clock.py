@@ -27,9 +27,11 @@ class Clock:
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, rate: float):
-        self.unit = stream.time_base or Fraction(1, 1000)
+        unit = stream.time_base or Fraction(1, 1000)
+        self.unit = float(unit)
         self.notes: list[str] = []
-        self._start = start_of(container, stream)
+        self._numerator, self._denominator = unit.numerator, unit.denominator
+        self._start = float(start_of(container, stream))
         self._most = JUMP if jumps(container) else JUMP_ELSEWHERE
         self._usual = 1 / rate if rate else 0.0
         self._count = 0
@@ -45,7 +47,7 @@ class Clock:
             duration: that the frame is shown, in the same unit; 0 if unknown.
         """
         following = self._time + (self._step or self._usual) if self._count else 0.0
-        time = following if stamp is None else float(stamp * self.unit - self._start) + self._offset
+        time = following if stamp is None else self.seconds(stamp) - self._start + self._offset
         if self._count:
             ahead = time - following
             if ahead > self._most or ahead < -max(BACK, DISORDER * self._usual):
@@ -53,9 +55,14 @@ class Clock:
                 self._offset -= ahead
                 time = following
         self._time = max(time, self._time)
-        self._step = float(duration * self.unit)
+        self._step = self.seconds(duration)
         self._count += 1
         return self._time
+
+
+    def seconds(self, units: int) -> float:
+        """Return as seconds what is given in units of the stream's time."""
+        return units * self._numerator / self._denominator  # by Fractions it would be as much as scaling a picture
 
 
 class DecodingOrder:

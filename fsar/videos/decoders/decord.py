@@ -64,7 +64,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
         for position, planes in enumerate(program.pictures(scaler.size)):
             stamp, duration = next(stamps, (None, 0))
             shown = clock.time(stamp, duration)
-            yield Frame(first.facts, position, shown, planes, duration=float(duration * clock.unit))
+            yield Frame(first.facts, position, shown, planes, duration=clock.seconds(duration))
         status = program.ended()
         if status:
             how = f"was ended by signal {-status}" if status < 0 else f"failed: {''.join(deque(program.said(), 1))}"

@@ -40,7 +40,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
     The program scales, and always antialiases.
     """
     first = first_picture(path, timeout)
-    clock, unit = first.clock, float(first.clock.unit)
+    clock = first.clock
     ordered = by_order(first.format)
     by_packets = iter(stamps_of_packets(path)) if ordered else iter(())
     with running(_command(path, scaler.size, first), timeout) as program:
@@ -50,7 +50,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
             stamp, duration = next(said, (None, 0))
             if ordered:
                 stamp, duration = next(by_packets, (None, duration))
-            yield Frame(first.facts, position, clock.time(stamp, duration), planes, duration=duration * unit)
+            yield Frame(first.facts, position, clock.time(stamp, duration), planes, duration=clock.seconds(duration))
         status = program.ended()
         flaws = _flaws(program, position + 1, status)
         if flaws.lost or flaws.reason or first.notes or clock.notes:

@@ -65,7 +65,7 @@ def first_picture(path: Path, timeout: float) -> FirstPicture:
                 return FirstPicture(
                     stream.index,
                     best is not None and best.index == stream.index,
-                    VideoFacts(rate, *orientation.size(picture.width, picture.height), tick=float(clock.unit)),
+                    VideoFacts(rate, *orientation.size(picture.width, picture.height), tick=clock.unit),
                     clock,
                     container.format.name,
                     orientation,

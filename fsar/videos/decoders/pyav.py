@@ -44,14 +44,14 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
                     raise too_slow(timeout, position)
                 if picture is None:
                     continue
-                colours |= dict.fromkeys(take_known_colours(picture))
+                if said := take_known_colours(picture):
+                    colours |= dict.fromkeys(said)
                 orientation = orientations.of(picture)
                 facts = facts or VideoFacts(
-                    rate, *orientation.size(picture.width, picture.height), tick=float(clock.unit)
+                    rate, *orientation.size(picture.width, picture.height), tick=clock.unit
                 )
-                shown = clock.time(picture.pts, picture.duration)
-                planes = scaler.planes(picture, orientation)
-                yield Frame(facts, position, shown, planes, duration=float(picture.duration * clock.unit))
+                shown, duration = clock.time(picture.pts, picture.duration), clock.seconds(picture.duration)
+                yield Frame(facts, position, shown, scaler.planes(picture, orientation), duration)
                 position += 1
             if flaws := losses.flaws((*orientations.notes, *colours, *clock.notes)):
                 yield flaws
