@@ -128,7 +128,7 @@ def test_what_is_left_out_is_told_in_one_line_and_once(tmp_path, caplog):
     for part in (
         "2 hidden or of the system (",
         "2 that cannot be reached (",
-        "1 links to folders that are read already (",
+        "1 read already under another name (",
     ):
         assert part in said
     assert "1 that are no files (" in said
@@ -159,7 +159,7 @@ def test_a_folder_that_cannot_be_entered_stops_nothing(tmp_path, monkeypatch, ca
     assert len(list_clips(tmp_path)) == 1
     assert list(list_examples(tmp_path)) == ["a"]
     assert len(videos_of_folder(tmp_path)) == 1
-    assert "1 folders that cannot be entered" in caplog.text and "locked: Permission denied" in caplog.text
+    assert "1 that cannot be entered" in caplog.text and "locked: Permission denied" in caplog.text
 
 
 def test_without_rights_a_walk_ends_well(tmp_path, repository):

@@ -114,12 +114,12 @@ class Walk:
             # Some file systems number nothing.
             identity = (state.st_dev, state.st_ino) if state.st_ino else os.path.realpath(folder)
             if identity in self._identities:
-                self.left_out.count("links to folders that are read already", folder)
+                self.left_out.count("read already under another name", folder)
                 return []
             with os.scandir(folder) as entries:
                 found = list(entries)
         except OSError as error:
-            self.left_out.count("folders that cannot be entered", folder, error.strerror or "")
+            self.left_out.count("that cannot be entered", folder, error.strerror or "")
             return []
         self._identities.add(identity)
         self.entered.append(folder)
