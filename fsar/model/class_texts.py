@@ -20,7 +20,7 @@ def class_texts(class_names: Sequence[str], config: TextConfig) -> list[list[str
     A template that holds {description} gives a text for each description of the class, any other one gives one.
 
     Args:
-        class_names: as the manifest has them.
+        class_names: in any spelling.
         config: templates, and the file of descriptions if there is one.
 
     Raises:
@@ -37,7 +37,7 @@ def class_texts(class_names: Sequence[str], config: TextConfig) -> list[list[str
                 for sentence in described.get(name, [""])
             )
         )
-        for name in class_names
+        for name in map(one_spelling, class_names)
     ]
 
 
@@ -47,7 +47,7 @@ def check_descriptions(file: str, class_names: Iterable[str]) -> None:
     Raises:
         UserError: naming the classes that are not, and the file.
     """
-    missing = sorted(set(class_names) - set(read_descriptions(file)))
+    missing = sorted(set(map(one_spelling, class_names)) - set(read_descriptions(file)))
     if missing:
         shown = ", ".join(map(repr, missing[:SHOWN])) + (f" and {len(missing) - SHOWN} more" if missing[SHOWN:] else "")
         raise UserError(f"{file} (key text.descriptions) has no description of class {shown}")
@@ -55,7 +55,7 @@ def check_descriptions(file: str, class_names: Iterable[str]) -> None:
 
 @cache
 def read_descriptions(file: str) -> dict[str, list[str]]:
-    """Read the descriptions of classes, in the order of the file.
+    """Read the descriptions of classes, each in one spelling, in the order of the file.
 
     Args:
         file: a CSV with the columns class and description, a row per description; or JSON, an object with a sentence or
