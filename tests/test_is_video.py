@@ -77,6 +77,13 @@ def test_music_with_a_cover_is_none(tmp_path, suffix):
     assert not is_video(str(path.rename(tmp_path / "without suffix")))
 
 
+def test_a_video_behind_a_picture_is_one(world, tmp_path):
+    cover = make_video(tmp_path / "cover.jpg", 1, pixels="yuvj420p")
+    both = ["-i", str(cover), "-i", str(world / "video.mp4"), "-map", "0", "-map", "1", "-c", "copy", "-f", "matroska"]
+    subprocess.run([FFMPEG, "-v", "error", *both, str(tmp_path / "both.dat")], check=True)
+    assert is_video(str(tmp_path / "both.dat"))
+
+
 def test_what_else_lies_beside_clips_is_none(world, tmp_path):
     names = {
         "a.txt": "text\n",

@@ -1,8 +1,8 @@
 """Which files are videos: by their suffix where it says so, else by what FFmpeg finds in them."""
 
 import os
+from collections import Counter
 from io import FileIO
-from itertools import islice
 
 # Suffixes of videos. Such a file is not looked into: if it is broken it is a video with a reason. Any other file is a
 # video if FFmpeg finds one in it.
@@ -63,9 +63,11 @@ def _reads_as_text(head: bytes) -> bool:
 
 def _moves(file: FileIO) -> bool:
     """Tell whether FFmpeg finds a video in a file."""
-    import av  # here, so that a run is planned without it
-    from av.stream import Disposition
-
+    try:
+        import av  # here, so that a run is planned quickly
+        from av.stream import Disposition
+    except ModuleNotFoundError:
+        return True  # for all that is known while a run is planned whose jobs have environments of their own
     try:
         with av.open(file, "r", metadata_errors="ignore", options={"protocol_whitelist": "file"}) as container:
             about = container.format
@@ -74,10 +76,12 @@ def _moves(file: FileIO) -> bool:
                 return False
             # A picture is one packet; a photo can hold a few previews of itself.
             least = 10 if pictures else 2
-            for stream in container.streams.video:
-                if stream.width and stream.height and not stream.disposition & Disposition.attached_pic:
-                    filled = (packet for packet in container.demux(stream) if packet.size)
-                    return len(list(islice(filled, least))) == least
+            moving = [s for s in container.streams.video if s.width and not s.disposition & Disposition.attached_pic]
+            seen: Counter[int] = Counter()
+            for packet in container.demux(moving) if moving else ():
+                seen[packet.stream_index] += packet.size > 0
+                if seen[packet.stream_index] == least:
+                    return True
             return False
     except (av.FFmpegError, OSError, ValueError):
         return False
