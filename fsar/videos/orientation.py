@@ -9,8 +9,8 @@ import numpy as np
 from av.sidedata.sidedata import SideData
 from numpy.typing import NDArray
 
-# Off by more than this a matrix is oblique, in degrees, as the ffmpeg program takes it.
-RIGHT = 1.0
+# Off by more than this a matrix is oblique, in degrees; the ffmpeg program turns what is off by 1 to any angle.
+RIGHT = 0.5
 # What the axes' angle (its sine) and the ratio of their lengths are at least, or the matrix is damaged.
 LEAST_SINE, LEAST_RATIO = 0.5, 0.05
 
@@ -38,7 +38,7 @@ UPRIGHT = Orientation()
 class Orientations:
     """Tells the orientation of each picture of a video; what it says of an odd matrix is in `notes`.
 
-    Side data are looked at where a group of pictures begins, and not with each: it takes a tenth of the time of decoding.
+    Side data are looked at where a group of pictures begins: with each picture it took a tenth of the time of decoding.
     """
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 JUMP, JUMP_ELSEWHERE = 10.0, 30 * 3600.0
 # … backwards, but for frames whose timestamps are out of order.
 BACK, DISORDER = 0.1, 8  # seconds, frames
+TOLD = 3  # jumps; of more only the number
 
 
 class Clock:
@@ -23,13 +24,12 @@ class Clock:
 
     Attributes:
         unit: of the stream's timestamps, in seconds.
-        notes: where the clock jumps.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, rate: float):
         unit = stream.time_base or Fraction(1, 1000)
         self.unit = float(unit)
-        self.notes: list[str] = []
+        self._jumps: list[str] = []
         self._numerator, self._denominator = unit.numerator, unit.denominator
         self._start = float(start_of(container, stream))
         self._most = JUMP if jumps(container) else JUMP_ELSEWHERE
@@ -51,7 +51,7 @@ class Clock:
         if self._count:
             ahead = time - following
             if ahead > self._most or ahead < -max(BACK, DISORDER * self._usual):
-                self.notes.append(f"the clock jumps by {ahead:.5g} s after frame {self._count - 1}")
+                self._jumps.append(f"the clock jumps by {ahead:.5g} s after frame {self._count - 1}")
                 self._offset -= ahead
                 time = following
         self._time = max(time, self._time)
@@ -59,6 +59,11 @@ class Clock:
         self._count += 1
         return self._time
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where the clock jumped."""
+        more = len(self._jumps) - TOLD
+        return (*self._jumps[:TOLD], *([f"the clock jumps {more} times more"] if more > 0 else []))
 
     def seconds(self, units: int) -> float:
         """Return as seconds what is given in units of the stream's time."""

@@ -47,9 +47,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
                 if said := take_known_colours(picture):
                     colours |= dict.fromkeys(said)
                 orientation = orientations.of(picture)
-                facts = facts or VideoFacts(
-                    rate, *orientation.size(picture.width, picture.height), tick=clock.unit
-                )
+                facts = facts or VideoFacts(rate, *orientation.size(picture.width, picture.height), tick=clock.unit)
                 shown, duration = clock.time(picture.pts, picture.duration), clock.seconds(picture.duration)
                 yield Frame(facts, position, shown, scaler.planes(picture, orientation), duration)
                 position += 1
