@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsar.config import FramesConfig
+from fsar.config import FramesConfig, load
 from fsar.errors import UserError
 from fsar.files import on_disk
+from fsar.plan.videos import PresentVideos
 from fsar.sources.copies import repeated_files
 from fsar.sources.manifest import read_listings, video_counts, write_manifest
 from fsar.sources.there import GONE, fingerprint, state_of
@@ -161,6 +162,21 @@ def test_one_file_in_two_splits_is_refused_with_both_rows(tmp_path, how, caplog)
     # What is published stays what it is.
     assert len(write_manifest([path], tmp_path / "manifest.parquet", "warn")) == 3
     assert SAME[how] in caplog.text
+
+
+def test_files_are_compared_when_a_run_is_planned_and_not_by_every_job(tmp_path, monkeypatch):
+    twice(tmp_path, "copy")
+    path = listing(tmp_path, "path,class,split\n1.mp4,run,train\n2.mp4,jump,test\n")
+    values = {
+        "run": {"benchmarks": ["own"], "backbones": ["clip"], "methods": ["clip-freeze"]},
+        "benchmarks": {"own": {"source": {"kind": "csv", "file": str(path)}}},
+        "backbones": {"clip": {"model": "small-clip", "weights": "clip.safetensors"}},
+    }
+    videos = PresentVideos(load(values))
+    with pytest.raises(UserError, match="have the same bytes"):
+        videos.own_list(str(path))
+    monkeypatch.setattr("fsar.sources.manifest.repeated_files", None)
+    assert len(videos.listed("own")) == 2
 
 
 @pytest.mark.parametrize("how", SAME)
