@@ -69,7 +69,7 @@ def _refuse_others(path: str, key: str) -> None:
         with Path(path).open("rb") as file:
             start = file.read(512)
     except FileNotFoundError:
-        raise UserError(f"There is no weights file {path} ({key})") from None
+        raise UserError(f"There is no weights file {path} ({key}), so it cannot be read") from None
     except OSError as error:
         raise UserError(f"The weights file {path} ({key}) cannot be read: {error.strerror or error}") from None
     if not start:
