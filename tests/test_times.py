@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from fsar.config import FramesConfig
 from fsar.videos.decode import decode
+from fsar.videos.decoders.clock import Clock
 from fsar.videos.frame import Flaws
 from fsar.videos.rates import usual_step, varies
 from tests.test_decoders import decoded, needs_decord, report
@@ -84,6 +86,41 @@ def test_packets_cut_from_the_middle_are_lost(tmp_path, ending, options):
     else:
         assert len(frames) == 60 and flaws.lost == 30 and "packets are missing for 30 frames" in flaws.reason
     assert frames[30].time - frames[29].time == pytest.approx(3.1)
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mov", "ts", "flv"])
+def test_longer_sound_is_no_loss(tmp_path, with_sound, ending):
+    path = tmp_path / f"a.{ending}"
+    ffmpeg("-i", with_sound, "-c", "copy", path)
+    frames, flaws = decoded(path)
+    assert len(frames) == 50 and flaws == Flaws()
+
+
+def test_an_empty_packet_does_not_end_decoding(tmp_path):
+    """As NUT can have them: a picture that stays."""
+    whole = encode(tmp_path / "whole.mp4", PICTURES, STEADY.tolist(), codec="mpeg4")
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "a.nut"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.dts is not None:
+                copy = av.Packet(b"") if number == 10 else packet
+                copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+                copy.stream = stream
+                target.mux(copy)
+    for decoder in ("pyav", "ffmpeg"):
+        frames, flaws = decoded(tmp_path / "a.nut", decoder)
+        assert len(frames) == 59 and flaws == Flaws()
+
+
+def test_a_clock_out_of_order_never_goes_back():
+    """By less than some frames it stays; by more it began anew, and goes on one frame later."""
+    container = SimpleNamespace(format=SimpleNamespace(name="mpegts", flags=0), start_time=1_000_000)
+    container.streams = SimpleNamespace(video=[None])
+    clock = Clock(container, SimpleNamespace(time_base=Fraction(1, 100), start_time=100), 25)
+    stamps = [100, 104, 112, 108, None, 116, 20, 24, None, 1500]
+    expected = [0, 0.04, 0.12, 0.12, 0.16, 0.16, 0.2, 0.24, 0.28, 0.32]
+    np.testing.assert_allclose([clock.time(stamp) for stamp in stamps], expected, atol=1e-9)
+    assert [note.split(" after ")[1] for note in clock.notes] == ["frame 5", "frame 8"]
 
 
 def test_which_pauses_are_losses(tmp_path):
@@ -195,6 +232,7 @@ def test_what_varies(tick, rate):
         assert not varies(rounded, tick)
         assert varies(np.delete(rounded, 100), tick)
     assert varies(steady + np.random.default_rng(0).uniform(0, 0.02, 200), tick)
+    assert varies(steady + 0.002 * (np.arange(200) % 3 == 1), 1e-9)
     assert not varies(steady[:2], tick) and not varies(steady[:1], tick)
 
 

@@ -2,9 +2,11 @@
 
 from collections import deque
 from fractions import Fraction
+from typing import cast
 
 import av
 from av.container import InputContainer
+from av.format import Flags
 from av.video.stream import VideoStream
 
 # Steps of a clock that are a jump and not a pause, in seconds: forwards in MPEG's streams, where a clock may begin
@@ -12,6 +14,7 @@ from av.video.stream import VideoStream
 JUMP, JUMP_ELSEWHERE = 10.0, 30 * 3600.0
 # … backwards, but for frames whose timestamps are out of order.
 BACK, DISORDER = 0.1, 8  # seconds, frames
+NO_TIMESTAMPS = cast(int, Flags.no_timestamps.value)
 TOLD = 3  # jumps; of more only the number
 
 
@@ -32,7 +35,7 @@ class Clock:
         self._jumps: list[str] = []
         self._numerator, self._denominator = unit.numerator, unit.denominator
         self._start = float(start_of(container, stream))
-        self._bare = container.start_time is None  # a stream without a clock, whose timestamps are guessed
+        self._bare = bare(container)
         self._most = JUMP if jumps(container) else JUMP_ELSEWHERE
         self._usual = 1 / rate if rate else 0.0
         self._count = 0
@@ -154,6 +157,11 @@ def _starts(container: InputContainer) -> list[Fraction]:
 def jumps(container: InputContainer) -> bool:
     """Return whether the clock of a format may begin anew in the middle."""
     return container.format.name in ("mpeg", "mpegts")
+
+
+def bare(container: InputContainer) -> bool:
+    """Return whether a format is a stream without a clock, whose timestamps are guessed."""
+    return bool(container.format.flags & NO_TIMESTAMPS)
 
 
 def by_order(format_name: str) -> bool:

@@ -82,8 +82,8 @@ def refuse(path: Path, first: FirstPicture) -> None:
     Raises:
         VideoError: saying what decord cannot do.
     """
-    if not first.best:
-        raise VideoError("decord reads another of its streams; choose pyav or ffmpeg")
+    if not first.alone:
+        raise VideoError("decord cannot be told which of its video streams to read; choose pyav or ffmpeg")
     turned = first.orientation in TURNS and first.format.startswith("mov")
     if first.oblique or not (turned or first.orientation == UPRIGHT):
         raise VideoError("decord cannot turn or mirror it as its metadata ask; choose pyav or ffmpeg")

@@ -11,7 +11,7 @@ from fsar.videos.colours import LOGARITHMIC, take_known_colours
 from fsar.videos.decoders.clock import Clock, PacketTimes
 from fsar.videos.decoders.losses import Losses
 from fsar.videos.decoders.pyav import sequential
-from fsar.videos.decoders.source import open_video, packets_of, rate_of, video_stream
+from fsar.videos.decoders.source import moving_streams, open_video, packets_of, rate_of, video_stream
 from fsar.videos.frame import VideoError, VideoFacts, too_slow
 from fsar.videos.orientation import UPRIGHT, Orientation, Orientations
 
@@ -22,7 +22,7 @@ class FirstPicture:
 
     Attributes:
         stream: index of the stream.
-        best: whether FFmpeg's libraries would take that stream, too, where they are not told which.
+        alone: whether the file has no other stream of moving pictures.
         facts: of the video.
         clock: which tells the times of its frames.
         format: the short name of the file's format.
@@ -34,7 +34,7 @@ class FirstPicture:
     """
 
     stream: int
-    best: bool
+    alone: bool
     facts: VideoFacts
     clock: Clock
     format: str
@@ -55,7 +55,6 @@ def first_picture(path: Path, timeout: float) -> FirstPicture:
     try:
         with open_video(path) as container:
             stream = video_stream(container)
-            best = container.streams.best("video")
             rate = rate_of(path, container, stream)
             clock, losses = Clock(container, stream, rate), Losses(container, stream)
             found = None
@@ -74,7 +73,7 @@ def first_picture(path: Path, timeout: float) -> FirstPicture:
                 odd = matrix is not None or found.color_trc in LOGARITHMIC
             return FirstPicture(
                 stream.index,
-                best is not None and best.index == stream.index,
+                len(moving_streams(container)) == 1,
                 VideoFacts(rate, *orientation.size(width, height), tick=clock.unit),
                 clock,
                 container.format.name,

@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from fsar.videos.decoders.clock import bare
 from fsar.videos.frame import VideoError
 from fsar.videos.rates import usual_step
 
@@ -53,14 +54,18 @@ def video_stream(container: InputContainer) -> VideoStream:
     Raises:
         VideoError: there is none.
     """
-    streams = container.streams.video
-    moving = [stream for stream in streams if not stream.disposition & PICTURES]
+    moving = moving_streams(container)
     known = [stream for stream in moving if stream.codec_context]
     if known:
         return max(known, key=_rank)
     if moving:
         raise VideoError("it has no video stream in a coding that FFmpeg knows")
-    raise VideoError("it has no video, only a cover picture" if streams else "it has no video stream")
+    raise VideoError("it has no video, only a cover picture" if container.streams.video else "it has no video stream")
+
+
+def moving_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the streams of pictures but for covers and thumbnails."""
+    return [stream for stream in container.streams.video if not stream.disposition & PICTURES]
 
 
 def _rank(stream: VideoStream) -> tuple[bool, bool, bool, int, int]:
@@ -84,7 +89,7 @@ def rate_of(path: Path, container: InputContainer, stream: VideoStream) -> float
     """Return the average rate in frames per second, 0 if unknown: as stated, or else measured in the whole file."""
     unit = float(stream.time_base or 0)
     # A bare stream has no clock, and its coding tells more than the usual rate.
-    stated = stream.guessed_rate if container.start_time is None else stream.average_rate or stream.guessed_rate
+    stated = stream.guessed_rate if bare(container) else stream.average_rate or stream.guessed_rate
     rate = float(stated or 0)
     guessed = container.format.name.startswith(GUESSED) and stream.average_rate != stream.base_rate
     counted = stream.frames > 1 and rate * unit < 0.5  # in the header, with their times
