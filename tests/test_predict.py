@@ -57,7 +57,7 @@ def data(world):
     return manifest, world.folder / "frames/index.parquet"
 
 
-def workflow_logits(world, data, method, shot):
+def workflow_logits(world, data, method, shot, sampling):
     """Return the logits that the workflow's own evaluation gives, (E, N·Q, N), with the episodes."""
     manifest, index = data
     model = METHODS[method].model
@@ -91,14 +91,21 @@ def workflow_logits(world, data, method, shot):
         ("otam-lora", 1),
         ("d2st", 2),
         ("clip-spm", 2),
+        ("strm", 2),
+        ("molo", 1),
+        ("emp-net", 2),
+        ("ts-fsar", 2),
+        ("task-adapter", 2),
     ],
 )
-def test_logits_are_those_of_the_workflow(world, data, method, shot):
-    expected, episodes = workflow_logits(world, data, method, shot)
+@pytest.mark.parametrize("at_test", ["drawn", "centres"])
+def test_logits_are_those_of_the_workflow(world, data, method, shot, at_test):
+    expected, episodes = workflow_logits(world, data, method, shot, SamplingConfig(at_test=at_test))
     if METHODS[method].components.trained:
-        classifier = FewShotClassifier.load(make_model(world.folder, METHODS[method].model), method, device="cpu")
+        folder = make_model(world.folder, METHODS[method].model)
+        classifier = FewShotClassifier.load(folder, method, device="cpu", frames=at_test)
     else:
-        classifier = FewShotClassifier("small-clip", str(world.backbone), method, device="cpu")
+        classifier = FewShotClassifier("small-clip", str(world.backbone), method, device="cpu", frames=at_test)
         assert classifier.model.settings.frames.size == 73  # for pictures of 64; the workflow was told 72
         record = classifier.model.settings.record() | {"frames": FRAMES.model_dump()}
         classifier.model.settings = type(classifier.model.settings).of_record(record)
@@ -210,7 +217,7 @@ def test_names_alone_decide_by_themselves(world, trained):
     scale = float(classifier.model.backbone.encoders.logit_scale.exp())
     for one in found:
         expected = torch.tensor(one.logits * scale).softmax(0).numpy()
-        np.testing.assert_allclose(one.probabilities, expected, rtol=1e-4)
+        np.testing.assert_allclose(one.scores, expected, rtol=1e-4)
 
 
 def test_broken_examples_are_left_out_and_told(world, trained, tmp_path):
