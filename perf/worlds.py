@@ -10,6 +10,7 @@ from fsar.config import FramesConfig
 from fsar.episodes.draw import EpisodeSampler
 from fsar.episodes.stored import StoredEpisodes
 from fsar.files import write_parquet
+from fsar.sources.walk import videos_below
 from fsar.videos.shards import INDEX_SCHEMA, shard_name
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
@@ -20,7 +21,7 @@ CLASSES = 64
 
 def clips_in(folder: Path) -> list[Path]:
     """Return the videos at any depth of a folder."""
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".avi", ".mp4", ".webm"))
+    return videos_below(folder)[0]
 
 
 def ten_second_clips(folder: Path, count: int) -> list[Path]:

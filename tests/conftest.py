@@ -61,3 +61,12 @@ def real_clips() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real clips at {folder}: they may not be redistributed, so only some machines have them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of small odd videos beside the checkout; tests that need it skip where it is not."""
+    folder = REPOSITORY.parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"no odd videos at {folder}: only some machines have them")
+    return folder

@@ -14,12 +14,11 @@ from fsar.config.heads import TaskAdapterConfig
 from fsar.errors import UserError
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.adapters.task import TaskAdapters
-from fsar.model.backbone import Backbone
+from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import Components
 from fsar.model.needs import Needs
 from fsar.model.text import ClassTokens
-from fsar.model.timm_backbone import VisualEncoder
 
 FRAMES, SIZE, TEXTS, CONTEXT = 3, 16, 2, 5
 SETTINGS = TaskConfig(blocks=2, text_blocks=1, texts=TEXTS)

@@ -7,8 +7,11 @@ import typing
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
+import torch
 import yaml
+from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from fsar.config import Config, load, methods_page
@@ -378,6 +381,26 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ("benchmarks.demo.trained", {"RN50": {"frozen": "x"}}, "gives weights for a model that is not trained"),
         ("benchmarks.demo.trained", {"RN50": {"clip-fsr": "x"}}, "clip-fsr"),
         ("benchmarks.a/b", {"source": {"kind": "demo"}}, "the name 'a/b' may hold only"),
+        ("seed", 2**63, "seed is 9223372036854775808; the nearest valid value is 9223372036854775807"),
+        ("run.seeds", [1, 10**21], "run.seeds.1 is 1000000000000000000000; the nearest valid value is 92233720368"),
+        ("run.seeds", [-1], "run.seeds.0 is -1; the nearest valid value is 0"),
+        ("small_clips.small-clip.seed", 2**64, "small_clips.small-clip.seed is 18446744073709551616; the nearest"),
+        ("heads.strm.second_metric_seed", 2**63, "the nearest valid value is 9223372036854775807"),
+        ("benchmarks.demo.source.deal", 10**30, "the nearest valid value is 9223372036854775807"),
+        ("seed", "3", "seed is '3'; it must be a whole number, not text: write 3"),
+        ("seed", 1.5, "seed is 1.5; it must be a whole number"),
+        ("head.depth", True, "head.depth is True; it must be a whole number"),
+        ("training.learning_rate", "1e-4", "it must be a number, not text: write 1.0e-4"),
+        ("training.learning_rate", "2.5E3", "it must be a number, not text: write 2.5e+3"),
+        ("training.flip", "yes", "training.flip is 'yes'; it must be true or false"),
+        (
+            "backbones.small-clip.weights",
+            5,
+            "backbones.small-clip.weights is 5; it must be text: write '5', in quotation",
+        ),
+        ("training.weight_decay", float("inf"), "training.weight_decay is inf; it must be a finite number"),
+        ("sources.timeout", float("inf"), "sources.timeout is inf; it must be a finite number"),
+        ("heads.tsfsar.text_scale", [float("nan"), 1.0], "text_scale.0 is nan; it must be a finite number"),
     ],
 )
 def test_mistakes_are_named_with_the_way_out(values, path, value, message):
@@ -388,6 +411,30 @@ def test_mistakes_are_named_with_the_way_out(values, path, value, message):
     with pytest.raises(UserError) as error:
         load(values)
     assert message in str(error.value)
+
+
+def test_the_largest_seed_is_one_that_everything_takes(values):
+    seed = load(changed(values, "seed", 2**63 - 1)).seed
+    torch.Generator().manual_seed(seed + 4)  # STRM's second metric counts on from it
+    assert np.random.default_rng([seed, 1]).random() < 1 and np.random.default_rng(seed).random() < 1
+    assert np.int64(seed) == seed  # in tables
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_no_number_of_a_config_is_infinite(value):
+    """Every key that holds numbers with fractions, in every section there is."""
+    sections, looked_at = [Section], 0
+    while sections:
+        kind = sections.pop()
+        sections += kind.__subclasses__()
+        for name, field in kind.model_fields.items():
+            if "float" in str(field.annotation):
+                looked_at += 1
+                for given in (value, [value, value]):
+                    with pytest.raises(ValidationError) as error:
+                        kind.model_validate({name: given})
+                    assert any(problem["loc"][0] == name for problem in error.value.errors()), (kind, name)
+    assert looked_at > 80
 
 
 def test_frames_that_are_enough_for_a_head_are_no_mistake(values):

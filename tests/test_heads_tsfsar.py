@@ -12,7 +12,7 @@ from torch import Tensor
 from fsar.config.heads import TsfsarConfig
 from fsar.config.recipes import recipe_of
 from fsar.errors import UserError
-from fsar.model.backbone import Backbone
+from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.few_shot import FewShotModel
 from fsar.model.heads.distance_correlation import descriptions
 from fsar.model.heads.head import Inputs, TrainingEpisode, build_head
@@ -21,7 +21,6 @@ from fsar.model.heads.side_network import SideBlock, SideNetwork
 from fsar.model.heads.tsfsar import Tsfsar
 from fsar.model.methods import Components
 from fsar.model.needs import TransformerSizes
-from fsar.model.timm_backbone import VisualEncoder
 
 WIDTH, FRAMES, CLASSES, WAY = 8, 3, 6, 3  # D, T, C, N
 BESIDE = TransformerSizes(depth=2, width=16, heads=2, patches=4)

@@ -3,7 +3,7 @@
 import os
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsar.files import named, on_disk, readable
@@ -12,6 +12,7 @@ NAMES = st.binary(min_size=1).filter(lambda raw: b"\0" not in raw)
 TEXTS = st.text(st.sampled_from(["\\", "x", "5", "c", "f", "0", "\udcff", "\udc80", "ä", "日", "/", " ", "\n"]))
 
 
+@settings(deadline=None)
 @given(NAMES | TEXTS.map(os.fsencode))
 def test_every_name_is_written_in_utf_8_and_read_back(raw):
     name = os.fsdecode(raw)
@@ -20,6 +21,7 @@ def test_every_name_is_written_in_utf_8_and_read_back(raw):
     assert os.fsencode(on_disk(text)) == raw
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_different_names_are_different_texts(one, other):
     one, other = (os.fsdecode(os.fsencode(name)) for name in (one, other))

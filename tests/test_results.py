@@ -12,7 +12,7 @@ from scipy import stats
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.model.methods import METHODS
-from fsar.plan.layouts import layouts
+from fsar.plan.layouts import Layout, layouts
 from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
@@ -184,6 +184,40 @@ def test_tables_as_the_paper_lays_them_out(tmp_path):
     assert r"\textbf{80.0} $\pm$ 2.8" in latex and r"\underline{70.0} $\pm$" in latex
     assert all(word in latex for word in (r"\toprule", r"\midrule", r"\bottomrule", r"\multicolumn{3}{c}{HMDB51}"))
     assert "HMDB51 1-shot" in paths[1].read_text()
+
+
+# What LaTeX takes for something else, and how it is written to be itself.
+ESCAPES = {
+    "R&D 100 %": r"R\&D 100 \%",
+    "$5 #1 a_b": r"\$5 \#1 a\_b",
+    "{x}^2": r"\{x\}\textasciicircum 2",
+    "a~b": r"a\textasciitilde b",
+    "a \\ b": r"a \textbackslash \space b",
+    r"\input{/etc/passwd}": r"\textbackslash input\{/etc/passwd\}",
+    "<b>|x|</b>": r"\textless{}b\textgreater{}\textbar{}x\textbar{}\textless{}/b\textgreater{}",
+    "[2] x": r"{[}2] x",
+    "*x": r"{*}x",
+    "größe 動画 †": r"größe 動画 $\dagger$",
+    "a ± 5 & \\textbf{b}": r"a ± 5 \& \textbackslash textbf\{b\}",
+}
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_names_are_themselves_in_latex(tmp_path, name):
+    """As names of benchmarks, backbones and methods, beside numbers whose own LaTeX stays."""
+    files = [predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)]
+    worse = [predictions(tmp_path / "2.parquet", [3, 4, 3, 4] * 25, method="otam")]
+    own = {"benchmark": f"x{name}", "backbone": name, "published_method": "", "published_backbone": ""}
+    rows = [setting(files, title=f"m{name}", **own), setting(worse, method="otam", title="OTAM", **own)]
+    layout = Layout("main", "Accuracy", {f"x{name}": f"x{name}"}, (1,))
+    write_layout(layout, rows, *(tmp_path / f"main.{suffix}" for suffix in ("csv", "md", "tex")))
+    written = ESCAPES[name]
+    inside = written.replace("{[}", "[").replace("{*}", "*")
+    latex = (tmp_path / "main.tex").read_text()
+    assert f"\n{written} & m{inside} & ours & \\textbf{{80.0}} $\\pm$ 2.8 \\\\\n" in latex
+    assert f"& x{inside} \\\\\n" in latex
+    assert name in (tmp_path / "main.md").read_text() or "|" in name
+    assert pd.read_csv(tmp_path / "main.csv")["backbone"].eq(name).all()
 
 
 def test_tables_of_other_benchmarks_hold_what_was_run():

@@ -99,11 +99,20 @@ def test_wrong_descriptions_are_told(tmp_path, content, message):
         class_texts(["waving"], TextConfig(templates=["{description}"], descriptions=str(file)))
 
 
+def test_a_class_is_described_in_any_spelling(tmp_path):
+    listed, written = tmp_path / "described.csv", tmp_path / "described.json"
+    listed.write_text("class,description\ncafe\N{COMBINING ACUTE ACCENT}  au lait,milk\n", encoding="utf-8")
+    written.write_text(json.dumps({"cafe\N{COMBINING ACUTE ACCENT}\N{NO-BREAK SPACE}au lait": "milk"}))
+    for file in (listed, written):
+        config = TextConfig(templates=["{class_name}: {description}"], descriptions=str(file))
+        assert class_texts(["café au  lait"], config) == [["café au lait: milk"]]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name,description\na,b\n", "it has no column class"),
-        ("class,description\nwaving,\n", "class 'waving' has an empty description"),
+        ("name,description\na,b\n", "has no column 'class'"),
+        ("class,description\nwaving,\n", "line 2: description is empty"),
         (None, "cannot be read"),
     ],
 )

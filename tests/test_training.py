@@ -487,6 +487,15 @@ def test_what_is_not_deterministic_is_an_error_that_names_the_key(world, monkeyp
     train(world, "by chance", deterministic=False, **short)
 
 
+def test_too_little_shared_memory_is_told_with_its_key(world, monkeypatch):
+    def full(_):
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
+
+    monkeypatch.setattr(torch.UntypedStorage, "_new_shared", full)  # loader processes are forks of this one
+    with pytest.raises(UserError, match=r"/dev/shm.*--shm-size.*set training\.workers to 0"):
+        train(world, "little memory", workers=1, threads=2)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_loader_processes_give_the_same_episodes(world, workers):
     """In order, pixel for pixel, though their memory is used again and again."""

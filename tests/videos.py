@@ -1,9 +1,13 @@
 """Videos for the tests: good ones, and every kind of broken one."""
 
+import struct
 import subprocess
 import zlib
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
@@ -79,3 +83,57 @@ def make_broken_videos(folder: Path) -> dict[str, str]:
         "folder.mp4": "there is no such file",
         "missing.mp4": "there is no such file",
     }
+
+
+def with_matrix(path: Path, matrix: Sequence[int], name: str = "") -> Path:
+    """Return a copy of an MP4 or MOV of one track with another display matrix: (a, b, c, d), in 1 / 65536."""
+    data = bytearray(path.read_bytes())
+    header = data.index(b"tkhd")
+    place = header + (56 if data[header + 4] else 44)  # behind dates and a duration of 4 or 8 bytes each
+    a, b, c, d = matrix
+    data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    copy = path.with_name(name or f"matrix {a} {b} {c} {d}{path.suffix}")
+    copy.write_bytes(data)
+    return copy
+
+
+def encode(
+    path: Path,
+    pictures: Sequence[NDArray[np.uint8]],
+    stamps: Sequence[int],
+    *,
+    unit: Fraction = Fraction(1, 1000),
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    matrix: int = 2,
+    full: bool = False,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Encode RGB pictures, (H, W, 3), that are shown at these times, in units; each until the next begins.
+
+    Args:
+        matrix: number of the colours' matrix, as the file declares it; the pixels are those of BT.601 all the same.
+        full: whether brightness has the full range, 0 to 255.
+    """
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.time_base = pixels, unit
+        stream.codec_context.time_base = unit
+        stream.codec_context.colorspace = matrix
+        stream.codec_context.color_range = 2 if full else 1
+        for picture, stamp in zip(pictures, stamps, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame = frame.reformat(format=pixels, dst_colorspace=5, dst_color_range=2 if full else 1)
+            frame.pts, frame.time_base, frame.colorspace = stamp, unit, matrix
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def telling_picture(height: int = 48, width: int = 80, number: int = 0) -> NDArray[np.uint8]:
+    """Return an RGB picture, smooth and different in each corner, so that turned ones differ; brighter by number."""
+    down, across = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    planes = [0.8 * down + 0.1, 0.7 * across * down + 0.1, 0.6 * across + 0.1 + number % 7 / 30]
+    return np.rint(255 * np.stack(planes, axis=-1)).clip(0, 255).astype(np.uint8)

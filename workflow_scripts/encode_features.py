@@ -17,7 +17,7 @@ with logged(snakemake.log[0], measured=True):
         sampling = SamplingConfig(**params.sampling)
         encode_split(
             load_encoder(
-                load_backbone(BackboneConfig(**params.backbone)),
+                load_backbone(BackboneConfig(**params.backbone), trained=bool(files.trained)),
                 components,
                 head_section(components.head)(**params.head),
                 sampling.frames,

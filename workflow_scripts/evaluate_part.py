@@ -25,7 +25,7 @@ with logged(snakemake.log[0]):
     components, sampling = Components(**params.components), SamplingConfig(**params.sampling)
     with own_gpus(1, config.device):
         model = FewShotModel(
-            load_backbone(BackboneConfig(**params.backbone)),
+            load_backbone(BackboneConfig(**params.backbone), trained=True),
             components,
             head_section(components.head)(**params.head),
             sampling.frames,

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # Keys that say only how a job is run: a change of them makes nothing again.
 NOTHING: tuple[str, ...] = ()
+# What PyTorch and NumPy take for a seed, with room for what is added to one.
+LARGEST_SEED = 2**63 - 1
 # What lists the rows of the comparison. Stages are named as the rules are.
 ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "write_index")
 # What a model computes: its training, the features of the videos it is tested on, and what it says of a user's clips.
@@ -36,9 +38,10 @@ def section(description: str, **constraints: Any) -> Any:
 
 
 class Section(BaseModel):
-    """A part of the config: unknown keys are errors, values never change after validation."""
+    """A part of the config: unknown keys are errors, values never change after validation, and no number is NaN or
+    infinite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     def decisive(self, stage: str) -> dict[str, Any]:
         """Return the values that decide a stage, but for those that equal their default.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from fsar.config.declare import HEAD, Section, key, section
+from fsar.config.declare import HEAD, LARGEST_SEED, Section, key, section
 from fsar.config.layers import Bound, FittedSection, LayerFacts
 
 TRAINING = ("train_model",)
@@ -69,6 +69,7 @@ class StrmConfig(TuplesConfig):
         HEAD,
         default=0,
         ge=0,
+        le=LARGEST_SEED,
     )
 
 

@@ -17,7 +17,7 @@ def load(values: dict[str, Any]) -> Config:
         UserError: one message that names every wrong key and, where there is one, the nearest valid value.
     """
     try:
-        config = Config.model_validate(values)
+        config = Config.model_validate(values, strict=True)  # a text is no number, and true is no 1
     except ValidationError as error:
         raise UserError(message(describe(problem) for problem in error.errors())) from None
     problems = [*wrong_references(config), *wrong_predictions(config)]

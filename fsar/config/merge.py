@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any, Literal, overload
 
 from fsar.config.adapters import AdaptersConfig
-from fsar.config.declare import MODEL, NOTHING, Section, decided_by, key, section
+from fsar.config.declare import LARGEST_SEED, MODEL, NOTHING, Section, decided_by, key, section
 from fsar.config.heads import HeadsConfig
 from fsar.config.recipes import recipe_of, training_recipe
 from fsar.config.sections import (
@@ -46,6 +46,7 @@ class Config(Section):
         ("render_videos", "draw_episodes", *MODEL, "report_data"),
         default=0,
         ge=0,
+        le=LARGEST_SEED,
     )
     device: Literal["auto", "cpu", "cuda"] = key(
         "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"

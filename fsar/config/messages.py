@@ -2,11 +2,17 @@
 
 import difflib
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any, get_args, get_origin
 
 from fsar.config.declare import Section
 from fsar.config.merge import Config
 from fsar.config.sections import SOURCES
+
+# What a key holds, in words.
+KINDS = {
+    "int_type": "a whole number", "float_type": "a number", "bool_type": "true or false", "string_type": "text",
+}  # fmt: skip
 
 
 def message(problems: Iterable[str]) -> str:
@@ -53,6 +59,10 @@ def describe(problem: Any) -> str:
             return f"{where} is {given!r}; it must be greater than {context['gt']}"
         case "less_than":
             return f"{where} is {given!r}; it must be less than {context['lt']}"
+        case "finite_number":
+            return f"{where} is {given!r}; it must be a finite number"
+        case "int_type" | "float_type" | "bool_type" | "string_type":
+            return f"{where} is {given!r}; it must be {KINDS[problem['type']]}{_meant(given, problem['type'])}"
         case "string_pattern_mismatch" if "https" in context["pattern"]:
             return f"{where} is {given!r}; it must be a URL that begins with http:// or https://"
         case "string_pattern_mismatch" if "sha256" in where:
@@ -68,6 +78,31 @@ def describe(problem: Any) -> str:
             return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
         case _:
             return f"{where} is {given!r}: {problem['msg']}"
+
+
+def _meant(given: object, problem: str) -> str:
+    """Say what was probably meant by a value of another kind."""
+    if problem == "string_type":
+        return f": write '{given}', in quotation marks" if isinstance(given, int | float) else ""
+    if problem == "bool_type" or not isinstance(given, str):
+        return ""
+    try:
+        number = float(given)
+    except ValueError:
+        return ""
+    if not isfinite(number):
+        return ""
+    if problem == "int_type":
+        return f", not text: write {int(number)}" if number.is_integer() else ""
+    return f", not text: write {_as_yaml(given)}"
+
+
+def _as_yaml(number: str) -> str:
+    """Return a number as YAML 1.1 takes it for one: with an exponent it has a dot and a sign, and 1e-4 is text."""
+    mantissa, _, exponent = number.strip().lower().partition("e")
+    if not exponent:
+        return mantissa
+    return f"{mantissa if '.' in mantissa else f'{mantissa}.0'}e{exponent if exponent[0] in '+-' else f'+{exponent}'}"
 
 
 def _section_at(location: Iterable[Any]) -> type[Section] | None:

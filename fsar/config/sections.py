@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fsar.config.adapters import AdaptersConfig
-from fsar.config.declare import HEAD, MODEL, NOTHING, ROWS, Section, key, section
+from fsar.config.declare import HEAD, LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
 from fsar.config.heads import HeadsConfig
 from fsar.config.prompts import prompt_sets, templates_of
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
@@ -80,7 +80,7 @@ class RunConfig(Section):
         ge=1,
         le=1000,
     )
-    seeds: list[Annotated[int, Field(ge=0)]] = key(
+    seeds: list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]] = key(
         "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), default=[1], min_length=1
     )
 
@@ -123,6 +123,7 @@ class DemoSource(Section):
         ("render_videos",),
         default=0,
         ge=0,
+        le=LARGEST_SEED,
     )
     parts: int = key(
         "Jobs that share the rendering.",
@@ -646,7 +647,8 @@ class BackboneConfig(Section):
         min_length=1,
     )
     weights: str = key(
-        "A pretrained tag of the library (such as openai, tv_in1k), or a local .safetensors, .pt, .pth or .bin file.",
+        "A pretrained tag of the library (such as openai, tv_in1k), or a local file (with a suffix or a folder in its "
+        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt).",
         MODEL,
         min_length=1,
     )
@@ -680,8 +682,8 @@ class BackboneConfig(Section):
 
 
 def is_weights_file(weights: str) -> bool:
-    """Tell a local weights file from a pretrained tag, by its suffix."""
-    return weights.endswith((".safetensors", ".pt", ".pth", ".bin"))
+    """Tell a local weights file from a pretrained tag: no tag has a dot or a folder in its name."""
+    return "." in weights or "/" in weights
 
 
 class SmallClipConfig(Section):
@@ -693,7 +695,11 @@ class SmallClipConfig(Section):
     batch: int = key("Stills in one step.", ("train_small_clip",), unit="pictures", default=64, ge=2)
     learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_clip",), default=2e-3, gt=0, le=1)
     seed: int = key(
-        "Seed of the weights, the stills and their order.", ("render_stills", "train_small_clip"), default=0, ge=0
+        "Seed of the weights, the stills and their order.",
+        ("render_stills", "train_small_clip"),
+        default=0,
+        ge=0,
+        le=LARGEST_SEED,
     )
 
 
@@ -716,6 +722,7 @@ class PredictConfig(Section):
         PREDICT,
         default=None,
         ge=0,
+        le=LARGEST_SEED,
     )
     model: str = key(
         "Instead of a benchmark: the folder of a model, trained elsewhere or exported.", PREDICT, default=""

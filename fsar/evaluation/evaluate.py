@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
+from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, TEST
@@ -95,7 +96,7 @@ def write_predictions(
             number of parts changes no digit.
 
     Raises:
-        UserError: a logit is not finite.
+        UserError: a logit is not finite, or a method looks at class names, of which there are no text features.
     """
     number, parts = part
     with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:
@@ -107,6 +108,12 @@ def write_predictions(
             if not len(own.queries):
                 continue
             subject = f"The method {test.method} ({test.way}-way {test.shot}-shot)"
+            names_count = test.decides_by != "few-shot" or head.inputs.components.compares_with_text
+            if names_count and not kept.text.shape[-1]:
+                raise UserError(
+                    f"{subject} looks at class names, but the backbone has no text encoder: choose methods that do not "
+                    "(run.methods), or weights of a whole CLIP (backbones.….weights)"
+                )
             found = episode_logits(
                 head, own, kept.video_rows, kept.stored, kept.class_rows, kept.text, test.decides_by, test.inductive,
                 subject,

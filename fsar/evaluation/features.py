@@ -20,6 +20,7 @@ from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
 from fsar.model.methods import Components, Kind
 from fsar.model.needs import Needs, Tensors
 from fsar.model.text import encode_classes, no_text
+from fsar.shared_memory import shared_memory_told
 from fsar.videos.store_read import FrameStore
 
 log = logging.getLogger(__name__)
@@ -143,10 +144,11 @@ def encode_table(
         Their ids, and what is kept of them in that order, (V, …) each.
 
     Raises:
-        UserError: what is kept of a video is not finite.
+        UserError: what is kept of a video is not finite, or loader processes lack shared memory.
     """
     video_ids = list(videos["video_id"])
     store = FrameStore(index.parent, index)
     workers = 0 if where.type == "cpu" else threads - 1
     clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
-    return video_ids, encode_videos(encode, clips, where, backbone.subject)
+    with shared_memory_told("set training.threads to 1, and frames are read in the job's own process"):
+        return video_ids, encode_videos(encode, clips, where, backbone.subject)

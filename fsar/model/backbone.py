@@ -28,6 +28,14 @@ NOT_OF_TEXTS = ("logit_scale", "logit_bias")
 Tokenizer = Callable[[list[str]], Tensor]
 
 
+class VisualEncoder(nn.Module):
+    """A visual encoder alone, held as open_clip's models hold theirs."""
+
+    def __init__(self, visual: nn.Module):
+        super().__init__()
+        self.visual = visual
+
+
 class Backbone(nn.Module):
     """A visual encoder, and the text encoder beside it if there is one.
 
@@ -260,7 +268,10 @@ class Backbone(nn.Module):
             UserError: there is no text encoder, a package is missing, or no network.
         """
         if self.make_tokenizer is None:
-            raise UserError(f"The backbone {self.name} has no text encoder")
+            raise UserError(
+                f"{self.subject} has no text encoder: choose methods that do not look at class names, or weights of "
+                "a whole CLIP (key backbones.….weights)"
+            )
         return self.make_tokenizer()
 
     @torch.no_grad()
@@ -287,17 +298,22 @@ class Backbone(nn.Module):
         return torch.cat([self.encoders.encode_text(part, normalize=False).float() for part in parts])
 
 
-def load_backbone(about: BackboneConfig) -> Backbone:
+def load_backbone(about: BackboneConfig, trained: bool = False) -> Backbone:
     """Load a backbone with its pretrained weights, as the library it is of builds it.
 
     Weights are a tag of the library, downloaded on first use, or a local file; files are read without executing
     anything in them.
 
+    Args:
+        about: the backbone.
+        trained: it is for a model that was trained from it already: weights whose activation is not the architecture's
+            are then told, and not refused, for that is what the model was trained with.
+
     Raises:
         UserError: unknown architecture or tag, weights of another architecture, unreadable file, missing package, or no
             network.
     """
-    backbone: Backbone = _library(about).load(about.model, about.weights, about.size)
+    backbone: Backbone = _library(about).load(about.model, about.weights, about.size, trained)
     backbone.origins.append(about.weights)
     log.info("loaded %s of %s with weights %s", about.model, about.library, about.weights)
     return backbone

@@ -1,13 +1,13 @@
 """What the text encoder reads of each class: templates, filled with its name and with descriptions of it."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from fsar.class_names import one_spelling
 from fsar.config import TextConfig
+from fsar.csv_rows import read_rows
 from fsar.errors import UserError
 
 # How many classes a message names.
@@ -20,7 +20,7 @@ def class_texts(class_names: Sequence[str], config: TextConfig) -> list[list[str
     A template that holds {description} gives a text for each description of the class, any other one gives one.
 
     Args:
-        class_names: as the manifest has them.
+        class_names: in any spelling.
         config: templates, and the file of descriptions if there is one.
 
     Raises:
@@ -37,7 +37,7 @@ def class_texts(class_names: Sequence[str], config: TextConfig) -> list[list[str
                 for sentence in described.get(name, [""])
             )
         )
-        for name in class_names
+        for name in map(one_spelling, class_names)
     ]
 
 
@@ -47,7 +47,7 @@ def check_descriptions(file: str, class_names: Iterable[str]) -> None:
     Raises:
         UserError: naming the classes that are not, and the file.
     """
-    missing = sorted(set(class_names) - set(read_descriptions(file)))
+    missing = sorted(set(map(one_spelling, class_names)) - set(read_descriptions(file)))
     if missing:
         shown = ", ".join(map(repr, missing[:SHOWN])) + (f" and {len(missing) - SHOWN} more" if missing[SHOWN:] else "")
         raise UserError(f"{file} (key text.descriptions) has no description of class {shown}")
@@ -55,7 +55,7 @@ def check_descriptions(file: str, class_names: Iterable[str]) -> None:
 
 @cache
 def read_descriptions(file: str) -> dict[str, list[str]]:
-    """Read the descriptions of classes, in the order of the file.
+    """Read the descriptions of classes, each in one spelling, in the order of the file.
 
     Args:
         file: a CSV with the columns class and description, a row per description; or JSON, an object with a sentence or
@@ -66,9 +66,10 @@ def read_descriptions(file: str) -> dict[str, list[str]]:
     """
     path = Path(file)
     try:
-        content = path.read_text(encoding="utf-8-sig")
-        return _of_json(json.loads(content)) if path.suffix == ".json" else _of_csv(content)
-    except (OSError, ValueError) as error:
+        if path.suffix.lower() != ".json":
+            return _of_csv(path)
+        return _of_json(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, UserError) as error:
         raise UserError(f"The descriptions {file} (key text.descriptions) cannot be read: {error}") from None
 
 
@@ -79,16 +80,17 @@ def _of_json(content: object) -> dict[str, list[str]]:
     for name, own in found.items():
         if not isinstance(own, list) or not own or not all(isinstance(text, str) and text.strip() for text in own):
             raise ValueError(f"class {name!r} must have a sentence, or a list of them")
-    return found
+    together: dict[str, list[str]] = {}
+    for name, own in found.items():
+        together.setdefault(one_spelling(name), []).extend(own)
+    return together
 
 
-def _of_csv(content: str) -> dict[str, list[str]]:
-    rows = csv.DictReader(io.StringIO(content, newline=""))
-    if missing := {"class", "description"} - set(rows.fieldnames or ()):
-        raise ValueError(f"it has no column {' and '.join(sorted(missing))}")
+def _of_csv(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in rows:
-        if not (row["description"] or "").strip():
-            raise ValueError(f"class {row['class']!r} has an empty description")
-        found.setdefault(row["class"], []).append(row["description"].strip())
+    for row in read_rows(path, ("class", "description"), what="file of descriptions"):
+        for name, value in row.values.items():
+            if not value.strip():
+                raise UserError(f"line {row.line}: {name} is empty")
+        found.setdefault(one_spelling(row.values["class"]), []).append(row.values["description"].strip())
     return found

@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.model.few_shot import save_weights
+from fsar.model.weights_file import read_weights
 
 # context2.layers.{layer}.{0: attention, 1: feed-forward}.…, ours on the right
 _LAYER = {
@@ -80,21 +80,8 @@ def to_reference(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from .safetensors, or from .pt and .pth, where it may be the entry `model_state`.
-
-    Raises:
-        UserError: the file cannot be read without executing something, or holds no state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever safetensors or the restricted unpickler raises
-        raise UserError(f"The weights {path} cannot be read: {error}") from error
-    state = content.get("model_state", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path} holds no state dict")
-    return state
+    """Read a state dict, which may be the entry `model_state` of a checkpoint; raises UserError as `read_weights`."""
+    return read_weights(str(path), "the source")
 
 
 def main(arguments: list[str]) -> None:

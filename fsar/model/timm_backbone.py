@@ -4,30 +4,24 @@ from typing import Any
 
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fsar.config import is_weights_file
 from fsar.errors import UserError
-from fsar.model.backbone import Backbone
+from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.backbone_facts import square, timm_weights
-from fsar.model.weights_file import misfit, read_weights
+from fsar.model.weights_file import read_weights
+from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes
 
 
-class VisualEncoder(nn.Module):
-    """A visual encoder alone, held as open_clip's models hold theirs."""
-
-    def __init__(self, visual: nn.Module):
-        super().__init__()
-        self.visual = visual
-
-
-def load(model: str, weights: str, size: int) -> Backbone:
+def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone:
     """Load a model of timm without its classifier; frame features are what the classifier would get.
 
     Args:
         model: an architecture of timm.
         weights: a tag of timm, or a local weights file.
         size: side of its pictures, where it is not that of the weights; 0 for that. Position embeddings are resampled.
+        trained: makes no difference here.
 
     Raises:
         UserError: see `fsar.model.backbone.load_backbone`; or it gives no feature per picture.
@@ -82,13 +76,28 @@ def _downloaded(name: str) -> nn.Module:
 
 
 def _from_file(name: str, about: Any, weights: str) -> nn.Module:
-    """Load a local file the way timm loads its own, names of other programs included, but with every weight."""
+    """Load a local file the way timm loads its own, names of other programs included, but with every weight.
+
+    What does not load so may be a part of something larger, such as the visual encoder of a CLIP.
+    """
     state = read_weights(weights)
-    # timm is not strict where the classifier has another number of classes; so it is told the file's.
     classifiers = [about.classifier] if isinstance(about.classifier, str) else list(about.classifier or ())
+    try:
+        return _loaded(name, classifiers, without_prefixes(state))
+    except Exception as error:  # run-time errors, and others of what renames weights
+        own = timm.create_model(name, pretrained=False).state_dict()
+        encoder = [each for each in own if not each.startswith(tuple(f"{place}." for place in classifiers))]
+        part = find_part(state, encoder, weights)
+        if part is None:
+            raise misfit(weights, name, error, state) from error
+    try:
+        return _loaded(name, classifiers, without_others(part, own, weights))
+    except Exception as error:
+        raise misfit(weights, name, error, state) from error
+
+
+def _loaded(name: str, classifiers: list[str], state: dict[str, Tensor]) -> nn.Module:
+    # timm is not strict where the classifier has another number of classes; so it is told the file's.
     rows = [len(state[f"{name}.weight"]) for name in classifiers if f"{name}.weight" in state]
     overlay = {"state_dict": state, "num_classes": rows[0] if rows else 0, "label_offset": 0}
-    try:
-        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
-    except Exception as error:  # run-time errors, and others of what renames weights
-        raise misfit(weights, name, error) from error
+    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from fsar.config import Config, CsvSource, PublishedSource
+from fsar.files import on_disk
 from fsar.plan.sources import listings, made_files, split_lists, videos_folder
 from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.inventory import videos_of_folder
@@ -56,17 +57,18 @@ class PresentVideos:
         source = self.config.benchmarks[benchmark].source
         if not isinstance(source, PublishedSource):
             files = [Path(path) for path in listings(self.config, benchmark)]
-            return read_listings(files) if source is not None and all(path.is_file() for path in files) else None
+            there = source is not None and all(path.is_file() for path in files)
+            return read_listings(files, "leave") if there else None
         lists = [Path(path) for path in split_lists(source.kind)]
         if not self._is_there(PUBLISHED[source.kind].name) or not all(path.is_file() for path in lists):
             return None
         return listed_videos(source.kind, lists, self._folder(PUBLISHED[source.kind].name))
 
     def own_list(self, file: str) -> pd.DataFrame:
-        """Read a user's list once.
+        """Read a user's list once, with what is told of its files.
 
         Raises:
-            UserError: the list cannot be used.
+            UserError: the list cannot be used, or lists a file twice.
         """
         if file not in self._lists:
             self._lists[file] = read_listings([Path(file)])
@@ -80,7 +82,7 @@ class PresentVideos:
 
     def _fingerprints(self, benchmark: str, videos: pd.DataFrame, made: list[tuple[int, int]]) -> dict[int, str]:
         shards = self.config.settings(benchmark, "frames").shards
-        table = pd.DataFrame(state_of(videos["path"]), columns=["bytes", "mtime_ns"])
+        table = pd.DataFrame(state_of(map(on_disk, videos["path"])), columns=["bytes", "mtime_ns"])
         table = table.assign(path=videos["video_id"].to_numpy())
         if not isinstance(self.config.benchmarks[benchmark].source, CsvSource):
             table = _as_made(table, made)

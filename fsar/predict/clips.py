@@ -1,12 +1,19 @@
 """Which clips are meant: files, folders, or a CSV."""
 
-import csv
+import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from fsar.class_names import hardly_different, one_spelling
+from fsar.csv_rows import Row, read_rows
 from fsar.errors import UserError
-from fsar.sources.inventory import VIDEO_SUFFIXES
+from fsar.files import named, readable
+from fsar.sources.walk import LeftOut, videos_below
+
+log = logging.getLogger(__name__)
 
 # Clips as a user names them: a file, a folder or a CSV, or several of these.
 Source = str | Path | Sequence[str | Path]
@@ -19,9 +26,10 @@ class Clip:
     """A clip to look at.
 
     Attributes:
-        path: of the file, as it was given.
+        path: of the file on the disk, as it was given.
         video_id: what the frames to look at are drawn by, as in the workflow's own tests: the id or the path that a CSV
-            gives, or else the file's name, so that a clip keeps its numbers when it is moved.
+            gives, or else the file's name as `fsar.files.readable` writes it, so that a clip keeps its numbers when it
+            is moved.
     """
 
     path: Path
@@ -29,76 +37,127 @@ class Clip:
 
 
 def list_clips(source: Source) -> list[Clip]:
-    """Return the clips that are meant: files as they are given, those of a folder at any depth, those of a CSV.
+    """Return the clips that are meant: files as they are given, the videos of a folder at any depth, those of a CSV.
+
+    What is left out of a folder is told in a line.
 
     Raises:
         UserError: a folder without a video, or a CSV that cannot be used. Files are looked at when they are read.
     """
     if not isinstance(source, str | Path):
         return [clip for part in source for clip in list_clips(part)]
-    path = Path(source)
-    if path.suffix.lower() == ".csv":
+    path = Path(named(str(source)))
+    if _is_folder(path):
+        found, walk = videos_below(path)
+        if not found:
+            raise UserError(f"There is no video below {readable(path)}{_but(walk.left_out)}")
+        _tell(path, walk.left_out)
+        return [_clip(video) for video in found]
+    if _is_csv(path):
         return [clip for clip, _ in _read_csv(path, ("path",))]
-    if path.is_dir():
-        return _of_folder(path)
-    return [Clip(path, path.name)]
+    return [_clip(path)]
 
 
 def list_examples(source: Examples) -> dict[str, list[Clip]]:
     """Return the clips of each class, classes sorted by name where they come from files.
 
+    Classes whose names are one in NFC and with single spaces are one class. Names that hardly differ are told.
+
     Raises:
-        UserError: no class, a class without a clip, or a CSV or folder that cannot be used.
+        UserError: no class, a class without a clip or a name, or a CSV or folder that cannot be used.
     """
     if isinstance(source, Mapping):
-        examples = {name: list_clips(clips) for name, clips in source.items()}
-    elif (path := Path(source)).suffix.lower() == ".csv":
-        examples = {}
-        for clip, name in _read_csv(path, ("path", "class")):
-            examples.setdefault(name, []).append(clip)
-        examples = dict(sorted(examples.items()))
-    elif path.is_dir():
-        folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
-        examples = {folder.name: _of_folder(folder) for folder in folders}
+        examples = _by_class((name, list_clips(clips)) for name, clips in source.items())
+    elif _is_folder(path := Path(named(str(source)))):
+        examples = _of_folders(path)
+    elif _is_csv(path):
+        rows = _read_csv(path, ("path", "class"))
+        examples = dict(sorted(_by_class((row.values["class"], [clip]) for clip, row in rows).items()))
     else:
-        raise UserError(f"There are no examples at {path}; give a folder with a sub-folder per class, or a CSV")
-    empty = [name for name, clips in examples.items() if not clips]
-    if empty:
-        raise UserError(f"The class {empty[0]!r} has no example clip")
+        raise UserError(
+            f"There are no examples at {readable(path)}; give a folder with a sub-folder per class, or a CSV"
+        )
     if not examples:
-        raise UserError(f"{source} names no class; give a folder with a sub-folder per class, or a CSV")
+        raise UserError(f"{readable(str(source))} names no class; give a folder with a sub-folder per class, or a CSV")
+    if "" in examples:
+        raise UserError("A class of the examples has no name")
+    if empty := [name for name, clips in examples.items() if not clips]:
+        raise UserError(f"The class {empty[0]!r} has no example clip")
+    for doubt in hardly_different(examples):
+        _tell_once(f"examples: {doubt}")
     return examples
 
 
-def _of_folder(folder: Path) -> list[Clip]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
-    if not found:
-        raise UserError(
-            f"There is no video below {folder}; those looked for end in {', '.join(sorted(VIDEO_SUFFIXES))}"
-        )
-    return [Clip(path, path.name) for path in found]
+def _of_folders(folder: Path) -> dict[str, list[Clip]]:
+    """Return the clips of the sub-folders of a folder, as far as they can be entered.
+
+    Raises:
+        UserError: there is none in one of them.
+    """
+    found, walk = videos_below(folder)
+    entered = {Path(own).relative_to(folder).parts[:1] for own in walk.entered}
+    clips: dict[str, list[Clip]] = {name: [] for names in sorted(entered) for name in names}
+    for video in found:
+        name, *below = video.relative_to(folder).parts
+        if below:
+            clips[name].append(_clip(video))
+        else:
+            walk.left_out.count("beside the folders of the classes", str(video))
+    if empty := [name for name, own in clips.items() if not own]:
+        raise UserError(f"There is no video below {readable(folder / empty[0])}{_but(walk.left_out)}")
+    _tell(folder, walk.left_out)
+    return dict(sorted(_by_class((readable(name), own) for name, own in clips.items()).items()))
 
 
-def _read_csv(path: Path, columns: Iterable[str]) -> list[tuple[Clip, str]]:
-    """Read a CSV of clips, with their classes if it names them; further columns are ignored."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [name for name in columns if name not in (reader.fieldnames or [])]
-            if missing:
-                raise UserError(f"{path} has no column {missing[0]!r}; its first line must name {', '.join(columns)}")
-            rows = [(reader.line_num, row) for row in reader]
-    except FileNotFoundError:
-        raise UserError(f"There is no list of clips at {path}") from None
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"{path} cannot be read as a CSV in UTF-8: {error}") from None
+def _by_class(examples: Iterable[tuple[str, list[Clip]]]) -> dict[str, list[Clip]]:
+    together: dict[str, list[Clip]] = {}
+    for name, clips in examples:
+        together.setdefault(one_spelling(name), []).extend(clips)
+    return together
+
+
+def _clip(path: Path) -> Clip:
+    return Clip(path, readable(path.name))
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 (says no where Path raises: names that are too long, no permission)
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
+def _but(left_out: LeftOut) -> str:
+    """Say what there is instead of videos."""
+    return f"; it holds {left_out or 'nothing'}"
+
+
+def _tell(folder: Path, left_out: LeftOut) -> None:
+    if left_out:
+        _tell_once(f"{readable(folder)}: left out are {left_out}")
+
+
+@cache
+def _tell_once(message: str) -> None:
+    """Tell something once, however often the same examples and clips are listed."""
+    log.warning("%s", message.replace("\n", " "))
+
+
+def _read_csv(path: Path, columns: Sequence[str]) -> list[tuple[Clip, Row]]:
+    """Read a CSV of clips, with their classes if it names them; further columns are ignored.
+
+    Raises:
+        UserError: it cannot be used, lists no clip or has an empty value.
+    """
+    rows = read_rows(path, columns, ("id",), what="list of clips")
     if not rows:
-        raise UserError(f"{path} lists no clip")
-    for line, row in rows:
+        raise UserError(f"{readable(path)} lists no clip")
+    for row in rows:
         for name in columns:
-            if not (row[name] or "").strip():
-                raise UserError(f"{path}, line {line}: {name} is empty")
+            if not row.values[name].strip():
+                raise UserError(f"{readable(path)}, line {row.line}: {name} is empty")
     return [
-        (Clip(path.parent / row["path"], row.get("id") or row["path"]), (row.get("class") or "").strip())
-        for _, row in rows
+        (Clip(Path(named(str(path.parent / row.values["path"]))), row.values["id"] or row.values["path"]), row)
+        for row in rows
     ]

@@ -19,8 +19,10 @@ VIDEOS_SCHEMA = pa.schema(
         ("split", pa.string()),
         ("status", pa.string()),  # ok; failed: cannot be decoded; missing: published, but not there
         ("error", pa.string()),
+        ("start", pa.float64()),  # seconds
         ("duration", pa.float64()),  # seconds
         ("fps", pa.float64()),
+        ("variable_rate", pa.bool_()),
         ("width", pa.int32()),  # pixels
         ("height", pa.int32()),
         ("source_frames", pa.int32()),
@@ -29,6 +31,7 @@ VIDEOS_SCHEMA = pa.schema(
         ("decoder", pa.string()),  # empty if missing
         ("lost_frames", pa.int32()),
         ("wrong_frames", pa.int32()),
+        ("notes", pa.string()),
     ]
 )
 # A strip of frames of one random video of each class.
@@ -41,6 +44,8 @@ STRIPS_SCHEMA = pa.schema(
     ]
 )
 STRIP = 4  # frames
+# By which notes of one kind differ, such as by how much a clock jumps: numbers by themselves, and not in BT.2020.
+NUMBERS = r"(?<=\s)-?\d[\d.e+]*(?=\s|$)"
 
 
 def write_data_report(
@@ -106,8 +111,21 @@ def _decoding(table: pd.DataFrame) -> str:
             f"Random access by decord differs from one pass in order in {len(wrong)} of {len(used)} videos: "
             f"{off} of {frames} frames are not those of their positions."
         )
+    said.append(f"The frame rate varies in {int(used['variable_rate'].sum())} of {len(used)} videos.")
     shown = damaged[["video_id", "split", "class_name", "source_frames", "lost_frames", "error"]]
-    return "".join(f"<p>{sentence}</p>" for sentence in said) + (html_table(shown) if len(shown) else "")
+    tables = [rows for rows in (shown, _notes(used)) if len(rows)]
+    return "".join(f"<p>{sentence}</p>" for sentence in said) + "".join(map(html_table, tables))
+
+
+def _notes(used: pd.DataFrame) -> pd.DataFrame:
+    """Count the videos with each note, whatever its numbers, with one of them for an example."""
+    notes = used[["video_id", "notes"]].assign(note=used["notes"].str.split("; ")).explode("note")
+    notes = notes[notes["note"] != ""]
+    notes["kind"] = notes["note"].str.replace(NUMBERS, "…", regex=True)
+    counted = notes.groupby("kind", sort=False).agg(
+        videos=("video_id", "nunique"), example=("video_id", "first"), note=("note", "first")
+    )
+    return counted.sort_values("videos", ascending=False, kind="stable")[["note", "videos", "example"]]
 
 
 def _videos(manifest: Path, index: Path, missing: Path | None) -> pd.DataFrame:
@@ -118,7 +136,7 @@ def _videos(manifest: Path, index: Path, missing: Path | None) -> pd.DataFrame:
         absent = absent.assign(status="missing", error="not among the files of the data set")
         table = pd.concat([table, absent], ignore_index=True) if len(absent) else table
     numbers = [field.name for field in VIDEOS_SCHEMA if not pa.types.is_string(field.type)]
-    return table.fillna(dict.fromkeys(numbers, 0))
+    return table.fillna(dict.fromkeys(numbers, 0) | {"variable_rate": False, "notes": ""})
 
 
 def _by_split(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The paper's tables, ours beside published with the difference, as CSV, Markdown and LaTeX."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from fsar.results.accuracies import episode_accuracies, over_seeds
 from fsar.results.published import FOOTNOTE, MARK, published_results
 
 OURS, PUBLISHED, DIFFERENCE = "ours", "published", "difference"
+# What pandas leaves as it is, and LaTeX's usual fonts lack as text.
+SYMBOLS = {
+    "†": r"$\dagger$", MARK: r"$\ddagger$", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
 CELLS = [
     "backbone", "method", "figures", "benchmark", "shot", "accuracy",
     "intervals",  # as text: over episodes; with several training seeds, over trainings too
@@ -79,6 +84,18 @@ def _wide(layout: Layout, table: pd.DataFrame, latex: bool) -> pd.DataFrame:
     return pd.DataFrame(content, columns=header)
 
 
+def _latex_body(marked: pd.DataFrame) -> str:
+    """Return the LaTeX of a table of `_wide`: its first three columns and the header are names, to be escaped."""
+    names = marked.columns[:3].tolist()
+    styled = marked.style.hide(axis="index").format_index(axis="columns", escape="latex")
+    body: str = styled.format(escape="latex", subset=names).to_latex(
+        hrules=True, column_format="lll" + "r" * (len(marked.columns) - 3), multicol_align="c"
+    )
+    for character, command in SYMBOLS.items():
+        body = body.replace(character, command)
+    return re.sub(r"^([\[*])", r"{\1}", body, flags=re.MULTILINE)  # after a row's end these would be its options
+
+
 def _intervals(settings: Sequence[Setting]) -> str:
     """Say what the intervals of a table are."""
     several = any(len(setting.predictions) > 1 for setting in settings)
@@ -97,14 +114,7 @@ def write_layout(layout: Layout, settings: Sequence[Setting], csv: Path, markdow
     with atomic(markdown) as temporary:
         content = plain.to_markdown(index=False, disable_numparse=True)
         temporary.write_text(f"{layout.caption}; {intervals}\n\n{content}\n{footnote}", encoding="utf-8")
-    marked = _wide(layout, table, latex=True)
-    marked = marked.map(lambda text: text.replace("_", r"\_").replace("†", r"$\dagger$").replace(MARK, r"$\ddagger$"))
-    marked.columns = pd.MultiIndex.from_tuples(
-        [tuple(n.replace("_", r"\_") for n in names) for names in marked.columns]
-    )
-    body = marked.to_latex(
-        index=False, escape=False, column_format="lll" + "r" * (len(marked.columns) - 3), multicolumn_format="c"
-    )
+    body = _latex_body(_wide(layout, table, latex=True))
     marks = f" {FOOTNOTE}".replace(MARK, r"$\ddagger$:") if quoted else ""
     intervals = intervals.replace("±", r"$\pm$").replace(" %", r"\,\%")
     caption = f"{layout.caption}. Accuracy in percent; {intervals}; best of ours bold, second underlined.{marks}"

@@ -1,14 +1,19 @@
 """Inventories: which video files of a data set there are, wherever they came from."""
 
+import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from fsar.errors import UserError
-from fsar.files import from_working_directory, write_parquet
+from fsar.files import from_working_directory, named, on_disk, readable, write_parquet
+from fsar.sources.is_video import is_usual, is_video
+from fsar.sources.walk import LeftOut, Walk
+
+log = logging.getLogger(__name__)
 
 INVENTORY_SCHEMA = pa.schema(
     [
@@ -18,48 +23,92 @@ INVENTORY_SCHEMA = pa.schema(
         ("bytes", pa.int64()),
     ]
 )
-VIDEO_SUFFIXES = {".avi", ".mp4", ".webm", ".mkv", ".mov", ".m4v"}
 
 
 def write_inventory(videos: Iterable[Path], path: Path) -> None:
     """Write the inventory of these files."""
-    rows = [(v.parent.name, v.name, from_working_directory(v), v.stat().st_size) for v in sorted(set(videos))]
+    rows = [
+        (readable(v.parent.name), readable(v.name), readable(from_working_directory(v)), v.stat().st_size)
+        for v in sorted(set(videos))
+    ]
     write_parquet(path, pd.DataFrame(rows, columns=INVENTORY_SCHEMA.names), INVENTORY_SCHEMA)
 
 
 def videos_of_folder(folder: Path) -> pd.DataFrame:
-    """Return the videos below a folder, at any depth, sorted by path.
+    """Return the files below a folder that may be videos, at any depth, sorted by path; none is opened.
+
+    These are the ones whose suffix says so, and others with no such file of the same name beside them, for which
+    `fsar.sources.is_video` has to look; a text beside its video is not among them.
 
     Returns:
         folder (the last one, which names the class in some data sets), file, path (relative to the working directory
-        where it lies below it, absolute elsewhere), bytes, mtime_ns.
+        where it lies below it, absolute elsewhere), as `fsar.files.readable` writes them; bytes (−1 where the system
+        does not tell), mtime_ns.
 
     Raises:
-        UserError: there is no such folder, or no video in it.
+        UserError: there is no such folder, or no file that may be a video in it.
     """
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder} (section sources, key folder)")
-    rows = sorted(_walk(from_working_directory(folder)), key=lambda row: row[2])
-    if not rows:
-        raise UserError(f"There is no video below {folder} (section sources, key folder)")
-    return pd.DataFrame(rows, columns=["folder", "file", "path", "bytes", "mtime_ns"])
+    return _videos(folder)[0]
 
 
-def _walk(folder: str) -> Iterator[tuple[str, str, str, int, int]]:
-    name = os.path.basename(os.path.abspath(folder))  # noqa: PTH119 (strings: a Path for each of 220,000 takes seconds)
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _walk(entry.path)
-            elif os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES and entry.is_file():  # noqa: PTH122
-                state = entry.stat()
-                yield name, entry.name, entry.path, state.st_size, state.st_mtime_ns
+def _videos(folder: Path) -> tuple[pd.DataFrame, LeftOut]:
+    place = named(str(folder))
+    if not os.path.isdir(place):  # noqa: PTH112 (says no where Path raises)
+        raise UserError(f"There is no folder {readable(folder)} (section sources, key folder)")
+    walk = Walk(from_working_directory(place))
+    found: list[tuple[str, str, str, int, int]] = []
+    others: list[tuple[str, str, str, int, int]] = []
+    for name, entry in walk:
+        (found if is_usual(entry.name) else others).append((name, entry.name, entry.path, *_state(entry)))
+    stems = {os.path.splitext(path)[0] for _, _, path, _, _ in found}  # noqa: PTH122
+    for row in others:
+        if os.path.splitext(row[2])[0] in stems:  # noqa: PTH122
+            walk.left_out.no_video(row[1])
+        else:
+            found.append(row)
+    if not found:
+        raise _no_video(folder, walk.left_out)
+    rows = [(readable(own), readable(file), readable(path), size, time) for own, file, path, size, time in found]
+    rows.sort(key=lambda row: row[2])
+    return pd.DataFrame(rows, columns=["folder", "file", "path", "bytes", "mtime_ns"]), walk.left_out
+
+
+def _state(entry: "os.DirEntry[str]") -> tuple[int, int]:
+    """Return size and time of modification of a file; of one that cannot be asked, what no file has."""
+    try:
+        state = entry.stat()
+    except OSError:
+        return -1, 0
+    return state.st_size, state.st_mtime_ns
 
 
 def list_folder(folder: Path, path: Path) -> None:
-    """Write the inventory of the videos below a folder, at any depth.
+    """Write the inventory of the videos below a folder, at any depth, and tell what was left out.
 
     Raises:
         UserError: there is no such folder, or no video in it.
     """
-    write_parquet(path, videos_of_folder(folder), INVENTORY_SCHEMA)
+    table, left_out = _videos(folder)
+    videos = table[[_is_video(on_disk(file), left_out) for file in table["path"]]]
+    if not len(videos):
+        raise _no_video(folder, left_out)
+    if left_out:
+        log.warning("%s: left out are %s", readable(folder), left_out)
+    write_parquet(path, videos, INVENTORY_SCHEMA)
+
+
+def _is_video(path: str, left_out: LeftOut) -> bool:
+    try:
+        found = is_video(path)
+    except OSError as error:
+        left_out.count("that cannot be read", path, error.strerror or "")
+        return False
+    if not found:
+        left_out.no_video(path)
+    return found
+
+
+def _no_video(folder: Path, left_out: LeftOut) -> UserError:
+    return UserError(
+        f"There is no video below {readable(folder)} (section sources, key folder); it holds {left_out or 'nothing'}"
+    )

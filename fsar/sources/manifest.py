@@ -1,22 +1,29 @@
 """The manifest: every video of a benchmark with its class and split. After it no code knows a benchmark's name."""
 
-import csv
-from collections import Counter
+import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 
+from fsar.class_names import hardly_different, one_spelling
 from fsar.config import SPLITS
+from fsar.csv_rows import read_rows
 from fsar.errors import UserError
-from fsar.files import from_working_directory, write_parquet
+from fsar.files import from_working_directory, named, readable, write_parquet
+from fsar.sources.copies import Repeated, repeated_files
+
+log = logging.getLogger(__name__)
 
 SCHEMA = pa.schema(
     [
         ("video_id", pa.string()),  # unique in the benchmark: the id its list gives, or the path as it is listed
-        ("path", pa.string()),  # relative to the working directory where it lies below it, absolute elsewhere
-        ("class_name", pa.string()),  # as written in prompts
+        # Relative to the working directory where it lies below it, absolute elsewhere; bytes that are not UTF-8 are
+        # written as `fsar.files.readable` does.
+        ("path", pa.string()),
+        ("class_name", pa.string()),  # as written in prompts, in one spelling
         ("split", pa.string()),  # train, val or test
         ("source", pa.string()),  # the list that named the video
     ]
@@ -30,72 +37,95 @@ def read_listing(listing: Path) -> pd.DataFrame:
     """Read a CSV of videos with the columns path, class and split, and perhaps id; further columns are ignored.
 
     Returns:
-        The rows with the columns of `SCHEMA`, in the order of the CSV.
+        The rows with the columns of `SCHEMA` and `line`, that of the CSV, in its order.
 
     Raises:
-        UserError: the file is missing, not text, lacks a column, or has an empty value or an unknown split; the
-            message names the line.
+        UserError: the file cannot be used (see `read_rows`), or has an empty value or an unknown split; the message
+            names the line.
     """
-    try:
-        with listing.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
-            if missing:
-                raise UserError(
-                    f"{listing} has no column {', '.join(repr(c) for c in missing)}; its first line must name "
-                    f"the columns {', '.join(COLUMNS)}, and it names {', '.join(reader.fieldnames or []) or 'nothing'}"
-                )
-            rows = [(reader.line_num, row["path"], row["class"], row["split"], row.get("id")) for row in reader]
-    except FileNotFoundError:
-        raise UserError(f"There is no list of videos at {listing} (key benchmarks.….source.file)") from None
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"{listing} cannot be read as a CSV in UTF-8: {error}") from None
-
+    rows = read_rows(listing, COLUMNS, ("id",), what="list of videos", key="benchmarks.….source.file")
     problems = []
-    for line, path, class_name, split, _ in rows:
-        for column, value in zip(COLUMNS, (path, class_name, split), strict=True):
-            if value is None or not value.strip():
-                problems.append(f"line {line}: {column} is empty")
-        if split is not None and split.strip() and split.strip() not in SPLITS:
-            problems.append(f"line {line}: split is {split!r}; valid are {', '.join(SPLITS)}")
+    for row in rows:
+        problems += [f"line {row.line}: {name} is empty" for name in COLUMNS if not row.values[name].strip()]
+        split = row.values["split"].strip()
+        if split and split not in SPLITS:
+            problems.append(f"line {row.line}: split is {split!r}; valid are {', '.join(SPLITS)}")
     if not rows:
         problems.append("it lists no video")
     _raise(listing, problems)
     return pd.DataFrame(
         {
-            "video_id": [row[4] or row[1] for row in rows],
-            "path": [from_working_directory(listing.parent / row[1]) for row in rows],
-            "class_name": [row[2].strip() for row in rows],
-            "split": [row[3].strip() for row in rows],
-            "source": str(listing),
+            "video_id": [row.values["id"] or row.values["path"] for row in rows],
+            "path": [readable(from_working_directory(named(str(listing.parent / row.values["path"])))) for row in rows],
+            "class_name": [one_spelling(row.values["class"]) for row in rows],
+            "split": [row.values["split"].strip() for row in rows],
+            "source": readable(listing),
+            "line": [row.line for row in rows],
         }
     )
 
 
-def read_listings(listings: Iterable[Path]) -> pd.DataFrame:
+def read_listings(listings: Iterable[Path], files: Literal["refuse", "warn", "leave"] = "refuse") -> pd.DataFrame:
     """Read several lists of one benchmark and check them together.
+
+    Args:
+        listings: CSVs.
+        files: what becomes of a file that is listed twice, by a link or as a copy in another split: refused, or told as
+            a warning, as a copy in the same split and classes with nearly the same name are. Or nobody looks.
 
     Raises:
         UserError: as `read_listing`, or a video listed twice, or a class in two splits.
     """
     listings = list(listings)
+    place = listings[0] if len(listings) == 1 else listings[0].parent
     manifest = pd.concat([read_listing(listing) for listing in listings], ignore_index=True)
-    problems = []
-    repeated = Counter(manifest["path"]) if manifest["path"].duplicated().any() else Counter(manifest["video_id"])
-    problems += [f"the video {path!r} is listed {n} times" for path, n in repeated.items() if n > 1]
     splits_of = manifest.groupby("class_name", sort=True)["split"].unique()
+    problems = _listed_twice(manifest)
     problems += [
         f"the class {name!r} is in the splits {' and '.join(sorted(splits))}; few-shot splits share no class"
         for name, splits in splits_of.items()
         if len(splits) > 1
     ]
-    _raise(listings[0] if len(listings) == 1 else listings[0].parent, problems)
+    doubts = []
+    if files != "leave" and not problems:
+        pairs = repeated_files(manifest["path"])
+        doubts += hardly_different(manifest["class_name"])
+        doubts += [_named(manifest, pair) for pair in pairs if not _is_wrong(manifest, pair)]
+        wrong = [_named(manifest, pair) for pair in pairs if _is_wrong(manifest, pair)]
+        problems, doubts = (wrong, doubts) if files == "refuse" else ([], wrong + doubts)
+    _raise(place, problems)
+    if doubts:
+        log.warning("%s:\n%s", readable(place), _shown(doubts))
     return manifest
 
 
-def write_manifest(listings: Iterable[Path], path: Path) -> pd.DataFrame:
-    """Read the lists of a benchmark and write its manifest, sorted by split, class and video."""
-    manifest = read_listings(listings).sort_values(["split", "class_name", "video_id"], ignore_index=True)
+def _listed_twice(manifest: pd.DataFrame) -> list[str]:
+    """Return a sentence for each path that is listed several times, or else for each such id."""
+    column = "path" if manifest["path"].duplicated().any() else "video_id"
+    repeated = manifest[manifest[column].duplicated(keep=False)]
+    return [
+        f"the video {name!r} is listed {len(own)} times (lines {', '.join(map(str, own['line']))})"
+        for name, own in repeated.groupby(column, sort=False)
+    ]
+
+
+def _is_wrong(manifest: pd.DataFrame, pair: Repeated) -> bool:
+    """Tell what no list may have from a copy within one split, which is only odd."""
+    return not pair.is_copy or manifest["split"].iat[pair.first] != manifest["split"].iat[pair.other]
+
+
+def _named(manifest: pd.DataFrame, pair: Repeated) -> str:
+    first, other = (manifest.iloc[number] for number in (pair.first, pair.other))
+    both = " and ".join(f"line {row['line']} ({row['path']}, {row['split']})" for row in (first, other))
+    same = "have the same bytes" if pair.is_copy else "are one file"
+    return f"{both} {same}" + ("; few-shot splits share no video" if first["split"] != other["split"] else "")
+
+
+def write_manifest(
+    listings: Iterable[Path], path: Path, files: Literal["refuse", "warn", "leave"] = "refuse"
+) -> pd.DataFrame:
+    """Read the lists of a benchmark (see `read_listings`) and write its manifest, sorted by split, class and video."""
+    manifest = read_listings(listings, files).sort_values(["split", "class_name", "video_id"], ignore_index=True)
     write_parquet(path, manifest, SCHEMA)
     return manifest
 
@@ -110,6 +140,10 @@ def video_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 def _raise(place: Path, problems: list[str]) -> None:
     if problems:
-        shown = problems[:MAX_SHOWN]
-        more = [f"… and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
-        raise UserError(f"{place} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in shown + more))
+        raise UserError(f"{readable(place)} cannot be used:\n{_shown(problems)}")
+
+
+def _shown(sentences: list[str]) -> str:
+    """Return some sentences as a list, a line each."""
+    more = [f"… and {len(sentences) - MAX_SHOWN} more"] if len(sentences) > MAX_SHOWN else []
+    return "\n".join(f"  - {sentence}" for sentence in sentences[:MAX_SHOWN] + more)

@@ -5,14 +5,17 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from fsar.errors import UserError
-from fsar.files import atomic
+from fsar.files import atomic, on_disk
+from fsar.sources.data_set import Find
 from fsar.sources.data_sets import PUBLISHED
+from fsar.sources.is_video import is_usual, is_video, suffix_of
 from fsar.sources.split_lists import SPLITS, Entry, class_name, split_lists
 
 log = logging.getLogger(__name__)
@@ -63,9 +66,23 @@ def list_videos(
 
 
 def present_videos(benchmark: str, entries: Sequence[Entry], files: pd.DataFrame) -> list[tuple[Entry, str | None]]:
-    """Return the file of each entry of a benchmark's split lists, or None where there is none."""
-    find = PUBLISHED[benchmark].find(files)
-    return [(entry, find(entry)) for entry in entries]
+    """Return the file of each entry of a benchmark's split lists, or None where there is none.
+
+    Files are looked into only where their suffix does not say that they are videos, and an entry has no other.
+    """
+    find = PUBLISHED[benchmark].find
+    usual = files["file"].map(is_usual).astype(bool)
+    others = [find(own) for _, own in files[~usual].groupby(files["file"].map(suffix_of))]
+    find_usual = find(files[usual])
+    return [(entry, find_usual(entry) or _look_for(entry, others)) for entry in entries]
+
+
+def _look_for(entry: Entry, others: Sequence[Find]) -> str | None:
+    for find in others:
+        with suppress(OSError):
+            if (path := find(entry)) and is_video(on_disk(path)):
+                return path
+    return None
 
 
 def _check_counts(benchmark: str, entries: Sequence[Entry]) -> None:

@@ -11,7 +11,9 @@ from fsar.errors import UserError
 from fsar.sources.archives import Joined, extract_tar
 from fsar.sources.data_set import DataSet, Find
 from fsar.sources.inventory import write_inventory
+from fsar.sources.is_video import is_usual
 from fsar.sources.split_lists import Entry
+from fsar.sources.walk import Walk
 
 PART = re.compile(r"20bn-something-something-v2-(\d\d)(\.zip)?")
 # The names of the annotations in the two releases.
@@ -53,7 +55,7 @@ def archive_parts(folder: Path) -> list[Path]:
     """
     parts = {int(match[1]): path for path in sorted(folder.glob("*")) if (match := PART.fullmatch(path.name))}
     if not parts:
-        if next(folder.rglob("*.webm"), None) is None:
+        if not any(is_usual(entry.name) for _, entry in Walk(folder)):
             raise UserError(f"There is no part of the archive and no video in {folder}.\n{WHAT_TO_PUT}")
         return []
     if missing := set(range(max(parts) + 1)) - set(parts):

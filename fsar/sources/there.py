@@ -14,13 +14,17 @@ GONE = (-1, 0)
 
 
 def state_of(paths: Iterable[str]) -> list[tuple[int, int]]:
-    """Return size in bytes and time of modification in nanoseconds of each file; (−1, 0) where there is none."""
+    """Return size in bytes and time of modification in nanoseconds of each file; (−1, 0) where there is none.
+
+    Args:
+        paths: on the disk.
+    """
     states = []
     for path in paths:
         try:
             state = os.stat(path)  # noqa: PTH116
             states.append((state.st_size, state.st_mtime_ns))
-        except OSError:
+        except (OSError, ValueError):  # a name that none can have
             states.append(GONE)
     return states
 

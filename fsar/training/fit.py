@@ -20,6 +20,7 @@ from fsar.files import write_json
 from fsar.job import progress
 from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, batch_norms
+from fsar.shared_memory import shared_memory_told
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TimedLoader, TrainingBatch, TrainingEpisodes, load_episodes
@@ -46,12 +47,13 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
 
     Raises:
         UserError: the data or weights do not fit, the checkpoint is of another training, the loss or a gradient is no
-            longer finite, or an operation is not deterministic.
+            longer finite, an operation is not deterministic, or loader processes lack shared memory.
     """
     described = identity(job.decisive(), files.decisive)
     with Checkpoint(files.checkpoint, described, files.code) as checkpoint:
         try:
-            _fit(job, files, checkpoint)
+            with shared_memory_told("set training.workers to 0, and frames are read in the training's own process"):
+                _fit(job, files, checkpoint)
         except RuntimeError as error:
             if job.training.deterministic and "does not have a deterministic implementation" in str(error):
                 operation = str(error).split(" does not have")[0]

@@ -1,5 +1,6 @@
 """Decoding a video, by the decoder that the config names."""
 
+import stat
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -35,10 +36,7 @@ def decode(
             slow.
     """
     path = Path(path)
-    if not path.is_file():
-        raise VideoError("there is no such file")
-    if path.stat().st_size == 0:
-        raise VideoError("the file is empty")
+    _check_file(path)
     frames = cast(Decoder, import_module(f"fsar.videos.decoders.{decoder}").frames)
     decoded, reason = 0, "it has no frames"
     for part in frames(path, Scaler(size, antialias), timeout):
@@ -50,3 +48,25 @@ def decode(
         yield part
     if not decoded:
         raise VideoError(reason)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no file with something in it, before any library meets it.
+
+    Raises:
+        VideoError: saying why.
+    """
+    try:
+        about = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise VideoError("there is no such file") from None
+    except OSError as error:
+        raise VideoError(f"it cannot be looked at: {error.strerror}") from None
+    except ValueError:
+        raise VideoError("there is no such file: its name has a character that no file's has") from None
+    if stat.S_ISDIR(about.st_mode):
+        raise VideoError("there is no such file, but a folder of that name")
+    if not stat.S_ISREG(about.st_mode):
+        raise VideoError("it is not a regular file")
+    if not about.st_size:
+        raise VideoError("the file is empty")

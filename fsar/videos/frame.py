@@ -1,6 +1,6 @@
 """What a decoder gives: frames as they are stored, and in the end what is wrong with the video."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,18 @@ class VideoError(Exception):
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What the file's header says: frame rate in frames per second (0 if unknown), size in pixels as displayed."""
+    """What the file's header says of a video.
+
+    Attributes:
+        fps: average frame rate, in frames per second; 0 if unknown.
+        width, height: of the first frame as displayed, in pixels.
+        tick: unit of the clock that frames are timed by, in seconds; 0 if unknown. Of one video it differs by file.
+    """
 
     fps: float
     width: int
     height: int
+    tick: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,14 @@ class Frame:
         position: among the decoded frames, from 0.
         time: seconds from the start of the presentation, by which a player would show it.
         planes: Y (size, size), U and V (size / 2, size / 2, rounded up), BT.601, full range.
+        duration: seconds that it is shown, as far as the file says; else 0.
     """
 
     facts: VideoFacts
     position: int
     time: float
     planes: Planes
+    duration: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from fsar.videos.frame import Planes
+from fsar.videos.orientation import UPRIGHT, Orientation
+from fsar.videos.progressive import Progressive
 from fsar.videos.resize import interpolate
 
 
@@ -21,21 +23,28 @@ class Scaler:
     def __init__(self, size: int, antialias: bool = True):
         self.size, self.antialias = size, antialias
         self._scaler = VideoReformatter()  # one for the video: every frame's own would be set up anew
+        self._progressive = Progressive()
 
-    def planes(self, picture: av.VideoFrame, quarter_turns: int = 0) -> Planes:
-        """Return the planes Y, U and V of a picture (see `Frame`), turned anticlockwise so many times."""
+    def planes(self, picture: av.VideoFrame, orientation: Orientation = UPRIGHT) -> Planes:
+        """Return the planes Y, U and V of a picture (see `Frame`), the right way up.
+
+        Args:
+            picture: in colours that the scaler knows (see `take_known_colours`).
+            orientation: how it is turned.
+        """
         width, height = (self.size, self.size) if self.antialias else (picture.width, picture.height)
         scaled = self._scaler.reformat(
-            picture, width, height, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
+            self._progressive(picture), width, height, "yuvj420p", interpolation=Interpolation.BILINEAR, threads=1,
             dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG,
         )  # fmt: skip
-        planes = [_turned(plane, quarter_turns) for plane in scaled.planes]
+        planes = [_pixels(plane) for plane in scaled.planes]
+        if orientation != UPRIGHT:
+            planes = [orientation.apply(plane) for plane in planes]
         if self.antialias:
             return planes
         sides = (self.size, -(-self.size // 2), -(-self.size // 2))
         return [interpolate(plane, side) for plane, side in zip(planes, sides, strict=True)]
 
 
-def _turned(plane: VideoPlane, quarter_turns: int) -> NDArray[np.uint8]:
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-    return np.ascontiguousarray(np.rot90(rows, quarter_turns)) if quarter_turns else rows
+def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]

@@ -11,6 +11,7 @@ import pyarrow as pa
 SHARD_SCHEMA = pa.schema(
     [
         ("position", pa.int32()),  # of the frame in its video, from 0
+        ("time", pa.float64()),  # seconds from the start of the presentation, by which a player shows it
         ("jpeg", pa.binary()),
     ]
 )
@@ -21,16 +22,19 @@ INDEX_SCHEMA = pa.schema(
         ("row", pa.int32()),  # number of the record batch in it; −1 if the video is broken
         ("stored_frames", pa.int32()),
         ("source_frames", pa.int32()),  # frames decoded, which can differ from what the header claims
-        ("fps", pa.float64()),  # frames per second; 0 if unknown
+        ("fps", pa.float64()),  # frames per second, on average; 0 if unknown
+        ("variable_rate", pa.bool_()),  # steps between frames differ by more than rounding
         ("width", pa.int32()),  # pixels, of the source
         ("height", pa.int32()),
-        ("duration", pa.float64()),  # seconds; 0 if the rate is unknown
+        ("start", pa.float64()),  # time of the first frame, in seconds from the start of the presentation
+        ("duration", pa.float64()),  # seconds from the first frame's start to the last one's end; 0 if unknown
         ("bytes", pa.int64()),  # stored
         ("decoder", pa.string()),
         ("lost_frames", pa.int32()),  # that the source should have, as well as the decoder can know; 0 if it failed
         ("wrong_frames", pa.int32()),  # that are not those of their positions; only decord has them
         ("status", pa.string()),  # ok or failed
         ("error", pa.string()),  # why it failed, or why frames are lost; else empty
+        ("notes", pa.string()),  # what else there is to know of it, joined by "; "
     ]
 )
 

@@ -28,10 +28,12 @@ class FrameStore:
 
     def __init__(self, folder: Path, index: Path):
         self.folder = folder
-        columns = ["video_id", "shard", "row", "source_frames", "fps", "status"]
+        columns = ["video_id", "shard", "row", "source_frames", "fps", "variable_rate", "status"]
         table = pq.read_table(index, columns=columns)
         self._ids = table["video_id"].combine_chunks()
-        self._shard, self._row, self._length, self._fps = (table[name].to_numpy() for name in columns[1:-1])
+        self._shard, self._row, self._length, self._fps, self._varies = (
+            table[name].to_numpy() for name in columns[1:-1]
+        )
         self._readable = pc.equal(table["status"], "ok").to_numpy()
 
     def numbers(self, video_ids: Sequence[str]) -> NDArray[np.int64]:
@@ -57,6 +59,14 @@ class FrameStore:
     def fps(self, number: int) -> float:
         """Return the frame rate of the source video, in frames per second; 0 if unknown."""
         return float(self._fps[number])
+
+    def varies(self, number: int) -> bool:
+        """Return whether the frame rate of the source video varies."""
+        return bool(self._varies[number])
+
+    def times(self, number: int) -> NDArray[np.float64]:
+        """Return when each stored frame is shown, in seconds from the start of the presentation."""
+        return cast("NDArray[np.float64]", self._batch(number).column("time").to_numpy())
 
     @cached_property
     def size(self) -> int:
@@ -84,10 +94,13 @@ class FrameStore:
 
     def jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
         """Return the JPEGs of these frames, or of the nearest stored, as they lie in the mapped file."""
-        batch = _open_shard(self.folder, int(self._shard[number])).get_batch(int(self._row[number]))
+        batch = self._batch(number)
         jpegs = batch.column("jpeg")
         places = nearest(batch.column("position").to_numpy(), positions)
         return [memoryview(jpegs[place].as_buffer()).cast("B") for place in places]
+
+    def _batch(self, number: int) -> pa.RecordBatch:
+        return _open_shard(self.folder, int(self._shard[number])).get_batch(int(self._row[number]))
 
 
 def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:

@@ -1,6 +1,7 @@
 """Writing the frame store: every video of a shard decoded once, its frames as JPEG."""
 
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from fsar.config import FramesConfig
-from fsar.files import atomic, write_checksums, write_parquet
+from fsar.files import atomic, on_disk, write_checksums, write_parquet
 from fsar.job import progress
 from fsar.videos.decode import decode
 from fsar.videos.frame import Flaws, VideoError, VideoFacts
+from fsar.videos.rates import usual_step, varies
 from fsar.videos.shards import INDEX_SCHEMA, SHARD_SCHEMA, shard_of
 
 log = logging.getLogger(__name__)
@@ -27,38 +29,56 @@ def stored_positions(frames: int, keep: int) -> NDArray[np.int64]:
     return ((np.arange(keep) + 0.5) * frames / keep).astype(np.int64)
 
 
-def _encode_video(path: str, config: FramesConfig) -> tuple[VideoFacts, list[bytes], Flaws]:
-    """Decode a video and return its facts, one JPEG per frame, and its flaws.
+@dataclass
+class _Encoded:
+    """A decoded video: its facts, a JPEG and a time for each frame, the seconds that the last is shown, its flaws."""
+
+    facts: VideoFacts = field(default_factory=lambda: VideoFacts(0.0, 0, 0))
+    jpegs: list[bytes] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    last: float = 0.0
+    flaws: Flaws = field(default_factory=Flaws)
+
+
+def _encode_video(path: str, config: FramesConfig) -> _Encoded:
+    """Decode a video.
 
     Raises:
         VideoError: it cannot be decoded, or is damaged where damaged videos are left out.
     """
-    facts, flaws = VideoFacts(0.0, 0, 0), Flaws()
-    jpegs: list[bytes] = []
+    video = _Encoded()
     for part in decode(path, config.size, config.timeout, config.decoder, config.antialias):
         if isinstance(part, Flaws):
-            flaws = part
+            video.flaws = part
             continue
-        facts = facts if jpegs else part.facts
-        jpegs.append(simplejpeg.encode_jpeg_yuv_planes(*part.planes, quality=config.quality))
-    flaws.check(len(jpegs), config.damaged)
-    return facts, jpegs, flaws
+        video.facts = video.facts if video.jpegs else part.facts
+        video.jpegs.append(simplejpeg.encode_jpeg_yuv_planes(*part.planes, quality=config.quality))
+        video.times.append(part.time)
+        video.last = part.duration
+    video.flaws.check(len(video.jpegs), config.damaged)
+    return video
 
 
-def _facts(facts: VideoFacts, flaws: Flaws, frames: int, kept: list[bytes]) -> dict[str, Any]:
+def _facts(video: _Encoded, kept: list[bytes]) -> dict[str, Any]:
     """Return what the index has of a stored video, see `INDEX_SCHEMA`."""
+    facts, flaws, times = video.facts, video.flaws, np.array(video.times)
+    # The last frame is shown as long as others at least: what files say of it is often a guess.
+    last = max(video.last, usual_step(times) or (1 / facts.fps if facts.fps and not video.last else 0.0))
     return {
         "stored_frames": len(kept),
-        "source_frames": frames,
+        "source_frames": len(times),
         "fps": facts.fps,
+        "variable_rate": varies(times, facts.tick),
         "width": facts.width,
         "height": facts.height,
-        "duration": frames / facts.fps if facts.fps else 0.0,
+        "start": video.times[0],
+        "duration": video.times[-1] - video.times[0] + last,
         "bytes": sum(map(len, kept)),
         "lost_frames": flaws.lost,
         "wrong_frames": flaws.wrong,
         "status": "ok",
         "error": flaws.reason,
+        "notes": "; ".join(flaws.notes),
     }
 
 
@@ -83,19 +103,21 @@ def write_shard(videos: pd.DataFrame, shard: int, config: FramesConfig, arrow: P
             for video_id, path in progress(pairs, "decoding", "video", total=len(videos)):
                 row: dict[str, Any] = dict.fromkeys(INDEX_SCHEMA.names, 0)
                 row |= {"video_id": video_id, "shard": shard, "row": -1, "decoder": config.decoder}
+                row |= {"variable_rate": False, "notes": ""}
                 try:
-                    facts, jpegs, flaws = _encode_video(path, config)
+                    video = _encode_video(on_disk(path), config)
                 except VideoError as error:
                     log.warning("%s: %s", path, error)
                     rows.append(row | {"status": "failed", "error": str(error)})
                     continue
-                if flaws.lost:
-                    log.warning("%s: %d frames are lost: %s", path, flaws.lost, flaws.reason)
-                positions = stored_positions(len(jpegs), config.keep)
-                kept = [jpegs[i] for i in positions]
-                columns = [pa.array(positions, pa.int32()), pa.array(kept, pa.binary())]
+                if video.flaws.lost:
+                    log.warning("%s: %d frames are lost: %s", path, video.flaws.lost, video.flaws.reason)
+                positions = stored_positions(len(video.jpegs), config.keep)
+                kept = [video.jpegs[i] for i in positions]
+                times = pa.array(np.array(video.times)[positions], pa.float64())
+                columns = [pa.array(positions, pa.int32()), times, pa.array(kept, pa.binary())]
                 writer.write_batch(pa.record_batch(columns, schema=SHARD_SCHEMA))
-                rows.append(row | {"row": stored} | _facts(facts, flaws, len(jpegs), kept))
+                rows.append(row | {"row": stored} | _facts(video, kept))
                 stored += 1
     write_parquet(index, pd.DataFrame(rows, columns=INDEX_SCHEMA.names), INDEX_SCHEMA)
     write_checksums([arrow, index], index.with_suffix(".sha256"))

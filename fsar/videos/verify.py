@@ -13,7 +13,7 @@ import pandas as pd
 
 from fsar.config import FramesConfig
 from fsar.errors import UserError
-from fsar.files import read_checksums, sha256_of
+from fsar.files import on_disk, read_checksums, sha256_of
 from fsar.job import progress
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
@@ -52,7 +52,8 @@ def _damaged_sources(sources: Path) -> Iterator[str]:
     for inventory in sorted(sources.glob("*/*.parquet")):
         listed = pd.read_parquet(inventory, columns=["path", "bytes"])
         for path, size in progress(zip(listed["path"], listed["bytes"], strict=True), "checking videos", "video"):
-            there = Path(path).stat() if Path(path).is_file() else None
+            file = Path(on_disk(path))
+            there = file.stat() if file.is_file() else None
             if there is None:
                 yield f"{path} is gone; delete {inventory}, and it is unpacked or fetched again"
             elif there.st_size != size and there.st_mtime_ns <= inventory.stat().st_mtime_ns:  # later it was mended

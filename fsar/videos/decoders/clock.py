@@ -1,77 +1,143 @@
 """When frames are shown: seconds from the start of the presentation, which is what a player shows as 0:00."""
 
+from collections import deque
 from fractions import Fraction
 
+import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-# Formats whose own clock begins with the presentation; that of all others may begin anywhere.
-OWN_ZERO = ("mov", "matroska")
-# Steps that are a jump of the clock and not a pause, in seconds, as the ffmpeg program takes them: in formats whose
-# clock may jump (MPEG's streams), and in others.
-JUMPS = 10.0
-NO_PAUSE = 30 * 3600.0
-BACK = 0.1
+# Steps of a clock that are a jump and not a pause, in seconds: forwards in MPEG's streams, where a clock may begin
+# anew, and elsewhere (both as the ffmpeg program takes them); …
+JUMP, JUMP_ELSEWHERE = 10.0, 30 * 3600.0
+# … backwards, but for frames whose timestamps are out of order.
+BACK, DISORDER = 0.1, 8  # seconds, frames
+TOLD = 3  # jumps; of more only the number
 
 
 class Clock:
     """Tells the time of each frame of a stream.
 
     Args:
-        unit: of the stream's timestamps, in seconds.
-        start: of the presentation, in seconds of the stream's clock.
-        step: seconds from one frame to the next where nothing says it; 0 if unknown.
-        jumps: whether the clock of the format may jump.
+        container, stream: of the frames.
+        rate: of the stream on average, in frames per second; 0 if unknown.
 
     Attributes:
-        notes: where the clock jumped.
+        unit: of the stream's timestamps, in seconds.
     """
 
-    def __init__(self, unit: Fraction, start: Fraction, step: float, jumps: bool):
-        self._unit, self._start, self._step = unit, start, step
-        self._most = JUMPS if jumps else NO_PAUSE
-        self._last: float | None = None
-        self._offset = 0.0
+    def __init__(self, container: InputContainer, stream: VideoStream, rate: float):
+        unit = stream.time_base or Fraction(1, 1000)
+        self.unit = float(unit)
+        self._jumps: list[str] = []
+        self._numerator, self._denominator = unit.numerator, unit.denominator
+        self._start = float(start_of(container, stream))
+        self._most = JUMP if jumps(container) else JUMP_ELSEWHERE
+        self._usual = 1 / rate if rate else 0.0
         self._count = 0
-        self.notes: list[str] = []
+        self._time = 0.0  # of the last frame
+        self._step = 0.0  # that it is shown
+        self._offset = 0.0  # by jumps
 
-    def time(self, stamp: int | None) -> float:
+    def time(self, stamp: int | None, duration: int = 0) -> float:
         """Return the time of the next frame, in seconds; it never decreases.
 
         Args:
             stamp: the frame's timestamp; None if it has none.
+            duration: that the frame is shown, in the same unit; 0 if unknown.
         """
-        last, self._count = self._last, self._count + 1
+        following = self._time + (self._step or self._usual) if self._count else 0.0
+        time = following if stamp is None else self.seconds(stamp) - self._start + self._offset
+        if self._count:
+            ahead = time - following
+            if ahead > self._most or ahead < -max(BACK, DISORDER * self._usual):
+                self._jumps.append(f"the clock jumps by {ahead:.5g} s after frame {self._count - 1}")
+                self._offset -= ahead
+                time = following
+        self._time = max(time, self._time)
+        self._step = self.seconds(duration)
+        self._count += 1
+        return self._time
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where the clock jumped."""
+        more = len(self._jumps) - TOLD
+        return (*self._jumps[:TOLD], *([f"the clock jumps {more} times more"] if more > 0 else []))
+
+    def seconds(self, units: int) -> float:
+        """Return as seconds what is given in units of the stream's time."""
+        return units * self._numerator / self._denominator  # by Fractions it would be as much as scaling a picture
+
+
+class DecodingOrder:
+    """Timestamps of frames where packets have none but those of their order, as in AVI: the earliest not yet given."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[int] = deque()
+
+    def packet(self, stamp: int | None) -> None:
+        """Note a packet that the decoder took."""
+        if stamp is not None:
+            self._waiting.append(stamp)
+
+    def frame(self) -> int | None:
+        """Return the timestamp of the next frame; None if there is none."""
+        return self._waiting.popleft() if self._waiting else None
+
+
+class PacketTimes:
+    """When the packets of a stream are shown.
+
+    Args:
+        container, stream: of the packets.
+
+    Attributes:
+        runs: begin and end of packets in the stream's unit of time; a list for each time that its clock began.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream):
+        self.runs: list[list[tuple[int, int]]] = []
+        self._unit = float(stream.time_base or 0)
+        self._by_order, self._jumps = by_order(container.format.name), jumps(container)
+        self._next: int | None = None  # when the next packet is to be decoded
+
+    def note(self, packet: "av.Packet[VideoStream]") -> None:
+        """Note a packet, if it has a time."""
+        stamp = packet.dts if packet.pts is None or self._by_order else packet.pts
         if stamp is None:
-            self._last = 0.0 if last is None else last + self._step
-            return self._last
-        time = float(stamp * self._unit - self._start) + self._offset
-        if last is None:
-            self._last = max(time, 0.0)
-            return self._last
-        ahead = time - last
-        if ahead > self._most or ahead < -BACK:
-            jump = ahead - self._step
-            self.notes.append(f"the clock jumps by {jump:.6g} s after frame {self._count - 2}")
-            self._offset -= jump
-            time = last + self._step
-        self._last = max(time, last)
-        return self._last
-
-
-def clock_of(container: InputContainer, stream: VideoStream, rate: float) -> Clock:
-    """Return the clock of a stream whose frames come at this rate on average, in frames per second; 0 if unknown."""
-    return Clock(
-        stream.time_base or Fraction(1, 1000),
-        start_of(container, stream),
-        1 / rate if rate else 0.0,
-        container.format.name in ("mpeg", "mpegts"),
-    )
+            return
+        ahead = 0.0
+        if packet.dts is not None:
+            ahead = 0.0 if self._next is None else (packet.dts - self._next) * self._unit
+            self._next = packet.dts + (packet.duration or 0)
+        if not self.runs or ahead < -BACK or (ahead > JUMP and self._jumps):
+            self.runs.append([])
+        self.runs[-1].append((stamp, stamp + (packet.duration or 0)))
 
 
 def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Return when the presentation starts, in seconds of the stream's clock."""
+    """Return when the presentation starts, in seconds of the stream's clock.
+
+    MP4, MOV and Matroska count from the start of the presentation, so that a video which begins late does: an empty
+    edit is shown as nothing, by browsers too. Where they were written live, and declare no length, their clock may
+    begin anywhere, as in all other formats: then it is when the first of their streams begins.
+    """
+    begin = Fraction(container.start_time or 0, av.time_base)
     name = container.format.name
-    if name.startswith(OWN_ZERO):
-        return Fraction(0)
-    return Fraction(container.start_time or 0, 1_000_000)
+    live = (name.startswith("mov") and not any(other.frames for other in container.streams)) or (
+        name.startswith("matroska") and container.duration is None
+    )
+    if live or not name.startswith(("mov", "matroska")):
+        return begin
+    return min(Fraction(0), (stream.start_time or 0) * (stream.time_base or Fraction(1)))
+
+
+def jumps(container: InputContainer) -> bool:
+    """Return whether the clock of a format may begin anew in the middle."""
+    return container.format.name in ("mpeg", "mpegts")
+
+
+def by_order(format_name: str) -> bool:
+    """Return whether packets of a format have no time but their order."""
+    return format_name == "avi"

@@ -1,19 +1,37 @@
 """The ffmpeg program through a pipe: the independent check of the other decoders.
 
-It decodes, turns, scales and converts by itself, all in one sequential pass; only its text output is read here. It says
-less than FFmpeg's libraries do: the frame rate to two decimals, and of a file that ends too early nothing.
+It decodes, turns, scales and converts by itself, all in one sequential pass; its text output says when each frame is
+shown, and what is wrong. Which stream it is to read, and what it has no means for, it is told from the file's header
+and first picture. Of a file that ends too early it says nothing.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import ffmpeg
 import imageio_ffmpeg
 
+from fsar.videos import colours
+from fsar.videos.decoders.clock import by_order
+from fsar.videos.decoders.first_picture import FirstPicture, first_picture, stamps_of_packets
 from fsar.videos.decoders.program import Program, running
-from fsar.videos.frame import Flaws, Frame, VideoError, VideoFacts
+from fsar.videos.decoders.source import OPTIONS
+from fsar.videos.frame import Flaws, Frame
 from fsar.videos.scale import Scaler
+
+MATRICES = {
+    colours.RGB: "gbr",
+    colours.BT709: "bt709",
+    colours.UNKNOWN: "unknown",
+    colours.FCC: "fcc",
+    colours.SMPTE170M: "smpte170m",
+    colours.SMPTE240M: "smpte240m",
+    colours.BT2020: "bt2020nc",
+}
+# What its filter says of a frame.
+SHOWN = re.compile(r"\bn: *\d+ pts: *(NOPTS|-?\d+) pts_time:\S+ +duration: *(\d+) ")
 
 
 def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]:
@@ -21,44 +39,54 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
 
     The program scales, and always antialiases.
     """
-    with running(_command(path, scaler.size), timeout) as program:
-        facts = None
+    first = first_picture(path, timeout)
+    clock = first.clock
+    ordered = by_order(first.format)
+    by_packets = iter(stamps_of_packets(path)) if ordered else iter(())
+    with running(_command(path, scaler.size, first), timeout) as program:
         position = -1
+        said = _shown(program)
         for position, planes in enumerate(program.pictures(scaler.size)):
-            facts = facts or _facts(program)
-            yield Frame(facts, position, position / facts.fps if facts.fps else 0.0, planes)
+            stamp, duration = next(said, (None, 0))
+            if ordered:
+                stamp, duration = next(by_packets, (None, duration))
+            yield Frame(first.facts, position, clock.time(stamp, duration), planes, duration=clock.seconds(duration))
         status = program.ended()
-        if flaws := _flaws(program, position + 1, status):
-            yield flaws
+        flaws = _flaws(program, position + 1, status)
+        if flaws.lost or flaws.reason or first.notes or clock.notes:
+            yield replace(flaws, notes=(*first.notes, *clock.notes))
 
 
-def _command(path: Path, size: int) -> list[str]:
+def _command(path: Path, size: int, first: FirstPicture) -> list[str]:
+    # Of primaries and curves its scaler knows fewer than the decoders, and needs none.
+    known = "setparams=color_primaries=unknown:color_trc=unknown"
+    if first.matrix is not None:
+        known += f":colorspace={MATRICES[first.matrix]}"
     scale = f"scale={size}:{size}:flags=bilinear:out_color_matrix=bt601:out_range=full"
     # A file that is damaged throughout is decoded to its end, too.
-    source = ffmpeg.input(f"file:{path}", threads=1, max_error_rate=1)["v:0"]
-    stream = ffmpeg.output(
-        source, "pipe:", vf=scale, fps_mode="passthrough", format="rawvideo", pix_fmt="yuvj420p", threads=1
-    ).global_args("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose", "-filter_threads", "1")
+    how = {**OPTIONS, "threads": 1, "max_error_rate": 1}
+    turns = []
+    if first.oblique:  # by itself it would turn it by any angle
+        how["noautorotate"] = None
+        asked = zip(("transpose=cclock_flip", "vflip", "hflip"), first.orientation, strict=True)
+        turns = [turn for turn, wanted in asked if wanted]
+    filters = ",".join([*turns, "showinfo=checksum=0", known, scale])
+    source = ffmpeg.input(f"file:{path}", **how)[str(first.stream)]
+    raw = {"format": "rawvideo", "pix_fmt": "yuvj420p", "threads": 1, "map_metadata": -1}
+    said = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose")
+    stream = ffmpeg.output(source, "pipe:", vf=filters, fps_mode="passthrough", **raw)
+    stream = stream.global_args(*said, "-copyts", "-filter_threads", "1")
     return [str(argument) for argument in stream.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())]
 
 
-def _facts(program: Program) -> VideoFacts:
-    """Read the facts of the video from what the program says of its input, which it has when it writes a picture."""
-    fps, width, height, turned = 0.0, 0, 0, False
+def _shown(program: Program) -> Iterator[tuple[int | None, int]]:
+    """Yield (timestamp, duration) of each frame, which the program tells before it writes the picture."""
     for line in program.said():
-        if line.startswith("[info] Output #"):
-            break
-        if re.match(r"\[info\]\s+Stream #0:\d+.*: Video: ", line) and not width:
-            size = re.search(r", (\d+)x(\d+)", line)
-            rate = re.search(r", ([\d.]+k?) fps", line) or re.search(r", ([\d.]+k?) tbr", line)
-            width, height = map(int, size.groups()) if size else (0, 0)
-            fps = float(rate[1].replace("k", "e3")) if rate else 0.0
-        if found := re.match(r"\[info\]\s+display ?matrix: rotation of (-?[\d.]+) degrees", line, re.I):
-            turned = round(float(found[1]) / 90) % 2 == 1
-    return VideoFacts(fps, *((height, width) if turned else (width, height)))
+        if found := SHOWN.search(line):
+            yield None if found[1] == "NOPTS" else int(found[1]), int(found[2])
 
 
-def _flaws(program: Program, decoded: int, status: int) -> Flaws | None:
+def _flaws(program: Program, decoded: int, status: int) -> Flaws:
     packets = refused = damaged = 0
     reason = ""
     for line in program.said():
@@ -67,9 +95,7 @@ def _flaws(program: Program, decoded: int, status: int) -> Flaws | None:
             packets, refused = map(int, found.groups())
         if (found := re.search(r"\[(?:error|fatal)\] (.+)", line)) and not line.startswith("[rawvideo @"):
             reason = reason or found[1]
-    if "matches no streams" in reason:
-        raise VideoError("it has no video stream")
     lost = damaged + (max(packets - decoded, refused) if refused else 0)
     if not decoded:
         return Flaws(reason=reason)
-    return Flaws(lost=lost or 1, reason=reason or "damaged") if lost or status else None
+    return Flaws(lost=lost or 1, reason=reason or "damaged") if lost or status else Flaws()

@@ -41,19 +41,8 @@ class Program:
             yield [plane.reshape(side, side) for plane, side in zip(planes, sides, strict=True)]
             position += 1
 
-    def line(self) -> str:
-        """Return the next line of its output; empty if it has ended.
-
-        Raises:
-            VideoError: it takes too long.
-        """
-        line = self._output.readline()
-        if time.monotonic() > self._deadline:
-            raise too_slow(self._timeout, 0)
-        return line.decode(errors="replace")
-
     def said(self) -> Iterator[str]:
-        """Yield the lines that it has written to its standard error until now."""
+        """Yield the lines that it has written to its standard error by the time that they are asked for."""
         with self._said.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 yield line.rstrip()

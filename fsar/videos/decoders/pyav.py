@@ -14,9 +14,12 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from fsar.videos.decoders.clock import clock_of
+from fsar.videos.colours import take_known_colours
+from fsar.videos.decoders.clock import Clock, DecodingOrder, by_order
 from fsar.videos.decoders.losses import Losses
+from fsar.videos.decoders.source import open_video, rate_of, video_stream
 from fsar.videos.frame import Flaws, Frame, VideoError, VideoFacts, too_slow
+from fsar.videos.orientation import Orientations
 from fsar.videos.scale import Scaler
 
 # Errors of this machine, not of the video: nothing to be counted and passed over.
@@ -29,58 +32,71 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
     What the decoder refuses is passed over and counted, and so is what is missing in time (`Losses`).
     """
     deadline = time.monotonic() + timeout
-    position = 0
+    position, facts, orientations = 0, None, Orientations()
+    colours: dict[str, None] = {}  # what there is to say of them, in order
     try:
-        # Metadata need not be UTF-8, and is not used.
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise VideoError("it has no video stream")
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or stream.guessed_rate or 0)
-            losses, clock = Losses(), clock_of(container, stream, rate)
-            for pictures in sequential(container, losses):
+        with open_video(path) as container:
+            stream = video_stream(container)
+            rate = rate_of(path, container, stream)
+            losses, clock = Losses(container, stream), Clock(container, stream, rate)
+            for picture in sequential(container, stream, losses):
                 if time.monotonic() > deadline:
                     raise too_slow(timeout, position)
-                for picture in pictures:
-                    quarter_turns = round(picture.rotation / 90) % 4
-                    width, height = picture.width, picture.height
-                    if quarter_turns % 2:
-                        width, height = height, width
-                    planes = scaler.planes(picture, quarter_turns)
-                    yield Frame(VideoFacts(rate, width, height), position, clock.time(picture.pts), planes)
-                    position += 1
-            if flaws := losses.flaws(container):
+                if picture is None:
+                    continue
+                if said := take_known_colours(picture):
+                    colours |= dict.fromkeys(said)
+                orientation = orientations.of(picture)
+                facts = facts or VideoFacts(rate, *orientation.size(picture.width, picture.height), tick=clock.unit)
+                shown, duration = clock.time(picture.pts, picture.duration), clock.seconds(picture.duration)
+                yield Frame(facts, position, shown, scaler.planes(picture, orientation), duration)
+                position += 1
+            if flaws := losses.flaws((*orientations.notes, *colours, *clock.notes)):
                 yield flaws
     except av.FFmpegError as error:
         raise VideoError(error.strerror or type(error).__name__) from None
 
 
-def sequential(container: InputContainer, losses: Losses) -> Iterator[list[av.VideoFrame]]:
-    """Decode the first video stream in one pass: yields what each packet gives, which can be nothing.
+def sequential(container: InputContainer, stream: VideoStream, losses: Losses) -> Iterator[av.VideoFrame | None]:
+    """Decode a video stream in one pass: yields its pictures, and None for a packet that gives none.
+
+    Where the format has no times but an order of packets, the pictures get their timestamps from it.
 
     Args:
-        container: an open file with a video stream.
+        container: an open file.
+        stream: of the file.
         losses: is told of the packets, and of what is refused or damaged.
 
     Raises:
         av.FFmpegError: reading fails for a reason outside the video.
     """
-    stream = container.streams.video[0]
     stream.thread_type = "NONE"  # jobs run beside one another, one core each
-    for packet in _packets(container, losses):
-        try:
-            pictures = packet.decode() if packet else stream.codec_context.decode(None)
-        except av.FFmpegError as error:
-            losses.refused(_reason(error))
-            pictures = []
+    order = DecodingOrder() if by_order(container.format.name) else None
+    for packet in _packets(container, stream, losses):
+        pictures: list[av.VideoFrame] = []
+        if packet is None or packet.size or packet.dts is None:  # an empty one would end decoding
+            try:
+                pictures = packet.decode() if packet else stream.codec_context.decode(None)
+            except av.FFmpegError as error:
+                losses.refused(_reason(error))
+            else:
+                if order and packet is not None and packet.size:
+                    order.packet(packet.dts)
         losses.seen(packet, pictures)
-        yield pictures
+        for picture in pictures:
+            if order:
+                picture.pts = order.frame()
+            yield picture
+        if not pictures:
+            yield None
 
 
-def _packets(container: InputContainer, losses: Losses) -> "Iterator[av.Packet[VideoStream] | None]":
-    """Yield the packets of the first video stream; at last None if the file cannot be read to its end."""
+def _packets(
+    container: InputContainer, stream: VideoStream, losses: Losses
+) -> "Iterator[av.Packet[VideoStream] | None]":
+    """Yield the packets of a video stream; at last None if the file cannot be read to its end."""
     try:
-        yield from container.demux(container.streams.video[0])
+        yield from container.demux(stream)
     except av.FFmpegError as error:
         losses.refused(_reason(error))
         yield None

@@ -1,0 +1,141 @@
+"""The one walk of folders: which files or videos lie below a folder, and what was left out on the way."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from fsar.files import readable
+from fsar.sources.is_video import is_video, suffix_of
+
+# What systems and programs put beside a user's files, besides names that begin with a dot.
+OF_SYSTEMS = {
+    "__macosx",
+    "lost+found",
+    "@eadir",
+    "@recycle",
+    "#recycle",
+    "$recycle.bin",
+    "system volume information",
+    "thumbs.db",
+}
+SUFFIXES_SHOWN = 5
+
+
+class LeftOut:
+    """What is not among the files of a walk: counted by kind, with one of each kind by its name."""
+
+    def __init__(self) -> None:
+        self.no_videos: Counter[str] = Counter()  # by suffix
+        self._others: dict[str, tuple[int, str]] = {}
+
+    def no_video(self, name: str) -> None:
+        """Count a file that is no video."""
+        self.no_videos[suffix_of(name) or "without suffix"] += 1
+
+    def count(self, kind: str, name: str, reason: str = "") -> None:
+        """Count a file or folder of a kind; the first of them in the order of names is shown."""
+        shown = readable(f"{name}: {reason}" if reason else name)
+        number, first = self._others.get(kind, (0, shown))
+        self._others[kind] = (number + 1, min(first, shown))
+
+    def __bool__(self) -> bool:
+        return bool(self.no_videos or self._others)
+
+    def __str__(self) -> str:
+        """Return all of it in one line."""
+        parts = []
+        if self.no_videos:
+            most = [f"{readable(suffix)} {number}" for suffix, number in self.no_videos.most_common(SUFFIXES_SHOWN)]
+            more = ["…"] if len(self.no_videos) > SUFFIXES_SHOWN else []
+            parts.append(f"{self.no_videos.total()} that are no videos ({', '.join(most + more)})")
+        parts += [f"{number} {kind} ({first})" for kind, (number, first) in sorted(self._others.items())]
+        return ", ".join(parts).replace("\n", " ")
+
+
+class Walk:
+    """The files below a folder at any depth, in no order and once: the name of the folder each lies in, and its entry.
+
+    Links are followed. Each folder is read once, under its own name where it lies below this one, and else under the
+    first link to it, so a link to a folder above ends there. Hidden names and those of systems are passed over, but not
+    the folder itself. What cannot be entered stops nothing.
+
+    Args:
+        folder: where to begin.
+
+    Attributes:
+        left_out: what was passed over; complete when all files were asked for.
+        entered: the folders that were read, as they were come by.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = str(folder)
+        self.left_out = LeftOut()
+        self.entered: list[str] = []
+        self._identities: set[tuple[int, int] | str] = set()
+
+    def __iter__(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        # Links of one round are followed after all folders of the round before were read under their own names.
+        following = [self.folder]
+        while following:
+            links: list[str] = []
+            for folder in sorted(following):
+                yield from self._tree(folder, links)
+            following = links
+
+    def _tree(self, top: str, links: list[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yield the files of a folder and of those below it; collects the links to folders."""
+        pending = [top]
+        while pending:
+            folder = pending.pop()
+            entries = self._entries(folder)
+            name = os.path.basename(os.path.abspath(folder))  # noqa: PTH119 (strings: Paths of 220,000 take seconds)
+            below: list[str] = []
+            for entry in entries:
+                if entry.name[0] == "." or entry.name.lower() in OF_SYSTEMS:
+                    self.left_out.count("hidden or of the system", entry.path)
+                    continue
+                try:
+                    if entry.is_dir():
+                        (links if entry.is_symlink() else below).append(entry.path)
+                    elif entry.is_file():
+                        yield name, entry
+                    else:
+                        entry.stat()  # fails where a link leads nowhere
+                        self.left_out.count("that are no files", entry.path)
+                except OSError as error:
+                    self.left_out.count("that cannot be reached", entry.path, error.strerror or "")
+            pending += sorted(below, reverse=True)
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        """Return what lies in a folder; nothing if it was read before or cannot be entered."""
+        try:
+            state = os.stat(folder)  # noqa: PTH116
+            # Some file systems number nothing.
+            identity = (state.st_dev, state.st_ino) if state.st_ino else os.path.realpath(folder)
+            if identity in self._identities:
+                self.left_out.count("read already under another name", folder)
+                return []
+            with os.scandir(folder) as entries:
+                found = list(entries)
+        except OSError as error:
+            self.left_out.count("that cannot be entered", folder, error.strerror or "")
+            return []
+        self._identities.add(identity)
+        self.entered.append(folder)
+        return found
+
+
+def videos_below(folder: Path) -> tuple[list[Path], Walk]:
+    """Return the videos below a folder at any depth, sorted, and the walk, which knows what was left out."""
+    walk = Walk(folder)
+    found = []
+    for _, entry in walk:
+        try:
+            if is_video(entry.path):
+                found.append(Path(entry.path))
+            else:
+                walk.left_out.no_video(entry.name)
+        except OSError as error:
+            walk.left_out.count("that cannot be read", entry.path, error.strerror or "")
+    return sorted(found), walk
