@@ -13,12 +13,13 @@ from fsar import FewShotClassifier
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes
 from fsar.errors import UserError
+from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.features import encode_split, load_encoder
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_json
 from fsar.model.backbone import bare_backbone, load_backbone
-from fsar.model.few_shot import FewShotModel, save_weights
+from fsar.model.few_shot import FewShotModel, load_weights, save_weights
 from fsar.model.heads.load import load_head
 from fsar.model.methods import METHODS, MODELS
 from fsar.predict import frames
@@ -67,12 +68,21 @@ def workflow_logits(world, data, method, shot, sampling):
     components = METHODS[method].components
     if components.trained:
         weights = make_model(world.folder, model) / "model.safetensors"
-    encoder = load_encoder(backbone, components, head_of(model), 8, weights, small_adapters(components))
-    encode_split(encoder, manifest, index, "test", SamplingConfig(), TextConfig(), 0, "cpu", "tf32", 1, features)
-    test = PlannedTest(method, METHODS[method].decides_by, len(CLASSES), shot, episodes)
-    head = load_head(components, head_of(model), features, weights)
-    evaluate_model(head, [test], features, world.folder / "predictions.parquet", "cpu", 1)
-    table = read_predictions(world.folder / "predictions.parquet", method, len(CLASSES), shot)
+    test, path = (
+        PlannedTest(method, METHODS[method].decides_by, len(CLASSES), shot, episodes),
+        world.folder / "p.parquet",
+    )
+    adapters = small_adapters(components)
+    if components.across_videos:
+        whole = FewShotModel(backbone, components, head_of(model), adapters=adapters)
+        load_weights(whole, weights)
+        evaluate_part(whole, [test], manifest, index, sampling, TextConfig(), 0, (0, 1), "cpu", "fp32", 1, path)
+    else:
+        encoder = load_encoder(backbone, components, head_of(model), 8, weights, adapters)
+        more = ("cpu", "tf32", 1, features, components.each_text)
+        encode_split(encoder, manifest, index, "test", sampling, TextConfig(), 0, *more)
+        evaluate_model(load_head(components, head_of(model), features, weights), [test], features, path, "cpu", 1)
+    table = read_predictions(path, method, len(CLASSES), shot)
     return np.stack(table["logits"]).reshape(3, -1, len(CLASSES)), StoredEpisodes.read(episodes)
 
 

@@ -17,8 +17,8 @@ from fsar.predict.leave_out import Asked, Examples
 # Draws of the examples for each number of shots of the learning curve: where classes stand apart; where each draw
 # compares all of them anew; and where each encodes all of them anew.
 DRAWS, DRAWS_TOGETHER, DRAWS_ACROSS = 20, 5, 1
-# How many labels are taken to be wrong before any clip is looked at. Of ten public data sets 3.3 % are on average, of the
-# worst 10 % (Northcutt et al., NeurIPS 2021, arXiv 2103.14749); nobody has gone over one's own examples yet.
+# How many labels are taken to be wrong before any clip is looked at. Of ten public data sets 3.3 % are, on average, of
+# the worst 10 % (Northcutt et al., NeurIPS 2021, arXiv 2103.14749); nobody has gone over one's own examples yet.
 WRONG = 0.1
 
 
