@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from fsar.files import atomic
@@ -35,14 +37,25 @@ def draw(figure: str, data: Path, outputs: Iterable[Path]) -> None:
         data: Parquet table that its `collect` gave.
         outputs: files to write; the suffix decides the format (pdf, svg, png).
     """
-    style.apply()
-    drawn = import_module(f"fsar.results.figures.{figure}").draw(pd.read_parquet(data))
-    for path in outputs:
-        with atomic(path) as temporary:
-            # No dates inside: the same data gives the same bytes.
-            dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(path.suffix[1:], {})
-            drawn.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=dates)
+    table = pd.read_parquet(data)
+    style.apply(_texts(table))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # told once, with what to do
+        drawn = import_module(f"fsar.results.figures.{figure}").draw(table)
+        for path in outputs:
+            with atomic(path) as temporary:
+                # No dates inside: the same data gives the same bytes.
+                dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(path.suffix[1:], {})
+                drawn.savefig(temporary, format=path.suffix[1:], dpi=200, metadata=dates)
     plt.close(drawn)
+
+
+def _texts(table: pd.DataFrame) -> set[str]:
+    """Return every text in a table, and in lists in it."""
+    columns = [table[name] for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    cells = [cell for column in columns for cell in column]
+    lists = [cell for cell in cells if isinstance(cell, np.ndarray) and cell.dtype == object]
+    return {text for text in [*cells, *(text for own in lists for text in own)] if isinstance(text, str)}
 
 
 def main(arguments: list[str]) -> None:

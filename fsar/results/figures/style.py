@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import array_split
 
-from fsar.results.figures import labels
+from fsar.results.figures import fonts, labels
 
 matplotlib.use("Agg")
 
@@ -21,8 +21,12 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo", "--"]
 
 
-def apply() -> None:
-    """Set the style; the same data then gives the same bytes."""
+def apply(texts: Iterable[str] = ()) -> None:
+    """Set the style; the same data then gives the same bytes.
+
+    Args:
+        texts: what is going to be written; other fonts are asked for what the usual one lacks of them.
+    """
     sizes = dict.fromkeys(
         ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "font.size"), FONT
     )
@@ -34,6 +38,8 @@ def apply() -> None:
         "text.parse_math": False,
     }  # a $ in a name is a $
     sns.set_theme(style="whitegrid", context="paper", rc={**sizes, **reproducible, **plain})
+    if families := fonts.families_for(texts):
+        matplotlib.rcParams["font.family"] = [*matplotlib.rcParams["font.family"], *families]
 
 
 def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
