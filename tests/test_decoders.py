@@ -6,6 +6,7 @@ import json
 import resource
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -74,13 +75,38 @@ def test_each_tells_why(tmp_path, decoder):
         list(decode(make_video(tmp_path / "slow.mp4"), 32, 0, decoder))
 
 
-def test_a_program_that_hangs_is_ended():
+def test_a_program_that_hangs_is_ended(tmp_path, monkeypatch):
+    """By a timer, which here goes off when the program has written a picture, however long it took to start."""
+    alarms = []
+
+    class Alarm:
+        """Goes off when it is told to."""
+
+        def __init__(self, seconds, act):
+            alarms.append(act)
+
+        def start(self):
+            pass
+
+        cancel = start
+
+    monkeypatch.setattr("fsar.videos.decoders.program.Timer", Alarm)
     script = "import sys, time; sys.stdout.buffer.write(bytes(24)); sys.stdout.flush(); time.sleep(600)"
-    with running([sys.executable, "-c", script], 2) as program:
+    with running([sys.executable, "-c", script], 500) as program:
         pictures = program.pictures(4)
         assert [plane.shape for plane in next(pictures)] == [(4, 4), (2, 2), (2, 2)]
-        with pytest.raises(VideoError, match="took longer than 2 s, at frame 1"):
+        monkeypatch.setattr("fsar.videos.decoders.program.time", SimpleNamespace(monotonic=lambda: float("inf")))
+        alarms[0]()
+        with pytest.raises(VideoError, match="took longer than 500 s, at frame 1"):
             next(pictures)
+        assert program.ended() < 0
+
+
+def test_a_program_is_ended_in_time():
+    """The timer goes off before the program can start, or after: it is ended, and nobody waits for its ten minutes."""
+    with running([sys.executable, "-c", "import time; time.sleep(600)"], 0.01) as program:
+        with pytest.raises(VideoError, match=r"took longer than 0\.01 s, at frame 0"):
+            next(program.pictures(4))
         assert program.ended() < 0
 
 

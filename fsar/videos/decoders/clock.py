@@ -46,11 +46,12 @@ class Clock:
             stamp: the frame's timestamp; None if it has none.
             duration: that the frame is shown, in the same unit; 0 if unknown.
         """
-        following = self._time + (self._step or self._usual) if self._count else 0.0
+        following = self._time + (self._usual or self._step) if self._count else 0.0
         time = following if stamp is None else self.seconds(stamp) - self._start + self._offset
         if self._count:
             ahead = time - following
-            if ahead > self._most or ahead < -max(BACK, DISORDER * self._usual):
+            back = self._time - time > max(BACK, DISORDER * self._usual)
+            if back or ahead - self._step > self._most:
                 self._jumps.append(f"the clock jumps by {ahead:.5g} s after frame {self._count - 1}")
                 self._offset -= ahead
                 time = following
@@ -87,33 +88,39 @@ class DecodingOrder:
 
 
 class PacketTimes:
-    """When the packets of a stream are shown.
+    """When the packets of a stream are decoded and shown.
 
     Args:
         container, stream: of the packets.
 
     Attributes:
-        runs: begin and end of packets in the stream's unit of time; a list for each time that its clock began.
+        shown: begin and end of packets in the stream's unit of time; a list for each time that its clock began.
+        decoded: the same in the order of decoding, by which MP4 says how long a packet lasts.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream):
-        self.runs: list[list[tuple[int, int]]] = []
+        self.shown: list[list[tuple[int, int]]] = []
+        self.decoded: list[list[tuple[int, int]]] = []
         self._unit = float(stream.time_base or 0)
         self._by_order, self._jumps = by_order(container.format.name), jumps(container)
         self._next: int | None = None  # when the next packet is to be decoded
 
     def note(self, packet: "av.Packet[VideoStream]") -> None:
         """Note a packet, if it has a time."""
-        stamp = packet.dts if packet.pts is None or self._by_order else packet.pts
+        dts, length = packet.dts, packet.duration or 0
+        stamp = dts if packet.pts is None or self._by_order else packet.pts
         if stamp is None:
             return
         ahead = 0.0
-        if packet.dts is not None:
-            ahead = 0.0 if self._next is None else (packet.dts - self._next) * self._unit
-            self._next = packet.dts + (packet.duration or 0)
-        if not self.runs or ahead < -BACK or (ahead > JUMP and self._jumps):
-            self.runs.append([])
-        self.runs[-1].append((stamp, stamp + (packet.duration or 0)))
+        if dts is not None:
+            ahead = 0.0 if self._next is None else (dts - self._next) * self._unit
+            self._next = dts + length
+        if not self.shown or ahead < -BACK or (ahead > JUMP and self._jumps):
+            self.shown.append([])
+            self.decoded.append([])
+        self.shown[-1].append((stamp, stamp + length))
+        if dts is not None:
+            self.decoded[-1].append((dts, dts + length))
 
 
 def start_of(container: InputContainer, stream: VideoStream) -> Fraction:

@@ -30,6 +30,7 @@ MATRICES = {
     colours.SMPTE240M: "smpte240m",
     colours.BT2020: "bt2020nc",
 }
+NAME = "the video"  # stands for its name
 # What its filter says of a frame.
 SHOWN = re.compile(r"\bn: *\d+ pts: *(NOPTS|-?\d+) pts_time:\S+ +duration: *(\d+) ")
 
@@ -71,12 +72,14 @@ def _command(path: Path, size: int, first: FirstPicture) -> list[str]:
         asked = zip(("transpose=cclock_flip", "vflip", "hflip"), first.orientation, strict=True)
         turns = [turn for turn, wanted in asked if wanted]
     filters = ",".join([*turns, "showinfo=checksum=0", known, scale])
-    source = ffmpeg.input(f"file:{path}", **how)[str(first.stream)]
+    source = ffmpeg.input(NAME, **how)[str(first.stream)]
     raw = {"format": "rawvideo", "pix_fmt": "yuvj420p", "threads": 1, "map_metadata": -1}
     said = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose")
     stream = ffmpeg.output(source, "pipe:", vf=filters, fps_mode="passthrough", **raw)
     stream = stream.global_args(*said, "-copyts", "-filter_threads", "1")
-    return [str(argument) for argument in stream.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+    command = [str(argument) for argument in stream.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+    command[command.index(NAME)] = f"file:{path}"  # ffmpeg-python takes no name that is not UTF-8
+    return command
 
 
 def _shown(program: Program) -> Iterator[tuple[int | None, int]]:

@@ -1,6 +1,7 @@
 """What decoders that are programs are told before they begin, and cannot tell themselves: see `first_picture`."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from fsar.videos.colours import take_known_colours
 from fsar.videos.decoders.clock import Clock, PacketTimes
 from fsar.videos.decoders.losses import Losses
 from fsar.videos.decoders.pyav import sequential
-from fsar.videos.decoders.source import open_video, rate_of, video_stream
+from fsar.videos.decoders.source import open_video, packets_of, rate_of, video_stream
 from fsar.videos.frame import VideoError, VideoFacts, too_slow
 from fsar.videos.orientation import Orientation, Orientations
 
@@ -83,10 +84,8 @@ def stamps_of_packets(path: Path) -> list[tuple[int, int]]:
     with open_video(path) as container:
         video = video_stream(container)
         times = PacketTimes(container, video)
-        try:
-            for packet in container.demux(video):
+        with suppress(av.FFmpegError):  # what can be read is enough
+            for packet in packets_of(container, video):
                 if packet.size:
                     times.note(packet)
-        except av.FFmpegError:
-            pass  # what can be read is enough
-    return [(begin, end - begin) for run in times.runs for begin, end in sorted(run)]
+    return [(begin, end - begin) for run in times.shown for begin, end in sorted(run)]

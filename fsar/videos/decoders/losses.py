@@ -65,7 +65,7 @@ class Losses:
     def _missing(self) -> int:
         """Return for how many frames there is time without packets: between two of them, and before the end."""
         unit = float(self._stream.time_base or 0)
-        runs = [sorted(run) for run in self._times.runs]
+        runs = [sorted(run) for run in self._times.shown]
         steps = sorted(after - before for run in runs for (before, _), (after, _) in pairwise(run))
         # Seconds between two frames.
         usual = steps[len(steps) // 2] * unit if steps else float(1 / (self._stream.average_rate or 1))
@@ -73,9 +73,9 @@ class Losses:
             return 0
         missing = 0
         if self._gaps_count(steps, unit):
-            for run in runs:
-                for (_, shown_until), (after, _) in pairwise(run):
-                    gap = (after - shown_until) * unit
+            for run in self._times.decoded:
+                for (before, until), (after, _) in pairwise(run):
+                    gap = after * unit - max(until * unit, before * unit + usual)
                     if gap > max(PAUSE, SLACK * usual) - usual:
                         missing += round(gap / usual)
         if len(runs) > 1:  # the end was declared by another clock

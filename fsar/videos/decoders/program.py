@@ -33,7 +33,7 @@ class Program:
         position = 0
         while True:
             data = self._output.read(wanted)
-            if time.monotonic() > self._deadline:
+            if time.monotonic() >= self._deadline:
                 raise too_slow(self._timeout, position)
             if len(data) < wanted:
                 return
@@ -65,12 +65,13 @@ def running(command: Sequence[str], timeout: float, variables: Mapping[str, str]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=variables
         )
+        program = Program(process, Path(said.name), timeout)
         timer = Timer(timeout, process.kill)
-        timer.start()
+        timer.start()  # after the program's own limit is set, so that one that is ended is known to be too slow
         try:
             with process:
                 try:
-                    yield Program(process, Path(said.name), timeout)
+                    yield program
                 finally:
                     process.kill()
         finally:

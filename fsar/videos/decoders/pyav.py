@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from fsar.videos.colours import take_known_colours
 from fsar.videos.decoders.clock import Clock, DecodingOrder, by_order
 from fsar.videos.decoders.losses import Losses
-from fsar.videos.decoders.source import open_video, rate_of, video_stream
+from fsar.videos.decoders.source import open_video, packets_of, rate_of, video_stream
 from fsar.videos.frame import Flaws, Frame, VideoError, VideoFacts, too_slow
 from fsar.videos.orientation import Orientations
 from fsar.videos.scale import Scaler
@@ -96,7 +96,7 @@ def _packets(
 ) -> "Iterator[av.Packet[VideoStream] | None]":
     """Yield the packets of a video stream; at last None if the file cannot be read to its end."""
     try:
-        yield from container.demux(stream)
+        yield from packets_of(container, stream)
     except av.FFmpegError as error:
         losses.refused(_reason(error))
         yield None

@@ -1,5 +1,7 @@
 """A video file opened by FFmpeg's libraries, and no other that it names: which stream is the video, and its rate."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -64,6 +66,18 @@ def _rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
     return area > 0, bool(stream.disposition & Disposition.default), area, -stream.index
 
 
+def packets_of(container: InputContainer, stream: VideoStream) -> "Iterator[av.Packet[VideoStream]]":
+    """Yield the packets of a stream, and at last an empty one.
+
+    Raises:
+        av.FFmpegError: the file cannot be read to its end.
+    """
+    # A stream that begins in the middle, as in damaged or joined files, PyAV does not find when it flushes all after
+    # the last packet; those that it knew are flushed by then.
+    with suppress(IndexError):
+        yield from container.demux(stream)
+
+
 def rate_of(path: Path, container: InputContainer, stream: VideoStream) -> float:
     """Return the average rate in frames per second, 0 if unknown: as stated, or else measured in the whole file."""
     unit = float(stream.time_base or 0)
@@ -71,24 +85,22 @@ def rate_of(path: Path, container: InputContainer, stream: VideoStream) -> float
     stated = stream.guessed_rate if container.start_time is None else stream.average_rate or stream.guessed_rate
     rate = float(stated or 0)
     guessed = container.format.name.startswith(GUESSED) and stream.average_rate != stream.base_rate
-    if rate and not guessed and (rate <= FAST or rate * unit < 0.5):
+    counted = stream.frames > 1 and rate * unit < 0.5  # in the header, with their times
+    if rate and not guessed and (rate <= FAST or counted):
         return rate
-    measured = _measured(path, stream.index, unit)
+    measured = _measured(path, unit)
     return measured if measured <= TOO_FAST else 0.0
 
 
-def _measured(path: Path, index: int, unit: float) -> float:
+def _measured(path: Path, unit: float) -> float:
     """Return how many frames there are in a second of the packets' time."""
     stamps, last = [], 0
-    with open_video(path) as container:
-        try:
-            for packet in container.demux(container.streams[index]):
-                stamp = packet.dts if packet.pts is None else packet.pts
-                if stamp is not None:
-                    stamps.append(stamp)
-                    last = packet.duration or 0
-        except av.FFmpegError:
-            pass  # what can be read is enough
+    with open_video(path) as container, suppress(av.FFmpegError):  # what can be read is enough
+        for packet in packets_of(container, video_stream(container)):
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if stamp is not None:
+                stamps.append(stamp)
+                last = packet.duration or 0
     times = np.unique(stamps) * unit
-    seconds = float(times[-1] - times[0]) + (last * unit or usual_step(times)) if len(times) else 0.0
+    seconds = float(times[-1] - times[0]) + max(last * unit, usual_step(times)) if len(times) else 0.0
     return len(times) / seconds if seconds > 0 else 0.0
