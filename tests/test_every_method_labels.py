@@ -1,5 +1,7 @@
 """Every method × every command on clips of one's own × what decides × one to four examples of each class."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from fsar import FewShotClassifier
 from fsar.cli.main import main
 from fsar.errors import UserError
+from fsar.model import open_clip_backbone
 from fsar.model.methods import METHODS
 from fsar.predict import check
 from fsar.predict.check import check_support
@@ -16,7 +19,10 @@ from fsar.predict.threshold import NOTHING, estimate_threshold
 from tests.predicting import CLASSES, SHOTS, make_clip, make_model, make_world
 from tests.videos import make_video
 
+TOKENIZER = cache(open_clip_backbone._tokenizer)
 INDUCTIVE = [name for name, method in METHODS.items() if method.inductive]
+# One of each head, or adapters, that there is.
+KINDS = {(parts.head, parts.adapters): name for name in INDUCTIVE[::-1] if (parts := METHODS[name].components)}
 TOGETHER = [name for name, method in METHODS.items() if not method.inductive]
 
 
@@ -32,7 +38,8 @@ def video(world):
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    """Of the learning curve, which is tested by itself."""
+    """Of the learning curve, which is tested by itself; and one tokenizer for all."""
+    monkeypatch.setattr(open_clip_backbone, "_tokenizer", TOKENIZER)
     for name in ("DRAWS", "DRAWS_TOGETHER", "DRAWS_ACROSS"):
         monkeypatch.setattr(check, name, 1)
 
@@ -70,29 +77,31 @@ def look_at(classifier, clips, video, counts):
 @pytest.mark.parametrize("method", INDUCTIVE)
 def test_every_method_labels_checks_and_spots(world, video, method):
     clips = [sorted((world.examples / name).iterdir())[-1] for name in CLASSES[:2]]
+    model = loaded(world, method).model
     for decides_by in ("few-shot", "both", "text"):
-        classifier = loaded(world, method, decides_by)
+        classifier = FewShotClassifier.of_model(model, decides_by, "cpu")
         for counts in [(n,) * len(CLASSES) for n in range(1, SHOTS + 1)] + [(1, 2, 4)]:
             if decides_by == "text" and counts[0] > 1:
                 continue  # what examples there are decides nothing
             look_at(classifier.support(examples(world, counts)), clips, video, counts)
             assert classifier.decides_by == decides_by
-    look_at(loaded(world, method).support(list(CLASSES)), clips, video, None)
+    look_at(FewShotClassifier.of_model(model, device="cpu").support(list(CLASSES)), clips, video, None)
 
 
-@pytest.mark.parametrize("method", INDUCTIVE)
+@pytest.mark.parametrize("method", KINDS.values())
 def test_a_saved_support_set_says_the_same(world, method, tmp_path):
     clips = [sorted((world.examples / name).iterdir())[-1] for name in CLASSES]
+    model = loaded(world, method).model
     for decides_by in ("few-shot", "both"):
-        before = loaded(world, method, decides_by).support(examples(world, (3, 3, 4)))
+        before = FewShotClassifier.of_model(model, decides_by, "cpu").support(examples(world, (3, 3, 4)))
         before.save_support(tmp_path / "a.safetensors")
-        after = loaded(world, method).load_support(tmp_path / "a.safetensors")
+        after = FewShotClassifier.of_model(model, device="cpu").load_support(tmp_path / "a.safetensors")
         assert after.decides_by == decides_by and after.temperature == before.temperature
         pd.testing.assert_frame_equal(after.predict(clips), before.predict(clips))
 
 
-@pytest.mark.parametrize("method", INDUCTIVE)
-def test_the_commands_take_every_method(world, video, method, tmp_path, capsys):
+@pytest.mark.parametrize("method", KINDS.values())
+def test_the_commands_take_every_head(world, video, method, tmp_path, capsys):
     if METHODS[method].components.trained:
         model = ["--model", str(make_model(world.folder, METHODS[method].model))]
     else:
