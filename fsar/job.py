@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fsar.errors import UserError
+from fsar.locales import take_any_text
 from fsar.nodes import is_task
 
 
@@ -33,7 +34,8 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
         log_file = os.devnull
     elif not is_task():  # whose log was begun by the process that has started it
         Path(log_file).write_bytes(b"")
-    to_file = logging.FileHandler(log_file, mode="a", encoding="utf-8")
+    take_any_text()
+    to_file = logging.FileHandler(log_file, mode="a", encoding="utf-8", errors="backslashreplace")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.WARNING)

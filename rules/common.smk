@@ -36,8 +36,10 @@ from fsar.plan.plan import (
 )
 from fsar.plan.triggers import set_triggers
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
+from fsar.locales import take_any_text
 
 set_triggers()
+take_any_text(logger)
 
 
 def planned(config):

@@ -13,6 +13,7 @@ def planned_job(job):
 
 
 onstart:
+    take_any_text(logger)  # the log's file is opened after the rules are read
     if workflow.is_main_process:
         jobs = {job.jobid: planned_job(job) for job in workflow.dag.needrun_jobs()}
         for told in costs_of_tests(PLAN):

@@ -201,6 +201,16 @@ def test_no_colours_lose_a_video(telling, tmp_path, matrix):
     assert len(flaws.notes) == 1 and "BT.2020 is taken for it" in flaws.notes[0] and flaws.lost == 0
 
 
+@pytest.mark.parametrize(("matrix", "transfer"), [(10, 1), (14, 16), (9, 9), (1, 10)])
+def test_odd_colours_that_are_to_be_turned(tmp_path, matrix, transfer):
+    """The ffmpeg program turns pictures with halved colours only by way of another format."""
+    pictures = [telling_picture(number=n) for n in range(3)]
+    plain = encode(tmp_path / "plain.mp4", pictures, range(0, 120, 40), pixels="yuv422p10le", options=SHARP)
+    odd = with_colours(tmp_path / "odd.mp4", 9, transfer, matrix, plain)
+    for turned in EIGHT:
+        assert by_both(with_matrix(odd, turned), mean=1.5)[1].lost == 0
+
+
 @pytest.mark.parametrize("matrix", KNOWN + RESERVED)
 def test_known_colours_are_as_the_program_has_them(telling, tmp_path, matrix):
     for primaries, transfer in ((1, 1), (22, 9), (200, 10), (3, 14), (12, 200)):

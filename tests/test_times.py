@@ -86,6 +86,20 @@ def test_packets_cut_from_the_middle_are_lost(tmp_path, ending, options):
     assert frames[30].time - frames[29].time == pytest.approx(3.1)
 
 
+def test_which_pauses_are_losses(tmp_path):
+    """In a transport stream, which says nothing of pauses: longer ones than a second, of a rate that is constant."""
+    behind = np.arange(60) >= 30
+    for name, stamps, lost in (
+        ("short.ts", STEADY + 900 * behind, 0),
+        ("long.ts", STEADY + 3000 * behind, 75),
+        ("uneven.ts", UNEVEN + 3000 * behind, 0),
+        ("jump.ts", STEADY + 20_000 * behind, 0),
+    ):
+        frames, flaws = decoded(encode(tmp_path / name, PICTURES, stamps.tolist()))
+        assert len(frames) == 60 and flaws.lost == lost
+        assert flaws.notes == (("the clock jumps by 20 s after frame 29",) if name == "jump.ts" else ())
+
+
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "ts"])
 def test_a_video_that_begins_late(tmp_path, with_sound, ending, decoder):

@@ -66,6 +66,14 @@ def test_prefixes_of_any_wrapper_are_taken_off(state, prefix, tmp_path):
     assert backbone.has_text
 
 
+@pytest.mark.parametrize("wrapper", ["_orig_mod.", "_fsdp_wrapped_module.", "_orig_mod._checkpoint_wrapped_module."])
+def test_wrappers_of_single_modules_are_taken_off(state, wrapper, tmp_path):
+    given = {re.sub(r"(resblocks\.\d+\.|visual\.)", rf"\1{wrapper}", name): value for name, value in state.items()}
+    assert given.keys() != state.keys()
+    save_file(prefixed(given, "model."), tmp_path / "w.safetensors")
+    same(load(tmp_path / "w.safetensors"), state)
+
+
 @pytest.mark.parametrize("suffix", ["ckpt", "pth.tar", "bin", "PTH", "pt", "weights"])
 def test_a_checkpoint_of_lightning_with_a_head_and_an_optimizer(state, suffix, tmp_path, caplog):
     caplog.set_level("INFO")

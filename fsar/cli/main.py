@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from fsar import __version__
 from fsar.cli import check, export, models, predict, spot
 from fsar.errors import UserError
+from fsar.locales import take_any_text
 
 INTERRUPTED = 130
 OWN = (predict, spot, check, models, export)
@@ -45,6 +46,7 @@ OTHERS: dict[str, tuple[Callable[[list[str]], None], str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    take_any_text()
     _tell_warnings()
     try:
         if given and given[0] in OTHERS:

@@ -1,7 +1,9 @@
 """What is generated: the JSON schema of config.yaml and docs/config.md, from the declared keys; docs/methods.md."""
 
 import argparse
+import io
 import json
+import sys
 from typing import Any
 
 from fsar.config import methods_page
@@ -87,6 +89,8 @@ def main(arguments: list[str]) -> None:
         help="the JSON schema of config.yaml, or docs/config.md; methods writes the tables in docs/methods.md anew",
     )
     what = parser.parse_args(arguments).what
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # what is printed is a file
     if what == "methods":
         methods_page.PAGE.write_text(methods_page.page(), encoding="utf-8")
     else:

@@ -18,7 +18,7 @@ from fsar.errors import UserError
 from fsar.model.backbone import Backbone, Tokenizer, VisualEncoder
 from fsar.model.backbone_facts import OWN_ARCHITECTURES, TEXT_EXTRA, open_clip_architecture, square
 from fsar.model.weights_file import read_weights
-from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes
+from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def _plain_gelu(weights: str, name: str, remedy: str, trained: bool) -> None:
 
 def _from_file(name: str, model: str, weights: str, size: int, trained: bool) -> Backbone:
     """Load a local file: a whole CLIP, by the names of open_clip or OpenAI, or a visual encoder alone."""
-    state = read_weights(weights)
+    state = without_wrappers(read_weights(weights))
     of_openai = not OPENAI_SIZES.isdisjoint(key.rpartition(".")[2] for key in state)
     described = open_clip.get_model_config(name)
     if of_openai and not described.get("quick_gelu", False):

@@ -11,7 +11,7 @@ from fsar.errors import UserError
 from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.backbone_facts import square, timm_weights
 from fsar.model.weights_file import read_weights
-from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes
+from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers
 
 
 def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone:
@@ -80,7 +80,7 @@ def _from_file(name: str, about: Any, weights: str) -> nn.Module:
 
     What does not load so may be a part of something larger, such as the visual encoder of a CLIP.
     """
-    state = read_weights(weights)
+    state = without_wrappers(read_weights(weights))
     classifiers = [about.classifier] if isinstance(about.classifier, str) else list(about.classifier or ())
     try:
         return _loaded(name, classifiers, without_prefixes(state))

@@ -69,7 +69,7 @@ def _refuse_others(path: str, key: str) -> None:
         with Path(path).open("rb") as file:
             start = file.read(512)
     except FileNotFoundError:
-        raise UserError(f"There is no weights file {path} ({key})") from None
+        raise UserError(f"There is no weights file {path} ({key}), so it cannot be read") from None
     except OSError as error:
         raise UserError(f"The weights file {path} ({key}) cannot be read: {error.strerror or error}") from None
     if not start:
@@ -112,9 +112,10 @@ def _is_safetensors(path: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error that says something; PyTorch's go on with advice for programmers."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    """Return what an error says in its first sentence; PyTorch's go on with how to execute what is in a file."""
+    text = str(error).partition("WeightsUnpickler error:")[2] or str(error)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return first.partition(". ")[0].partition(" by default")[0].rstrip(".")
 
 
 def _state(content: Any) -> Any:

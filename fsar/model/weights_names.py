@@ -12,8 +12,17 @@ log = logging.getLogger(__name__)
 
 # Of wrappers for several processes and of compilation, of Lightning's modules, and of what holds a backbone.
 PREFIXES = ("module.", "_orig_mod.", "model.", "clip.", "clip_model.", "backbone.", "net.", "state_dict.")
+# Of what is put around single modules as well; nothing else has these names.
+WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 # How many names a message lists.
 SHOWN = 5
+
+
+def without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state without the names of compilation, sharding and checkpointing, wherever in a name they stand."""
+    pattern = re.compile(rf"(?:^|(?<=\.))(?:{'|'.join(map(re.escape, WRAPPERS))})")
+    found = {pattern.sub("", name): value for name, value in state.items()}
+    return found if len(found) == len(state) else dict(state)
 
 
 def without_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

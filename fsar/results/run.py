@@ -29,7 +29,7 @@ def what_was_run(
         trainings: training.json of each model that was trained.
         resolved: the config as YAML.
     """
-    data = pd.DataFrame([{"benchmark": path.stem} | json.loads(path.read_text()) for path in counts])
+    data = pd.DataFrame([{"benchmark": path.stem} | json.loads(path.read_text(encoding="utf-8")) for path in counts])
     models = pd.DataFrame([_model(path) for path in trainings])
     versions = pd.DataFrame(installed_packages(), columns=["package", "version"])
     machine = pd.DataFrame({"what": ["system", "Python"], "which": [platform.platform(), platform.python_version()]})

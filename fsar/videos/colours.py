@@ -33,6 +33,7 @@ BY_PRIMARIES = {
 }
 # … and curves of brightness for screens of high contrast.
 HDR = {16: "PQ", 18: "HLG"}
+LOGARITHMIC = {9, 10, 256}  # which the ffmpeg program's scaler does not know
 
 
 def nearest_matrix(matrix: int, primaries: int, width: int, height: int) -> int:

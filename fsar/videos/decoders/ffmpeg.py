@@ -67,11 +67,12 @@ def _command(path: Path, size: int, first: FirstPicture) -> list[str]:
     # A file that is damaged throughout is decoded to its end, too.
     how = {**OPTIONS, "threads": 1, "max_error_rate": 1}
     turns = []
-    if first.oblique:  # by itself it would turn it by any angle
+    # By itself it would turn it by any angle, and before it is told the colours, which turning can depend on.
+    if first.oblique or first.odd_colours:
         how["noautorotate"] = None
         asked = zip(("transpose=cclock_flip", "vflip", "hflip"), first.orientation, strict=True)
         turns = [turn for turn, wanted in asked if wanted]
-    filters = ",".join([*turns, "showinfo=checksum=0", known, scale])
+    filters = ",".join([known, *turns, "showinfo=checksum=0", scale])
     source = ffmpeg.input(NAME, **how)[str(first.stream)]
     raw = {"format": "rawvideo", "pix_fmt": "yuvj420p", "threads": 1, "map_metadata": -1}
     said = ("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from fsar.videos.colours import take_known_colours
+from fsar.videos.colours import LOGARITHMIC, take_known_colours
 from fsar.videos.decoders.clock import Clock, PacketTimes
 from fsar.videos.decoders.losses import Losses
 from fsar.videos.decoders.pyav import sequential
@@ -29,6 +29,7 @@ class FirstPicture:
         orientation: how the picture is turned, the nearest right angle.
         oblique: whether that is another orientation than the file asks for.
         matrix: of its colours that is to be taken instead of its own; None if its own is.
+        odd_colours: whether it has colours that the ffmpeg program's scaler does not know.
         notes: what there is to say of all that.
     """
 
@@ -40,6 +41,7 @@ class FirstPicture:
     orientation: Orientation
     oblique: bool
     matrix: int | None
+    odd_colours: bool
     notes: tuple[str, ...]
 
 
@@ -72,6 +74,7 @@ def first_picture(path: Path, timeout: float) -> FirstPicture:
                     orientation,
                     bool(orientations.notes),
                     picture.colorspace if picture.colorspace != matrix else None,
+                    picture.colorspace != matrix or picture.color_trc in LOGARITHMIC,
                     (*orientations.notes, *colours),
                 )
     except av.FFmpegError as error:
