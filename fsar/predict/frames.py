@@ -44,7 +44,7 @@ def read_clip(
     def wanted(times: NDArray[np.float64], facts: VideoFacts) -> NDArray[np.int64]:
         stored = stored_positions(len(times), frames.keep).astype(np.int32)
         timed = Timed(stored, times[stored]) if varies(times, facts.tick) else None
-        positions = positions_at_test(readable(video_id), len(times), facts.fps, sampling, seed, timed)
+        positions = positions_at_test(video_id, len(times), facts.fps, sampling, seed, timed)
         return stored[nearest(stored, positions)].astype(np.int64)
 
     pictures = [as_stored(planes, frames, size) for planes in _chosen(path, frames, wanted)]
