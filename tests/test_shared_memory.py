@@ -14,6 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from fsar.errors import UserError
 from fsar.shared_memory import shared_memory_told
 
+# PyTorch's, of a loader whose processes could not be started.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 REMEDY = "set training.workers to 0"
 TOLD = r"(?s)/dev/shm.*--shm-size.*Or set training\.workers to 0"
 
