@@ -37,7 +37,7 @@ KINDS = {
 
 def decoded(path, decoder="pyav", size=32):
     """Return the frames of a video and its flaws."""
-    parts = list(decode(path, size, 60, decoder))
+    parts = list(decode(path, size, 600, decoder))
     frames = [part for part in parts if isinstance(part, Frame)]
     flaws = [part for part in parts if isinstance(part, Flaws)]
     assert parts == frames + flaws and len(flaws) <= 1
@@ -334,7 +334,7 @@ def test_decord_without_antialiasing(tmp_path):
     noise = ("-vf", "noise=c0s=30:c0_seed=1", "-c:v", "libx264", "-crf", "10")
     path = make_video(tmp_path / "noise.mp4", 3, size="320x240", options=noise)
     by = {
-        (decoder, antialias): next(decode(path, 48, 60, decoder, antialias)).planes[0].astype(int)
+        (decoder, antialias): next(decode(path, 48, 600, decoder, antialias)).planes[0].astype(int)
         for decoder in ("pyav", "decord")
         for antialias in (True, False)
     }

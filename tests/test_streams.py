@@ -71,6 +71,10 @@ def test_several_programs_of_a_transport_stream(tmp_path):
     programs = ("-program", "program_num=1:st=0", "-program", "program_num=2:st=1")
     path = two_streams(tmp_path / "a.ts", *programs)
     assert size(path) == size(path, "ffmpeg") == (128, 96)
+    other = tmp_path / "b.ts"
+    ffmpeg("-i", path, "-itsoffset", 1000, "-i", path, "-map", "0:0", "-map", "1:1", "-c", "copy", *programs, other)
+    for decoder in ("pyav", "ffmpeg"):  # a program has a clock of its own
+        assert decoded(other, decoder)[0][0].time < 1 and size(other, decoder) == (128, 96)
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])

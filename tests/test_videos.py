@@ -31,7 +31,7 @@ from tests.videos import ffmpeg_frames, make_broken_videos, make_video, turn
 
 def frames_of(path, size=48, decoder="pyav"):
     """Every frame as a row of bytes: the planes Y, U and V."""
-    parts = decode(path, size, 60, decoder)
+    parts = decode(path, size, 600, decoder)
     return np.stack([np.concatenate([p.ravel() for p in part.planes]) for part in parts if isinstance(part, Frame)])
 
 
@@ -61,11 +61,11 @@ def test_every_frame_once_in_order(tmp_path, name, options):
 def test_facts_and_odd_sizes(tmp_path):
     path = make_video(tmp_path / "odd.mp4", 5, fps=15, size="61x47", pixels="yuv444p")
     for size, half in ((32, 16), (31, 16)):
-        first = next(decode(path, size, timeout=60))
+        first = next(decode(path, size, timeout=600))
         assert first.facts == VideoFacts(15.0, 61, 47) and first.position == 0
         assert [plane.shape for plane in first.planes] == [(size, size), (half, half), (half, half)]
         assert_same_frames(frames_of(path, size), ffmpeg_frames(path, size))
-        aliased = next(decode(path, size, timeout=60, antialias=False)).planes
+        aliased = next(decode(path, size, timeout=600, antialias=False)).planes
         assert [plane.shape for plane in aliased] == [plane.shape for plane in first.planes]
         assert max(np.abs(a.astype(int) - p).mean() for a, p in zip(aliased, first.planes, strict=True)) < 2
 
@@ -122,7 +122,7 @@ def test_a_store_without_antialiasing(tmp_path):
 def test_rotation_in_the_metadata(tmp_path, degrees):
     plain = make_video(tmp_path / "plain.mp4", 6, size="80x48")
     turned = turn(plain, degrees)
-    facts = next(decode(turned, 48, timeout=60)).facts
+    facts = next(decode(turned, 48, timeout=600)).facts
     assert (facts.width, facts.height) == ((80, 48) if degrees == 180 else (48, 80))
     assert_same_frames(frames_of(turned), ffmpeg_frames(turned, 48), mean=2.0)  # it turns before it scales
 
@@ -185,7 +185,7 @@ def test_store_gives_back_the_frames(tmp_path):
         assert store.length(number) == len(original) and store.video_id(number) == name
         stored = store.frames(number, np.arange(len(original)))
         assert np.abs(stored.astype(int) - original.astype(int)).mean() < 4
-        *_, last = decode(tmp_path / name, 48, timeout=60)
+        *_, last = decode(tmp_path / name, 48, timeout=600)
         expected = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg_yuv_planes(*last.planes, quality=95))
         np.testing.assert_array_equal(stored[-1], expected)
 

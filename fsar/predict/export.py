@@ -80,7 +80,7 @@ def export_model(model: LabellingModel, folder: Path, card: Path | None = None, 
 def complete_state(model: LabellingModel) -> dict[str, Tensor]:
     """Return every weight of a model: visual encoder, adapters and head as trained, and the text encoder."""
     complete = model.has_text or not model.backbone.has_text
-    text = model.backbone if complete else load_backbone(model.settings.backbone)
+    text = model.backbone if complete else load_backbone(model.settings.backbone, trained=True)
     state = {f"visual.{name}": value for name, value in model.backbone.visual.state_dict().items()}
     if model.backbone.adapters is not None:
         state |= {f"adapters.{name}": value for name, value in model.backbone.adapters.state_dict().items()}

@@ -186,7 +186,11 @@ class LabellingModel(nn.Module):
         """
         if not self.backbone.has_text:
             raise UserError(f"The backbone {self.backbone.name} has no text encoder: let examples alone decide")
-        backbone = self.backbone if self.has_text else load_backbone(self.settings.backbone).eval().to(self.device)
+        backbone = (
+            self.backbone
+            if self.has_text
+            else load_backbone(self.settings.backbone, trained=True).eval().to(self.device)
+        )
         text = encode_classes(backbone, names, self.settings.text, self.settings.components.each_text)
         return text, float(backbone.encoders.logit_scale.exp())
 
@@ -289,7 +293,7 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
         backbone = bare_backbone(settings.backbone)
         _fill(backbone.visual, state, "visual", weights)
     else:  # the head alone was trained
-        backbone, has_text = load_backbone(settings.backbone), True
+        backbone, has_text = load_backbone(settings.backbone, trained=True), True
     if text := part_of(state, "text"):
         _, unexpected = backbone.encoders.load_state_dict(text, strict=False)
         if unexpected:

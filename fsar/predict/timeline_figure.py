@@ -15,7 +15,7 @@ def draw_timeline(
     curve: Curve, found: Sequence[Stretch], class_names: Sequence[str], threshold: float, path: Path
 ) -> None:
     """Write the figure of a timeline, see `timeline_figure`, to a .png, .pdf or .svg."""
-    style.apply()
+    style.apply(class_names)
     figure = timeline_figure(curve, found, class_names, threshold)
     with atomic(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=200)

@@ -32,6 +32,7 @@ class Clock:
         self._jumps: list[str] = []
         self._numerator, self._denominator = unit.numerator, unit.denominator
         self._start = float(start_of(container, stream))
+        self._bare = container.start_time is None  # a stream without a clock, whose timestamps are guessed
         self._most = JUMP if jumps(container) else JUMP_ELSEWHERE
         self._usual = 1 / rate if rate else 0.0
         self._count = 0
@@ -47,7 +48,8 @@ class Clock:
             duration: that the frame is shown, in the same unit; 0 if unknown.
         """
         following = self._time + (self._usual or self._step) if self._count else 0.0
-        time = following if stamp is None else self.seconds(stamp) - self._start + self._offset
+        known = stamp is not None and not self._bare
+        time = self.seconds(stamp or 0) - self._start + self._offset if known else following
         if self._count:
             ahead = time - following
             back = self._time - time > max(BACK, DISORDER * self._usual)
@@ -130,14 +132,23 @@ def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
     edit is shown as nothing, by browsers too. Where they were written live, and declare no length, their clock may
     begin anywhere, as in all other formats: then it is when the first of their streams begins.
     """
+    own = (stream.start_time or 0) * (stream.time_base or Fraction(1))
     begin = Fraction(container.start_time or 0, av.time_base)
+    if jumps(container) and len(container.streams.video) > 1:  # programs, with a clock each
+        begin = max(begin, min(start for start in _starts(container) if abs(own - start) < JUMP))
     name = container.format.name
     live = (name.startswith("mov") and not any(other.frames for other in container.streams)) or (
         name.startswith("matroska") and container.duration is None
     )
     if live or not name.startswith(("mov", "matroska")):
         return begin
-    return min(Fraction(0), (stream.start_time or 0) * (stream.time_base or Fraction(1)))
+    return min(Fraction(0), own)
+
+
+def _starts(container: InputContainer) -> list[Fraction]:
+    """Return when the streams of pictures and of sound begin, in seconds."""
+    streams = [stream for stream in container.streams if stream.type in ("video", "audio")]
+    return [(stream.start_time or 0) * (stream.time_base or Fraction(1)) for stream in streams]
 
 
 def jumps(container: InputContainer) -> bool:

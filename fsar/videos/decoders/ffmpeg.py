@@ -17,7 +17,7 @@ from fsar.videos import colours
 from fsar.videos.decoders.clock import by_order
 from fsar.videos.decoders.first_picture import FirstPicture, first_picture, stamps_of_packets
 from fsar.videos.decoders.program import Program, running
-from fsar.videos.decoders.source import OPTIONS
+from fsar.videos.decoders.source import FORMATS, OPTIONS
 from fsar.videos.frame import Flaws, Frame
 from fsar.videos.scale import Scaler
 
@@ -98,7 +98,7 @@ def _flaws(program: Program, decoded: int, status: int) -> Flaws:
         if found := re.search(r"\(video\): (\d+) packets read .*; (\d+) decode errors", line):
             packets, refused = map(int, found.groups())
         if (found := re.search(r"\[(?:error|fatal)\] (.+)", line)) and not line.startswith("[rawvideo @"):
-            reason = reason or found[1]
+            reason = reason or found[1].replace(f" '{FORMATS}'", "")
     lost = damaged + (max(packets - decoded, refused) if refused else 0)
     if not decoded:
         return Flaws(reason=reason)

@@ -13,7 +13,7 @@ from fsar.videos.decoders.losses import Losses
 from fsar.videos.decoders.pyav import sequential
 from fsar.videos.decoders.source import open_video, packets_of, rate_of, video_stream
 from fsar.videos.frame import VideoError, VideoFacts, too_slow
-from fsar.videos.orientation import Orientation, Orientations
+from fsar.videos.orientation import UPRIGHT, Orientation, Orientations
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class FirstPicture:
 
 
 def first_picture(path: Path, timeout: float) -> FirstPicture:
-    """Look at the first picture of a video.
+    """Look at the first picture of a video, or at its header alone where the libraries can decode none.
 
     Raises:
-        VideoError: there is none, or none in so many seconds.
+        VideoError: it is no video, or not looked at in so many seconds.
     """
     deadline = time.monotonic() + timeout
     try:
@@ -58,28 +58,34 @@ def first_picture(path: Path, timeout: float) -> FirstPicture:
             best = container.streams.best("video")
             rate = rate_of(path, container, stream)
             clock, losses = Clock(container, stream, rate), Losses(container, stream)
+            found = None
             for picture in sequential(container, stream, losses):
                 if time.monotonic() > deadline:
                     raise too_slow(timeout, 0)
-                if picture is None:
-                    continue
-                orientations, matrix = Orientations(), picture.colorspace
-                orientation, colours = orientations.of(picture), take_known_colours(picture)
-                return FirstPicture(
-                    stream.index,
-                    best is not None and best.index == stream.index,
-                    VideoFacts(rate, *orientation.size(picture.width, picture.height), tick=clock.unit),
-                    clock,
-                    container.format.name,
-                    orientation,
-                    bool(orientations.notes),
-                    picture.colorspace if picture.colorspace != matrix else None,
-                    picture.colorspace != matrix or picture.color_trc in LOGARITHMIC,
-                    (*orientations.notes, *colours),
-                )
+                if picture is not None:
+                    found = picture
+                    break
+            orientations, orientation, notes, matrix, odd = Orientations(), UPRIGHT, [], None, False
+            width, height = stream.width, stream.height
+            if found is not None:
+                own, width, height = found.colorspace, found.width, found.height
+                orientation, notes = orientations.of(found), take_known_colours(found)
+                matrix = found.colorspace if found.colorspace != own else None
+                odd = matrix is not None or found.color_trc in LOGARITHMIC
+            return FirstPicture(
+                stream.index,
+                best is not None and best.index == stream.index,
+                VideoFacts(rate, *orientation.size(width, height), tick=clock.unit),
+                clock,
+                container.format.name,
+                orientation,
+                bool(orientations.notes),
+                matrix,
+                odd,
+                (*orientations.notes, *notes),
+            )
     except av.FFmpegError as error:
         raise VideoError(error.strerror or type(error).__name__) from None
-    raise VideoError(losses.reason or "it has no frames")
 
 
 def stamps_of_packets(path: Path) -> list[tuple[int, int]]:

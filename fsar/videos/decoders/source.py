@@ -48,6 +48,8 @@ def open_video(path: Path) -> InputContainer:
 def video_stream(container: InputContainer) -> VideoStream:
     """Return the stream that is decoded: no picture beside the sound, and the default one before larger ones.
 
+    Streams without a packet as far as the file has been looked into come last, as the ffmpeg program has it.
+
     Raises:
         VideoError: there is none.
     """
@@ -61,9 +63,9 @@ def video_stream(container: InputContainer) -> VideoStream:
     raise VideoError("it has no video, only a cover picture" if streams else "it has no video stream")
 
 
-def _rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
-    area = stream.width * stream.height
-    return area > 0, bool(stream.disposition & Disposition.default), area, -stream.index
+def _rank(stream: VideoStream) -> tuple[bool, bool, bool, int, int]:
+    area, begun = stream.width * stream.height, stream.start_time is not None
+    return area > 0, begun, bool(stream.disposition & Disposition.default), area, -stream.index
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> "Iterator[av.Packet[VideoStream]]":
