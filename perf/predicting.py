@@ -42,7 +42,7 @@ def alone(classifier: FewShotClassifier, clips: list[Clip]) -> None:
                 pass
         except VideoError:
             continue
-        model.encode(frames)
+        model.encode(frames.unsqueeze(0))
 
 
 def seconds(function, *arguments) -> tuple[float, float]:  # type: ignore[no-untyped-def]

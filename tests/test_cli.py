@@ -53,12 +53,30 @@ def test_labels_as_table_objects_and_page(world, capsys):
 
 def test_mistakes_are_told_in_a_sentence_and_by_the_exit_code(world, capsys):
     model = ["--model", str(world.model)]
+    clip = next((world.examples / CLASSES[0]).iterdir())
     for arguments, message in (
         (["predict", "x.mp4", *model], "either --support"),
         (["predict", *model, "--support", "nowhere"], "nothing to do"),
         (["predict", "x.mp4", *model, "--support", "nowhere"], "no examples at nowhere"),
         (["predict", "x.mp4", "--model", "no-such-net", "--names", "a"], "no architecture 'no-such-net'"),
         (["predict", "x.mp4", *model, "--names", "a", "--weights", "w.pt"], "leave out --weights"),
+        (["predict", *model, "--names", "a", "b", str(clip)], "--names takes every word after it"),
+        (["predict", *model, "--names", "a", str(clip.parent)], "name clips before --names, or put -- between"),
+        (["predict", str(clip), *model, "--names", "a", "--decide-by", "both"], "leave out --decide-by"),
+        (["predict", str(clip), *model, "--names", "a", "--csv", str(clip / "x.csv")], "x.csv cannot be written: "),
+        (
+            ["predict", str(clip), *model, "--names", "a", "--html", str(clip.parent)],
+            "cannot be written: it is a folder",
+        ),
+        (["check", *model, "--support", str(world.examples), "--csv", "/proc/x.csv"], "/proc/x.csv cannot be written"),
+        (["spot", str(clip), *model, "--names", "a", "--out", "/proc/x"], "cannot be written"),
+        (["spot", str(clip), *model, "--names", "a", "--smooth", "2"], "odd number"),
+        (["spot", *model, "--names", "a", str(clip), "--", "y.mp4"], "--names takes every word after it"),
+        (
+            ["predict", "x.mp4", "--model", "small-clip", "--weights", "nowhere.pt", "--names", "a"],
+            "nowhere.pt (--weights)",
+        ),
+        (["predict", "x.mp4", "--model", "small-clip", "--weights", "laion", "--names", "a"], "(--weights, which"),
     ):
         assert main(arguments) == 1
         assert message in capsys.readouterr().err
@@ -77,7 +95,7 @@ def test_other_commands_are_reached(capsys):
     assert main(["config", "docs"]) == 0
     assert capsys.readouterr().out.startswith("# Configuration keys")
     assert main(["exchange", "from-reference", "nowhere.pth", "x.safetensors"]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert "There is no weights file nowhere.pth" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="0"):
         main(["draw", "--help"])
     assert "fsar draw" in capsys.readouterr().out

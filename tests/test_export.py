@@ -93,6 +93,23 @@ def test_descriptions_of_classes_travel_too(world, tmp_path):
         after.support({"dancing": world.examples / CLASSES[0]})
 
 
+def test_files_of_ones_own_are_not_written_over(world, tmp_path, repository):
+    (tmp_path / "config.json").write_text((repository / "fsar/model/architectures/small-clip.json").read_text())
+    weights = ["--weights", str(world.backbone)]
+    assert main(["export", str(tmp_path / "config.json"), str(tmp_path / "mine"), *weights]) == 0
+    assert json.loads((tmp_path / "mine" / "config.json").read_text())["backbone"]["model"] == "model-config.json"
+    (tmp_path / "config.json").unlink()
+    classifier = FewShotClassifier.load(tmp_path / "mine", device="cpu").support(world.examples)
+    assert (classifier.predict(world.examples)["reason"] == "").all()
+
+
+def test_one_licence_is_said_and_no_other(world, tmp_path):
+    (world.model / "README.md").write_text(CARD.replace("mine", "not stated"))
+    assert main(["export", str(world.model), str(tmp_path / "a"), "--licence", "CC0"]) == 0
+    texts = [(tmp_path / "a" / name).read_text() for name in ("README.md", "LICENSE", "config.json")]
+    assert all("CC0" in text and "not stated" not in text for text in texts)
+
+
 def test_a_clip_as_it_is_and_an_architecture_of_ones_own(world, tmp_path, repository):
     architecture = tmp_path / "mine.json"
     shutil.copy(repository / "fsar/model/architectures/small-clip.json", architecture)

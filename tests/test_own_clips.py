@@ -82,7 +82,7 @@ def test_the_notebook_runs(repository, user, monkeypatch):
             assert cell["execution_count"], "stored as it was run, with its pictures"
             exec("".join(cell["source"]), names)
     assert len(names["table"]) == 6 and set(names["table"]["label"]) <= set(names["classifier"].class_names)
-    assert names["found"].tested == 9 and list(names["found"].curve["shots"]) == [1, 2]
+    assert names["found"].tested == 12 and list(names["found"].curve["shots"]) == [1, 2, 3]
     assert any(
         "image/png" in output.get("data", {}) for cell in notebook["cells"] for output in cell.get("outputs", [])
     )

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,13 @@ from fsar import FewShotClassifier
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes
 from fsar.errors import UserError
+from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.features import encode_split, load_encoder
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_json
 from fsar.model.backbone import bare_backbone, load_backbone
-from fsar.model.few_shot import FewShotModel, save_weights
+from fsar.model.few_shot import FewShotModel, load_weights, save_weights
 from fsar.model.heads.load import load_head
 from fsar.model.methods import METHODS, MODELS
 from fsar.predict import frames
@@ -30,7 +32,7 @@ from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
 from perf.small_models import small_adapters
 from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, backbone_of, head_of, make_model, make_world
-from tests.videos import make_video
+from tests.videos import encode, make_video
 from tests.workflow import write_listing
 
 
@@ -57,7 +59,7 @@ def data(world):
     return manifest, world.folder / "frames/index.parquet"
 
 
-def workflow_logits(world, data, method, shot):
+def workflow_logits(world, data, method, shot, sampling):
     """Return the logits that the workflow's own evaluation gives, (E, N·Q, N), with the episodes."""
     manifest, index = data
     model = METHODS[method].model
@@ -67,12 +69,21 @@ def workflow_logits(world, data, method, shot):
     components = METHODS[method].components
     if components.trained:
         weights = make_model(world.folder, model) / "model.safetensors"
-    encoder = load_encoder(backbone, components, head_of(model), 8, weights, small_adapters(components))
-    encode_split(encoder, manifest, index, "test", SamplingConfig(), TextConfig(), 0, "cpu", "tf32", 1, features)
-    test = PlannedTest(method, METHODS[method].decides_by, len(CLASSES), shot, episodes)
-    head = load_head(components, head_of(model), features, weights)
-    evaluate_model(head, [test], features, world.folder / "predictions.parquet", "cpu", 1)
-    table = read_predictions(world.folder / "predictions.parquet", method, len(CLASSES), shot)
+    test, path = (
+        PlannedTest(method, METHODS[method].decides_by, len(CLASSES), shot, episodes),
+        world.folder / "p.parquet",
+    )
+    adapters = small_adapters(components)
+    if components.across_videos:
+        whole = FewShotModel(backbone, components, head_of(model), adapters=adapters)
+        load_weights(whole, weights)
+        evaluate_part(whole, [test], manifest, index, sampling, TextConfig(), 0, (0, 1), "cpu", "fp32", 1, path)
+    else:
+        encoder = load_encoder(backbone, components, head_of(model), 8, weights, adapters)
+        more = ("cpu", "tf32", 1, features, components.each_text)
+        encode_split(encoder, manifest, index, "test", sampling, TextConfig(), 0, *more)
+        evaluate_model(load_head(components, head_of(model), features, weights), [test], features, path, "cpu", 1)
+    table = read_predictions(path, method, len(CLASSES), shot)
     return np.stack(table["logits"]).reshape(3, -1, len(CLASSES)), StoredEpisodes.read(episodes)
 
 
@@ -91,14 +102,21 @@ def workflow_logits(world, data, method, shot):
         ("otam-lora", 1),
         ("d2st", 2),
         ("clip-spm", 2),
+        ("strm", 2),
+        ("molo", 1),
+        ("emp-net", 2),
+        ("ts-fsar", 2),
+        ("task-adapter", 2),
     ],
 )
-def test_logits_are_those_of_the_workflow(world, data, method, shot):
-    expected, episodes = workflow_logits(world, data, method, shot)
+@pytest.mark.parametrize("at_test", ["drawn", "centres"])
+def test_logits_are_those_of_the_workflow(world, data, method, shot, at_test):
+    expected, episodes = workflow_logits(world, data, method, shot, SamplingConfig(at_test=at_test))
     if METHODS[method].components.trained:
-        classifier = FewShotClassifier.load(make_model(world.folder, METHODS[method].model), method, device="cpu")
+        folder = make_model(world.folder, METHODS[method].model)
+        classifier = FewShotClassifier.load(folder, method, device="cpu", frames=at_test)
     else:
-        classifier = FewShotClassifier("small-clip", str(world.backbone), method, device="cpu")
+        classifier = FewShotClassifier("small-clip", str(world.backbone), method, device="cpu", frames=at_test)
         assert classifier.model.settings.frames.size == 73  # for pictures of 64; the workflow was told 72
         record = classifier.model.settings.record() | {"frames": FRAMES.model_dump()}
         classifier.model.settings = type(classifier.model.settings).of_record(record)
@@ -154,6 +172,75 @@ def test_a_clip_has_the_same_numbers_wherever_and_beside_whatever_it_is(world, t
     assert (among[numbers].iloc[5] == alone[numbers].iloc[0]).all()
 
 
+def test_a_renamed_copy_has_the_same_numbers(world, trained, tmp_path):
+    trained.support(world.examples)
+    clip = sorted(world.examples.rglob("*.mp4"))[5]
+    copies = [Path(shutil.copy(clip, tmp_path / name)) for name in ("a.mp4", "b (1).mp4", "ü.mkv", "no suffix")]
+    table = trained.predict([clip, *copies])
+    for column in [*trained.class_columns, "label", "margin", "nearest"]:
+        assert table[column].nunique() == 1
+    drawn = FewShotClassifier.load(world.model, device="cpu", frames="drawn").support(world.examples)
+    assert drawn.predict([clip, *copies])[drawn.class_columns[0]].nunique() > 1  # as the workflow's tests draw them
+
+
+def test_scores_are_called_probabilities_where_they_are(world, trained):
+    table = trained.support(world.examples).predict(world.examples)
+    assert trained.called == "probability" and {"probability", f"p({CLASSES[0]})"} <= set(table)
+    few = {name: sorted((world.examples / name).iterdir())[:3] for name in CLASSES}
+    table = trained.support(few).predict(world.examples)
+    assert trained.temperature is None and trained.called == "score"
+    assert {"score", f"score({CLASSES[0]})"} <= set(table) and not any("p(" in name[:2] for name in table)
+    assert trained.support(list(CLASSES)).called == "score"
+
+
+def test_arguments_that_are_none_of_their_values_are_told(world):
+    for arguments, message in (
+        ({"decides_by": "txt"}, "decides_by is 'txt'; it can be few-shot, text, both"),
+        ({"device": "gpu"}, "device is 'gpu'; it can be auto, cpu, cuda"),
+        ({"frames": "all"}, "frames is 'all'; it can be centres, drawn"),
+    ):
+        with pytest.raises(UserError, match=message):
+            FewShotClassifier.load(world.model, **arguments)
+
+
+def test_a_saved_support_set_decides_as_it_was_made_to(world, tmp_path):
+    for decides_by in ("few-shot", "both", "text"):
+        made = FewShotClassifier.load(world.model, decides_by=decides_by, device="cpu").support(world.examples)
+        made.save_support(tmp_path / "support.safetensors")
+        again = FewShotClassifier.load(world.model, device="cpu").load_support(tmp_path / "support.safetensors")
+        assert again.decides_by == decides_by and again.temperature == made.temperature
+        told = FewShotClassifier.load(world.model, decides_by="few-shot", device="cpu")
+        assert told.load_support(tmp_path / "support.safetensors").decides_by == "few-shot"
+    FewShotClassifier.load(world.model, device="cpu").support(list(CLASSES)).save_support(
+        tmp_path / "names.safetensors"
+    )
+    names = FewShotClassifier.load(world.model, decides_by="both", device="cpu")
+    assert names.load_support(tmp_path / "names.safetensors").decides_by == "text"
+    # Maps are kept without what texts are compared with.
+    maps = FewShotClassifier.load(make_model(world.folder, "strm"), device="cpu").support(world.examples)
+    maps.save_support(tmp_path / "maps.safetensors")
+    both = FewShotClassifier.load(make_model(world.folder, "strm"), decides_by="both", device="cpu")
+    with pytest.raises(UserError, match="made to decide by few-shot, without what deciding by both needs"):
+        both.load_support(tmp_path / "maps.safetensors")
+
+
+def test_a_clip_of_a_variable_rate_is_looked_at_by_time(world):
+    """The middles of its time, and not of its frames: the second half of the frames is one second of nine."""
+    times = [*range(0, 8000, 250), *range(8000, 9000, 31)]
+    pictures = [np.full((48, 64, 3), 200 if time < 8000 else 30, np.uint8) for time in times]
+    clip = encode(world.folder / "phone.mp4", pictures, times)
+    found = frames.read_clip(clip, "x", FRAMES, SamplingConfig(at_test="centres"), 0, 64)
+    assert [bool(frame.mean() < 100) for frame in found] == [False] * 7 + [True]
+    drawn = frames.read_clip(clip, "x", FRAMES, SamplingConfig(), 0, 64)
+    assert [bool(frame.mean() < 100) for frame in drawn] == [False] * 4 + [True] * 4
+    manifest = write_manifest(
+        [write_listing(world.folder / "one.csv", [("phone.mp4", "a", "test")])], world.folder / "m"
+    )
+    write_shard(
+        manifest, 0, FRAMES.overlaid(type(FRAMES)(shards=1)), world.folder / "s.arrow", world.folder / "s.parquet"
+    )
+
+
 def test_examples_by_dict_folder_and_csv_are_the_same(world, trained):
     clips = {name: sorted((world.examples / name).iterdir()) for name in CLASSES}
     rows = [(str(path.relative_to(world.folder)), path.name, name) for name, paths in clips.items() for path in paths]
@@ -162,7 +249,8 @@ def test_examples_by_dict_folder_and_csv_are_the_same(world, trained):
     sets = [trained.support(examples).support_set for examples in (clips, world.examples, listing)]
     for other in sets[1:]:
         assert other.class_names == list(CLASSES) and other.shots == [SHOTS] * 3
-        assert torch.equal(other.features, sets[0].features) and torch.equal(other.text, sets[0].text)
+        assert torch.equal(other.stored["frames"], sets[0].stored["frames"])
+        assert torch.equal(other.text, sets[0].text)
 
 
 @pytest.mark.parametrize("model", ["clip-fsar", "trx"])  # one merges a class's examples, the other keeps them apart
@@ -210,7 +298,7 @@ def test_names_alone_decide_by_themselves(world, trained):
     scale = float(classifier.model.backbone.encoders.logit_scale.exp())
     for one in found:
         expected = torch.tensor(one.logits * scale).softmax(0).numpy()
-        np.testing.assert_allclose(one.probabilities, expected, rtol=1e-4)
+        np.testing.assert_allclose(one.scores, expected, rtol=1e-4)
 
 
 def test_broken_examples_are_left_out_and_told(world, trained, tmp_path):

@@ -62,6 +62,7 @@ CHANGES = {
     "FramesConfig.max_failed": ("benchmarks.tiny.frames.max_failed", 0.5),
     "SamplingConfig.frames": ("benchmarks.tiny.sampling.frames", 4),
     "SamplingConfig.strategy": ("benchmarks.tiny.sampling.strategy", "span"),
+    "SamplingConfig.at_test": ("benchmarks.tiny.sampling.at_test", "centres"),
     "EpisodesConfig.val": ("benchmarks.tiny.episodes.val", 21),
     "EpisodesConfig.test": ("benchmarks.tiny.episodes.test", 61),
     "EpisodesConfig.queries": ("benchmarks.tiny.episodes.queries", 2),
@@ -118,6 +119,7 @@ CHANGES = {
     "PredictConfig.backbone": ("predict.plain.backbone", "other"),
     "PredictConfig.method": ("predict.mine.method", "clip-fsar"),
     "PredictConfig.seed": ("predict.mine.seed", 2),
+    "PredictConfig.frames": ("predict.mine.frames", "drawn"),
     "PredictConfig.model": (
         "predict.plain",
         {"support": "own.csv", "clips": "asked", "model": "results/models/tiny/small-clip/otam/shot1-seed1"},

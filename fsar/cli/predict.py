@@ -46,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
     from fsar.predict.clips import list_clips
     from fsar.predict.results import write_predictions
 
+    clips_beside_names(options.names, options.clips)
     if not options.clips and not options.save:
         raise UserError("There is nothing to do: name clips to label, or a file to --save the support set to")
-    clips_beside_names(options.names, options.clips)
     clips = list_clips(options.clips)
     writable(options.csv, options.html, options.json, options.save)
     loaded = classifier(options)

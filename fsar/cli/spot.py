@@ -73,9 +73,7 @@ def run(options: argparse.Namespace) -> int:
     spotter = Spotter(loaded, options.window, options.stride, threshold, options.smooth)
     say(f"Windows of {spotter.window:g} s every {spotter.stride:g} s, {spotter.frames} frames each")
     if not loaded.model.frames_apart:
-        say(
-            "This method looks at windows as a whole: each is encoded by itself, and so its frames several times"
-        )
+        say("This method looks at windows as a whole: each is encoded by itself, and so its frames several times")
     shortest = options.window / 2 if options.shortest is None else options.shortest
     unread = 0
     for video in options.videos:

@@ -313,7 +313,7 @@ class SamplingConfig(Section):
     at_test: Literal["drawn", "centres"] = key(
         "Which frames of segments videos are validated and tested with. drawn: one at random, by the seed and the "
         "video's id, as published; no interval covers that draw. centres: the middle one, whatever a video is called.",
-        MODEL,
+        ("train_model", "encode_features"),
         default="drawn",
     )
 

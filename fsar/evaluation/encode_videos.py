@@ -33,7 +33,8 @@ class EvaluationClips(Dataset[Tensor]):
     def __getitem__(self, place: int) -> Tensor:
         number = self.numbers[place]
         length, fps = self.store.length(number), self.store.fps(number)
-        positions = positions_at_test(self.store.video_id(number), length, fps, self.sampling, self.seed)
+        timed = self.store.timed(number) if self.sampling.at_test == "centres" else None
+        positions = positions_at_test(self.store.video_id(number), length, fps, self.sampling, self.seed, timed)
         clip = np.empty((len(positions), self.size, self.size, 3), np.uint8)
         self.store.read(number, positions, *crop(self.store.size, self.size, None), clip)
         return torch.from_numpy(clip)

@@ -19,8 +19,8 @@ def fit_temperature(
 ) -> float | None:
     """Return the temperature T with which softmax(logits / T) fits the labels of left-out examples best.
 
-    The wanted probability of the right class is not 1 but (V + 1) / (V + N), of V examples all right by Laplace's rule:
-    otherwise a small set without a mistake would have T = 0, and every clip be certain (Platt, 1999).
+    One more example is added, of which nothing is known: the right class of each is wanted with (V + 1/N) / (V + 1) and
+    not with 1. Otherwise a small set without a mistake would have T = 0, and every clip be certain (Platt, 1999).
 
     Args:
         logits: (V, N), each example left out of its class.
@@ -33,8 +33,8 @@ def fit_temperature(
     count, classes = logits.shape
     if count < ENOUGH or not several.all() or classes < 2:
         return None
-    wanted = np.full(logits.shape, 1 / (count + classes))
-    wanted[np.arange(count), labels] = (count + 1) / (count + classes)
+    wanted = np.full(logits.shape, 1 / classes / (count + 1))
+    wanted[np.arange(count), labels] += count / (count + 1)
     values = logits.astype(float)
 
     def loss(log_temperature: float) -> float:

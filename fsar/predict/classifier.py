@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import fsar
+from fsar.class_names import one_spelling
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.fabric import one_device
@@ -166,7 +167,7 @@ class FewShotClassifier:
             UserError: the examples cannot be used, or none of a class can be read.
         """
         if isinstance(examples, Sequence) and not isinstance(examples, str | Path):
-            return self._take({name: [] for name in examples}, by_names=True)
+            return self._take({one_spelling(name): [] for name in examples}, by_names=True)
         return self._take(list_examples(examples), by_names=False)
 
     def _take(self, examples: dict[str, list[Clip]], by_names: bool) -> "FewShotClassifier":
@@ -195,7 +196,7 @@ class FewShotClassifier:
             text, scale = self.model.encode_classes(list(examples))
         support = SupportSet(
             class_names=list(examples),
-            video_ids=[readable(clip.video_id) for clip in clips],
+            video_ids=[clip.video_id for clip in clips],
             paths=[readable(clip.path) for clip in clips],
             labels=torch.tensor(labels, dtype=torch.int64),
             stored={name: torch.cat([one[name] for one in kept]) for name in kept[0]} if kept else {},

@@ -48,13 +48,16 @@ def export_model(model: LabellingModel, folder: Path, card: Path | None = None, 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there already; name a new folder")
     settings = model.settings
+    taken = {WEIGHTS, EXPORTED, CARD, LICENCE}
     for section, key in FILES:
         own: Section = getattr(settings, section)
         file = Path(getattr(own, key))
         if file.is_file():
+            name = file.name if file.name not in taken else f"{key}-{file.name}"
+            taken.add(name)
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, folder / file.name)
-            changed: dict[str, Any] = {section: own.model_copy(update={key: file.name})}
+            shutil.copy(file, folder / name)
+            changed: dict[str, Any] = {section: own.model_copy(update={key: name})}
             settings = replace(settings, **changed)
     save_weights(complete_state(model), folder / WEIGHTS)
     about = {"library_name": "fsar", "fsar_version": fsar.__version__, "model_type": "few-shot-action-recognition"}
@@ -65,7 +68,10 @@ def export_model(model: LabellingModel, folder: Path, card: Path | None = None, 
     # What is not among the hub's licences by name is named by a file.
     for key, value in (("license", "other"), ("license_name", "see-license"), ("license_link", LICENCE)):
         described.data[key] = value
-    described.text = f"{described.text.partition(USE_HEADING)[0].rstrip()}\n\n{USE.format(name=folder.name)}\n"
+    text = described.text.partition(USE_HEADING)[0].rstrip()
+    if licence:  # beside it nothing else may be said of terms
+        text = text.replace(f"{LICENCES}\n\n{_section(text, LICENCES)}", "").rstrip() + f"\n\n{LICENCES}\n\n{terms}"
+    described.text = f"{text}\n\n{USE.format(name=folder.name)}\n"
     for name, text in ((CARD, str(described)), (LICENCE, f"{terms}\n")):
         with atomic(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -12,8 +12,9 @@ from fsar.config import FramesConfig, SamplingConfig
 from fsar.files import readable
 from fsar.videos.augmentation import crop
 from fsar.videos.decode import decode
-from fsar.videos.frame import Flaws, Frame, Planes
-from fsar.videos.sampling import Timed, positions_at_test, rate_varies
+from fsar.videos.frame import Flaws, Frame, Planes, VideoFacts
+from fsar.videos.rates import varies
+from fsar.videos.sampling import Timed, positions_at_test
 from fsar.videos.store_read import nearest
 from fsar.videos.store_write import stored_positions
 
@@ -40,10 +41,10 @@ def read_clip(
         VideoError: the clip cannot be decoded, or is damaged where damaged videos are left out.
     """
 
-    def wanted(times: NDArray[np.float64], fps: float) -> NDArray[np.int64]:
+    def wanted(times: NDArray[np.float64], facts: VideoFacts) -> NDArray[np.int64]:
         stored = stored_positions(len(times), frames.keep).astype(np.int32)
-        timed = Timed(stored, times[stored]) if rate_varies(times) else None
-        positions = positions_at_test(readable(video_id), len(times), fps, sampling, seed, timed)
+        timed = Timed(stored, times[stored]) if varies(times, facts.tick) else None
+        positions = positions_at_test(video_id, len(times), facts.fps, sampling, seed, timed)
         return stored[nearest(stored, positions)].astype(np.int64)
 
     pictures = [as_stored(planes, frames, size) for planes in _chosen(path, frames, wanted)]
@@ -67,17 +68,17 @@ def as_stored(planes: Planes, frames: FramesConfig, size: int) -> NDArray[np.uin
 
 
 def _chosen(
-    path: Path, frames: FramesConfig, wanted: Callable[[NDArray[np.float64], float], NDArray[np.int64]]
+    path: Path, frames: FramesConfig, wanted: Callable[[NDArray[np.float64], VideoFacts], NDArray[np.int64]]
 ) -> Iterator[Planes]:
     """Yield the frames at the wanted positions, which depend on the times of all frames and their rate."""
     held: list[Planes] = []
     times: list[float] = []
-    rate, flaws = 0.0, Flaws()
+    facts, flaws = VideoFacts(0.0, 0, 0), Flaws()
     for part in decoded(path, frames, frames.timeout):
         if isinstance(part, Flaws):
             flaws = part
             continue
-        rate = rate if times else part.facts.fps
+        facts = facts if times else part.facts
         times.append(part.time)
         if len(times) <= HELD:
             held.append(part.planes)
@@ -86,7 +87,7 @@ def _chosen(
     flaws.check(len(times), frames.damaged)
     if flaws.lost:
         log.warning("%s: %d frames are lost: %s", readable(path), flaws.lost, flaws.reason)
-    positions = wanted(np.array(times), rate)
+    positions = wanted(np.array(times), facts)
     if len(times) <= HELD:
         yield from (held[position] for position in positions)
         return

@@ -41,6 +41,8 @@ from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
 DEFAULT_BACKBONE = "ViT-B-16"
 # The demo's own CLIP.
 SMALL_CLIP = "small-clip"
+# A width that is built without a look at the weights.
+SIZE = 100_000
 # What holds where no training says otherwise.
 NO_TRAINING = TrainingConfig()
 # What may be a file that came with the model: an architecture of one's own, and the descriptions of classes.
@@ -86,6 +88,7 @@ class ModelSettings:
     def record(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         sections = {name: getattr(self, name).model_dump() for name in SECTIONS}
+        del sections["backbone"]["licence"]  # which may be the default where the model has one of its own
         own = {name: getattr(self, name) for name in ("method", "seed", "knows", "licence")}
         if self.float32 != type(self).float32:  # a default leaves no trace
             own["float32"] = self.float32
@@ -100,6 +103,11 @@ class ModelSettings:
         kinds = SECTIONS | {"head": head_section(components.head)}
         read: dict[str, Any] = {name: kind(**record[name]) for name, kind in kinds.items()}
         own = {name: record[name] for name in ("method", "seed", "knows", "licence")}
+        for name, kind in (("method", str), ("seed", int), ("knows", str), ("licence", str)):
+            if type(own[name]) is not kind:
+                raise TypeError(f"{name} is {own[name]!r}")
+        if own["seed"] < 0:
+            raise ValueError(f"seed is {own['seed']}")
         own |= {name: record[name] for name in ("float32",) if name in record}
         if components.adapters:
             own["adapters"] = adapter_section(components.adapters)(**record["adapters"])
@@ -239,7 +247,10 @@ def model_of_backbone(
     quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
     model = quick if weights == "openai" and quick in open_clip.list_models() else backbone
     about = BackboneConfig(model=model, weights=weights)
-    loaded = load_backbone(about)
+    try:
+        loaded = load_backbone(about)
+    except UserError as error:  # which speaks of the config's keys
+        raise UserError(str(error).replace("key backbones.….", "--").replace("backbones.….", "--")) from None
     knows = f"{backbone} with weights {weights}, as pretrained: it knows what its pictures and captions showed, "
     settings = ModelSettings(
         method=method,
@@ -276,6 +287,7 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
     except (OSError, SafetensorError) as error:
         raise UserError(f"The trained weights {weights} cannot be read: {error}") from error
     check_weights(state, weights)
+    _check_sizes(settings, state, weights)
     has_text = any(name.startswith("text.") for name in state)
     if any(name.startswith("visual.") for name in state):
         backbone = bare_backbone(settings.backbone)
@@ -287,6 +299,18 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
         if unexpected:
             raise UserError(f"{weights} is of another backbone: it has no {unexpected[0]!r}")
     return _model(settings, backbone, state, has_text, weights)
+
+
+def _check_sizes(settings: ModelSettings, state: Mapping[str, Tensor], weights: Path) -> None:
+    """Check that nothing is built that is larger than the weights for it; raises UserError."""
+    for part, section in (("head", settings.head), ("adapters", settings.adapters)):
+        numbers = section.model_dump().items() if section is not None else ()
+        there = sum(values.numel() for values in part_of(state, part).values())
+        for key, value in numbers:
+            each = value if isinstance(value, list) else [value]
+            largest = max((abs(one) for one in each if isinstance(one, int)), default=0)
+            if largest > max(there, SIZE) and not key.endswith("seed"):
+                raise UserError(f"{weights} is of another model: {part}.{key} is {largest}, of {there} weights in all")
 
 
 def planned_model(planned: Mapping[str, Any], weights: Path | None) -> LabellingModel:
@@ -324,8 +348,9 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
             if (named := record[section][key]) and (folder / named).is_file():
                 record[section][key] = str(folder / named)
         settings = ModelSettings.of_record(record)
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, ValidationError) as error:
         raise UserError(f"{described} cannot be read as the description of a model: {error!r}") from None
+    _method(settings.method)
     if method is None:
         return settings
     if _method(method).components != settings.components:
@@ -349,7 +374,7 @@ def _of_training(about: dict[str, Any]) -> dict[str, Any]:
         "method": method,
         "seed": about["data_seed"],
         "knows": knows,
-        "licence": about["backbone"]["licence"],
+        "licence": about["backbone"].get("licence", "not stated"),
         **{name: about["training"][name] for name in ("float32",) if name in about["training"]},
         **{name: about[name] for name in ("adapters",) if name in about},
     }

@@ -209,8 +209,8 @@ class _Video:
             self.spotter.broken = str(error)
         if shown is None:
             return
-        # The last frame is shown as long as the one before it, or as the rate says.
-        self.end = shown.time + (step or (1 / shown.facts.fps if shown.facts.fps else 0.0))
+        # The last frame is shown as long as the file says, as the one before it, or as the rate says.
+        self.end = shown.time + (shown.duration or step or (1 / shown.facts.fps if shown.facts.fps else 0.0))
         while taken == 0 or self._middle(taken) < self.end - ROUNDING:
             picture = as_stored(shown.planes, stored, size) if picture is None else picture
             yield picture

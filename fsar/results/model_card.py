@@ -83,6 +83,7 @@ def write_model_card(
                 for section in ("components", "backbone", "text", "sampling", "head", "adapters", "training")
                 if section in about
                 for key, value in about[section].items()
+                if key != "licence"  # which has a section of its own
             ]
             + [["seed", about["seed"]], ["data_seed", about["data_seed"]]],
         ),

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsar.config import SamplingConfig
+from fsar.videos.rates import usual_step
 
 # Kinetics: T steps of 35 frames of a video of 12 frames per second make the span the frames are taken from.
 SPAN_INTERVAL = 35
 SPAN_RATE = 12
-ROUNDED = 0.0015  # seconds
 
 
 def sample_positions(
@@ -38,15 +38,6 @@ def sample_positions(
     # In videos shorter than the interval the protocol's formula would run backwards; there, all frames are one.
     end = max(start + span - SPAN_INTERVAL, start)
     return np.clip(np.linspace(start, end, frames).astype(np.int64), 0, length - 1)
-
-
-def rate_varies(times: NDArray[np.float64]) -> bool:
-    """Tell whether the rate of a video varies: its frames' times, (n,) in seconds, do not lie at even distances.
-
-    A container's clock ticks mostly in milliseconds, to which times are rounded.
-    """
-    even = np.linspace(times[0], times[-1], len(times))
-    return bool(np.abs(times - even).max() > ROUNDED)
 
 
 class Timed(NamedTuple):
@@ -88,9 +79,8 @@ def centres(length: int, frames: int) -> NDArray[np.int64]:
 def centres_in_time(timed: Timed, frames: int) -> NDArray[np.int64]:
     """Return the frame that is shown in the middle of each of T equal parts of a video's time: (T,) positions.
 
-    The last frame is shown as long as half of the others are, at least.
+    The last frame is taken to be shown as long as others are: what a file says of it is often a guess.
     """
     times = timed.times
-    last = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    wanted = times[0] + (np.arange(frames) + 0.5) * (times[-1] + last - times[0]) / frames
+    wanted = times[0] + (np.arange(frames) + 0.5) * (times[-1] + usual_step(times) - times[0]) / frames
     return timed.positions[np.searchsorted(times, wanted, side="right") - 1].astype(np.int64)

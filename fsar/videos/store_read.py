@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 from numpy.typing import NDArray
 
+from fsar.videos.sampling import Timed
 from fsar.videos.shards import shard_name
 
 
@@ -67,6 +68,12 @@ class FrameStore:
     def times(self, number: int) -> NDArray[np.float64]:
         """Return when each stored frame is shown, in seconds from the start of the presentation."""
         return cast("NDArray[np.float64]", self._batch(number).column("time").to_numpy())
+
+    def timed(self, number: int) -> Timed | None:
+        """Return when which stored frames are shown, where the rate varies; None where it does not."""
+        if not self.varies(number):
+            return None
+        return Timed(self._batch(number).column("position").to_numpy(), self.times(number))
 
     @cached_property
     def size(self) -> int:

@@ -60,7 +60,9 @@ def collect(
 
     def strip(video: str) -> bytes:
         number = store.numbers([video])[0]
-        positions = positions_at_test(video, store.length(number), store.fps(number), options, seed)
+        positions = positions_at_test(
+            video, store.length(number), store.fps(number), options, seed, store.timed(number)
+        )
         pictures = [Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL)) for frame in store.frames(number, positions)]
         whole = Image.new("RGB", (THUMBNAIL * len(pictures), THUMBNAIL))
         for place, picture in enumerate(pictures):
