@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from fsar.disk import why_not_written, why_stopped
 from fsar.errors import UserError
 from fsar.locales import take_any_text
 from fsar.nodes import is_task
@@ -30,12 +31,11 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
     """
     log = logging.getLogger()
     log.setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, hides nothing with a traceback
     if not is_first_process():
         log_file = os.devnull
-    elif not is_task():  # whose log was begun by the process that has started it
-        Path(log_file).write_bytes(b"")
     take_any_text()
-    to_file = logging.FileHandler(log_file, mode="a", encoding="utf-8", errors="backslashreplace")
+    to_file = _log_file(Path(log_file))
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.WARNING)
@@ -57,9 +57,25 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         log.error("interrupted; what was saved stays, run the same command again to go on")
         raise
-    except Exception:
+    except Exception as error:
+        if told := why_stopped(error, Path(log_file)):
+            log.error("%s", told)
+            logging.shutdown()
+            sys.exit(1)
         log.exception("this job failed")
         raise
+
+
+def _log_file(path: Path) -> logging.Handler:
+    """Begin the log of a job; where it cannot be, the job goes on without, and fails only if its results cannot be."""
+    try:
+        if is_first_process() and not is_task():  # whose log was begun by the process that has started it
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+        return logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        print(why_not_written(error, path) or f"{path} cannot be written: {error}", file=sys.stderr)
+        return logging.NullHandler()
 
 
 def _write_measurement(path: Path, seconds: float) -> None:

@@ -86,6 +86,7 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     part=r"\d+",
+    parts=r"\d+",
     figure=r"[\w.-]+",
     prediction=r"[\w.-]+",
 

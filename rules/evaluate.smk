@@ -44,6 +44,12 @@ rule evaluate_model:
         features=asked(PLAN.features),
         trained=asked(PLAN.trained_weights),
         episodes=asked(PLAN.test_episodes),
+        # What the features are to be made from.
+        manifest=asked(PLAN.of_base(paths.MANIFEST)),
+        index=asked(PLAN.of_base(paths.INDEX)),
+        backbone=asked(PLAN.backbone_files),
+        descriptions=asked(PLAN.encoder_descriptions),
+        encoder=asked(PLAN.encoder_weights),
     output:
         predictions=paths.PREDICTIONS,
     log:
@@ -66,6 +72,7 @@ rule evaluate_model:
         components=asked(PLAN.components),
         head=asked(PLAN.decisive("head", "evaluate_model")),
         tests=asked(PLAN.tests),
+        encoded=asked(PLAN.encoded_by),
     script:
         "../workflow_scripts/evaluate_model.py"
 
@@ -112,6 +119,7 @@ rule evaluate_part:
 rule gather_predictions:
     input:
         parts=asked(PLAN.parts_of_tests),
+        episodes=asked(PLAN.test_episodes),
     output:
         predictions=paths.PREDICTIONS,
     log:
@@ -128,5 +136,6 @@ rule gather_predictions:
         runtime=growing(10, "m"),
     params:
         code=code("gather_predictions.py"),
+        tests=asked(PLAN.tests),
     script:
         "../workflow_scripts/gather_predictions.py"
