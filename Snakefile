@@ -48,9 +48,6 @@ rule all:
         expand(f"{paths.PREDICTED}{{suffix}}", prediction=CONFIG.predict, suffix=(".csv", ".html")),
 
 
-include: "rules/report.smk"
-
-
 # All configured benchmarks, or one of them: `snakemake data_hmdb51`.
 rule data:
     input:

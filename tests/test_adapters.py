@@ -124,7 +124,7 @@ def test_the_parts_of_tests_put_together_are_the_whole(parts, tmp_path):
     files = [tmp_path / f"part{number}.parquet" for number in range(parts)]
     for number, file in enumerate(files):
         write_predictions(head, tests, kept, file, (number, parts))
-    gather_predictions(files, tmp_path / "gathered.parquet")
+    gather_predictions(files, tests, tmp_path / "gathered.parquet")
     for method in ("otam", "again"):
         whole, gathered = (
             read_predictions(tmp_path / f"{name}.parquet", method, 3, 1) for name in ("whole", "gathered")

@@ -17,6 +17,8 @@ from fsar.seal import OPEN, seal, whole
 
 # The one entry of the metadata, since safetensors writes several in random order.
 ABOUT = "fsar"
+# With which the names of the weights begin.
+PARTS = ("visual", "text", "adapters", "head")
 REMEDY = "Delete it to train the model again, or bring back what was given"
 
 
@@ -34,24 +36,29 @@ def read_trained(path: Path, components: Components, parts: Sequence[str] | None
 
     Args:
         path: of the file.
-        components: what the model is made of, or what of it videos are encoded by (`Components.encoding`).
-        parts: of the model, such as `head`; None for all.
+        components: what the model is made of; without its head, what of that videos are encoded by.
+        parts: of the model, among `PARTS`; None for all.
 
     Raises:
         UserError: it cannot be read, is damaged, is of another method, or is not finite.
     """
     with whole(path, REMEDY, foreign=True), safe_open(path, framework="pt") as file:
         about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
-        names = [name for name in file.keys() if parts is None or name.partition(".")[0] in parts]  # noqa: SIM118
+        names = list(file.keys())
+        if others := sorted({part for name in names if (part := name.partition(".")[0]) not in PARTS}):
+            raise UserError(f"{path} holds no weights of a trained model, but {others[0]!r}. {REMEDY}.")
+        names = [name for name in names if parts is None or name.partition(".")[0] in parts]
         state = {name: file.get_tensor(name) for name in names}
         if "components" in about:
-            _check(path, Components.of_record(about["components"]), components)
+            found = Components.of_record(about["components"])
+            with_head = parts is None or "head" in parts
+            _check(path, *((found, components) if with_head else (found.encoding, components.encoding)))
     check_weights(state, path)
     return state
 
 
 def _check(path: Path, found: Components, wanted: Components) -> None:
-    if wanted in (found, found.encoding):
+    if found == wanted:
         return
     own, other = asdict(found), asdict(wanted)
     differ = [f"{name} {own[name]!r}, not {other[name]!r}" for name in own if own[name] != other[name]]

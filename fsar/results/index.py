@@ -138,7 +138,8 @@ def _files(files: Mapping[str, Sequence[Path]], page: Path) -> str:
     items = (f"<li>{html.escape(name)}: {_links(paths, page)}</li>" for name, paths in files.items() if paths)
     return (
         f"<ul>{''.join(items)}</ul><p>Logs, run times and memory of every job are in <code>logs/</code>. On demand: "
-        "<code>snakemake report</code> (Snakemake's report of everything, one file) and <code>snakemake archive</code> "
+        "<code>snakemake --report results/report.html</code> (Snakemake's report of everything, one file) and "
+        "<code>snakemake archive</code> "
         "(what a reviewer needs to check every number).</p>"
     )
 
