@@ -24,7 +24,7 @@ from fsar.model.methods import MODELS
 from fsar.plan import paths, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.figures import planned_figures
-from fsar.plan.layouts import layouts
+from fsar.plan.layouts import layouts, titles_of
 from fsar.plan.plan import (
     Plan,
     architecture_files,
@@ -34,6 +34,7 @@ from fsar.plan.plan import (
     megabytes_of_tests,
     model_files,
 )
+from fsar.plan.shown import Rows, Text, Values, by_key
 from fsar.plan.triggers import set_triggers
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.locales import take_any_text
@@ -99,6 +100,11 @@ def asked(function):
         return function(**{name: wildcards[name] for name in names if name in wildcards.keys()})
 
     return of_wildcards
+
+
+def section(name, function):
+    """Values of a section by wildcards, as a parameter whose text is short."""
+    return lambda wildcards: Values(name, asked(function)(wildcards))
 
 
 def growing(amount, unit=""):

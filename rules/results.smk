@@ -32,7 +32,7 @@ rule write_tables:
         runtime=growing(10, "m"),
     params:
         code=code("write_tables.py"),
-        settings=PLAN.settings,
+        settings=Rows("rows", PLAN.settings),
         caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
     script:
         "../workflow_scripts/write_tables.py"
@@ -66,8 +66,9 @@ rule write_layouts:
         runtime=growing(10, "m"),
     params:
         code=code("write_layouts.py"),
-        settings=PLAN.settings,
-        layouts=[asdict(layout) for layout in LAYOUTS],
+        settings=Rows("rows", PLAN.settings),
+        layouts=Rows("layouts", [asdict(layout) for layout in LAYOUTS]),
+        titles=Values("titles", titles_of(LAYOUTS)),
     script:
         "../workflow_scripts/write_layouts.py"
 
@@ -100,7 +101,7 @@ rule write_statistics:
         runtime=growing(30, "m"),
     params:
         code=code("write_statistics.py"),
-        settings=PLAN.settings,
+        settings=Rows("rows", PLAN.settings),
     script:
         "../workflow_scripts/write_statistics.py"
 
@@ -129,7 +130,7 @@ rule write_over_deals:
         runtime=growing(10, "m"),
     params:
         code=code("write_over_deals.py"),
-        settings=DEALS,
+        settings=Rows("rows", DEALS),
     script:
         "../workflow_scripts/write_over_deals.py"
 
@@ -161,8 +162,8 @@ rule draw_figure:
     params:
         code=lambda wildcards: code("draw_figure.py", FIGURES[wildcards.figure].file),
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
-        caption=lambda wildcards: FIGURES[wildcards.figure].caption,
-        arguments=lambda wildcards: FIGURES[wildcards.figure].arguments,
+        caption=lambda wildcards: Text(FIGURES[wildcards.figure].caption),
+        arguments=lambda wildcards: Values("arguments", FIGURES[wildcards.figure].arguments),
     script:
         "../workflow_scripts/draw_figure.py"
 
@@ -201,9 +202,9 @@ rule write_index:
         runtime=growing(10, "m"),
     params:
         code=code("write_index.py"),
-        config=decisive_record(CONFIG),
-        benchmarks=PLAN.bases,
-        figures=[(figure.kind, figure.caption) for figure in FIGURES.values()],
+        config=Values("config", decisive_record(CONFIG)),
+        benchmarks=Rows("benchmarks", PLAN.bases),
+        figures=Rows("figures", [(own.kind, own.caption) for own in FIGURES.values()]),
     script:
         "../workflow_scripts/write_index.py"
 

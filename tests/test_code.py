@@ -1,5 +1,6 @@
 """Which code decides a result, statements along the imports of a script and nothing else; what is recorded of a job."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,8 +8,10 @@ import pytest
 from snakemake.jobs import Job
 
 from fsar.config import BackboneConfig, FramesConfig
+from fsar.config.merge import components_facts
+from fsar.model import methods
 from fsar.model.methods import MODELS
-from fsar.plan.code import code_checksum, code_checksums, code_inputs, statements_checksum
+from fsar.plan.code import PACKAGE, code_checksum, code_checksums, code_inputs, statements_checksum
 from fsar.plan.plan import SCRIPTS, decoder_file, encoder_files, model_files
 from fsar.plan.triggers import set_triggers
 
@@ -147,3 +150,43 @@ def test_what_is_recorded_of_a_job_is_found_when_it_runs(monkeypatch):
     assert job.non_derived_params == job.params == ["planned"]
     job.reset_params_and_resources()
     assert job.non_derived_params == job.params == ["made by then"]
+
+
+FACTS = {
+    "HEAD_NEEDS": ("molo", {**methods.HEAD_NEEDS, "molo": "frames"}),
+    "HEADS_OF_TEXTS": ("emp-net", ("task_adapter",)),
+    "HEADS_WITH_TEXT": ("clip-spm", ("tsfsar", "empnet", "task_adapter")),
+    "ADAPTERS_ACROSS_VIDEOS": ("task-adapter", ()),
+    "ADAPTERS_OF_TRANSFORMERS": ("otam-lora", ("task", "aim")),
+    "ADAPTERS_OF_TEXT": ("task-adapter", ()),
+    "PIXEL_HEADS": ("molo", ()),
+}
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_what_jobs_look_up_about_models_is_a_parameter_of_those_it_concerns(table, monkeypatch):
+    model, changed = FACTS[table]
+    before = {name: repr(components_facts(parts)) for name, parts in methods.MODELS.items()}
+    monkeypatch.setattr(methods, table, changed)
+    other = {name for name, parts in methods.MODELS.items() if repr(components_facts(parts)) != before[name]}
+    assert model in other and {methods.MODELS[name].head for name in other} == {methods.MODELS[model].head}
+
+
+def test_every_table_and_property_of_models_is_looked_at():
+    """Tables of heads and adapters, and what properties say, whether or not a table is behind it."""
+    tables = {name for name in vars(methods) if re.match(r"(HEADS?|ADAPTERS|PIXEL)_", name)}
+    assert tables == set(FACTS)
+    properties = {name for name, own in vars(methods.Components).items() if isinstance(own, property)}
+    found = {name for parts in methods.MODELS.values() for name in components_facts(parts)}
+    assert found == properties - {"encoding"}
+
+
+def test_rules_whose_jobs_look_them_up_have_them():
+    with_components = [
+        name
+        for path in (PACKAGE.parent / "rules").glob("*.smk")
+        for name, own in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", path.read_text(), re.MULTILINE)
+        if "components=" in own or "PREDICTIONS.model" in own
+        if "facts=" not in own
+    ]
+    assert with_components == []

@@ -238,6 +238,7 @@ for head, kind in (("hyrsm", "HyrsmConfig"), ("hyrsmpp", "HyrsmppConfig"), ("mol
         shared |= {"items": "videos", "relation_dropout": 0.2, "relation_output_dropout": 0.1}
     PARAMETERS |= {f"{kind}.{name}": (f"heads.{head}.{name}", value) for name, value in shared.items()}
 MISSING = "Missing output files"
+TWO_LINES = 2 * 120  # characters of a reason, on a terminal
 DOWNLOADS = ("Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
 # What lists rows, models or tests runs for those that are new; which stages that is depends on what is there already.
 LISTS = {f"RunConfig.{name}" for name in ("benchmarks", "backbones", "methods", "ways", "shots", "seeds")}
@@ -351,6 +352,12 @@ def test_every_key_makes_again_what_it_says(finished, after):
     wrong = []
     for place, output in zip(CHANGES, dry_runs(finished, runs), strict=True):
         rules = planned(output)
+        reasons = [reason for own in rules.values() for reason in own if reason.startswith("Params have changed")]
+        wrong += [f"{place}: a reason is too long to read: {reason}" for reason in reasons if len(reason) > TWO_LINES]
+        if place.startswith("TrainingConfig.") and "train_model" in decisive[place]:
+            key = f"training.{place.partition('.')[2]}="
+            if not any(key in reason for reason in rules.get("train_model", ())):
+                wrong.append(f"{place}: no reason of train_model names {key}: {rules.get('train_model')}")
         declared = set(decisive[place])
         if not declared and "Nothing to be done" not in output:
             wrong.append(f"{place} decides nothing, but makes again {rules}\n{output[-1500:]}")

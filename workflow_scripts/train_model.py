@@ -9,6 +9,7 @@ from fsar.model.methods import Components
 from fsar.nodes import is_task, start_tasks
 from fsar.plan.code import code_checksums
 from fsar.plan.plan import SCRIPTS, model_files
+from fsar.plan.shown import values_of
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
@@ -30,7 +31,7 @@ with logged(snakemake.log[0]):
         text=TextConfig(**params.text),
         head=head_section(components.head)(**params.head),
         adapters=adapter_section(components.adapters)(**params.adapters) if components.adapters else None,
-        training=TrainingConfig(**{**params.training, "shot": int(names.shot)}, **execution),
+        training=TrainingConfig(**{**values_of(params, "training"), "shot": int(names.shot)}, **execution),
         seed=int(names.seed),
         data_seed=params.data_seed,
         device=config.device,

@@ -8,7 +8,7 @@ from typing import Any
 
 from fsar.config import BackboneConfig, Config, DemoSource, FramesConfig, PublishedSource
 from fsar.config.declare import Section
-from fsar.config.merge import components_record
+from fsar.config.merge import components_facts, components_record
 from fsar.evaluation.predictions import parts_of_file
 from fsar.files import from_working_directory
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
@@ -16,6 +16,7 @@ from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Meth
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE, code_checksum
 from fsar.plan.setting import Setting
+from fsar.plan.shown import Values
 from fsar.plan.videos import PresentVideos
 from fsar.sources.data_sets import PUBLISHED
 
@@ -27,7 +28,7 @@ SCRIPTS = PACKAGE.parent / "workflow_scripts"
 
 def code(script: str, *further: Path) -> str:
     """Return the checksum of the statements that decide what a workflow script computes."""
-    return code_checksum(SCRIPTS / script, *further)
+    return f"code {code_checksum(SCRIPTS / script, *further)}"
 
 
 def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
@@ -327,6 +328,14 @@ class Plan:
     def components(self, model: str) -> dict[str, Any]:
         """Return what a model is made of."""
         return components_record(MODELS[model])
+
+    def facts(self, model: str) -> Values:
+        """Return what jobs look up about a model's components."""
+        return Values("facts", components_facts(MODELS[model]))
+
+    def encoding_facts(self, model: str) -> Values:
+        """Return what of that decides what is kept of each video."""
+        return Values("facts", components_facts(MODELS[model].encoding))
 
     def decisive(self, name: str, stage: str) -> Callable[..., dict[str, Any]]:
         """Return the decisive values of a section as a function of wildcards: `benchmark`, `backbone` and `model`.
