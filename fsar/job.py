@@ -7,10 +7,10 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -19,6 +19,9 @@ from fsar.errors import UserError
 from fsar.locales import take_any_text
 from fsar.nodes import is_task
 
+# The variable that names a run of Snakemake.
+RUN = "FSAR_RUN"
+
 
 @contextmanager
 def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
@@ -26,8 +29,8 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
 
     With `measured`, time and memory go to a .tsv beside the log, as Snakemake's `benchmark:` writes them.
 
-    A `UserError` ends the process with status 1 and its message; any other exception is logged with its
-    traceback and raised.
+    A `UserError` ends the process with status 1 and its message; a job that is submitted again after one, in the same
+    run of Snakemake, ends with it at once. Any other exception is logged with its traceback and raised.
     """
     log = logging.getLogger()
     log.setLevel(logging.INFO)
@@ -45,25 +48,50 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
     # Libraries' notes to developers are not for the user of the workflow.
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", FutureWarning)
+    explained = Path(log_file).with_suffix(".told")
+    if before := _explained_in_this_run(explained):
+        log.error("%s", before)
+        logging.shutdown()
+        sys.exit(1)
     started = time.monotonic()
     try:
         yield
         if measured:
             _write_measurement(Path(log_file).with_suffix(".tsv"), time.monotonic() - started)
     except UserError as error:
-        log.error("%s", error)
-        logging.shutdown()
-        sys.exit(1)
+        _give_up(str(error), explained)
     except KeyboardInterrupt:
         log.error("interrupted; what was saved stays, run the same command again to go on")
         raise
     except Exception as error:
         if told := why_stopped(error, Path(log_file)):
-            log.error("%s", told)
-            logging.shutdown()
-            sys.exit(1)
+            _give_up(told, explained)
         log.exception("this job failed")
         raise
+
+
+def _give_up(message: str, explained: Path) -> NoReturn:
+    """End the job with a sentence, which is kept for the case that the job is submitted again."""
+    logging.getLogger().error("%s", message)
+    logging.shutdown()
+    if (run := os.getenv(RUN)) and is_first_process():
+        with suppress(OSError):  # on a full disk it is found out again
+            explained.write_text(f"{run}\n{message}", encoding="utf-8", errors="backslashreplace")
+    sys.exit(1)
+
+
+def _explained_in_this_run(explained: Path) -> str | None:
+    """Return why the job has failed before in the same run of Snakemake: trying again would come to the same."""
+    if not is_first_process():
+        return None
+    try:
+        run, message = explained.read_text(encoding="utf-8").split("\n", 1)
+        if run == os.getenv(RUN):
+            return message
+        explained.unlink()
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def _log_file(path: Path) -> logging.Handler:

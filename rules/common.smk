@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -15,6 +16,10 @@ ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT))
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}
+if (
+    workflow.is_main_process
+):  # by which a job that is submitted again knows that it has failed in this run
+    os.environ["FSAR_RUN"] = secrets.token_hex(8)
 
 from fsar.config import SPLITS, load
 from fsar.config.merge import effective, without_effect
