@@ -23,6 +23,7 @@ if (
 
 from fsar.config import SPLITS, load
 from fsar.config.merge import effective, without_effect
+from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.files import from_working_directory
 from fsar.model.methods import MODELS
@@ -51,6 +52,9 @@ take_any_text(logger)
 def planned(config):
     """Check the config, and what it says of files that a user brings, before any job."""
     try:
+        if workflow.is_main_process:
+            files = {*workflow.configfiles, *workflow.overwrite_configfiles}
+            check_written_once(sorted(map(Path, files)))
         plan = Plan(load(config))
         if workflow.is_main_process:
             deployed_by = workflow.deployment_settings.deployment_method
