@@ -83,6 +83,8 @@ def _is_of(error: BaseException, number: int, path: Path, temporary: Path | None
 
 
 def _gone(path: Path) -> str:
+    if os.path.lexists(path.parent):
+        return f"{path} cannot be written: {path.parent} is no folder. Move it away, and run the same command again."
     return f"{path} cannot be written: its folder is gone. Run the same command again."
 
 

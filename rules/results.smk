@@ -32,7 +32,7 @@ rule write_tables:
         runtime=growing(10, "m"),
     params:
         code=code("write_tables.py"),
-        settings=Rows("rows", PLAN.settings),
+        settings=lambda wildcards: Rows("rows", PLAN.settings),
         caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
     script:
         "../workflow_scripts/write_tables.py"
@@ -66,8 +66,8 @@ rule write_layouts:
         runtime=growing(10, "m"),
     params:
         code=code("write_layouts.py"),
-        settings=Rows("rows", PLAN.settings),
-        layouts=Rows("layouts", [asdict(layout) for layout in LAYOUTS]),
+        settings=lambda wildcards: Rows("rows", PLAN.settings),
+        layouts=lambda wildcards: Rows("layouts", [asdict(layout) for layout in LAYOUTS]),
         titles=Values("titles", titles_of(LAYOUTS)),
     script:
         "../workflow_scripts/write_layouts.py"
@@ -101,7 +101,7 @@ rule write_statistics:
         runtime=growing(30, "m"),
     params:
         code=code("write_statistics.py"),
-        settings=Rows("rows", PLAN.settings),
+        settings=lambda wildcards: Rows("rows", PLAN.settings),
     script:
         "../workflow_scripts/write_statistics.py"
 
@@ -130,7 +130,7 @@ rule write_over_deals:
         runtime=growing(10, "m"),
     params:
         code=code("write_over_deals.py"),
-        settings=Rows("rows", DEALS),
+        settings=lambda wildcards: Rows("rows", DEALS),
     script:
         "../workflow_scripts/write_over_deals.py"
 
@@ -203,8 +203,10 @@ rule write_index:
     params:
         code=code("write_index.py"),
         config=Values("config", decisive_record(CONFIG)),
-        benchmarks=Rows("benchmarks", PLAN.bases),
-        figures=Rows("figures", [(own.kind, own.caption) for own in FIGURES.values()]),
+        benchmarks=lambda wildcards: Rows("benchmarks", PLAN.bases),
+        figures=lambda wildcards: Rows(
+            "figures", [(own.kind, own.caption) for own in FIGURES.values()]
+        ),
     script:
         "../workflow_scripts/write_index.py"
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -30,13 +32,29 @@ from tests.videos import make_video
 ROOM = 256 * 1024  # bytes of the small disk
 
 
-@pytest.fixture(scope="module")
-def small_disk(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("small")
+@contextmanager
+def mounted(folder: Path) -> Iterator[Path]:
+    """A disk with little room."""
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], capture_output=True).returncode:
         pytest.skip("no right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory):
+    with mounted(tmp_path_factory.mktemp("small")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def read_only_disk(tmp_path_factory):
+    with mounted(tmp_path_factory.mktemp("read")) as folder:
+        (folder / "folder").mkdir()
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        yield folder
 
 
 NOISE = np.random.default_rng(0).bytes(ROOM)
@@ -103,15 +121,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(small_disk, write):
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_disk_that_may_only_be_read_is_told(small_disk, write):
-    path = small_disk / "read" / f"{write.__name__}.file"
-    path.parent.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    try:
-        with pytest.raises(UserError, match=r"cannot be written: it is on a disk that is mounted read-only"):
-            write(path)
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+@pytest.mark.parametrize("folder", ["folder", "another"])
+def test_a_disk_that_may_only_be_read_is_told(read_only_disk, folder, write):
+    with pytest.raises(UserError, match=r"cannot be written: it is on a disk that is mounted read-only"):
+        write(read_only_disk / folder / "file")
 
 
 @pytest.mark.parametrize("write", [parquet, csv, weights, checkpoint, predictions, archive, json])

@@ -58,7 +58,7 @@ class Values(dict[str, Any]):
 
 
 class Rows(list[Any]):
-    """Values in order; arguments as of `Values`."""
+    """Values in order; arguments as of `Values`. A rule is to give them by a function: Snakemake copies other lists."""
 
     def __init__(self, name: str = "", values: Iterable[Any] = ()):
         super().__init__(values)
