@@ -74,7 +74,8 @@ class RunConfig(Section):
         min_length=1,
     )
     test_jobs: int = key(
-        "Jobs that the tests of a model are divided over, where its features depend on the episode (Task-Adapter++).",
+        "Jobs that the tests of a model are divided over, where its features depend on the episode (Task-Adapter++); "
+        "tests that were begun keep their number.",
         NOTHING,
         default=1,
         ge=1,
