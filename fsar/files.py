@@ -118,8 +118,14 @@ def write_checksums(files: Sequence[Path], path: Path) -> None:
 
 
 def read_checksums(path: Path) -> dict[Path, str]:
-    """Read a file of `write_checksums`: the checksum of each file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """Read a file of `write_checksums`: the checksum of each file.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if not lines or not all(re.fullmatch(r"[0-9a-f]{64}  [^/\0]+", line) for line in lines):
+        raise UserError(f"{path} is damaged. {REMEDY}.")
     return {path.with_name(line[66:]): line[:64] for line in lines}
 
 

@@ -38,7 +38,10 @@ onsuccess:
             rules.write_tables.output.csv,
             rules.write_statistics.output.comparisons,
         )
-        logger.info(on_the_terminal(Path(table), Path(comparisons), Path(paths.INDEX_PAGE)))
+        try:
+            logger.info(on_the_terminal(Path(table), Path(comparisons), Path(paths.INDEX_PAGE)))
+        except UserError as error:
+            logger.error(str(error))
 
 
 onerror:

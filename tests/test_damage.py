@@ -28,7 +28,7 @@ from fsar.evaluation.predictions import (
     predictions_writer,
     read_predictions,
 )
-from fsar.files import atomic_csv, read_csv, read_json, read_parquet, write_parquet, write_sealed_json
+from fsar.files import atomic_csv, read_checksums, read_csv, read_json, read_parquet, write_parquet, write_sealed_json
 from fsar.model.methods import MODELS
 from fsar.model.trained_file import read_trained, save_weights
 from fsar.model.weights_file import read_weights
@@ -254,3 +254,10 @@ def test_weights_of_another_method_are_refused(tmp_path, parts):
     read_trained(tmp_path / "model.safetensors", MODELS["clip-fsar"].encoding, ["visual"])
     save_weights({"head.a": torch.ones(1)}, tmp_path / "model.safetensors")  # of elsewhere
     read_trained(tmp_path / "model.safetensors", MODELS["otam"])
+
+
+@pytest.mark.parametrize("content", [b"", b"half", b"\xff\x00", 64 * b"g" + b"  a\n", 64 * b"0" + b"  ../a\n"])
+def test_a_damaged_list_of_checksums_is_told(tmp_path, content):
+    (tmp_path / "shard.sha256").write_bytes(content)
+    with pytest.raises(UserError, match=r"shard\.sha256 is damaged"):
+        read_checksums(tmp_path / "shard.sha256")

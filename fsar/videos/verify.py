@@ -1,6 +1,5 @@
 """Integrity: sources, shards and indexes against what was recorded when they were made."""
 
-import json
 import logging
 import os
 import re
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from fsar.config import FramesConfig
 from fsar.errors import UserError
-from fsar.files import on_disk, read_checksums, read_parquet, sha256_of
+from fsar.files import on_disk, read_checksums, read_json, read_parquet, sha256_of
 from fsar.job import progress
 from fsar.sources.schemas import INVENTORY_SCHEMA, MANIFEST_SCHEMA
 from fsar.videos.store_index import gather_index
@@ -45,7 +44,7 @@ def _damaged_sources(sources: Path) -> Iterator[str]:
     for record in progress(sorted(sources.rglob("*.record.json")), "checking downloads", "file"):
         file = record.with_name(record.name.removesuffix(".record.json"))
         if file.exists():
-            about = json.loads(record.read_text(encoding="utf-8"))
+            about = read_json(record, f"Delete it and {file}, and that is fetched again")
             if file.stat().st_size != about["bytes"] or sha256_of(file) != about["sha256"]:
                 yield f"{file} is not what was downloaded; delete it, and it is fetched again"
     for inventory in sorted(sources.glob("*/*.parquet")):
