@@ -431,7 +431,12 @@ class TrainingConfig(Section):
     loss_over_queries: Literal["mean", "sum"] = key(
         "How the losses of an episode's queries become one.", ("train_model",), default="mean"
     )
-    weight_decay: float = key("L2 penalty; none on normalisation layers.", ("train_model",), default=1e-3, ge=0)
+    weight_decay: float = key(
+        "L2 penalty, or adamw's shrinking; spares normalisation layers: in encoders those named `bn` or `norm`.",
+        ("train_model",),
+        default=1e-3,
+        ge=0,
+    )
     video_text_weight: float = key("λ_vt, weight of the video-text objective.", ("train_model",), default=1.5, ge=0)
     flip: bool = key("Mirror training queries at random (Kinetics only).", ("train_model",), default=False)
     colour_jitter: bool = key(
