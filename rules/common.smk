@@ -142,7 +142,10 @@ def gpus(wildcards):
 
 
 def training_gpus(wildcards):
-    training = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone)
+    of_model = CONFIG.settings(
+        wildcards.benchmark, "training", wildcards.backbone, wildcards.model
+    )
+    training = of_model.spread()
     return training.devices * training.nodes * gpus(wildcards)
 
 

@@ -438,6 +438,18 @@ def test_two_processes_train_as_one(world, repository):
     assert "going on" not in (world / "two.log").read_text() and "best on validation" in (world / "two.log").read_text()
 
 
+def test_a_step_of_few_tasks_leaves_devices_alone(world, caplog):
+    """With four devices for one task a step is that of one, and the log says so."""
+    settings = {"iterations": 4, "tasks_per_step": 1, "validate_every": 1000, "threads": 4}
+    with caplog.at_level("INFO"):
+        few = train(world, "few", devices=4, **settings).output
+    assert "a step has 1 tasks, so that 1 of 4 devices are used" in caplog.text
+    caplog.clear()
+    one = train(world, "alone", **settings).output
+    assert "devices are used" not in caplog.text
+    assert results_of(few)[0] == results_of(one)[0] and results_of(few)[2] == results_of(one)[2]
+
+
 def test_two_processes_stop_and_go_on(world, repository):
     settings = {"iterations": 60, "tasks_per_step": 4, "validate_every": 1000, "devices": 2, "threads": 2}
     process = program(world, repository, "pair", hold=True, **settings)

@@ -46,8 +46,9 @@ with logged(snakemake.log[0]):
         checkpoint=Path(params.checkpoint),
         curves=Path("logs", job.training.logger, params.curves),
     )
-    if job.training.nodes > 1 and not is_task():
-        start_tasks(job.training.nodes, job.training.devices, job.training.threads)
+    spread = job.training.spread()
+    if spread.nodes > 1 and not is_task():
+        start_tasks(spread.nodes, spread.devices, spread.threads)
     else:
-        with own_gpus(job.training.devices, job.device):
+        with own_gpus(spread.devices, job.device):
             fit(job, training_files)

@@ -3,6 +3,7 @@
 The JSON schema (configs/schema.json) and the table of keys (docs/config.md) are generated from here (`make docs`).
 """
 
+import math
 from collections.abc import Iterable
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -486,7 +487,8 @@ class TrainingConfig(Section):
         default=False,
     )
     devices: int = key(
-        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them.",
+        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them. Where a step has fewer "
+        "tasks than there are devices, as many are used as divide both.",
         NOTHING,
         unit="devices",
         default=1,
@@ -517,6 +519,12 @@ class TrainingConfig(Section):
         assert self.shot != "tested"
         return self.shot
 
+    def spread(self) -> "TrainingConfig":
+        """Return these settings on no more nodes and devices than the tasks of a step can be divided among."""
+        nodes = math.gcd(self.tasks_per_step, self.nodes)
+        devices = math.gcd(self.tasks_per_step // nodes, self.devices)
+        return self.model_copy(update={"nodes": nodes, "devices": devices})
+
     def problems(self) -> Iterable[str]:
         """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
         if self.workers + self.devices > self.threads:
@@ -532,6 +540,8 @@ class TrainingConfig(Section):
             ("tasks_per_step", self.tasks_per_step, processes, where),
             ("workers", self.workers, self.devices, f"{self.devices} devices"),
         ):
+            if name == "tasks_per_step" and value < parts:
+                continue  # of a method with few tasks, some devices rest: `spread`
             if value % parts:
                 nearest = round(value / parts) * parts or parts
                 yield (

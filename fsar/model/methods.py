@@ -397,8 +397,8 @@ METHODS = {
         "HyRSM++",
         "hyrsmpp",
         code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
-        deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, where the code's for more are "
-        "a quarter of them (docs/recipes.md)",
+        deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, where the code's for more "
+        "are a quarter of them (docs/recipes.md)",
         code_selection=ON_TEST,
     ),
     "molo": Method(
