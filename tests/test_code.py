@@ -8,6 +8,7 @@ from snakemake.jobs import Job
 
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.model.methods import MODELS
+from fsar.plan import code as code_module
 from fsar.plan.code import code_checksum, code_checksums, code_inputs, statements_checksum
 from fsar.plan.plan import SCRIPTS, decoder_file, encoder_files, model_files
 from fsar.plan.triggers import set_triggers
@@ -99,6 +100,45 @@ def test_code_follows_the_imports_of_a_script(repository):
     assert "model/heads/clip_fsar.py" not in inputs("encode_features.py")
     for script in SCRIPTS.glob("*.py"):
         assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p == "model/methods.py"}
+
+
+def test_a_module_counts_however_it_is_imported(tmp_path, monkeypatch):
+    """By its own name, from its package, under another name, within a function, and through others."""
+    package = tmp_path / "fsar"
+    (package / "part").mkdir(parents=True)
+    monkeypatch.setattr(code_module, "PACKAGE", package)
+    for name in ("a", "b", "c", "d", "e", "unused"):
+        (package / "part" / f"{name}.py").write_text("VALUE = 1\n")
+    (package / "part" / "b.py").write_text("from fsar.part import e as other\nVALUE = other.VALUE\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import fsar.part.a\nfrom fsar.part import b\nfrom fsar.part.c import VALUE\n"
+        "def later():\n    from fsar.part import d as other\n    return other\n"
+    )
+
+    def checksum():
+        for cached in (code_module.code_checksum, code_module.statements_checksum, code_module._reachable):
+            cached.cache_clear()
+        code_module._imported.cache_clear()
+        return code_module.code_checksum(script)
+
+    seen = [checksum()]
+    for name in "abcde":
+        (package / "part" / f"{name}.py").write_text((package / "part" / f"{name}.py").read_text() + "MORE = 2\n")
+        seen.append(checksum())
+    assert len(set(seen)) == 6
+    (package / "part" / "unused.py").write_text("VALUE = 2\n")
+    assert checksum() == seen[-1]
+    for cached in (code_module.code_checksum, code_module.statements_checksum, code_module._reachable):
+        cached.cache_clear()
+    code_module._imported.cache_clear()
+
+
+def test_variants_of_a_metric_count_with_the_metric_they_are_made_of():
+    """The metric in one direction is a file that imports the other's module from its package."""
+    one_way = model_files(BackboneConfig(model="x", weights="y"), MODELS["otam-one-way"])
+    reached = {Path(path).name for path in code_checksums(SCRIPTS / "evaluate_model.py", *one_way)}
+    assert {"otam_one_way.py", "otam.py", "metric.py"} <= reached
 
 
 def test_a_decoder_counts_where_it_is_used():

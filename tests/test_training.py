@@ -1,12 +1,14 @@
 """Training: the schedule, the parameters, and going on after a stop."""
 
 import copy
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +26,7 @@ from fsar.errors import UserError
 from fsar.evaluation import encode_videos as encode_module
 from fsar.fabric import make_fabric
 from fsar.files import write_parquet
+from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.heads.head import Inputs, build_head
 from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
@@ -34,10 +37,10 @@ from fsar.training import fit as fit_module
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
-from fsar.training.fit import fit
+from fsar.training.fit import fit, set_up
 from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.metrics import MACHINE_COLUMNS
-from fsar.training.optimizer import make_optimizer
+from fsar.training.optimizer import make_optimizer, parameter_groups
 from fsar.training.schedule import learning_rate
 from fsar.training.validation import Validation
 from fsar.videos.shards import shard_name
@@ -142,6 +145,41 @@ def test_a_state_is_written_beside_the_training_that_changes_it(tmp_path, monkey
     checkpoint.wait()
     state = checkpoint.load()
     assert state["model"]["weight"].tolist() == [1, 1, 1] and [m.tolist() for m in state["moments"]] == [[1, 1]]
+
+
+@pytest.mark.parametrize("interrupted", ["in the middle", "before it is renamed"])
+def test_a_write_that_is_interrupted_leaves_what_was_there(tmp_path, monkeypatch, interrupted):
+    """Checkpoints, best weights and whatever else is written again: a reader never meets half of one."""
+    checkpoint = Checkpoint(tmp_path / "last.pt", {}, {})
+    checkpoint.save_best({"weight": torch.ones(2)}, 3)
+    checkpoint.save({"step": 1, "best": {"iteration": 3}, "other_code": []})
+    checkpoint.export_best(3, tmp_path / "model.safetensors")
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(kept) == {"last.pt", "last.best-3.safetensors", "model.safetensors"}
+
+    def half(value, path, *_, **__):
+        Path(path).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    def refused(self, target):
+        raise OSError("killed")
+
+    if interrupted == "in the middle":
+        monkeypatch.setattr(torch, "save", half)
+        monkeypatch.setattr("fsar.model.few_shot.save_file", half)
+        monkeypatch.setattr("shutil.copyfile", half)
+    else:
+        monkeypatch.setattr(Path, "replace", refused)
+    for write in (
+        lambda: checkpoint.save({"step": 2, "best": {"iteration": 3}, "other_code": []}),
+        lambda: checkpoint.save_best({"weight": torch.zeros(2)}, 3),
+        lambda: checkpoint.export_best(3, tmp_path / "model.safetensors"),
+    ):
+        with pytest.raises(OSError):
+            write()
+            checkpoint.wait()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    assert checkpoint.load()["step"] == 1
 
 
 def test_what_cannot_be_written_is_told(tmp_path):
@@ -285,6 +323,77 @@ def test_outputs(uninterrupted, world):
     about = json.loads((uninterrupted / "training.json").read_text())
     assert about["videos"] == {split: {"classes": 4, "videos": 16} for split in ("train", "val")}
     assert about["environment"]["torch"] and about["selection"]["iteration"] in (4, 8, 12)
+
+
+def test_of_equal_validations_the_first_is_kept(world, monkeypatch):
+    """Ties choose the earlier weights, and a later better one is taken."""
+    for found, best in (([0.5, 0.5, 0.5], 4), ([0.5, 0.6, 0.6], 8), ([0.4, 0.3, 0.5], 12)):
+        rest = itertools.chain(found, [0.0])
+        monkeypatch.setattr(Validation, "accuracy", lambda *_, rest=rest: next(rest))
+        files = train(world, f"ties {best}")
+        about = json.loads((files.output / "training.json").read_text())["selection"]
+        assert (about["iteration"], about["accuracy"]) == (best, max(found))
+        if best == 4:
+            weights = load_file(files.output / "model.safetensors")
+            first = train(world, "four", iterations=4)
+            assert all(
+                torch.equal(weights[name], own) for name, own in load_file(first.output / "model.safetensors").items()
+            )
+
+
+# Which parts of a model are trained, and have a gradient and a place in the optimizer.
+PARTS = {
+    "clip-fsar": {"visual", "head"},
+    "clip-fsar-text-encoder": {"visual", "text", "head"},
+    "clip-fsar-head": {"head"},
+    "otam": {"visual"},
+    "task-adapter": {"adapters"},
+    "otam-lora": {"adapters"},
+    "emp-net": {"head"},
+    "molo": {"visual", "head"},
+}
+
+
+@pytest.mark.parametrize("model", PARTS)
+def test_what_is_trained_is_what_the_record_says(world, model):
+    job, _ = job_and_files(world, "parts", model, weight_decay=0.25)
+    wrapped, optimizer = set_up(job, load_backbone(job.backbone), 4, make_fabric("cpu", "fp32"))
+
+    def part(name):
+        where = {"head": "head", "backbone.adapters": "adapters", "backbone.encoders.visual": "visual"}
+        return next((own for start, own in where.items() if name.startswith(start)), "text")
+
+    parameters = {name: p for name, p in wrapped.module.named_parameters() if p.requires_grad}
+    assert {part(name) for name in parameters} == PARTS[model]
+    held = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert set(held) == {id(p) for p in parameters.values()}
+    # Of encoders those named so are spared; of the rest normalisation layers.
+    encoders = {name: p for name, p in parameters.items() if part(name) in ("visual", "text")}
+    for name, parameter in encoders.items():
+        assert held[id(parameter)] == (0.0 if "bn" in name or "norm" in name else 0.25), name
+    modules = dict(wrapped.module.named_modules())
+    for name in parameters.keys() - encoders.keys():
+        spared = isinstance(modules[name.rpartition(".")[0]], (torch.nn.LayerNorm, torch.nn.BatchNorm2d))
+        assert held[id(parameters[name])] == (0.0 if spared else 0.25), name
+
+
+def test_layers_named_norm_are_spared_as_those_named_bn():
+    """Of encoders by name, wherever it stands in it."""
+    encoder = torch.nn.ModuleDict(
+        {
+            "norm": torch.nn.Linear(2, 2),
+            "layer": torch.nn.ModuleDict({"bn1": torch.nn.Linear(2, 2)}),
+            "ln_1": torch.nn.LayerNorm(2),
+        }
+    )
+    model = SimpleNamespace(
+        backbone=SimpleNamespace(encoders=encoder, adapters=None),
+        head=build_head(Inputs(8, 2, components=MODELS["otam"]), small_head(MODELS["otam"])),
+    )
+    groups = parameter_groups(model, TrainingConfig(weight_decay=0.5))
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    found = {name: decay[id(p)] for name, p in encoder.named_parameters() if name.endswith("weight")}
+    assert found == {"norm.weight": 0.0, "layer.bn1.weight": 0.0, "ln_1.weight": 0.5}
 
 
 def test_curves_for_tensorboard(uninterrupted, world):

@@ -279,6 +279,17 @@ def test_test_positions_depend_on_the_video_and_the_seed_alone():
     assert draws["a", 0] == tuple(positions_at_test("a", 400, 30, SamplingConfig(), 0))
 
 
+@pytest.mark.parametrize("at_test", ["drawn", "centres"])
+def test_a_span_at_test_is_in_the_middle_of_every_video(at_test):
+    """It follows neither the seed nor the name; in training it lies anywhere, early and late."""
+    config = SamplingConfig(strategy="span", at_test=at_test)
+    found = {tuple(positions_at_test(name, 900, 30, config, seed)) for name in ("a", "b", "c") for seed in range(3)}
+    middle = sample_positions(900, 30, config, np.random.default_rng(0), training=False)
+    assert found == {tuple(middle)} and abs(middle[0] + middle[-1] + 35 - 900) <= 2
+    starts = [sample_positions(900, 30, config, np.random.default_rng(s), training=True)[0] for s in range(30)]
+    assert min(starts) < middle[0] / 2 and max(starts) > middle[0] * 1.5
+
+
 def test_windows():
     rng = np.random.default_rng(0)
     assert crop(10, 6, None) == (2, 2) and crop(6, 6, rng) == (0, 0)
