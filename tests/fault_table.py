@@ -20,10 +20,10 @@ class Fault(NamedTuple):
 
 
 EPISODES = "tests/test_episodes.py"
-EVALUATION = "tests/test_evaluation.py tests/test_method.py"
+EVALUATION = "tests/test_evaluation.py"
 RESULTS = "tests/test_results.py"
 VIDEOS = "tests/test_videos.py"
-MODEL = "tests/test_model.py tests/test_golden.py tests/test_method.py tests/test_evaluation.py"
+MODEL = "tests/test_golden.py tests/test_method.py tests/test_model.py"
 HEADS = "tests/test_golden_methods.py tests/test_heads_relations.py tests/test_heads_trx_strm_team.py"
 CONFIG = "tests/test_config.py tests/test_records.py tests/test_recipes.py tests/test_nodes.py"
 PREDICT = "tests/test_predict.py tests/test_check.py tests/test_spot.py"
@@ -49,18 +49,18 @@ FAULTS = [
         SOURCES,
     ),
     Fault("fsar/sources/manifest.py", 'row.values["id"] or row.values["path"]', 'row.values["path"]', SOURCES),
-    Fault("fsar/sources/split_lists.py", "match[1] != split", "match[1] == 'none'", "tests/test_benchmarks.py -k list"),
+    Fault("fsar/sources/split_lists.py", "match[1] != split", "match[1] == 'none'", "tests/test_split_lists.py"),
     Fault(
         "fsar/sources/split_lists.py",
         "Entry(match[3], split, int(match[2]))",
         "Entry(match[3], split, int(match[2]) + 1)",
-        "tests/test_benchmarks.py -k list",
+        "tests/test_split_lists.py",
     ),
     Fault("fsar/csv_rows.py", "found.append(Row(line,", "found.append(Row(line - 1,", SOURCES),
     # Videos.
     Fault("fsar/videos/shards.py", "zlib.crc32(video_id.encode()) % shards", "len(video_id) % shards", VIDEOS),
     Fault("fsar/videos/store_write.py", "(np.arange(keep) + 0.5)", "np.arange(keep)", VIDEOS),
-    Fault("fsar/videos/store_write.py", "frames <= keep", "frames < keep", VIDEOS),
+    Fault("fsar/videos/store_write.py", "keep == 0 or frames <= keep", "frames <= keep", VIDEOS),
     Fault(
         "fsar/videos/store_write.py",
         "kept = [video.jpegs[i] for i in positions]",
