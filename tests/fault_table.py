@@ -179,7 +179,7 @@ FAULTS = [
         "self.feed_forward_dropout(self.contract(hidden))",
         MODEL,
     ),
-    Fault("fsar/model/heads/clip_fsar.py", "text if self.components.text_token else None", "text", MODEL),
+    Fault("fsar/model/heads/clip_fsar.py", "text if self.components.text_token else None)", "None)", MODEL),
     Fault(
         "fsar/model/heads/clip_fsar.py",
         "F.cross_entropy(class_logits, episode.video_classes)",
@@ -396,14 +396,19 @@ FAULTS = [
         "pass",
         "tests/test_code.py",
     ),
-    Fault("fsar/plan/paths.py", r'r"-shot(\d+)$"', r'r"-shot(\d)$"', CONFIG),
+    Fault("fsar/plan/paths.py", r'r"-shot(\d+)$"', r'r"-shot(\d)$"', "tests/test_plan.py tests/test_config.py"),
     Fault(
         "fsar/plan/paths.py",
         'return f"{number:03d}"',
         'return f"{number:02d}"',
-        "tests/test_config.py tests/test_videos.py",
+        "tests/test_plan.py",
     ),
-    Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", CONFIG + " tests/test_records.py"),
-    Fault("fsar/plan/plan.py", "shot in (None, own)]", "shot is None]", CONFIG),
-    Fault("fsar/plan/plan.py", 'split="val", way=way, shot=shot)', 'split="test", way=way, shot=shot)', CONFIG),
+    Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", "tests/test_plan.py"),
+    Fault("fsar/plan/plan.py", "shot in (None, own)]", "shot is None]", "tests/test_plan.py tests/test_config.py"),
+    Fault(
+        "fsar/plan/plan.py",
+        'split="val", way=way, shot=shot)',
+        'split="test", way=way, shot=shot)',
+        "tests/test_plan.py tests/test_config.py",
+    ),
 ]
