@@ -487,8 +487,8 @@ class TrainingConfig(Section):
         default=False,
     )
     devices: int = key(
-        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them. Where a step has fewer "
-        "tasks than there are devices, as many are used as divide both.",
+        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them. Where there are fewer "
+        "tasks than devices, as many are used as divide both.",
         NOTHING,
         unit="devices",
         default=1,

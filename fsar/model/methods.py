@@ -15,6 +15,7 @@ TASK_ADAPTER_PAPER = "Cao et al., 2025 (arXiv 2505.06002): adapters across an ep
 # What each of these codes does and none of the records below does (fsar/recipes/, docs/recipes.md).
 ERASING = "no random erasing of training queries, which the code's settings leave on for UCF101 and HMDB51"
 QUERIES = "7 queries per class at every shot, where the code has 3 for 5 shots"
+ONE_SHOT = "learning rate and episodes on SSv2-Small at every shot are those of 1 shot"
 DECAY = "weight decay spares normalisation layers"
 TASK_ADAPTER_TEXTS = (
     "texts are plain sentences or a file of one's own; all numbers have 32 bits, where the code's text encoder and "
@@ -397,8 +398,8 @@ METHODS = {
         "HyRSM++",
         "hyrsmpp",
         code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
-        deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, where the code's for more "
-        "are a quarter of them (docs/recipes.md)",
+        deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, a quarter of which the "
+        "code has for more (docs/recipes.md)",
         code_selection=ON_TEST,
     ),
     "molo": Method(
@@ -478,7 +479,7 @@ METHODS = {
         "ts-fsar",
         code="yaozhang0417/TS-FSAR, commit 1a91053",
         deviations="weight decay spares normalisation layers; the head computes in 32 bits; texts are class names or a "
-        "file of one's own",
+        "file of one's own; learning rates and dropout at every shot are those of 1 shot",
         code_selection=f"{ON_TEST} (main.py:162)",
     ),
     "emp-net": Method(
@@ -487,7 +488,8 @@ METHODS = {
         "EMP-Net",
         "emp-net",
         code="cong-wu/EMP-Net, commit b4dc006",
-        deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any way",
+        deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any way; "
+        f"{ONE_SHOT}",
         code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",
     ),
     "emp-net-published": Method(
@@ -496,7 +498,7 @@ METHODS = {
         "",
         "emp-net-published",
         code="cong-wu/EMP-Net, commit b4dc006",
-        deviations="any way, where the code has five",
+        deviations=f"any way, where the code has five; {ONE_SHOT}",
         code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",
     ),
     "clip-spm": Method(

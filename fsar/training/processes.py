@@ -10,7 +10,6 @@ from torch import Tensor
 from fsar.config import TrainingConfig
 from fsar.fabric import make_fabric, set_deterministic
 
-
 log = logging.getLogger(__name__)
 
 
@@ -20,7 +19,7 @@ def start_processes(config: TrainingConfig, device: str) -> Fabric:
     The others run the same script again, from its first line; see `fsar.job.is_first_process`.
 
     Args:
-        config: its devices, arithmetic, threads and workers; only so many devices are used as the tasks of a step can be
+        config: its devices, arithmetic, threads and workers; no more devices are used than the tasks of a step can be
             divided among.
         device: auto, cpu or cuda.
 
