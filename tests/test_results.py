@@ -18,7 +18,7 @@ from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
-from fsar.results.over_deals import write_over_deals
+from fsar.results.over_deals import over_deals, write_over_deals
 from fsar.results.published import FOOTNOTE, published_result, published_results
 from fsar.results.ranking import differences, groups, mean_ranks
 from fsar.results.table import COLUMNS, write_tables
@@ -385,6 +385,22 @@ def test_differences_are_taken_on_each_deal_and_averaged_over_them(tmp_path):
     trained = table.loc["CLIP-Freeze", "CLIP-FSAR"]
     assert (trained["mean"], trained["above_zero"], trained["seeds"]) == (20 - 66, "0 of 4", 1)
     assert "7 of 8" in (tmp_path / "over_deals.md").read_text()
+
+
+def test_deals_backbones_and_seeds_are_each_averaged_over_the_others(tmp_path):
+    """Three deals that differ by ten points and two backbones that differ by four: none is taken for the other."""
+    rows = []
+    for deal, of_deal in (("a", 1), ("b", 2), ("c", 3)):
+        for backbone, of_backbone in (("RN50", [0, 0, 0, 0, 0]), ("ViT", [1, 0, 0, 0, 0])):
+            folder = tmp_path / deal / backbone
+            folder.mkdir(parents=True)
+            files = [predictions(folder / "1.parquet", [of_deal + more for more in of_backbone])]
+            rows.append(setting(files, benchmark=deal, backbone=backbone))
+    table = over_deals(rows).iloc[0]
+    assert (table["mean"], table["lowest"], table["highest"]) == (42, 20, 64)
+    assert table[["deals", "backbones", "seeds"]].tolist() == [3, 2, 1]
+    assert table["over_deals"] == pytest.approx(stats.t.ppf(0.975, 2) * 20 / np.sqrt(3))
+    assert table["over_backbones"] == pytest.approx(stats.t.ppf(0.975, 1) * np.std([40, 44], ddof=1) / np.sqrt(2))
 
 
 def test_tables_have_the_interval_over_trainings_where_there_are_several(tmp_path):
