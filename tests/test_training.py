@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
-from fsar.episodes.stored import draw_episodes
+from fsar.episodes.stored import draw_episodes, readable_videos
 from fsar.errors import UserError
 from fsar.evaluation import encode_videos as encode_module
 from fsar.fabric import make_fabric
@@ -37,11 +37,12 @@ from fsar.training import fit as fit_module
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
-from fsar.training.fit import fit, set_up
+from fsar.training.fit import fit, set_up, train_step
 from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.optimizer import make_optimizer, parameter_groups
 from fsar.training.schedule import learning_rate
+from fsar.training.texts import EpisodeTexts
 from fsar.training.validation import Validation
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
@@ -394,6 +395,45 @@ def test_layers_named_norm_are_spared_as_those_named_bn():
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     found = {name: decay[id(p)] for name, p in encoder.named_parameters() if name.endswith("weight")}
     assert found == {"norm.weight": 0.0, "layer.bn1.weight": 0.0, "ln_1.weight": 0.5}
+
+
+def test_a_step_has_the_rate_of_its_last_episode(uninterrupted, world):
+    metrics = pd.read_parquet(uninterrupted / "metrics.parquet")
+    config = job_and_files(world, "whole")[0].training
+    expected = [learning_rate(iteration - 1, config) for iteration in (2, 4, 6, 8, 10, 12)]
+    np.testing.assert_allclose(metrics["learning_rate"], expected)
+    assert len(set(expected)) > 3
+
+
+def test_the_gradient_of_a_step_is_the_mean_of_its_episodes(world):
+    """Not their sum, which Adam would hide; and each episode has the dropout of its number, wherever it stands."""
+
+    def gradient(*numbers):
+        job, files = job_and_files(world, "mean", tasks_per_step=len(numbers))
+        torch.manual_seed(0)
+        fabric = make_fabric("cpu", "fp32")
+        wrapped, optimizer = set_up(job, load_backbone(job.backbone), 4, fabric)
+        videos = readable_videos(files.manifest, files.index, "train")
+        store = FrameStore(files.index.parent, files.index)
+        episodes = TrainingEpisodes(store, videos, job.training, job.sampling, wrapped.module.backbone.image_size, 1)
+        names = list(episodes.sampler.class_names)
+        EpisodeTexts(wrapped.module, job, names, names)
+        outcomes, norm, _ = train_step(fabric, wrapped, optimizer, (episodes[number] for number in numbers), job)
+        found = torch.cat([p.grad.flatten() for p in wrapped.module.parameters() if p.grad is not None])
+        assert norm == pytest.approx(found.norm().item(), rel=1e-4)
+        return outcomes, found
+
+    both, together = gradient(3, 5)
+    (one, first), (other, second) = gradient(3), gradient(5)
+    torch.testing.assert_close(both, torch.cat([one, other]))
+    torch.testing.assert_close(together, (first + second) / 2, rtol=1e-3, atol=1e-5 * together.abs().max().item())
+    assert (first - second).abs().max() > 1e-2 * together.abs().max()
+
+
+def test_a_validation_is_due_when_a_step_passes_its_place():
+    """Steps of four episodes, validations every six: the first step at or after each multiple."""
+    due = [fit_module._due(iteration, 6, 4) for iteration in range(4, 28, 4)]
+    assert due == [False, True, True, False, True, True]
 
 
 def test_curves_for_tensorboard(uninterrupted, world):
