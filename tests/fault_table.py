@@ -247,9 +247,7 @@ FAULTS = [
     Fault("fsar/training/schedule.py", "config.factors[passed - 1]", "config.factors[passed - 1] ** passed", QUICK),
     Fault("fsar/training/optimizer.py", '"bn" in name or "norm" in name', '"bn" in name', QUICK),
     Fault("fsar/training/optimizer.py", "eps=config.epsilon", "eps=1e-8", QUICK),
-    Fault(
-        "fsar/training/optimizer.py", "config.head_learning_rate_factor * own", "own", QUICK + " tests/test_adapters.py"
-    ),
+    Fault("fsar/training/optimizer.py", "config.head_learning_rate_factor * own", "own", QUICK),
     Fault(
         "fsar/training/checkpoint.py",
         "        with atomic(self.path) as temporary:\n            torch.save(state, temporary)",

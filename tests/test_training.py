@@ -357,7 +357,7 @@ PARTS = {
 
 @pytest.mark.parametrize("model", PARTS)
 def test_what_is_trained_is_what_the_record_says(world, model):
-    job, _ = job_and_files(world, "parts", model, weight_decay=0.25)
+    job, _ = job_and_files(world, "parts", model, weight_decay=0.25, head_learning_rate_factor=2.0)
     wrapped, optimizer = set_up(job, load_backbone(job.backbone), 4, make_fabric("cpu", "fp32"))
 
     def part(name):
@@ -368,6 +368,9 @@ def test_what_is_trained_is_what_the_record_says(world, model):
     assert {part(name) for name in parameters} == PARTS[model]
     held = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert set(held) == {id(p) for p in parameters.values()}
+    factors = {id(p): group["factor"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in parameters.items():
+        assert factors[id(parameter)] == (2.0 if part(name) == "head" else 1.0), name
     # Of encoders those named so are spared; of the rest normalisation layers.
     encoders = {name: p for name, p in parameters.items() if part(name) in ("visual", "text")}
     for name, parameter in encoders.items():
