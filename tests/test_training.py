@@ -433,6 +433,16 @@ def test_the_gradient_of_a_step_is_the_mean_of_its_episodes(world):
     assert (first - second).abs().max() > 1e-2 * together.abs().max()
 
 
+def test_training_draws_where_a_span_lies(world):
+    job, files = job_and_files(world, "span")
+    videos = readable_videos(files.manifest, files.index, "train")
+    sampling = job.sampling.model_copy(update={"strategy": "span"})
+    store = FrameStore(files.index.parent, files.index)
+    episodes = TrainingEpisodes(store, videos, job.training, sampling, 64, 1)
+    drawn = {tuple(episodes.draw_clip(0, np.random.default_rng(seed))[0]) for seed in range(20)}
+    assert len(drawn) > 1
+
+
 def test_a_validation_is_due_when_a_step_passes_its_place():
     """Steps of four episodes, validations every six: the first step at or after each multiple."""
     due = [fit_module._due(iteration, 6, 4) for iteration in range(4, 28, 4)]
@@ -518,9 +528,14 @@ def test_checkpoints_come_by_time(world, monkeypatch, minutes, steps):
 def test_validation_loads_its_videos_by_one_loader(world, monkeypatch):
     made, loader = [], encode_module.DataLoader
     monkeypatch.setattr(encode_module, "DataLoader", lambda *a, **k: made.append(loader(*a, **k)) or made[-1])
+    encode, modes = FewShotModel.encode, []
+    monkeypatch.setattr(
+        FewShotModel, "encode", lambda self, videos: modes.append(self.training) or encode(self, videos)
+    )
     short = {"way": 2, "iterations": 2, "tasks_per_step": 1, "validate_every": 1}
     files = train(world, "one loader", workers=1, threads=2, **short)
     assert pd.read_parquet(files.output / "metrics.parquet")["val_accuracy"].notna().sum() == 2
+    assert modes and not any(modes)  # it decides as the tests do: without dropout, by running statistics
     assert len(made) == 1 and made[0].persistent_workers and not made[0].pin_memory
     store = FrameStore(world, world / "index.parquet")
     on_a_gpu = encode_module.load_clips(store, [], SamplingConfig(), 64, 0, torch.device("cuda"), 1)
