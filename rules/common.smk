@@ -142,9 +142,7 @@ def gpus(wildcards):
 
 
 def training_gpus(wildcards):
-    of_model = CONFIG.settings(
-        wildcards.benchmark, "training", wildcards.backbone, wildcards.model
-    )
+    of_model = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone, wildcards.model)
     training = of_model.spread()
     return training.devices * training.nodes * gpus(wildcards)
 
