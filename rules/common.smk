@@ -134,7 +134,9 @@ def unmade_files():
 
 
 def threads_of_a_model(wildcards):
-    return CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone).threads
+    return CONFIG.settings(
+        wildcards.benchmark, "training", wildcards.backbone, wildcards.model
+    ).threads
 
 
 def gpus(wildcards):

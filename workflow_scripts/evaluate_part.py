@@ -46,6 +46,6 @@ with logged(snakemake.log[0]):
             (int(names.part), config.run.test_jobs),
             config.device,
             TrainingConfig(**params.training).float32,
-            config.settings(names.benchmark, "training", names.backbone).threads,
+            config.settings(names.benchmark, "training", names.backbone, names.model).threads,
             Path(snakemake.output.predictions),
         )

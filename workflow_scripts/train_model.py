@@ -14,7 +14,7 @@ with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
     # How the job is run is no parameter: another number of workers trains nothing again.
     config = load(snakemake.config)
-    execution = config.settings(names.benchmark, "training", names.backbone).execution()
+    execution = config.settings(names.benchmark, "training", names.backbone, names.model).execution()
     set_cublas_workspace(execution["deterministic"])
     from fsar.training.fit import fit  # which imports PyTorch
     from fsar.training.job import TrainingFiles, TrainingJob
