@@ -29,11 +29,13 @@ rule tables:
         rules.write_layouts.output,
         rules.write_statistics.output,
         rules.write_over_deals.output if DEALS else [],
+    localrule: True
 
 
 rule figures:
     input:
         expand(f"{paths.FIGURE}.{{suffix}}", figure=FIGURES, suffix=("pdf", "svg", "png")),
+    localrule: True
 
 
 rule all:
@@ -46,6 +48,7 @@ rule all:
         PLAN.trained_models("README.md"),
         expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
         expand(f"{paths.PREDICTED}{{suffix}}", prediction=CONFIG.predict, suffix=(".csv", ".html")),
+    localrule: True
 
 
 include: "rules/report.smk"
@@ -55,6 +58,7 @@ include: "rules/report.smk"
 rule data:
     input:
         [PLAN.data_files(benchmark) for benchmark in CONFIG.run.benchmarks],
+    localrule: True
 
 
 for benchmark in CONFIG.benchmarks:
@@ -65,23 +69,3 @@ for benchmark in CONFIG.benchmarks:
         input:
             PLAN.data_files(benchmark),
         localrule: True
-
-
-# Seconds each: not worth a place in a cluster's queue.
-localrules:
-    all,
-    data,
-    draw_episodes,
-    draw_figure,
-    figures,
-    gather_index,
-    list_folder,
-    list_videos,
-    report_data,
-    tables,
-    write_index,
-    write_layouts,
-    write_manifest,
-    write_model_card,
-    write_over_deals,
-    write_tables,
