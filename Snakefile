@@ -1,12 +1,20 @@
 # CLIP-FSAR, from raw videos to comparison tables. Read top to bottom: each file of rules is one stage, and each stage
 # knows only the files of the stage before it (docs/architecture.md has their contracts).
 
+from os.path import exists
+
 from snakemake.utils import min_version
 
 min_version("9.10")
 
 
-configfile: "config.yaml"
+# That of the run's directory, where it has one; else the one beside this file.
+OWN_CONFIG = str(workflow.current_basedir.join("config.yaml"))
+if not exists(OWN_CONFIG):  # the workflow is no checkout, but comes from a repository
+    OWN_CONFIG = workflow.source_path("config.yaml")
+
+
+configfile: "config.yaml" if exists("config.yaml") else OWN_CONFIG
 
 
 include: "rules/common.smk"
