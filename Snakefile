@@ -5,7 +5,7 @@ from os.path import exists
 
 from snakemake.utils import min_version
 
-min_version("9.10")
+min_version("9.14")
 
 
 # That of the run's directory, where it has one; else the one beside this file.

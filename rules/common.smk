@@ -56,6 +56,16 @@ ignore_times_of_scripts(str(RULES))
 take_any_text(logger)
 
 
+# What scripts find by themselves, and what the config names, lies in the run's directory.
+moved = getattr(workflow.modifier, "path_modifier", None)
+if getattr(moved, "prefix", None) or getattr(moved, "modifies_prefixes", False):
+    raise WorkflowError(
+        "The module of this workflow has a `prefix` (or `replace_prefix`), but files that its config names, such as the "
+        "weights of a backbone, are found in the directory of the run alone: leave the prefix out, and give such a run "
+        "a directory of its own (snakemake --directory)"
+    )
+
+
 def planned(config):
     """Check the config, and what it says of files that a user brings, before any job."""
     try:
