@@ -15,9 +15,11 @@ from fsar.sources.answers import answers, answers_of_archives, ask, check_answer
 from fsar.sources.archives import check_archive
 from fsar.sources.data_sets import DATA_SETS
 from fsar.sources.download import Patience, fetch
+from fsar.sources.inventory import write_inventory
 from fsar.sources.kinetics import archive_urls, fetch_part
 from fsar.sources.places import PLACES, Place, known_places, places_of
 from fsar.sources.split_lists import Entry
+from fsar.videos.verify import verify
 from tests.archives import Served, make_rar, make_tar, make_zip, self_signed, serving
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
@@ -158,6 +160,42 @@ def test_a_damaged_archive_of_kinetics_is_passed_over_and_replaced(tmp_path, mon
     assert Path("kinetics/videos/abcdefghijk.mp4").read_bytes() == bytes(range(256)) * 50
     assert list(pd.read_parquet("part0.parquet")["file"]) == ["abcdefghijk.mp4"]
     assert not list(Path("kinetics/archives").glob("*.gz"))
+
+
+def test_what_verify_advises_works(tmp_path):
+    """A download that was damaged since, a record that was; deleted as it says, both are fetched again."""
+    folder, rar = tmp_path / "sources/hmdb51", make_rar([("a.avi", b"a" * 5000)])
+    with serving({"v.rar": Served(rar)}) as url:
+        places = [Place(url + "v.rar")]
+        fetch(places, folder / "archive", QUICK, check_archive)
+        verify(tmp_path, {})
+        (folder / "archive").write_bytes(rar[:-9] + b"X" + rar[-8:])
+        with pytest.raises(UserError, match="archive is not what was downloaded; delete it, and it is fetched again"):
+            verify(tmp_path, {})
+        (folder / "archive").unlink()
+        fetch(places, folder / "archive", QUICK, check_archive)
+        verify(tmp_path, {})
+        (folder / "archive.record.json").write_text("[]")
+        with pytest.raises(UserError, match=r"archive\.record\.json cannot be read; delete it and .*archive, and"):
+            verify(tmp_path, {})
+        for path in (folder / "archive", folder / "archive.record.json"):
+            path.unlink()
+        fetch(places, folder / "archive", QUICK, check_archive)
+        verify(tmp_path, {})
+
+
+def test_verify_says_of_a_users_folder_that_nothing_fetches_it(tmp_path):
+    video = tmp_path / "mine.mp4"
+    video.write_bytes(b"1")
+    for name, advice in (("folder", "put it back, or delete"), ("unpacked", "and it is unpacked or fetched again")):
+        inventory = tmp_path / f"sources/hmdb51/{name}.parquet"
+        inventory.parent.mkdir(parents=True, exist_ok=True)
+        video.write_bytes(b"1")
+        write_inventory([video], inventory)
+        video.unlink()
+        with pytest.raises(UserError, match=rf"mine\.mp4 is gone; .*{advice}"):
+            verify(tmp_path, {})
+        inventory.unlink()
 
 
 def test_a_list_of_archives_that_is_none(tmp_path):
