@@ -117,12 +117,12 @@ def below(folder):
 
 def test_a_run_has_a_directory_of_its_own(repository, tmp_path):
     """From the checkout by --directory, or from the directory by --snakefile: the checkout stays as it is."""
-    project, manifest = copy_project(repository, tmp_path / "the project"), "data/tiny/manifest.parquet"
+    project, stills = copy_project(repository, tmp_path / "the project"), "data/small_clip/small-clip.parquet"
     before, study = below(project), tmp_path / "studies of mine/one (1)"
-    snakemake(project, manifest, "--directory", str(study), *TINY)
-    assert below(project) == before and (study / manifest).is_file()
+    snakemake(project, stills, "--directory", str(study), *TINY)
+    assert below(project) == before and (study / stills).is_file()
     tiny = ["--configfile", str(project / "configs/tiny.yaml")]
-    assert "Nothing to be done" in snakemake(study, manifest, "--dry-run", "--snakefile", f"{project}/Snakefile", *tiny)
+    assert "Nothing to be done" in snakemake(study, stills, "--dry-run", "--snakefile", f"{project}/Snakefile", *tiny)
     # Of another study, in another directory, nothing is there; its config names a file of the checkout.
     methods = ["--configfile", "configs/methods.yaml"]
     planned = rules_to_run(project, "--directory", str(tmp_path / "two"), *methods)
