@@ -15,6 +15,7 @@ from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes
 from fsar.errors import UserError
 from fsar.evaluation.by_episode import evaluate_part
+from fsar.evaluation.encode_videos import EvaluationClips
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.features import encode_split, load_encoder
 from fsar.evaluation.predictions import read_predictions
@@ -29,6 +30,7 @@ from fsar.predict.export import export_model
 from fsar.sources.manifest import write_manifest
 from fsar.videos.frame import VideoError
 from fsar.videos.store_index import gather_index
+from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
 from perf.small_models import small_adapters
 from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, backbone_of, head_of, make_model, make_world
@@ -233,12 +235,20 @@ def test_a_clip_of_a_variable_rate_is_looked_at_by_time(world):
     assert [bool(frame.mean() < 100) for frame in found] == [False] * 7 + [True]
     drawn = frames.read_clip(clip, "x", FRAMES, SamplingConfig(), 0, 64)
     assert [bool(frame.mean() < 100) for frame in drawn] == [False] * 4 + [True] * 4
-    manifest = write_manifest(
-        [write_listing(world.folder / "one.csv", [("phone.mp4", "a", "test")])], world.folder / "m"
+    # The workflow's own tests see the same.
+    manifest, shard = world.folder / "one.parquet", world.folder / "one/shard-000"
+    videos = write_manifest([write_listing(world.folder / "one.csv", [("phone.mp4", "a", "test")])], manifest)
+    config, parts = (
+        FRAMES.overlaid(type(FRAMES)(shards=1)),
+        [shard.with_suffix(".arrow"), shard.with_suffix(".parquet")],
     )
-    write_shard(
-        manifest, 0, FRAMES.overlaid(type(FRAMES)(shards=1)), world.folder / "s.arrow", world.folder / "s.parquet"
-    )
+    write_shard(videos, 0, config, *parts)
+    gather_index(manifest, parts[1:], 0.0, world.folder / "one/index.parquet")
+    store = FrameStore(world.folder / "one", world.folder / "one/index.parquet")
+    for at_test in ("centres", "drawn"):
+        sampling = SamplingConfig(at_test=at_test)
+        own = EvaluationClips(store, ["phone.mp4"], sampling, 64, 0)[0].numpy()
+        np.testing.assert_array_equal(own, frames.read_clip(clip, "phone.mp4", FRAMES, sampling, 0, 64))
 
 
 def test_examples_by_dict_folder_and_csv_are_the_same(world, trained):

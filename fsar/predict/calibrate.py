@@ -11,6 +11,8 @@ from scipy.special import log_softmax
 
 # With fewer examples left out one temperature cannot be told from another: scores stay scores.
 ENOUGH = 10
+# So many are left out where each costs a comparison with all others.
+TELLING = 60
 LARGEST = 1e4  # temperature, and its inverse the smallest
 
 

@@ -22,7 +22,7 @@ from fsar.job import progress
 from fsar.model.finite import check_finite
 from fsar.model.methods import METHODS
 from fsar.model.needs import Tensors
-from fsar.predict.calibrate import ENOUGH, fit_temperature
+from fsar.predict.calibrate import ENOUGH, TELLING, fit_temperature
 from fsar.predict.clips import Clip, Source, list_clips, list_examples
 from fsar.predict.clips import Examples as NamedExamples
 from fsar.predict.decide import JOINT, Decision
@@ -220,12 +220,14 @@ class FewShotClassifier:
         examples = self.labelled_examples
         if examples is None or (self.model.settings.components.across_videos and self.decides_by != "text"):
             return None
-        several = examples.several
+        several, left_out = examples.several, examples.left_out()
         if len(several) < ENOUGH or not several.all():
             return None
-        left_out = examples.left_out()
-        logits = examples.decided(left_out, examples.few_shot(left_out))
-        return fit_temperature(self.decision.scaled(logits).numpy(), examples.labels, several)
+        if not self.decision.classes_apart:  # each takes all examples anew, and so many tell one temperature
+            left_out = left_out[:: -(-len(left_out) // TELLING)]
+        asked = [one.number for one in left_out]
+        logits = examples.decided(left_out, examples.few_shot(left_out, "calibrating"))
+        return fit_temperature(self.decision.scaled(logits).numpy(), examples.labels[asked], several[asked])
 
     def save_support(self, path: str | Path) -> None:
         """Write the support set, with what made it, as one safetensors file."""
