@@ -16,9 +16,9 @@ def planned_job(job):
 onstart:
     take_any_text(logger)  # the log's file is opened after the rules are read
     if workflow.is_main_process:
-        for told in costs_of_tests(PLAN):
-            logger.info(told)
         with beside_the_run(logger):
+            for told in costs_of_tests(PLAN):
+                logger.info(told)
             jobs = {job.jobid: planned_job(job) for job in workflow.dag.needrun_jobs()}
             teller = Teller(TimeLeft(jobs, workflow.resource_settings.cores), logger)
             teller.tell("of this run")

@@ -348,6 +348,14 @@ def test_odd_zips_are_told_in_a_sentence(tmp_path):
     assert everything_below(tmp_path) == ["a.zip"]
 
 
+@pytest.mark.parametrize("content", [b"", b"7z\xbc\xaf\x27\x1c and more", b"<html>", b"PK\x05\x06" + bytes(18)])
+def test_what_is_neither_rar_nor_zip(tmp_path, content):
+    """What 7-Zip could read beside RAR is not asked for."""
+    (tmp_path / "archive").write_bytes(content)
+    with pytest.raises(UserError, match="it is neither RAR nor zip"):
+        members_of(tmp_path / "archive")
+
+
 def test_a_failed_rar_leaves_nothing_behind(tmp_path, monkeypatch):
     path, members = tmp_path / "a.rar", [("a.avi", b"a" * 5000)]
     path.write_bytes(make_rar(members).replace(b"a" * 100, b"b" * 100, 1))

@@ -73,8 +73,16 @@ def extract(archive: Path, wanted: Mapping[str, Path], members: list[Member]) ->
 
 
 def _is_zip(archive: Path) -> bool:
+    """Tell a zip from a RAR by its first bytes.
+
+    Raises:
+        UserError: it is neither.
+    """
     with _reading(archive), archive.open("rb") as file:
-        return file.read(len(ZIP)) == ZIP
+        start = file.read(max(len(RAR), len(ZIP)))
+    if not start.startswith((RAR, ZIP)):
+        raise UserError(f"{archive} cannot be read as an archive: it is neither RAR nor zip (it begins with {start!r})")
+    return start.startswith(ZIP)
 
 
 @contextmanager
