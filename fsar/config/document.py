@@ -22,8 +22,8 @@ MAKES_AGAIN = (
     "prints the config, follows every key that decides anything.",
 )
 DIRECTORY = (
-    "Relative paths are below the directory of the run. All runs of one directory share its `data/` and `results/`, and",
-    "what two configs make under one name, the later run replaces: `--directory studies/mine` gives a study its own.",
+    "Relative paths are below the directory of the run. All runs of one directory share its `data/` and `results/`:",
+    "what two configs make under one name, the later run replaces. `--directory studies/mine` gives a study its own.",
 )
 
 
