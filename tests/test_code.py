@@ -1,17 +1,16 @@
-"""Which code decides a result, statements along the imports of a script and nothing else; what is recorded of a job."""
+"""Which code decides a result, statements along the imports of a script and nothing else."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from snakemake.jobs import Job
 
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.model.methods import MODELS
 from fsar.plan import code as code_module
-from fsar.plan.code import code_checksum, code_checksums, code_inputs, statements_checksum
-from fsar.plan.plan import SCRIPTS, decoder_file, encoder_files, model_files
-from fsar.plan.triggers import set_triggers
+from fsar.plan.code import PACKAGE, code_checksum, code_checksums, code_inputs, statements_checksum
+from fsar.plan.plan import decoder_file, encoder_files, model_files
+
+SCRIPTS = PACKAGE.parent / "workflow_scripts"
 
 BEFORE = '''"""What it is for."""
 
@@ -172,18 +171,3 @@ def test_adapters_count_where_they_are_used():
     )
     kinds = {Path(path).name for path in reached if Path(path).parent.name == "adapters"}
     assert {"d2st.py", "deformable.py", "ends.py"} <= kinds and not {"lora.py", "aim.py", "task.py"} & kinds
-
-
-def test_what_is_recorded_of_a_job_is_found_when_it_runs(monkeypatch):
-    """Snakemake's own job, without a workflow: both the parameters it is given and those that are recorded."""
-    found = iter(["planned", "made by then"])
-    rule = SimpleNamespace(expand_params=lambda *_: (value := [next(found)], value))
-    job = object.__new__(Job)
-    job.rule, job.input, job.output, job.wildcards_dict = rule, [], [], {}
-    job._params, job._non_derived_params, job._params_and_resources_resetted = None, None, False
-    for name in ("reset_params_and_resources", "outputs_older_than_script_or_notebook"):
-        monkeypatch.setattr(Job, name, getattr(Job, name))
-    set_triggers()
-    assert job.non_derived_params == job.params == ["planned"]
-    job.reset_params_and_resources()
-    assert job.non_derived_params == job.params == ["made by then"]

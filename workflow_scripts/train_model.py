@@ -1,5 +1,6 @@
 """Train one model on one benchmark."""
 
+import sys
 from pathlib import Path
 
 from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
@@ -7,8 +8,8 @@ from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
 from fsar.model.methods import Components
 from fsar.nodes import is_task, start_tasks
-from fsar.plan.code import code_checksums
-from fsar.plan.plan import SCRIPTS, model_files
+from fsar.plan.code import code_checksums, code_inputs
+from fsar.plan.plan import model_files
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
@@ -36,11 +37,13 @@ with logged(snakemake.log[0]):
         device=config.device,
         frames=config.settings(names.benchmark, "frames"),
     )
+    # What this script imports; where it lies itself is known to Snakemake alone, which runs a copy of it.
+    code = [*map(Path, code_inputs(Path(sys.argv[0]))), *model_files(backbone, components)]
     training_files = TrainingFiles(
         manifest=Path(files.manifest),
         index=Path(files.index),
         episodes=Path(files.episodes),
-        code=code_checksums(SCRIPTS / "train_model.py", *model_files(backbone, job.components)),
+        code=code_checksums(*code),
         decisive=[Path(p) for p in (files.manifest, files.index, files.episodes, *files.backbone, *files.descriptions)],
         output=Path(snakemake.output.weights).parent,
         checkpoint=Path(params.checkpoint),

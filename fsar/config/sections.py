@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from fsar.config.adapters import AdaptersConfig
 from fsar.config.declare import HEAD, LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
@@ -52,25 +52,35 @@ class RunConfig(Section):
     """What to run: the table has a row for every combination."""
 
     benchmarks: list[Name] = key(
-        "Benchmarks, by their names below `benchmarks`.", (*MODEL, *ROWS, *DEALS), default=["demo"], min_length=1
+        "Benchmarks, by their names below `benchmarks`.",
+        (*MODEL, *ROWS, *DEALS),
+        once=True,
+        default=["demo"],
+        min_length=1,
     )
     backbones: list[Name] = key(
-        "Backbones, by their names below `backbones`.", (*MODEL, *ROWS, *DEALS), default=["small-clip"], min_length=1
+        "Backbones, by their names below `backbones`.",
+        (*MODEL, *ROWS, *DEALS),
+        once=True,
+        default=["small-clip"],
+        min_length=1,
     )
     methods: list[MethodName] | None = key(
         "Methods, by their names in fsar/model/methods.py, on every benchmark; without it each benchmark has its own.",
         (*TESTS, *ROWS, *DEALS),
+        once=True,
         default=None,
         min_length=1,
     )
     ways: list[Annotated[int, Field(ge=2)]] = key(
-        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", default=[5], min_length=1
+        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", once=True, default=[5], min_length=1
     )
     shots: list[Annotated[int, Field(ge=1)]] | None = key(
         "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "
         "shots share one training.",
         (*TESTS, *ROWS, *DEALS),
         unit="videos",
+        once=True,
         default=None,
         min_length=1,
     )
@@ -82,17 +92,8 @@ class RunConfig(Section):
         le=1000,
     )
     seeds: list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]] = key(
-        "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), default=[1], min_length=1
+        "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), once=True, default=[1], min_length=1
     )
-
-    @model_validator(mode="after")
-    def _no_repetition(self) -> "RunConfig":
-        for name in RunConfig.model_fields:
-            values = getattr(self, name)
-            for value in values if isinstance(values, list) else ():
-                if values.count(value) > 1:
-                    raise ValueError(f"{name} lists {value!r} twice")
-        return self
 
 
 class Counts(Section):
@@ -613,6 +614,7 @@ class BenchmarkConfig(Section):
     methods: list[MethodName] = key(
         "Its methods where run.methods does not say.",
         (*TESTS, *ROWS, *DEALS),
+        once=True,
         default=["clip-freeze", "otam", "clip-fsar"],
         min_length=1,
     )
@@ -620,6 +622,7 @@ class BenchmarkConfig(Section):
         "Its test shots where run.shots does not say.",
         (*TESTS, *ROWS, *DEALS),
         unit="videos",
+        once=True,
         default=[1, 5],
         min_length=1,
     )
@@ -678,6 +681,7 @@ class BackboneConfig(Section):
     methods: list[MethodName] | None = key(
         "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all.",
         (*TESTS, *ROWS),
+        once=True,
         default=None,
         min_length=1,
     )
