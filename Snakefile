@@ -59,9 +59,6 @@ rule all:
     localrule: True
 
 
-include: "rules/report.smk"
-
-
 # All configured benchmarks, or one of them: `snakemake data_hmdb51`.
 rule data:
     input:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,35 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fsar.disk import why_not_written
+from fsar.errors import UserError
+from fsar.seal import OPEN, REMEDY, check_beside, seal, seal_beside, whole
+
 ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, remove it otherwise."""
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, remove it otherwise.
+
+    Raises:
+        UserError: the disk is full or may not be written to, or the folder is gone.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except UserError:
+        raise
+    except Exception as error:
+        if told := why_not_written(error, path, temporary):
+            raise UserError(told) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def from_working_directory(path: str | Path) -> str:
@@ -76,7 +91,18 @@ def named(text: str) -> str:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, so that equal values give equal files."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        _dump(value, temporary)
+
+
+def write_sealed_json(path: str | Path, value: dict[str, Any]) -> None:
+    """Write `value` as `write_json` does, with a seal (`fsar.seal`) as one more key."""
+    with atomic(path) as temporary:
+        _dump(value | {"seal": OPEN}, temporary)
+        seal(temporary)
+
+
+def _dump(value: Any, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def sha256_of(path: str | Path) -> str:
@@ -92,13 +118,77 @@ def write_checksums(files: Sequence[Path], path: Path) -> None:
 
 
 def read_checksums(path: Path) -> dict[Path, str]:
-    """Read a file of `write_checksums`: the checksum of each file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """Read a file of `write_checksums`: the checksum of each file.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if not lines or not all(re.fullmatch(r"[0-9a-f]{64}  [^/\0]+", line) for line in lines):
+        raise UserError(f"{path} is damaged. {REMEDY}.")
     return {path.with_name(line[66:]): line[:64] for line in lines}
 
 
+@contextmanager
+def atomic_csv(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path as `atomic` does, for a CSV that is read again: its checksum is written beside it."""
+    with atomic(path) as temporary:
+        yield temporary
+    seal_beside(Path(path))
+
+
+def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV that was written by `atomic_csv`; options as of pandas.
+
+    Raises:
+        UserError: it is not there, is damaged, or is no CSV.
+    """
+    check_beside(Path(path))
+    try:
+        table: pd.DataFrame = pd.read_csv(path, **options)
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}. Run the command again that makes it.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a table ({error}). {REMEDY}.") from error
+    return table
+
+
 def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
-    """Write `frame` as Parquet with exactly the columns and types of `schema`."""
+    """Write `frame` as Parquet with exactly the columns and types of `schema`, and with a seal (`fsar.seal`)."""
     table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
     with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+        pq.write_table(table.replace_schema_metadata({"seal": OPEN}), temporary, compression="zstd")
+        seal(temporary)
+
+
+def read_parquet(
+    path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None, remedy: str = REMEDY
+) -> pd.DataFrame:
+    """Read what `write_parquet` has written.
+
+    Args:
+        path: of the file.
+        schema: it was written with.
+        columns: those wanted; None for all.
+        remedy: what to do where it is damaged.
+
+    Raises:
+        UserError: it is not there, is damaged, or has other columns.
+    """
+    with whole(path, remedy):
+        if not pq.read_schema(path).equals(schema):
+            raise UserError(f"{path} is another kind of file than is expected there. {remedy}.")
+        return pq.read_table(path, columns=None if columns is None else list(columns)).to_pandas()
+
+
+def read_json(path: str | Path, remedy: str = REMEDY) -> Any:
+    """Read what `write_sealed_json` has written, without its seal; or a file without any.
+
+    Raises:
+        UserError: it is not there, is damaged, or is not JSON.
+    """
+    with whole(path, remedy, foreign=True):
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        if isinstance(value, dict):
+            value.pop("seal", None)
+        return value

@@ -7,16 +7,20 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from fsar.disk import why_not_written, why_stopped
 from fsar.errors import UserError
 from fsar.locales import take_any_text
 from fsar.nodes import is_task
+
+# The variable that names a run of Snakemake.
+RUN = "FSAR_RUN"
 
 
 @contextmanager
@@ -25,17 +29,16 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
 
     With `measured`, time and memory go to a .tsv beside the log, as Snakemake's `benchmark:` writes them.
 
-    A `UserError` ends the process with status 1 and its message; any other exception is logged with its
-    traceback and raised.
+    A `UserError` ends the process with status 1 and its message; a job that is submitted again after one, in the same
+    run of Snakemake, ends with it at once. Any other exception is logged with its traceback and raised.
     """
     log = logging.getLogger()
     log.setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, hides nothing with a traceback
     if not is_first_process():
         log_file = os.devnull
-    elif not is_task():  # whose log was begun by the process that has started it
-        Path(log_file).write_bytes(b"")
     take_any_text()
-    to_file = logging.FileHandler(log_file, mode="a", encoding="utf-8", errors="backslashreplace")
+    to_file = _log_file(Path(log_file))
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.WARNING)
@@ -45,21 +48,62 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
     # Libraries' notes to developers are not for the user of the workflow.
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", FutureWarning)
+    explained = Path(log_file).with_suffix(".told")
+    if before := _explained_in_this_run(explained):
+        log.error("%s", before)
+        logging.shutdown()
+        sys.exit(1)
     started = time.monotonic()
     try:
         yield
         if measured:
             _write_measurement(Path(log_file).with_suffix(".tsv"), time.monotonic() - started)
     except UserError as error:
-        log.error("%s", error)
-        logging.shutdown()
-        sys.exit(1)
+        _give_up(str(error), explained)
     except KeyboardInterrupt:
         log.error("interrupted; what was saved stays, run the same command again to go on")
         raise
-    except Exception:
+    except Exception as error:
+        if told := why_stopped(error, Path(log_file)):
+            _give_up(told, explained)
         log.exception("this job failed")
         raise
+
+
+def _give_up(message: str, explained: Path) -> NoReturn:
+    """End the job with a sentence, which is kept for the case that the job is submitted again."""
+    logging.getLogger().error("%s", message)
+    logging.shutdown()
+    if (run := os.getenv(RUN)) and is_first_process():
+        with suppress(OSError):  # on a full disk it is found out again
+            explained.write_text(f"{run}\n{message}", encoding="utf-8", errors="backslashreplace")
+    sys.exit(1)
+
+
+def _explained_in_this_run(explained: Path) -> str | None:
+    """Return why the job has failed before in the same run of Snakemake: trying again would come to the same."""
+    if not is_first_process():
+        return None
+    try:
+        run, message = explained.read_text(encoding="utf-8").split("\n", 1)
+        if run == os.getenv(RUN):
+            return message
+        explained.unlink()
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _log_file(path: Path) -> logging.Handler:
+    """Begin the log of a job; where it cannot be, the job goes on without, and fails only if its results cannot be."""
+    try:
+        if is_first_process() and not is_task():  # whose log was begun by the process that has started it
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+        return logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        print(why_not_written(error, path) or f"{path} cannot be written: {error}", file=sys.stderr)
+        return logging.NullHandler()
 
 
 def _write_measurement(path: Path, seconds: float) -> None:

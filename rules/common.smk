@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import secrets
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,9 +29,14 @@ else:
     )
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}
+if (
+    workflow.is_main_process
+):  # by which a job that is submitted again knows that it has failed in this run
+    os.environ["FSAR_RUN"] = secrets.token_hex(8)
 
 from fsar.config import SPLITS, load
 from fsar.config.merge import effective, without_effect
+from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.files import from_working_directory
 from fsar.model.methods import MODELS
@@ -38,7 +44,7 @@ from fsar.plan import paths, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
-from fsar.plan.layouts import layouts
+from fsar.plan.layouts import layouts, titles_of
 from fsar.plan.own_files import with_own_files
 from fsar.plan.plan import (
     Plan,
@@ -48,6 +54,7 @@ from fsar.plan.plan import (
     megabytes_of_tests,
     model_files,
 )
+from fsar.plan.shown import Rows, Text, Values, by_key
 from fsar.plan.triggers import ignore_times_of_scripts
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.locales import take_any_text
@@ -69,6 +76,9 @@ if getattr(moved, "prefix", None) or getattr(moved, "modifies_prefixes", False):
 def planned(config):
     """Check the config, and what it says of files that a user brings, before any job."""
     try:
+        if workflow.is_main_process:
+            files = {*workflow.configfiles, *workflow.overwrite_configfiles}
+            check_written_once(sorted(map(Path, files)))
         plan = Plan(load(with_own_files(config)))
         if workflow.is_main_process:
             deployed_by = workflow.deployment_settings.deployment_method
@@ -110,6 +120,7 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     part=r"\d+",
+    parts=r"\d+",
     figure=r"[\w.-]+",
     prediction=r"[\w.-]+",
 
@@ -122,6 +133,11 @@ def asked(function):
         return function(**{name: wildcards[name] for name in names if name in wildcards.keys()})
 
     return of_wildcards
+
+
+def section(name, function):
+    """Values of a section by wildcards, as a parameter whose text is short."""
+    return lambda wildcards: Values(name, asked(function)(wildcards))
 
 
 def growing(amount, unit=""):
@@ -144,7 +160,7 @@ def code(script, *further):
         file = ROOT / "workflow_scripts" / script
     else:
         file = Path(workflow.sourcecache.get_path(RULES.join(f"../workflow_scripts/{script}")))
-    return code_checksum(file, *further)
+    return f"code {code_checksum(file, *further)}"
 
 
 def with_model(script, files=model_files):

@@ -3,7 +3,6 @@
 # with how much patience, is no parameter: the scripts read it from the config, so no edit makes a finished download again.
 
 from fsar.sources.kinetics import list_path
-from fsar.sources.something import archive_parts
 
 
 rule fetch_split_list:
@@ -125,7 +124,7 @@ rule fetch_kinetics_part:
 
 rule unpack_ssv2:
     input:
-        parts=lambda wildcards: archive_parts(Path(CONFIG.sources.ssv2.folder)),
+        # Not the archive's parts: they may be deleted when they are unpacked.
         lists=expand(
             "data/sources/split_lists/{published}-{split}.txt",
             published=("ssv2_full", "ssv2_small"),

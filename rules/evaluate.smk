@@ -27,13 +27,16 @@ rule encode_features:
         gpu=gpus,
     params:
         code=with_model("encode_features.py", encoder_files),
-        backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
-        sampling=asked(PLAN.decisive("sampling", "encode_features")),
-        text=asked(PLAN.feature_text),
-        components=asked(PLAN.encoding),
-        head=asked(PLAN.encoding_head),
-        adapters=asked(PLAN.decisive("adapters", "encode_features")),
-        training=asked(PLAN.decisive("training", "encode_features")),
+        backbone=section(
+            "backbone", lambda backbone: CONFIG.backbones[backbone].decisive("encode_features")
+        ),
+        sampling=section("sampling", PLAN.decisive("sampling", "encode_features")),
+        text=section("text", PLAN.feature_text),
+        components=section("components", PLAN.encoding),
+        facts=asked(PLAN.encoding_facts),
+        head=section("head", PLAN.encoding_head),
+        adapters=section("adapters", PLAN.decisive("adapters", "encode_features")),
+        training=section("training", PLAN.decisive("training", "encode_features")),
         data_seed=CONFIG.seed,
     script:
         "../workflow_scripts/encode_features.py"
@@ -44,6 +47,12 @@ rule evaluate_model:
         features=asked(PLAN.features),
         trained=asked(PLAN.trained_weights),
         episodes=asked(PLAN.test_episodes),
+        # What the features are to be made from.
+        manifest=asked(PLAN.of_base(paths.MANIFEST)),
+        index=asked(PLAN.of_base(paths.INDEX)),
+        backbone=asked(PLAN.backbone_files),
+        descriptions=asked(PLAN.encoder_descriptions),
+        encoder=asked(PLAN.encoder_weights),
     output:
         predictions=paths.PREDICTIONS,
     log:
@@ -63,9 +72,11 @@ rule evaluate_model:
         gpu=gpus,
     params:
         code=with_model("evaluate_model.py"),
-        components=asked(PLAN.components),
-        head=asked(PLAN.decisive("head", "evaluate_model")),
-        tests=asked(PLAN.tests),
+        components=section("components", PLAN.components),
+        facts=asked(PLAN.facts),
+        head=section("head", PLAN.decisive("head", "evaluate_model")),
+        tests=lambda wildcards: Rows("tests", asked(PLAN.tests)(wildcards)),
+        encoded=section("features", PLAN.encoded_by),
     script:
         "../workflow_scripts/evaluate_model.py"
 
@@ -96,14 +107,17 @@ rule evaluate_part:
         gpu=gpus,
     params:
         code=with_model("evaluate_part.py"),
-        components=asked(PLAN.components),
-        backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("encode_features"),
-        sampling=asked(PLAN.decisive("sampling", "encode_features")),
-        text=asked(PLAN.feature_text),
-        head=asked(PLAN.decisive("head", "evaluate_model")),
-        adapters=asked(PLAN.decisive("adapters", "evaluate_model")),
-        training=asked(PLAN.decisive("training", "encode_features")),
-        tests=asked(PLAN.tests),
+        components=section("components", PLAN.components),
+        facts=asked(PLAN.facts),
+        backbone=section(
+            "backbone", lambda backbone: CONFIG.backbones[backbone].decisive("encode_features")
+        ),
+        sampling=section("sampling", PLAN.decisive("sampling", "encode_features")),
+        text=section("text", PLAN.feature_text),
+        head=section("head", PLAN.decisive("head", "evaluate_model")),
+        adapters=section("adapters", PLAN.decisive("adapters", "evaluate_model")),
+        training=section("training", PLAN.decisive("training", "encode_features")),
+        tests=lambda wildcards: Rows("tests", asked(PLAN.tests)(wildcards)),
         data_seed=CONFIG.seed,
     script:
         "../workflow_scripts/evaluate_part.py"
@@ -112,6 +126,7 @@ rule evaluate_part:
 rule gather_predictions:
     input:
         parts=asked(PLAN.parts_of_tests),
+        episodes=asked(PLAN.test_episodes),
     output:
         predictions=paths.PREDICTIONS,
     log:
@@ -128,5 +143,6 @@ rule gather_predictions:
         runtime=growing(10, "m"),
     params:
         code=code("gather_predictions.py"),
+        tests=lambda wildcards: Rows("tests", asked(PLAN.tests)(wildcards)),
     script:
         "../workflow_scripts/gather_predictions.py"

@@ -23,7 +23,7 @@ rule decode_frames:
     params:
         code=with_decoder("decode_frames.py"),
         shard=lambda wildcards: int(wildcards.shard),  # a cache knows parameters, but no wildcards
-        frames=asked(PLAN.decisive("frames", "decode_frames")),
+        frames=section("frames", PLAN.decisive("frames", "decode_frames")),
         videos=lambda wildcards: PLAN.videos.of_shard(wildcards.benchmark, int(wildcards.shard)),
     script:
         "../workflow_scripts/decode_frames.py"

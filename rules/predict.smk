@@ -37,6 +37,7 @@ rule predict_clips:
         support=lambda wildcards: CONFIG.predict[wildcards.prediction].support,
         clips=lambda wildcards: CONFIG.predict[wildcards.prediction].clips,
         frames=lambda wildcards: CONFIG.predict[wildcards.prediction].frames,
-        model=asked(PREDICTIONS.model),
+        model=section("model", PREDICTIONS.model),
+        facts=asked(PREDICTIONS.facts),
     script:
         "../workflow_scripts/predict_clips.py"

@@ -33,7 +33,7 @@ rule write_tables:
         runtime=growing(10, "m"),
     params:
         code=code("write_tables.py"),
-        settings=PLAN.settings,
+        settings=lambda wildcards: Rows("rows", PLAN.settings),
         caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
     script:
         "../workflow_scripts/write_tables.py"
@@ -68,8 +68,9 @@ rule write_layouts:
         runtime=growing(10, "m"),
     params:
         code=code("write_layouts.py"),
-        settings=PLAN.settings,
-        layouts=[asdict(layout) for layout in LAYOUTS],
+        settings=lambda wildcards: Rows("rows", PLAN.settings),
+        layouts=lambda wildcards: Rows("layouts", [asdict(layout) for layout in LAYOUTS]),
+        titles=Values("titles", titles_of(LAYOUTS)),
     script:
         "../workflow_scripts/write_layouts.py"
 
@@ -102,7 +103,7 @@ rule write_statistics:
         runtime=growing(30, "m"),
     params:
         code=code("write_statistics.py"),
-        settings=PLAN.settings,
+        settings=lambda wildcards: Rows("rows", PLAN.settings),
     script:
         "../workflow_scripts/write_statistics.py"
 
@@ -132,7 +133,7 @@ rule write_over_deals:
         runtime=growing(10, "m"),
     params:
         code=code("write_over_deals.py"),
-        settings=DEALS,
+        settings=lambda wildcards: Rows("rows", DEALS),
     script:
         "../workflow_scripts/write_over_deals.py"
 
@@ -165,8 +166,8 @@ rule draw_figure:
     params:
         code=lambda wildcards: code("draw_figure.py", FIGURES[wildcards.figure].file),
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
-        caption=lambda wildcards: FIGURES[wildcards.figure].caption,
-        arguments=lambda wildcards: FIGURES[wildcards.figure].arguments,
+        caption=lambda wildcards: Text(FIGURES[wildcards.figure].caption),
+        arguments=lambda wildcards: Values("arguments", FIGURES[wildcards.figure].arguments),
     script:
         "../workflow_scripts/draw_figure.py"
 
@@ -206,9 +207,11 @@ rule write_index:
         runtime=growing(10, "m"),
     params:
         code=code("write_index.py"),
-        config=decisive_record(CONFIG),
-        benchmarks=PLAN.bases,
-        figures=[(figure.kind, figure.caption) for figure in FIGURES.values()],
+        config=Values("config", decisive_record(CONFIG)),
+        benchmarks=lambda wildcards: Rows("benchmarks", PLAN.bases),
+        figures=lambda wildcards: Rows(
+            "figures", [(own.kind, own.caption) for own in FIGURES.values()]
+        ),
     script:
         "../workflow_scripts/write_index.py"
 

@@ -17,7 +17,7 @@ rule render_videos:
         runtime=growing(30, "m"),
     params:
         code=code("render_videos.py"),
-        source=asked(PLAN.rendered),
+        source=section("source", PLAN.rendered),
         seed=CONFIG.seed,
     script:
         "../workflow_scripts/render_videos.py"

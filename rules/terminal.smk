@@ -3,7 +3,7 @@
 
 from fsar.plan.costs import costs_of_tests
 from fsar.plan.time_left import PlannedJob, Teller, TimeLeft, beside_the_run
-from fsar.results.partial_table import write_partial_table
+from fsar.results.partial_table import partial_table, remove_partial_table
 
 
 def planned_job(job):
@@ -25,10 +25,15 @@ onstart:
             logger.addHandler(teller)
 
 
+def asked_for(path):
+    """Tell whether a file is among those of this run, whether or not it had to be made."""
+    return any(path in map(str, job.output) for job in workflow.dag.jobs)
+
+
 onsuccess:
-    if workflow.is_main_process and any(
-        paths.INDEX_PAGE in map(str, job.output) for job in workflow.dag.jobs
-    ):
+    if workflow.is_main_process and asked_for(f"{paths.TABLE}.csv"):
+        remove_partial_table(Path(paths.PARTIAL_TABLE))
+    if workflow.is_main_process and asked_for(paths.INDEX_PAGE):
         from fsar.results.headline import on_the_terminal  # takes a second to import
 
         table, comparisons = (
@@ -41,8 +46,6 @@ onsuccess:
 
 onerror:
     if workflow.is_main_process:
-        table, unmade = paths.TABLE, unmade_files()
-        if told := write_partial_table(
-            PLAN.settings, unmade, Path(f"{table}.csv"), Path(f"{table}.md")
-        ):
+        names = Path(f"{paths.TABLE}.csv"), Path(paths.PARTIAL_TABLE)
+        if told := partial_table(PLAN.settings, unmade_files(), *names):
             logger.error(told)

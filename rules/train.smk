@@ -1,6 +1,7 @@
 # Training: one job per benchmark × backbone × model × training shot × seed. Every test shot uses the same model, and so do
 # methods that differ only in how they decide.
 
+from fsar.config import TrainingConfig
 from fsar.plan.nodes import across_nodes
 
 
@@ -34,14 +35,22 @@ rule train_model:
         tasks_per_gpu=across_nodes(CONFIG, "tasks_per_gpu"),
         slurm_extra=across_nodes(CONFIG, "slurm_extra"),
     params:
+        **by_key(
+            "training",
+            TrainingConfig,
+            "train_model",
+            asked(PLAN.decisive("training", "train_model")),
+        ),
         code=with_model("train_model.py"),
-        components=asked(PLAN.components),
-        backbone=lambda wildcards: CONFIG.backbones[wildcards.backbone].decisive("train_model"),
-        sampling=asked(PLAN.decisive("sampling", "train_model")),
-        text=asked(PLAN.decisive("text", "train_model")),
-        head=asked(PLAN.decisive("head", "train_model")),
-        adapters=asked(PLAN.decisive("adapters", "train_model")),
-        training=asked(PLAN.decisive("training", "train_model")),
+        components=section("components", PLAN.components),
+        facts=asked(PLAN.facts),
+        backbone=section(
+            "backbone", lambda backbone: CONFIG.backbones[backbone].decisive("train_model")
+        ),
+        sampling=section("sampling", PLAN.decisive("sampling", "train_model")),
+        text=section("text", PLAN.decisive("text", "train_model")),
+        head=section("head", PLAN.decisive("head", "train_model")),
+        adapters=section("adapters", PLAN.decisive("adapters", "train_model")),
         data_seed=CONFIG.seed,
         # Not an output: Snakemake deletes the outputs of a job that fails, and this is what it goes on from.
         checkpoint=paths.CHECKPOINT,
@@ -81,10 +90,10 @@ rule write_model_card:
         runtime=growing(10, "m"),
     params:
         code=code("write_model_card.py"),
-        settings=asked(PLAN.settings_of_a_model),
+        settings=lambda wildcards: Rows("rows", asked(PLAN.settings_of_a_model)(wildcards)),
         title=asked(PLAN.title),
         citation=asked(PLAN.citation),
-        source=asked(PLAN.source),
-        licences=asked(PLAN.licences),
+        source=section("source", PLAN.source),
+        licences=section("licences", PLAN.licences),
     script:
         "../workflow_scripts/write_model_card.py"

@@ -13,9 +13,10 @@ from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig
 from fsar.config.declare import Section
 from fsar.files import write_json
 from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import FewShotModel, save_weights
+from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
+from fsar.model.trained_file import save_weights
 from fsar.training.job import TrainingJob
 from perf.small_models import small_adapters, small_backbone, small_head
 from tests.videos import make_video

@@ -11,11 +11,12 @@ from fsar.episodes.stored import SCHEMA
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, gather_predictions, write_predictions
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_parquet
-from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights, save_weights
+from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
 from fsar.model.heads.head import Head, Inputs
 from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import class_tokens, encode_classes
+from fsar.model.trained_file import save_weights
 from fsar.training.optimizer import parameter_groups
 from perf.small_models import THREE_TEXTS, small_adapters, small_head
 
@@ -123,7 +124,7 @@ def test_the_parts_of_tests_put_together_are_the_whole(parts, tmp_path):
     files = [tmp_path / f"part{number}.parquet" for number in range(parts)]
     for number, file in enumerate(files):
         write_predictions(head, tests, kept, file, (number, parts))
-    gather_predictions(files, tmp_path / "gathered.parquet")
+    gather_predictions(files, tests, tmp_path / "gathered.parquet")
     for method in ("otam", "again"):
         whole, gathered = (
             read_predictions(tmp_path / f"{name}.parquet", method, 3, 1) for name in ("whole", "gathered")

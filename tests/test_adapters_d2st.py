@@ -18,9 +18,10 @@ from fsar.errors import UserError
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.adapters.deformable import interpolation
 from fsar.model.backbone import Backbone
-from fsar.model.few_shot import FewShotModel, load_weights, save_weights
+from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.methods import Components
 from fsar.model.needs import Needs
+from fsar.model.trained_file import save_weights
 
 FRAMES = 4
 SETTINGS = {

@@ -13,9 +13,11 @@ import yaml
 
 from fsar.config import SPLITS
 from fsar.errors import UserError
+from fsar.files import read_json, write_parquet
 from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.kinetics import archive_urls
 from fsar.sources.published import list_videos
+from fsar.sources.schemas import INVENTORY_SCHEMA
 from fsar.sources.something import annotation_files, archive_parts, templates
 from fsar.sources.split_lists import Entry, class_name, read_split_lists, split_lists
 from fsar.videos.shards import shard_of
@@ -103,7 +105,7 @@ def test_a_class_with_too_few_videos_stops_with_its_name(tmp_path, monkeypatch):
     there = [
         (e.folder, e.file, f"x/{e.video}", 1) for e in entries if e.file != "0.avi" and e.video != entries[-1].video
     ]
-    pd.DataFrame(there, columns=["folder", "file", "path", "bytes"]).to_parquet(inventory)
+    write_parquet(inventory, pd.DataFrame(there, columns=INVENTORY_SCHEMA.names), INVENTORY_SCHEMA)
 
     def listed(needed):
         output = tmp_path / "published.csv", tmp_path / "missing.csv"
@@ -276,7 +278,7 @@ def test_every_benchmark_is_there(prepared):
         assert manifest["split"].value_counts().to_dict() == videos | {"test": videos["test"] - gone}
         index = pd.read_parquet(prepared / f"data/{benchmark}/frames/index.parquet")
         assert (index["status"] == "ok").all() and set(index["source_frames"]) == {12}
-        counts = json.loads((prepared / f"results/data/{benchmark}.json").read_text())
+        counts = read_json(prepared / f"results/data/{benchmark}.json")
         assert counts == {
             "listed": 28,
             "missing": gone,
@@ -517,3 +519,26 @@ def test_a_changed_csv_decodes_only_the_shards_it_touches(repository, tmp_path):
     snakemake(folder, *target)
     index = pd.read_parquet(folder / "data/own/frames/index.parquet")
     assert len(index) == 91 and (index["status"] == "ok").all()
+
+
+def test_archives_that_came_by_hand_may_be_deleted_once_unpacked(prepared):
+    folder = Path(yaml.safe_load((prepared / "miniature.yaml").read_text())["sources"]["ssv2"]["folder"])
+    parts = archive_parts(folder)
+    kept = {part: part.read_bytes() for part in parts}
+    for gone in (parts[1:2], parts):  # some of them, all of them
+        for part in gone:
+            part.unlink(missing_ok=True)
+        assert "Nothing to be done" in snakemake(prepared, "data", *MINIATURE)
+    for part, content in kept.items():
+        part.write_bytes(content)
+    assert "Nothing to be done" in snakemake(prepared, "data", *MINIATURE)
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "asked.txt"])
+def test_a_folder_of_videos_that_is_not_there_is_told_before_any_job(prepared, folder):
+    values = yaml.safe_load((prepared / "miniature.yaml").read_text())
+    values["run"]["benchmarks"] = ["hmdb51"]
+    values["sources"]["hmdb51"] = {"folder": folder}
+    (prepared / "missing.yaml").write_text(yaml.safe_dump(values))
+    output = snakemake(prepared, "data", "--dry-run", "--configfile", "missing.yaml", ok=False)
+    assert f"sources.hmdb51.folder is '{folder}', which cannot be looked into" in output and "Traceback" not in output

@@ -1,10 +1,13 @@
 """Which code decides a result, statements along the imports of a script and nothing else."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fsar.config import BackboneConfig, FramesConfig
+from fsar.config.merge import components_facts
+from fsar.model import methods
 from fsar.model.methods import MODELS
 from fsar.plan import code as code_module
 from fsar.plan.code import PACKAGE, code_checksum, code_checksums, code_inputs, statements_checksum
@@ -171,3 +174,43 @@ def test_adapters_count_where_they_are_used():
     )
     kinds = {Path(path).name for path in reached if Path(path).parent.name == "adapters"}
     assert {"d2st.py", "deformable.py", "ends.py"} <= kinds and not {"lora.py", "aim.py", "task.py"} & kinds
+
+
+FACTS = {
+    "HEAD_NEEDS": ("molo", {**methods.HEAD_NEEDS, "molo": "frames"}),
+    "HEADS_OF_TEXTS": ("emp-net", ("task_adapter",)),
+    "HEADS_WITH_TEXT": ("clip-spm", ("tsfsar", "empnet", "task_adapter")),
+    "ADAPTERS_ACROSS_VIDEOS": ("task-adapter", ()),
+    "ADAPTERS_OF_TRANSFORMERS": ("otam-lora", ("task", "aim")),
+    "ADAPTERS_OF_TEXT": ("task-adapter", ()),
+    "PIXEL_HEADS": ("molo", ()),
+}
+
+
+@pytest.mark.parametrize("table", FACTS)
+def test_what_jobs_look_up_about_models_is_a_parameter_of_those_it_concerns(table, monkeypatch):
+    model, changed = FACTS[table]
+    before = {name: repr(components_facts(parts)) for name, parts in methods.MODELS.items()}
+    monkeypatch.setattr(methods, table, changed)
+    other = {name for name, parts in methods.MODELS.items() if repr(components_facts(parts)) != before[name]}
+    assert model in other and {methods.MODELS[name].head for name in other} == {methods.MODELS[model].head}
+
+
+def test_every_table_and_property_of_models_is_looked_at():
+    """Tables of heads and adapters, and what properties say, whether or not a table is behind it."""
+    tables = {name for name in vars(methods) if re.match(r"(HEADS?|ADAPTERS|PIXEL)_", name)}
+    assert tables == set(FACTS)
+    properties = {name for name, own in vars(methods.Components).items() if isinstance(own, property)}
+    found = {name for parts in methods.MODELS.values() for name in components_facts(parts)}
+    assert found == properties - {"encoding"}
+
+
+def test_rules_whose_jobs_look_them_up_have_them():
+    with_components = [
+        name
+        for path in (PACKAGE.parent / "rules").glob("*.smk")
+        for name, own in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", path.read_text(), re.MULTILINE)
+        if "components=" in own or "PREDICTIONS.model" in own
+        if "facts=" not in own
+    ]
+    assert with_components == []

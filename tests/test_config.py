@@ -19,6 +19,7 @@ from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.declare import NOTHING, Section, decided_by
 from fsar.config.document import documentation, schema
 from fsar.config.merge import MERGED, decisive_record, effective, without_effect
+from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.class_texts import class_texts
@@ -573,3 +574,38 @@ def test_a_small_clip_that_is_not_there(values):
     values = changed(values, "backbones.small-clip.weights", "data/small_clip/small-clap.safetensors")
     with pytest.raises(UserError, match="no small CLIP of this name is below small_clips; did you mean 'small-clip'"):
         check_before_jobs(Plan(load(values)), own_environments=False)
+
+
+def test_keys_written_twice_are_told_with_their_lines(tmp_path):
+    text = "run: {ways: [5]}\nseed: 1\nbenchmarks:\n  a: {shots: [1], shots: [5]}\nseed: 2\n"
+    (tmp_path / "twice.yaml").write_text(text)
+    (tmp_path / "itself.yaml").write_text("a: &a\n  - *a\nb: &b {<<: {c: 1}, <<: {d: 2}}\n")
+    (tmp_path / "latin.yaml").write_bytes(b"licence: \xe9\n")
+    with pytest.raises(UserError) as error:
+        check_written_once(sorted(tmp_path.iterdir()))
+    assert str(error.value).splitlines()[1:] == [
+        f"  - {tmp_path / 'twice.yaml'}: seed is written twice, in lines 2 and 5; leave one of them out",
+        f"  - {tmp_path / 'twice.yaml'}: benchmarks.a.shots is written twice, in lines 4 and 4; leave one of them out",
+    ]
+
+
+def test_no_config_of_the_project_has_a_key_twice(repository):
+    check_written_once([repository / "config.yaml", *repository.glob("configs/*.yaml")])
+
+
+def test_no_number_is_absurd(values):
+    """Every key that takes whole numbers has a largest, its own or that of all."""
+    for place, (kind, name) in leaves(Config).items():
+        if not re.search(r"\bint\b", str(kind.model_fields[name].annotation)):
+            continue
+        given = 10**30
+        for value in (given, [given], [given] * 3, [[given] * 3] * 4):
+            with pytest.raises(ValidationError) as error:
+                kind.model_validate({name: value}, strict=True)
+            problems = [p for p in error.value.errors() if p["loc"] and p["loc"][0] == name]
+            assert problems, f"{place} takes {value}"
+    with_change = {**values, "episodes": {"test": 10**30}}
+    with pytest.raises(
+        UserError, match=r"episodes\.test: .* is more than can be meant; the nearest valid value is 1000000000"
+    ):
+        load(with_change)

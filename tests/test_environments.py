@@ -79,9 +79,6 @@ def loaded_by_name(repository: Path, script: str) -> list[Path]:
     figures = list(repository.glob("fsar/results/figures/*.py"))
     metrics = list(repository.glob("fsar/model/matching/*.py"))
     decoders = list(repository.glob("fsar/videos/decoders/*.py"))
-    rules = "\n".join(path.read_text() for path in repository.glob("rules/*.smk"))
-    of_rules = re.findall(r"^ *(?:from|import) (fsar[\w.]*)", rules, re.MULTILINE)
-    read = [path for name in of_rules for path in module_files(repository, name)]
     backbones = list(repository.glob("fsar/model/*_backbone.py"))
     metrics += backbones
     named = {
@@ -90,7 +87,6 @@ def loaded_by_name(repository: Path, script: str) -> list[Path]:
         "train_model.py": metrics,
         "evaluate_model.py": metrics,
         "predict_clips.py": metrics + decoders,
-        "make_report.py": read,
     }
     named |= {"decode_frames.py": decoders, "verify.py": decoders}
     return named.get(script, [])

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from fsar.config import load
+from fsar.files import write_parquet
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan
@@ -26,6 +27,7 @@ from fsar.results.figures import (
 )
 from fsar.results.figures.drawing import draw
 from fsar.results.figures.episode import hard_alignment
+from fsar.training.metrics import METRICS_SCHEMA
 from tests.test_results import predictions, setting
 
 
@@ -159,7 +161,8 @@ def test_curves_are_smoothed_and_keep_every_validation(tmp_path):
         {"iteration": iterations, "loss": 1 / iterations, "train_accuracy": 0.5, "val_accuracy": np.nan}
     )
     table.loc[[199, 399, 599], "val_accuracy"] = [0.3, 0.4, 0.5]
-    table.to_parquet(tmp_path / "metrics.parquet")
+    rest = dict.fromkeys(sorted(set(METRICS_SCHEMA.names) - set(table)), 0.0)
+    write_parquet(tmp_path / "metrics.parquet", table.assign(**rest), METRICS_SCHEMA)
     data = curves.collect({"mine, RN50, CLIP-FSAR": str(tmp_path / "metrics.parquet")})
     assert len(data) == curves.POINTS + 3 and data["val_accuracy"].dropna().tolist() == [0.3, 0.4, 0.5]
     assert data["loss"].iloc[0] == pytest.approx((1 / iterations[:10]).mean())

@@ -132,8 +132,8 @@ def test_trained_weights_are_refused_by_name(world, tmp_path, bad, part):
     name = next(name for name, value in state.items() if name.startswith(part) and value.ndim > 1)
     state[name].view(-1)[0] = bad
     save_file(state, tmp_path / "model.safetensors")
-    told = rf"The weights .*model\.safetensors are damaged: '{name.removeprefix('head.')}'"
-    with pytest.raises(UserError, match=told if part == "visual" else told.replace("'", "'head.", 1)):
+    told = rf"The weights .*model\.safetensors are damaged: '{name}'"
+    with pytest.raises(UserError, match=told):
         load_weights(
             FewShotModel(load_backbone(about), components, head_of("clip-fsar")), tmp_path / "model.safetensors"
         )
@@ -150,7 +150,7 @@ def test_weights_of_another_head_are_told(world, tmp_path):
     other = make_model(world.folder, "clip-fsar") / "model.safetensors"
     with pytest.raises(UserError, match=r"model\.safetensors do not fit the head hyrsm"):
         load_head(MODELS["hyrsm"], head_of("hyrsm"), tmp_path / "f", other)
-    with pytest.raises(UserError, match=r"none do not fit the head clip_fsar, or cannot be read"):
+    with pytest.raises(UserError, match="There is no file none"):
         load_head(MODELS["clip-fsar"], head_of("clip-fsar"), tmp_path / "f", Path("none"))
 
 

@@ -21,9 +21,10 @@ from fsar.evaluation.features import encode_split, load_encoder
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_json
 from fsar.model.backbone import bare_backbone, load_backbone
-from fsar.model.few_shot import FewShotModel, load_weights, save_weights
+from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.heads.load import load_head
 from fsar.model.methods import METHODS, MODELS
+from fsar.model.trained_file import save_weights
 from fsar.predict import frames
 from fsar.predict.clips import Clip, list_clips
 from fsar.predict.export import export_model

@@ -15,7 +15,9 @@ from fsar.config.declare import decided_by
 from fsar.model.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
+from perf.small_models import SMALL_ADAPTERS, THREE_TEXTS
 from tests.dry_runs import dry_runs, planned
+from tests.predicting import backbone_of, make_model
 from tests.test_config import leaves
 from tests.videos import make_video
 from tests.workflow import copy_project, snakemake, write_listing
@@ -236,6 +238,7 @@ for head, kind in (("hyrsm", "HyrsmConfig"), ("hyrsmpp", "HyrsmppConfig"), ("mol
         shared |= {"items": "videos", "relation_dropout": 0.2, "relation_output_dropout": 0.1}
     PARAMETERS |= {f"{kind}.{name}": (f"heads.{head}.{name}", value) for name, value in shared.items()}
 MISSING = "Missing output files"
+TWO_LINES = 2 * 120  # characters of a reason, on a terminal
 DOWNLOADS = ("Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
 # What lists rows, models or tests runs for those that are new; which stages that is depends on what is there already.
 LISTS = {f"RunConfig.{name}" for name in ("benchmarks", "backbones", "methods", "ways", "shots", "seeds")}
@@ -349,6 +352,15 @@ def test_every_key_makes_again_what_it_says(finished, after):
     wrong = []
     for place, output in zip(CHANGES, dry_runs(finished, runs), strict=True):
         rules = planned(output)
+        reasons = [reason for own in rules.values() for reason in own if reason.startswith("Params have changed")]
+        wrong += [
+            f"{place}: a reason is too long to read: {reason[:400]}" for reason in reasons if len(reason) > TWO_LINES
+        ]
+        # A shot is in the name of the training.
+        if place.startswith("TrainingConfig.") and "train_model" in decisive[place] and not place.endswith(".shot"):
+            key = f"training.{place.partition('.')[2]}="
+            if not any(key in reason for reason in rules.get("train_model", ())):
+                wrong.append(f"{place}: no reason of train_model names {key}: {rules.get('train_model')}")
         declared = set(decisive[place])
         if not declared and "Nothing to be done" not in output:
             wrong.append(f"{place} decides nothing, but makes again {rules}\n{output[-1500:]}")
@@ -419,3 +431,52 @@ def test_clips_are_labelled_as_in_python_and_again_when_they_change(finished, mo
     assert set(planned(dry_runs(finished, [RUN])[0])) - {"all"} == {"predict_clips", "write_index"}
     os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert planned(dry_runs(finished, [RUN])[0]) == {}
+
+
+@pytest.fixture(scope="module")
+def in_parts(finished):
+    """Tests in two jobs, of a method whose features depend on the episode, on given weights: arguments, their file."""
+    model = make_model(finished, "task-adapter") / "model.safetensors"
+    values = yaml.safe_load((finished / "rerun.yaml").read_text())
+    values["run"] |= {"benchmarks": ["own"], "backbones": ["small-vit"], "test_jobs": 2}
+    about = backbone_of(finished, "task-adapter")
+    values["backbones"] = {"small-vit": {"model": about.model, "weights": about.weights}}
+    values["benchmarks"]["own"] |= {
+        "methods": ["task-adapter"],
+        "trained": {"small-vit": {"task-adapter": str(model)}},
+        "adapters": SMALL_ADAPTERS,
+        "text_of_model": {"task-adapter": {"templates": THREE_TEXTS.templates}},
+    }
+    del values["predict"]
+    for jobs in (1, 2, 3):
+        values["run"]["test_jobs"] = jobs
+        (finished / f"parts{jobs}.yaml").write_text(yaml.safe_dump(values))
+    path = "results/predictions/own/small-vit/task-adapter/given.parquet"
+    snakemake(finished, path, "--configfile", "parts2.yaml")
+    return [path], path
+
+
+def jobs_of(output, rule):
+    return len(re.findall(rf"^ *(?:local)?rule {rule}:$", output, re.MULTILINE))
+
+
+def test_another_number_of_jobs_repeats_no_finished_test(finished, in_parts):
+    """After the tests are finished, and while part of them is."""
+    target, path = in_parts
+    others = [[*target, "--configfile", f"parts{jobs}.yaml"] for jobs in (1, 2, 3)]
+    assert all("Nothing to be done" in output for output in dry_runs(finished, others))
+
+    whole = (finished / path).read_bytes()
+    part = path.removesuffix(".parquet") + "/part1of2.parquet"
+    snakemake(finished, part, "--configfile", "parts2.yaml", "--force")
+    (finished / path).unlink()
+    for output in dry_runs(finished, others):  # the other part alone is missing
+        assert jobs_of(output, "evaluate_part") == 1 and "part0of2" in output and "part1of2" in output
+    snakemake(finished, *target, "--configfile", "parts3.yaml")
+    assert (finished / path).read_bytes() == whole
+    assert not list((finished / path).with_suffix("").glob("*"))
+
+    # With nothing there, it is what the config says.
+    (finished / path).unlink()
+    assert jobs_of(dry_runs(finished, [others[2]])[0], "evaluate_part") == 3
+    (finished / path).write_bytes(whole)

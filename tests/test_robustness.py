@@ -128,11 +128,15 @@ def test_with_keep_going_the_table_has_what_could_be_made(prepared, tmp_path):
     (prepared / "two.yaml").write_text(yaml.safe_dump(values))
     arguments = [TABLE, "--keep-going", "--configfile", "two.yaml"]
     (prepared / TABLE).unlink(missing_ok=True)
+    (prepared / "results/table.md").unlink(missing_ok=True)
     output = snakemake(prepared, *arguments, ok=False)
     assert "Missing: rows of own with small-clip" in output and "1 of 20 videos cannot be decoded" in output
-    assert list(pd.read_csv(prepared / TABLE)["benchmark"]) == ["tiny"]
-    page = (prepared / "results/table.md").read_text()
+    assert "results/partial-table.csv has the rows of what was made" in output
+    partial = prepared / "results/partial-table.csv"
+    assert list(pd.read_csv(partial)["benchmark"]) == ["tiny"] and not (prepared / TABLE).exists()
+    page = partial.with_suffix(".md").read_text()
     assert "This table is not complete" in page and "- own, small-clip, CLIP-Freeze, 3-way 1-shot" in page
+    assert not (prepared / "results/table.md").exists()
     # A part is not taken for the whole, even where the rest is no longer asked for.
     values["run"]["benchmarks"] = ["tiny"]
     (prepared / "one.yaml").write_text(yaml.safe_dump(values))
@@ -141,6 +145,32 @@ def test_with_keep_going_the_table_has_what_could_be_made(prepared, tmp_path):
     snakemake(prepared, *arguments)
     assert list(pd.read_csv(prepared / TABLE)["benchmark"]) == ["own", "tiny"]
     assert "not complete" not in (prepared / "results/table.md").read_text()
+    assert not list((prepared / "results").glob("*partial*"))
+
+    # After a whole run: what is made from it fails, once and again; the whole table is that of before, or none.
+    features = prepared / "results/features/own/small-clip/frozen/untrained/test.safetensors"
+    predictions = prepared / "results/predictions/own/small-clip/frozen/untrained.parquet"
+    whole = (prepared / TABLE).read_bytes()
+    for gone in ([predictions], [predictions, prepared / TABLE]):
+        for path in gone:
+            path.unlink(missing_ok=True)
+        content = bytearray(features.read_bytes())
+        content[-1] ^= 1
+        features.write_bytes(content)
+        (prepared / "results/table.md").unlink(missing_ok=True)
+        output = snakemake(prepared, *arguments, ok=False)
+        assert f"{features.relative_to(prepared)} is damaged" in output and "Traceback" not in output
+        assert list(pd.read_csv(partial)["benchmark"]) == ["tiny"]
+        # What Snakemake believes to be the table is the whole one, or it makes the table again.
+        kept = (prepared / TABLE).exists()
+        assert (
+            (prepared / TABLE).read_bytes() == whole if kept else "write_tables" in rules_to_run(prepared, *arguments)
+        )
+        features.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    features.unlink()  # as the message says
+    snakemake(prepared, *arguments)
+    assert (prepared / TABLE).read_bytes() == whole and not list((prepared / "results").glob("*partial*"))
+    assert "Nothing to be done" in snakemake(prepared, *arguments)
 
 
 @pytest.mark.slow

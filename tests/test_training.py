@@ -187,10 +187,10 @@ def test_what_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
     checkpoint = Checkpoint(tmp_path / "file/last.pt", {}, {})
     checkpoint.save({"step": 1})
-    with pytest.raises(OSError):
+    with pytest.raises(UserError, match="file is no folder"):
         checkpoint.save_best({"weight": torch.ones(1)}, 2)
     checkpoint.save({"step": 2})
-    with pytest.raises(OSError), checkpoint:
+    with pytest.raises(UserError, match="file is no folder"), checkpoint:
         pass
 
 

@@ -7,6 +7,7 @@ import re
 import av
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import simplejpeg
 import torch
@@ -17,12 +18,13 @@ from fsar.config import FramesConfig, SamplingConfig
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.sources.manifest import SCHEMA
+from fsar.videos import store_write
 from fsar.videos.augmentation import colour_jitter, crop, draw_colour_jitter, flip
 from fsar.videos.decode import decode
 from fsar.videos.frame import Frame, VideoError, VideoFacts
 from fsar.videos.resize import interpolate
 from fsar.videos.sampling import centres, positions_at_test, sample_positions
-from fsar.videos.shards import shard_name, shard_of
+from fsar.videos.shards import INDEX_SCHEMA, SHARD_SCHEMA, shard_name, shard_of
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore, nearest
 from fsar.videos.store_write import stored_positions, write_shard
@@ -392,3 +394,37 @@ def test_colour_jitter_is_drawn_as_published():
         assert low <= min(amounts) < low + width / 20 and high - width / 20 < max(amounts) <= high
     assert len({tuple(name for name, _ in jitter.steps) for jitter in drawn}) == 24  # in every order
     assert 0.22 < sum(jitter.grey for jitter in drawn) / len(drawn) < 0.38
+
+
+@pytest.mark.parametrize("keep", [0, 4])
+def test_frames_wait_in_a_file_where_memory_would_not_hold_them(tmp_path, monkeypatch, keep):
+    """Which frames are kept is known at the end: until then no more than a bounded part of a video is in memory."""
+    videos = pd.DataFrame({"video_id": ["a"], "path": [str(make_video(tmp_path / "a.mp4", 30))]})
+    config = FramesConfig(size=64, keep=keep, shards=1)
+    for name, room in (("memory", 2**30), ("file", 1000)):
+        monkeypatch.setattr(store_write, "IN_MEMORY", room)
+        write_shard(videos, 0, config, tmp_path / name, tmp_path / f"{name}.parquet")
+    assert (tmp_path / "memory").read_bytes() == (tmp_path / "file").read_bytes()
+    jpegs = store_write._Jpegs(tmp_path)
+    for number in range(30):
+        jpegs.append(bytes([number]) * 100)
+    assert jpegs._file._rolled and len(jpegs) == 30
+    assert jpegs.at(np.array([29, 0, 7])) == [bytes([number]) * 100 for number in (29, 0, 7)]
+    jpegs.close()
+
+
+@pytest.mark.slow
+def test_a_video_of_more_than_2_gib_of_jpegs_is_stored(tmp_path):
+    """Which 32 bits do not count: those of one frame, again and again."""
+    picture = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    jpeg = simplejpeg.encode_jpeg(picture, quality=100)
+    count = 2**31 // len(jpeg) + 2
+    batch = store_write._batch("a", np.arange(count, dtype=np.int32), np.arange(count, dtype=float), [jpeg] * count)
+    assert batch.nbytes > 2**31
+    with pa.OSFile(str(tmp_path / shard_name(0)), "wb") as sink, pa.ipc.new_file(sink, SHARD_SCHEMA) as writer:
+        writer.write_batch(batch)
+    row = dict.fromkeys(INDEX_SCHEMA.names, 0) | {"video_id": "a", "status": "ok", "source_frames": count}
+    row |= {"variable_rate": False, "decoder": "", "error": "", "notes": ""}
+    write_parquet(tmp_path / "index.parquet", pd.DataFrame([row]), INDEX_SCHEMA)
+    store = FrameStore(tmp_path, tmp_path / "index.parquet")
+    assert [bytes(found) for found in store.jpegs(0, np.array([0, count - 1]))] == [jpeg, jpeg]

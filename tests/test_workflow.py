@@ -246,7 +246,7 @@ def chromium():
 
 def test_the_report_opens_offline(finished, chromium, tmp_path):
     """In a browser without a network: no errors, the categories are there, tables and figures can be seen."""
-    snakemake(finished, "report", *TINY)
+    snakemake(finished, "--report", "results/report.html", *TINY)
     page = finished / "results/report.html"
     shutil.copy(page, tmp_path / "report.html")
     flags = [

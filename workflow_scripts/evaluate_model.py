@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fsar.config import head_section, load
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
+from fsar.evaluation.made_from import encoding, with_weights
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.heads.load import load_head
@@ -16,6 +17,7 @@ with logged(snakemake.log[0]):
     features = Path(files.features)
     trained = Path(files.trained[0]) if files.trained else None
     components = Components(**params.components)
+    expected = encoding(params.encoded, files.manifest, files.index, files.backbone, files.descriptions, files.encoder)
     with own_gpus(1, config.device):
         evaluate_model(
             load_head(components, head_section(components.head)(**params.head), features, trained),
@@ -24,4 +26,6 @@ with logged(snakemake.log[0]):
             Path(snakemake.output.predictions),
             config.device,
             config.settings(names.benchmark, "training", names.backbone, names.model).threads,
+            expected,
+            with_weights(expected, files.trained),
         )

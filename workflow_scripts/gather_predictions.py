@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
-from fsar.evaluation.evaluate import gather_predictions
+from fsar.evaluation.evaluate import PlannedTest, gather_predictions
 from fsar.job import logged
 
 with logged(snakemake.log[0]):
-    gather_predictions([Path(part) for part in snakemake.input.parts], Path(snakemake.output.predictions))
+    pairs = zip(snakemake.params.tests, snakemake.input.episodes, strict=True)
+    gather_predictions(
+        [Path(part) for part in snakemake.input.parts],
+        [PlannedTest(**test, episodes=Path(episodes)) for test, episodes in pairs],
+        Path(snakemake.output.predictions),
+    )

@@ -10,6 +10,7 @@ from fsar.model.methods import Components
 from fsar.nodes import is_task, start_tasks
 from fsar.plan.code import code_checksums, code_inputs
 from fsar.plan.plan import model_files
+from fsar.plan.shown import values_of
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
@@ -31,7 +32,7 @@ with logged(snakemake.log[0]):
         text=TextConfig(**params.text),
         head=head_section(components.head)(**params.head),
         adapters=adapter_section(components.adapters)(**params.adapters) if components.adapters else None,
-        training=TrainingConfig(**{**params.training, "shot": int(names.shot)}, **execution),
+        training=TrainingConfig(**{**values_of(params, "training"), "shot": int(names.shot)}, **execution),
         seed=int(names.seed),
         data_seed=params.data_seed,
         device=config.device,

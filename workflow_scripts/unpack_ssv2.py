@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from fsar.config import load
 from fsar.job import logged
-from fsar.sources.something import unpack
+from fsar.sources.something import archive_parts, unpack
 from fsar.sources.split_lists import SPLITS, read_split_lists
 
 with logged(snakemake.log[0]):
@@ -14,7 +15,7 @@ with logged(snakemake.log[0]):
         for entry in read_split_lists(lists[start : start + len(SPLITS)])
     ]
     unpack(
-        [Path(path) for path in snakemake.input.parts],
+        archive_parts(Path(load(snakemake.config).sources.ssv2.folder)),
         entries,
         Path(snakemake.output.videos),
         Path(snakemake.output.inventory),

@@ -1,14 +1,16 @@
 """How a config key is declared: what it means, and which stages make their results again when it changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 # Keys that say only how a job is run: a change of them makes nothing again.
 NOTHING: tuple[str, ...] = ()
 # What PyTorch and NumPy take for a seed, with room for what is added to one.
 LARGEST_SEED = 2**63 - 1
+# The largest number of anything, where a key has no bound of its own.
+MOST = 10**9
 # What lists the rows of the comparison. Stages are named as the rules are.
 ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "write_index")
 # What a model computes: its training, the features of the videos it is tested on, and what it says of a user's clips.
@@ -41,6 +43,15 @@ def section(description: str, **constraints: Any) -> Any:
     return Field(description=description, **constraints)
 
 
+def _integers(value: Any) -> Iterator[int]:
+    """Yield the whole numbers in a value and in lists in it."""
+    if isinstance(value, list):
+        for part in value:
+            yield from _integers(part)
+    elif isinstance(value, int):
+        yield value
+
+
 class Section(BaseModel):
     """A part of the config: unknown keys are errors, values never change after validation, and no number is NaN or
     infinite."""
@@ -57,6 +68,15 @@ class Section(BaseModel):
                     if values.count(value) > 1:
                         raise ValueError(f"{name} lists {value!r} twice")
         return self
+
+    @field_validator("*")
+    @classmethod
+    def _no_absurd_number(cls, value: Any, info: ValidationInfo) -> Any:
+        declared = cls.model_fields[info.field_name or ""]
+        bounded = "Le(" in f"{declared.metadata} {declared.annotation}"
+        if not bounded and isinstance(value, int | list) and (largest := max(_integers(value), default=0)) > MOST:
+            raise ValueError(f"{largest} is more than can be meant; the nearest valid value is {MOST}")
+        return value
 
     def decisive(self, stage: str) -> dict[str, Any]:
         """Return the values that decide a stage, but for those that equal their default.

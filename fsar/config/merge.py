@@ -233,6 +233,16 @@ def components_record(components: Components) -> dict[str, Any]:
     return {f.name: value for f in fields(components) if (value := getattr(components, f.name)) != f.default}
 
 
+def components_facts(components: Components) -> dict[str, Any]:
+    """Return what jobs look up about components, as parameters of a rule, so that a changed table or property counts.
+
+    The code of `fsar.model.methods` does not: a new record would make everything again. What is false, or nothing,
+    leaves no trace, and neither does a new fact that is.
+    """
+    names = [name for name, own in vars(Components).items() if isinstance(own, property) and name != "encoding"]
+    return {name: value for name in names if (value := getattr(components, name))}
+
+
 def decisive_record(section: Section) -> dict[str, Any]:
     """Return what of a config decides any result and is no default, as parameters of a rule."""
     found: dict[str, Any] = {}

@@ -85,7 +85,8 @@ class RunConfig(Section):
         min_length=1,
     )
     test_jobs: int = key(
-        "Jobs that the tests of a model are divided over, where its features depend on the episode (Task-Adapter++).",
+        "Jobs that the tests of a model are divided over, where its features depend on the episode (Task-Adapter++); "
+        "tests that were begun keep their number.",
         NOTHING,
         default=1,
         ge=1,
@@ -99,9 +100,9 @@ class RunConfig(Section):
 class Counts(Section):
     """A number for each split."""
 
-    train: int = key("For the training classes.", ("render_videos",), ge=1)
-    val: int = key("For the validation classes.", ("render_videos",), ge=1)
-    test: int = key("For the test classes.", ("render_videos",), ge=1)
+    train: int = key("For the training classes.", ("render_videos",), ge=1, le=100_000)
+    val: int = key("For the validation classes.", ("render_videos",), ge=1, le=100_000)
+    test: int = key("For the test classes.", ("render_videos",), ge=1, le=100_000)
 
 
 class DemoSource(Section):
@@ -172,7 +173,9 @@ class Mirror(Section):
     """A place of your own that an archive is fetched from, with what is known of the file."""
 
     url: Url = key("Where the archive is, RAR or zip.", NOTHING)
-    bytes: int | None = key("Its size; a file of another is not downloaded.", NOTHING, unit="bytes", default=None, ge=1)
+    bytes: int | None = key(
+        "Its size; a file of another is not downloaded.", NOTHING, unit="bytes", default=None, ge=1, le=10**15
+    )
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = key(
         "Its checksum; without one, that of the first download is kept.", NOTHING, default=None
     )

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from fsar.config import SPLITS
 from fsar.episodes.draw import EpisodeSampler
 from fsar.errors import UserError
-from fsar.files import write_parquet
+from fsar.files import read_parquet, write_parquet
 from fsar.job import progress
+from fsar.sources.schemas import MANIFEST_SCHEMA
+from fsar.videos.shards import INDEX_SCHEMA
 
 SCHEMA = pa.schema(
     [
@@ -27,8 +29,8 @@ SCHEMA = pa.schema(
 
 def readable_videos(manifest: Path, index: Path, split: str) -> pd.DataFrame:
     """Return the videos of a split that could be decoded: the manifest's columns, in its order."""
-    videos = pd.read_parquet(manifest)
-    readable = pd.read_parquet(index, columns=["video_id", "status"]).query("status == 'ok'")["video_id"]
+    videos = read_parquet(manifest, MANIFEST_SCHEMA)
+    readable = read_parquet(index, INDEX_SCHEMA, ["video_id", "status"]).query("status == 'ok'")["video_id"]
     return videos[(videos["split"] == split) & videos["video_id"].isin(readable)].reset_index(drop=True)
 
 
@@ -93,8 +95,12 @@ class StoredEpisodes:
 
     @classmethod
     def read(cls, path: Path) -> "StoredEpisodes":
-        """Read a file written by `draw_episodes`."""
-        table = pd.read_parquet(path)
+        """Read a file written by `draw_episodes`.
+
+        Raises:
+            UserError: it is not there, or is damaged.
+        """
+        table = read_parquet(path, SCHEMA)
         video, name = table["video_id"].astype("category"), table["class_name"].astype("category")
         count, way = int(table["episode"].iloc[-1]) + 1, int(table["label"].max()) + 1
         videos = video.cat.codes.to_numpy(np.int64).reshape(count, way, -1)

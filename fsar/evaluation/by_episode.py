@@ -5,8 +5,9 @@ would be megabytes for each video, of every training.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -35,6 +36,7 @@ def evaluate_part(
     float32: Float32,
     threads: int,
     path: Path,
+    made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run a part of the tests' episodes, and write its predictions.
 
@@ -49,6 +51,7 @@ def evaluate_part(
         float32: how a GPU multiplies.
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: Parquet file to write.
+        made: what the predictions are made from (`fsar.evaluation.made_from`).
     """
     where = one_device(device, float32, threads)
     model = model.eval().to(where)
@@ -59,7 +62,9 @@ def evaluate_part(
     encoded = encode_classes(model.backbone, class_names, text, model.components.each_text)
     video_rows, class_rows = ({name: row for row, name in enumerate(names)} for names in (video_ids, class_names))
     with torch.inference_mode():
-        write_predictions(model.tested_head(), tests, KeptVideos(video_rows, stored, class_rows, encoded), path, part)
+        write_predictions(
+            model.tested_head(), tests, KeptVideos(video_rows, stored, class_rows, encoded), path, part, made
+        )
 
 
 def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) -> None:

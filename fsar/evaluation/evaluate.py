@@ -1,9 +1,10 @@
 """Evaluation: all tests of a model, on features of its videos, to one file of predictions."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,12 @@ from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
-from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, TEST
+from fsar.evaluation.made_from import check_made_from
+from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer
 from fsar.fabric import one_device
-from fsar.files import atomic
 from fsar.model.heads.head import Head
 from fsar.model.needs import Tensors
+from fsar.seal import REMEDY
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,14 @@ class KeptVideos:
 
 
 def evaluate_model(
-    head: Head, tests: Sequence[PlannedTest], features: Path, path: Path, device: str, threads: int
+    head: Head,
+    tests: Sequence[PlannedTest],
+    features: Path,
+    path: Path,
+    device: str,
+    threads: int,
+    expected: Mapping[str, str] | None = None,
+    made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run all tests of a model and write every prediction, a row per query; tests are written one after the other.
 
@@ -74,16 +83,26 @@ def evaluate_model(
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
         device: auto, cpu or cuda.
         threads: cores of the job.
+        expected: what the features are to be made from; None where only their file is at hand.
+        made: what the predictions are made from (`fsar.evaluation.made_from`).
+
+    Raises:
+        UserError: the features are damaged or of another model; or as `write_predictions`.
     """
     where = one_device(device, "fp32", threads)
-    video_rows, stored, class_rows, text = read_features(features)
+    video_rows, stored, class_rows, text = read_features(features, expected)
     stored = {name: videos.to(where) for name, videos in stored.items()}
     kept = KeptVideos(video_rows, stored, class_rows, text.to(where))
-    write_predictions(head.eval().to(where), tests, kept, path)
+    write_predictions(head.eval().to(where), tests, kept, path, made=made)
 
 
 def write_predictions(
-    head: Head, tests: Sequence[PlannedTest], kept: KeptVideos, path: Path, part: tuple[int, int] = (0, 1)
+    head: Head,
+    tests: Sequence[PlannedTest],
+    kept: KeptVideos,
+    path: Path,
+    part: tuple[int, int] = (0, 1),
+    made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run tests and write every prediction, or those of a part of each test's episodes.
 
@@ -94,14 +113,17 @@ def write_predictions(
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
         part: which of how many parts. Their borders lie between episodes that are compared in one call, so that the
             number of parts changes no digit.
+        made: what the predictions are made from (`fsar.evaluation.made_from`).
 
     Raises:
-        UserError: a logit is not finite, or a method looks at class names, of which there are no text features.
+        UserError: a logit is not finite, a method looks at class names, of which there are no text features, or the
+            episodes are damaged, of another way and shot, or of videos that are not among those kept.
     """
     number, parts = part
-    with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:
+    with predictions_writer(path, made, parts) as writer:
         for test in tests:
-            episodes = StoredEpisodes.read(test.episodes)
+            episodes = _episodes(test)
+            _check_kept(episodes, kept, test.episodes)
             calls = -(-len(episodes.queries) // head.episodes_at_once)
             start, end = (head.episodes_at_once * (calls * place // parts) for place in (number, number + 1))
             own = episodes.between(start, end)
@@ -125,32 +147,84 @@ def write_predictions(
             log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
 
 
-def gather_predictions(parts: Sequence[Path], path: Path) -> None:
-    """Put the parts of `write_predictions` together: for each test one group of rows, in the order of its episodes."""
-    files = [pq.ParquetFile(part) for part in parts]
-    with atomic(path) as temporary, pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA, compression="zstd") as writer:
-        tables = [file.read() for file in files]
-        tests = pa.concat_tables(tables).select(TEST).to_pandas().drop_duplicates()
-        for method, way, shot in tests.itertuples(index=False):
-            wanted = (pc.field("method") == method) & (pc.field("way") == way) & (pc.field("shot") == shot)
-            writer.write_table(pa.concat_tables([table.filter(wanted) for table in tables]).unify_dictionaries())
+def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path: Path) -> None:
+    """Put the parts of `write_predictions` together: for each test one group of rows, in the order of its episodes.
+
+    Args:
+        parts: files, in their order.
+        tests: what the model is tested with.
+        path: Parquet file to write.
+
+    Raises:
+        UserError: a part is damaged or of another model, or together they do not have each query of each test once.
+    """
+    made = predictions_made_from(parts[0])
+    for part in parts[1:]:
+        check_made_from(part, predictions_made_from(part), made, f"Delete {part.parent}, and its tests are made again")
+    tables = [pq.read_table(part) for part in parts]
+    with predictions_writer(path, made, len(parts)) as writer:
+        for test in tests:
+            wanted = (
+                (pc.field("method") == test.method) & (pc.field("way") == test.way) & (pc.field("shot") == test.shot)
+            )
+            table = pa.concat_tables([table.filter(wanted) for table in tables]).unify_dictionaries()
+            _check_complete(table, test, parts)
+            writer.write_table(table)
+
+
+def _check_complete(table: pa.Table, test: PlannedTest, parts: Sequence[Path]) -> None:
+    """Check that a test has the episodes 0 to E − 1, each once, and of each its queries in their order."""
+    expected = _queries(_episodes(test), 0)
+    found = table.select(list(expected)).to_pandas()
+    same = len(found) == len(expected) and all(
+        np.array_equal(found[name].astype(str), expected[name].astype(str)) for name in expected
+    )
+    if not same:
+        asked = expected["episode"].nunique()
+        raise UserError(
+            f"The parts {parts[0]} to {parts[-1].name} do not hold each of the {len(expected)} queries of the {asked} "
+            f"episodes once, with which {test.method} is tested ({test.way}-way {test.shot}-shot): there are "
+            f"{len(found)} rows of {found['episode'].nunique()} episodes. Delete {parts[0].parent}, and the same "
+            "command makes these tests again."
+        )
+
+
+def _episodes(test: PlannedTest) -> StoredEpisodes:
+    """Read the episodes of a test."""
+    episodes = StoredEpisodes.read(test.episodes)
+    way, shot = episodes.support.shape[1:]
+    if (way, shot) != (test.way, test.shot):
+        raise UserError(
+            f"{test.episodes} has {way}-way {shot}-shot episodes, not {test.way}-way {test.shot}-shot ones. {REMEDY}."
+        )
+    return episodes
+
+
+def _check_kept(episodes: StoredEpisodes, kept: KeptVideos, path: Path) -> None:
+    """Check that every video and class of the episodes is kept."""
+    for names, rows in ((episodes.video_ids, kept.video_rows), (episodes.class_names, kept.class_rows)):
+        if missing := next((name for name in names if name not in rows), None):
+            raise UserError(f"{path} has {missing!r}, which is not among the videos and classes tested. {REMEDY}.")
 
 
 def _rows(test: PlannedTest, episodes: StoredEpisodes, logits: NDArray[np.float32], first: int) -> pd.DataFrame:
     """Return the rows of a test, in the order of its episodes (`first` is the first's number), labels and queries."""
+    way = episodes.queries.shape[1]
+    own = {"method": test.method, "way": test.way, "shot": test.shot}
+    predicted = {"predicted": logits.argmax(axis=-1).ravel(), "logits": list(logits.reshape(-1, way))}
+    return _queries(episodes, first).assign(**own, **predicted)
+
+
+def _queries(episodes: StoredEpisodes, first: int) -> pd.DataFrame:
+    """Return what the rows of a test have of its queries."""
     count, way, queries = episodes.queries.shape
     return pd.DataFrame(
         {
-            "method": test.method,
-            "way": test.way,
-            "shot": test.shot,
             "episode": np.repeat(first + np.arange(count), way * queries),
             "label": np.tile(np.repeat(np.arange(way), queries), count),
             "class_name": pd.Categorical.from_codes(
                 episodes.classes.ravel().repeat(queries), categories=episodes.class_names
             ),
             "video_id": pd.Categorical.from_codes(episodes.queries.ravel(), categories=episodes.video_ids),
-            "predicted": logits.argmax(axis=-1).ravel(),
-            "logits": list(logits.reshape(-1, way)),
         }
     )

@@ -1,17 +1,20 @@
 """The file of features between encoding and evaluation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fsar.evaluation.made_from import check_made_from
 from fsar.files import atomic
 from fsar.model.finite import check_finite
 from fsar.model.needs import TransformerSizes
+from fsar.seal import OPEN, REMEDY, seal, whole
 
 NAMES = "names"
 TEXT = "text"
@@ -39,6 +42,7 @@ def write_features(
     class_names: Sequence[str],
     text: Tensor,
     sizes: FeatureSizes,
+    made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Store features as safetensors, with the videos and classes they belong to in its metadata.
 
@@ -49,24 +53,35 @@ def write_features(
         video_ids, stored: the videos, and what is kept of each (`Head.store`), (V, …) each.
         class_names, text: the classes, and their text features, (C, D), or (C, S, D) of each text.
         sizes: of what the head was given.
+        made: what they are made from (`fsar.evaluation.made_from`).
     """
     about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": asdict(sizes)}
+    about |= {"made_from": dict(made), "seal": OPEN}
     with atomic(path) as temporary:
         tensors = {name: value.contiguous() for name, value in {**stored, TEXT: text}.items()}
         save_file(tensors, temporary, metadata={NAMES: json.dumps(about, sort_keys=True)})
+        seal(temporary)
 
 
-def read_features(path: Path) -> tuple[dict[str, int], dict[str, Tensor], dict[str, int], Tensor]:
+def read_features(
+    path: Path, expected: Mapping[str, str] | None = None
+) -> tuple[dict[str, int], dict[str, Tensor], dict[str, int], Tensor]:
     """Read a file of `write_features`.
+
+    Args:
+        path: of the file.
+        expected: what they are to be made from; None where only the file is at hand.
 
     Returns:
         the row of each video, what is kept of them, the row of each class, (C, D) text features.
 
     Raises:
-        UserError: a feature is not finite.
+        UserError: the file is not there, is damaged, or was made from something else; or a feature is not finite.
     """
-    with safe_open(path, framework="pt") as file:
+    with whole(path), safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()[NAMES])
+        if expected is not None:
+            check_made_from(path, about["made_from"], expected, REMEDY)
         videos, classes = ({name: row for row, name in enumerate(about[key])} for key in ("video_ids", "class_names"))
         stored = {name: file.get_tensor(name) for name in file.keys() if name != TEXT}  # noqa: SIM118 (not a dict)
         text = file.get_tensor(TEXT)
@@ -76,8 +91,13 @@ def read_features(path: Path) -> tuple[dict[str, int], dict[str, Tensor], dict[s
 
 
 def feature_sizes(path: Path) -> FeatureSizes:
-    """Return the sizes that a file of features was written with."""
-    with safe_open(path, framework="pt") as file:
-        sizes = json.loads(file.metadata()[NAMES])["sizes"]
-    transformer = sizes.pop("transformer")
-    return FeatureSizes(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)
+    """Return the sizes that a file of features was written with.
+
+    Raises:
+        UserError: the file is not there, or is damaged.
+    """
+    with whole(path):
+        with safe_open(path, framework="pt") as file:
+            sizes = json.loads(file.metadata()[NAMES])["sizes"]
+        transformer = sizes.pop("transformer")
+        return FeatureSizes(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)

@@ -1,8 +1,9 @@
 """The features of a split's videos and class names, encoded and stored."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import torch
@@ -92,6 +93,7 @@ def encode_split(
     threads: int,
     path: Path,
     each_text: bool = False,
+    made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Encode the readable videos and the class names of a split, and store them.
 
@@ -105,6 +107,7 @@ def encode_split(
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: safetensors file to write.
         each_text: keep the features of each text of a class, and not their mean.
+        made: what they are made from (`fsar.evaluation.made_from`).
     """
     where = one_device(device, float32, threads)
     model = model.eval().to(where)
@@ -116,7 +119,7 @@ def encode_split(
     if backbone.has_text:
         encoded = encode_classes(backbone, class_names, text, each_text).cpu()
     sizes = FeatureSizes(model.width, sampling.frames, backbone.transformer_sizes)
-    write_features(path, video_ids, stored, class_names, encoded, sizes)
+    write_features(path, video_ids, stored, class_names, encoded, sizes, made)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
 
 

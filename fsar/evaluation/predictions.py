@@ -1,6 +1,8 @@
 """The file of predictions of one model: what every query of every test was taken for, with its logits."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fsar.errors import UserError
+from fsar.files import atomic
+from fsar.seal import OPEN, REMEDY, seal, whole
 
 # A test is one method at one way and shot; its rows are row groups of their own, so one is read without the others.
 TEST = ("method", "way", "shot")
+# Entries of the file's metadata.
+MADE, PARTS = "made_from", "parts"
 PREDICTIONS_SCHEMA = pa.schema(
     [
         ("method", pa.string()),
@@ -35,13 +41,56 @@ def read_predictions(
     """Read one test from a file of predictions: a row per query, in the order of the episodes.
 
     Raises:
-        UserError: the file has no such test.
+        UserError: the file is not there or damaged, or has no such test.
     """
     test = [("method", "==", method), ("way", "==", way), ("shot", "==", shot)]
-    table = pq.read_table(path, columns=None if columns is None else list(columns), filters=test)
+    with whole(path):
+        _check_kind(path)
+        table = pq.read_table(path, columns=None if columns is None else list(columns), filters=test)
     if not table.num_rows:
         raise UserError(f"{path} has no test of {method}, {way}-way {shot}-shot; delete it, and it is made again")
     return table.to_pandas()
+
+
+@contextmanager
+def predictions_writer(path: Path, made: Mapping[str, str], parts: int = 1) -> Iterator[pq.ParquetWriter]:
+    """Yield what writes tables of `PREDICTIONS_SCHEMA` to a file, which is there when the block ends, with a seal.
+
+    Args:
+        path: Parquet file to write.
+        made: what they are made from (`fsar.evaluation.made_from`).
+        parts: of how many jobs.
+    """
+    about = {"seal": OPEN, MADE: json.dumps(dict(made), sort_keys=True), PARTS: str(parts)}
+    with atomic(path) as temporary:
+        with pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA.with_metadata(about), compression="zstd") as writer:
+            yield writer
+        seal(temporary)
+
+
+def predictions_made_from(path: str | Path) -> dict[str, str]:
+    """Return what predictions were made from; nothing where that was not known.
+
+    Raises:
+        UserError: the file is not there, or is damaged.
+    """
+    with whole(path):
+        _check_kind(path)
+        found: dict[str, str] = json.loads((pq.read_schema(path).metadata or {}).get(MADE.encode(), b"{}"))
+        return found
+
+
+def parts_of_file(path: Path) -> int | None:
+    """Return of how many jobs the predictions of a file are; None where there is no such file, or it is damaged."""
+    try:
+        return int(pq.read_schema(path).metadata[PARTS.encode()])
+    except (OSError, pa.ArrowException, TypeError, KeyError, ValueError):
+        return None
+
+
+def _check_kind(path: str | Path) -> None:
+    if not pq.read_schema(path).equals(PREDICTIONS_SCHEMA):
+        raise UserError(f"{path} is another kind of file than predictions. {REMEDY}.")
 
 
 def right_by_episode(table: pd.DataFrame) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic
-from fsar.model.few_shot import save_weights
+from fsar.model.trained_file import save_weights
 from fsar.model.weights_file import read_weights
 
 # context2.layers.{layer}.{0: attention, 1: feed-forward}.…, ours on the right

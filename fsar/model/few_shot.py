@@ -6,22 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fsar.config import TextConfig
 from fsar.config.declare import Section
 from fsar.errors import UserError
-from fsar.files import atomic
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone
-from fsar.model.finite import check_weights
 from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.in_episode import InEpisode, tokens_before
 from fsar.model.methods import Components
 from fsar.model.needs import Needs, Tensors
 from fsar.model.text import ClassTokens, encode_class_tokens
+from fsar.model.trained_file import read_trained
 
 
 class Outcome(NamedTuple):
@@ -195,18 +192,15 @@ def load_backbone_parts(backbone: Backbone, components: Components, path: Path) 
     """
     wanted = {"visual": components.trains == "encoder", "adapters": bool(components.adapters)}
     wanted["text"] = components.trains_text
+    state = read_trained(path, components, [part for part, needed in wanted.items() if needed])
     try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if wanted.get(name.partition(".")[0])]  # noqa: SIM118 (not a dict)
-            state = {name: file.get_tensor(name) for name in names}
-        check_weights(state, path)
         if wanted["visual"]:
             backbone.visual.load_state_dict(part_of(state, "visual"))
         if backbone.adapters is not None:
             backbone.adapters.load_state_dict(part_of(state, "adapters"))
         if wanted["text"]:
             backbone.load_text_state(part_of(state, "text"))
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except RuntimeError as error:
         first = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise UserError(f"The trained weights {path} do not fit this backbone, or cannot be read: {first}") from error
     backbone.origins.append(str(path))
@@ -222,19 +216,9 @@ def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     return [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
 
 
-def save_weights(state: dict[str, Tensor], path: Path) -> None:
-    """Write a trained state as safetensors."""
-    with atomic(path) as temporary:
-        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)
-
-
 def load_weights(model: FewShotModel, path: Path) -> None:
     """Load a file of `save_weights`; raises UserError if it does not fit, cannot be read or is not finite."""
-    try:
-        state = load_file(path)
-    except Exception as error:
-        raise UserError(f"The trained weights {path} cannot be read: {error}") from error
-    check_weights(state, path)
+    state = read_trained(path, model.components)
     try:
         model.load_trained_state(state)
     except UserError as error:

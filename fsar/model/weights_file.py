@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.model.finite import check_weights
+from fsar.seal import check_seal, sealed
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ def read_weights(path: str, key: str = KEY) -> dict[str, Tensor]:
             name, or such as are no finite real numbers.
     """
     _refuse_others(path, key)
+    if sealed(path) and (wrong := check_seal(path)):
+        raise UserError(f"The weights file {path} is damaged: {wrong}. Fetch or make it again")
     try:
         content = load_file(path) if _is_safetensors(path) else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever safetensors or the restricted unpickler raises

@@ -3,12 +3,11 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-import pandas as pd
-
 from fsar.config import SPLITS, Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
 from fsar.config.messages import message, nearest
 from fsar.errors import UserError
+from fsar.files import read_parquet
 from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
 from fsar.model.methods import METHODS, MODELS
@@ -18,6 +17,7 @@ from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
 from fsar.plan.sources import check_registered_files
 from fsar.sources.manifest import video_counts
+from fsar.sources.schemas import MANIFEST_SCHEMA
 
 
 def check_before_jobs(plan: Plan, own_environments: bool) -> None:
@@ -119,7 +119,7 @@ def _class_names(plan: Plan, benchmark: str) -> set[str]:
     if isinstance(source, CsvSource):
         videos = plan.videos.own_list(source.file)
     elif manifest.is_file():
-        videos = pd.read_parquet(manifest, columns=["class_name", "split"])
+        videos = read_parquet(manifest, MANIFEST_SCHEMA, ["class_name", "split"])
     else:
         return set()
     trained = (model for backbone in config.run.backbones for model in config.trained_here(benchmark, backbone))

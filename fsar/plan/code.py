@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1]
 # what it computes.
 NOT_DECISIVE = (
     "fsar.config",
+    "fsar.disk",
     "fsar.errors",
     "fsar.files",
     "fsar.gpus",
@@ -22,6 +23,7 @@ NOT_DECISIVE = (
     "fsar.model.methods",
     "fsar.nodes",
     "fsar.plan",
+    "fsar.seal",
     "fsar.sources.download",  # what it brings is checked, and stays
     "fsar.training.checkpoint",
     "fsar.training.environment",

@@ -19,5 +19,5 @@ def costs_of_tests(plan: Plan) -> Iterator[str]:
             yield (
                 f"{row}, {test['way']}-way {test['shot']}-shot: features depend on the episode, so "
                 f"{drawn.test * shown:,} videos go through the adapted blocks ({drawn.test:,} episodes of {shown}), in "
-                f"{config.run.test_jobs} jobs (run.test_jobs)"
+                f"{plan.test_jobs(benchmark, backbone, model, training)} jobs (run.test_jobs)"
             )

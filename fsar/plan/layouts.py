@@ -85,3 +85,12 @@ def layouts(settings: Sequence[Setting]) -> list[Layout]:
 
 def _shown(methods: tuple[str, ...] | None, ran: set[str]) -> tuple[str, ...] | None:
     return methods and tuple(key for key in methods if key in ran or METHODS[key].published_as)
+
+
+def titles_of(own: Sequence[Layout]) -> dict[str, list[tuple[str, str]]]:
+    """Return the titles that tables look up by themselves, in the order of the records."""
+    rows = {name for layout in own for name in layout.methods or ()}
+    return {
+        "rows": [(name, method.title) for name, method in METHODS.items() if name in rows],
+        "published": [(method.published_as, method.title) for method in METHODS.values() if method.published_as],
+    }

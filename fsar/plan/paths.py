@@ -28,7 +28,7 @@ CHECKPOINT = "results/checkpoints/{benchmark}/{backbone}/{model}-shot{shot}-seed
 CURVES = "{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
 FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors"
 PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
-PREDICTIONS_PART = "results/predictions/{benchmark}/{backbone}/{model}/{training}/part{part}.parquet"
+PREDICTIONS_PART = "results/predictions/{benchmark}/{backbone}/{model}/{training}/part{part}of{parts}.parquet"
 
 PREDICTED = "results/predict/{prediction}"  # .csv, .html
 
@@ -37,6 +37,7 @@ STRIPS = DATA_REPORT + ".strips.parquet"
 COUNTS = DATA_REPORT + ".json"
 INDEX_PAGE = "results/index.html"
 TABLE = "results/table"  # .csv, .md
+PARTIAL_TABLE = "results/partial-table"  # .csv, .md: of a run that failed; no rule makes it
 LAYOUT = "results/tables/{layout}"  # .csv, .md, .tex
 OVER_DEALS = "results/statistics/over_deals"  # .csv, .md
 FIGURE = "results/figures/{figure}"  # .parquet, .pdf, .svg, .png
@@ -47,7 +48,7 @@ EPISODES_LOG = "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot"
 TRAIN_LOG = "logs/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
 FEATURES_LOG = "logs/encode_features/{benchmark}-{backbone}-{model}-{training}"
 TESTS_LOG = "logs/evaluate_model/{benchmark}-{backbone}-{model}-{training}"
-PART_LOG = "logs/evaluate_part/{benchmark}-{backbone}-{model}-{training}-{part}"
+PART_LOG = "logs/evaluate_part/{benchmark}-{backbone}-{model}-{training}-{part}of{parts}"
 
 UNTRAINED, GIVEN = "untrained", "given"
 

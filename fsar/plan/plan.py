@@ -1,18 +1,22 @@
 """The plan of a run: what each rule is given, as functions of its wildcards, and the rows of the tables."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, Config, DemoSource, FramesConfig, PublishedSource
 from fsar.config.declare import Section
-from fsar.config.merge import components_record
+from fsar.config.merge import components_facts, components_record
+from fsar.evaluation.predictions import parts_of_file
 from fsar.files import from_working_directory
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Method
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE
 from fsar.plan.setting import Setting
+from fsar.plan.shown import Values
 from fsar.plan.videos import PresentVideos
 from fsar.sources.data_sets import PUBLISHED
 
@@ -246,13 +250,43 @@ class Plan:
         return [self.model_file(benchmark, backbone, model, training, "model.safetensors")]
 
     def features(self, benchmark: str, backbone: str, model: str, training: str) -> str:
-        """Return the features that a model is tested on: a head alone, on frame features, has those of the backbone."""
+        """Return the features that a model is tested on."""
+        model, training = self._encoder(benchmark, backbone, model, training)
+        return paths.FEATURES.format(benchmark=benchmark, backbone=backbone, model=model, training=training)
+
+    def encoder_weights(self, benchmark: str, backbone: str, model: str, training: str) -> list[str]:
+        """Return the trained weights that those features are encoded with, if there are any."""
+        return self.trained_weights(benchmark, backbone, *self._encoder(benchmark, backbone, model, training))
+
+    def encoder_descriptions(self, benchmark: str, backbone: str, model: str, training: str) -> list[str]:
+        """Return the file that describes the test classes to that encoder, if there is one."""
+        return self.feature_descriptions(benchmark, backbone, self._encoder(benchmark, backbone, model, training)[0])
+
+    def encoded_by(self, benchmark: str, backbone: str, model: str, training: str) -> dict[str, Any]:
+        """Return the settings that those features are encoded with, as they are written into their file."""
+        return self.encoding_settings(benchmark, backbone, self._encoder(benchmark, backbone, model, training)[0])
+
+    def encoding_settings(self, benchmark: str, backbone: str, model: str) -> dict[str, Any]:
+        """Return what of the config decides the features of a model."""
+        stage = "encode_features"
+        own = {name: self.decisive(name, stage)(benchmark, backbone, model) for name in ("adapters", "training")}
+        return own | {
+            "backbone": self.config.backbones[backbone].decisive(stage),
+            "sampling": self.decisive("sampling", stage)(benchmark),
+            "text": self.feature_text(benchmark, backbone, model),
+            "components": self.encoding(model),
+            "head": self.encoding_head(benchmark, backbone, model),
+            "data_seed": self.config.seed,
+        }
+
+    def _encoder(self, benchmark: str, backbone: str, model: str, training: str) -> tuple[str, str]:
+        """Return whose features a model is tested on: a head alone, on frame features, has those of the backbone."""
         parts = MODELS[model]
         if parts.trains == "head" and parts.needs == "frames":
             own, plain = (self.feature_text(benchmark, backbone, name) for name in (model, UNTRAINED_MODEL))
             if own == plain:
-                model, training = UNTRAINED_MODEL, paths.UNTRAINED
-        return paths.FEATURES.format(benchmark=benchmark, backbone=backbone, model=model, training=training)
+                return UNTRAINED_MODEL, paths.UNTRAINED
+        return model, training
 
     def trained_models(self, name: str) -> list[str]:
         """Return one file of every model that is trained here."""
@@ -287,6 +321,14 @@ class Plan:
     def components(self, model: str) -> dict[str, Any]:
         """Return what a model is made of."""
         return components_record(MODELS[model])
+
+    def facts(self, model: str) -> Values:
+        """Return what jobs look up about a model's components."""
+        return Values("facts", components_facts(MODELS[model]))
+
+    def encoding_facts(self, model: str) -> Values:
+        """Return what of that decides what is kept of each video."""
+        return Values("facts", components_facts(MODELS[model].encoding))
 
     def decisive(self, name: str, stage: str) -> Callable[..., dict[str, Any]]:
         """Return the decisive values of a section as a function of wildcards: `benchmark`, `backbone` and `model`.
@@ -347,7 +389,25 @@ class Plan:
     def parts_of_tests(self, benchmark: str, backbone: str, model: str, training: str) -> list[str]:
         """Return the parts that the tests of a model are divided into, whose features depend on the episode."""
         names = {"benchmark": benchmark, "backbone": backbone, "model": model, "training": training}
-        return [paths.PREDICTIONS_PART.format(part=part, **names) for part in range(self.config.run.test_jobs)]
+        parts = self.test_jobs(**names)
+        return [paths.PREDICTIONS_PART.format(part=part, parts=parts, **names) for part in range(parts)]
+
+    def test_jobs(self, benchmark: str, backbone: str, model: str, training: str) -> int:
+        """Return how many jobs those tests are divided over: as many as they were begun with, or as the config says.
+
+        So another number repeats nothing: tests that are there are known by their parts, and what a part holds depends
+        on how many there are.
+        """
+        names = {"benchmark": benchmark, "backbone": backbone, "model": model, "training": training}
+        whole = Path(paths.PREDICTIONS.format(**names))
+        if (parts := parts_of_file(whole)) is not None:
+            return parts
+        begun: Counter[int] = Counter()
+        for part in whole.with_suffix("").glob("part*of*.parquet"):
+            if match := re.fullmatch(r"part\d+of(\d+)", part.stem):
+                begun[int(match[1])] += 1
+        asked = self.config.run.test_jobs
+        return max(begun, key=lambda parts: (begun[parts] / parts, parts == asked), default=asked)
 
     def evaluation(self, benchmark: str, backbone: str, model: str, training: str) -> str:
         """Return the name of one job of a cluster: a model's features, and all tests on them."""
@@ -447,6 +507,9 @@ class Plan:
                 tested.append(paths.TRAIN_LOG.format(shot=shot, seed=seed, **names))
             logs = [paths.FEATURES_LOG, paths.TESTS_LOG]
             if MODELS[model].across_videos:
-                logs = [paths.PART_LOG.replace("{part}", str(part)) for part in range(self.config.run.test_jobs)]
+                jobs = self.test_jobs(training=training, **names)
+                logs = [
+                    paths.PART_LOG.replace("{part}", str(part)).replace("{parts}", str(jobs)) for part in range(jobs)
+                ]
             tested += [log.format(training=training, **names) for log in logs]
         return [f"{log}.tsv" for log in shards + tested]

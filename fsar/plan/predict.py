@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.merge import components_record
+from fsar.config.merge import components_facts, components_record
 from fsar.errors import UserError
 from fsar.model.methods import METHODS, Components
 from fsar.plan import paths
 from fsar.plan.plan import Plan, decoder_file, model_files
+from fsar.plan.shown import Values
 from fsar.predict.clips import list_clips, list_examples
 from fsar.predict.folder import WEIGHTS, describing_file
 from fsar.sources.there import state_of
@@ -95,6 +96,16 @@ class PlannedPredictions:
             "trained": bool(self.plan.trained_weights(benchmark, backbone, model, training)),
             "knows": f"{backbone}, {knows.get(training, f'trained on {benchmark}, {training}')}",
         }
+
+    def facts(self, prediction: str) -> Values:
+        """Return what the job looks up about the method and what its model is made of."""
+        asked = self.config.predict[prediction]
+        name = asked.method if asked.model else self.config.model_to_predict(prediction)[2]
+        if name is None:  # the first one that the folder's model decides by
+            return Values("facts")
+        method = METHODS[name]
+        own = {"decides_by": method.decides_by, "inductive": method.inductive, "title": method.title}
+        return Values("facts", own | components_facts(method.components))
 
     def files_by_name(self, prediction: str) -> list[Path]:
         """Return the files that the code imports by name: of the backbone's library, of the metric and the decoder."""

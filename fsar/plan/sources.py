@@ -1,20 +1,26 @@
 """Which files a benchmark's videos come by: lists, archives, folders, inventories."""
 
+import os
 from pathlib import Path
 
 from fsar.config import SPLITS, Config, CsvSource, DemoSource, PublishedSource
+from fsar.errors import UserError
 from fsar.plan import paths
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.sources.kinetics import list_path
 from fsar.sources.places import SPLIT_LISTS, Place, places_of
-from fsar.sources.something import archive_parts
+from fsar.sources.something import archive_parts, has_videos
 from fsar.sources.split_lists import split_lists as known_split_lists
 
 
 def folder_of(config: Config, dataset: str) -> str:
     """Return the folder whose videos are used as they lie there; empty where they are fetched or unpacked."""
     folder = str(getattr(config.sources, dataset).folder)
-    return "" if DATA_SETS[dataset].comes == "by hand" and archive_parts(Path(folder)) else folder
+    if DATA_SETS[dataset].comes != "by hand":
+        return folder
+    # What was unpacked stays, so the archive may be deleted; what lies in the folder unpacked comes first.
+    unpacked = Path(paths.UNPACKED.format(dataset=dataset)).is_file()
+    return "" if (unpacked and not has_videos(Path(folder))) or archive_parts(Path(folder)) else folder
 
 
 def listings(config: Config, benchmark: str) -> list[str]:
@@ -100,10 +106,26 @@ def check_registered_files(config: Config) -> None:
     """Check the files that a user brings, before any job.
 
     Raises:
-        UserError: those of a data set that comes by hand are not there, with what to put where.
+        UserError: there is no such folder, or those of a data set that comes by hand are not there, with what to put
+            where.
     """
     for benchmark in config.run.benchmarks:
         source = config.benchmarks[config.base(benchmark)].source
         if isinstance(source, PublishedSource):
+            name = PUBLISHED[source.kind].name
+            folder = str(getattr(config.sources, name).folder)
+            if folder and PUBLISHED[source.kind].comes != "by hand":
+                _check_folder(Path(folder), f"sources.{name}.folder")
             annotations(config, source.kind)
-            folder_of(config, PUBLISHED[source.kind].name)
+            folder_of(config, name)
+
+
+def _check_folder(folder: Path, key: str) -> None:
+    try:
+        with os.scandir(folder):
+            return
+    except OSError as error:
+        raise UserError(
+            f"{key} is {str(folder)!r}, which cannot be looked into: {error.strerror}. Name the folder that holds the "
+            "videos, or leave the key out, and they are fetched."
+        ) from None

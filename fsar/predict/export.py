@@ -13,8 +13,8 @@ from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.files import atomic, write_json
 from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import save_weights
 from fsar.model.methods import METHODS
+from fsar.model.trained_file import save_weights
 from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import FILES, LabellingModel
 

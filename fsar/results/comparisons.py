@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from fsar.evaluation.statistics import CONFIDENCE
-from fsar.files import atomic
+from fsar.files import atomic_csv
 from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies
 from fsar.results.class_accuracy import class_accuracies
@@ -68,5 +68,5 @@ def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Pa
         "videos",
     ]
     for table, path in ((compare(settings), comparisons), (by_class[names], classes)):
-        with atomic(path) as temporary:
+        with atomic_csv(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -7,9 +7,11 @@ import pandas as pd
 import pyarrow as pa
 
 from fsar.config import SPLITS
-from fsar.files import write_json, write_parquet
+from fsar.files import read_csv, read_parquet, write_parquet, write_sealed_json
 from fsar.predict.strips import strip_of
 from fsar.results.page import html_table, strips, write_page
+from fsar.sources.schemas import MANIFEST_SCHEMA
+from fsar.videos.shards import INDEX_SCHEMA
 from fsar.videos.store_read import FrameStore
 
 VIDEOS_SCHEMA = pa.schema(
@@ -79,7 +81,9 @@ def write_data_report(
         name: int(status.get(key, 0)) for name, key in (("missing", "missing"), ("failed", "failed"), ("used", "ok"))
     }
     flawed = {kind: int((table[f"{kind}_frames"] > 0).sum()) for kind in ("lost", "wrong")}
-    write_json(counts, {"listed": len(table)} | numbers | {f"with_{kind}_frames": n for kind, n in flawed.items()})
+    write_sealed_json(
+        counts, {"listed": len(table)} | numbers | {f"with_{kind}_frames": n for kind, n in flawed.items()}
+    )
     shown = _strips(table[table["status"] == "ok"], FrameStore(index.parent, index), seed)
     write_parquet(strips_of_classes, shown, STRIPS_SCHEMA)
     lost = table[table["status"] != "ok"]
@@ -129,10 +133,10 @@ def _notes(used: pd.DataFrame) -> pd.DataFrame:
 
 
 def _videos(manifest: Path, index: Path, missing: Path | None) -> pd.DataFrame:
-    listed = pd.read_parquet(manifest, columns=["video_id", "class_name", "split"])
-    table = listed.merge(pd.read_parquet(index), on="video_id", validate="one_to_one")
+    listed = read_parquet(manifest, MANIFEST_SCHEMA, ["video_id", "class_name", "split"])
+    table = listed.merge(read_parquet(index, INDEX_SCHEMA), on="video_id", validate="one_to_one")
     if missing is not None:
-        absent = pd.read_csv(missing, dtype=str).rename(columns={"id": "video_id", "class": "class_name"})
+        absent = read_csv(missing, dtype=str).rename(columns={"id": "video_id", "class": "class_name"})
         absent = absent.assign(status="missing", error="not among the files of the data set")
         table = pd.concat([table, absent], ignore_index=True) if len(absent) else table
     numbers = [field.name for field in VIDEOS_SCHEMA if not pa.types.is_string(field.type)]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from fsar.files import read_csv
+
 UNTOLD = ("over_videos",)  # intervals that the whole table has, and the headline leaves out
 STYLE = """.headline th[scope=row]{position:sticky;left:0;background:#fff;text-align:left;font-weight:normal}
 .headline td,.headline thead th{white-space:nowrap;text-align:right}.headline small{color:#666}
@@ -57,8 +59,8 @@ def headlines(table: Path, comparisons: Path) -> list[Headline]:
         table: results/table.csv (`fsar.results.table.COLUMNS`).
         comparisons: results/statistics/comparisons.csv (`fsar.results.comparisons.COMPARISON_COLUMNS`).
     """
-    settings = pd.read_csv(table, dtype=str, keep_default_na=False)
-    compared = pd.read_csv(comparisons)
+    settings = read_csv(table, dtype=str, keep_default_na=False)
+    compared = read_csv(comparisons)
     leading = {
         (*place, title)
         for place, group in settings.groupby(["benchmark", "backbone", "way", "shot"], sort=False)

@@ -14,8 +14,9 @@ import pandas as pd
 import yaml
 
 from fsar.config import SPLITS
-from fsar.files import atomic
+from fsar.files import atomic, read_csv, read_parquet
 from fsar.results import headline
+from fsar.results.data_report import STRIPS_SCHEMA
 from fsar.results.page import anchor, picture, strips, write_page
 from fsar.results.run import what_was_run
 
@@ -72,7 +73,7 @@ def write_index(
     found = headline.headlines(table, comparisons)
     contents = (
         _figures(figures, page),
-        "".join(_videos(benchmark, pd.read_parquet(path)) for benchmark, path in strips_of_classes.items()),
+        "".join(_videos(benchmark, read_parquet(path, STRIPS_SCHEMA)) for benchmark, path in strips_of_classes.items()),
         what_was_run(config, effective, counts, trainings, resolved),
         _files({**files, "Config, every default filled in": [config_file]}, page),
     )
@@ -84,7 +85,7 @@ def write_index(
 
 def _summary(table: Path) -> str:
     """Return what was compared on what, and where on the page things are."""
-    settings = pd.read_csv(table, dtype=str, keep_default_na=False)
+    settings = read_csv(table, dtype=str, keep_default_na=False)
     count = settings["method"].nunique()
     backbones, benchmarks = (", ".join(dict.fromkeys(settings[name])) for name in ("backbone", "benchmark"))
     episodes = " or ".join(f"{int(number):,}" for number in dict.fromkeys(settings["episodes"]))
@@ -137,7 +138,8 @@ def _files(files: Mapping[str, Sequence[Path]], page: Path) -> str:
     items = (f"<li>{html.escape(name)}: {_links(paths, page)}</li>" for name, paths in files.items() if paths)
     return (
         f"<ul>{''.join(items)}</ul><p>Logs, run times and memory of every job are in <code>logs/</code>. On demand: "
-        "<code>snakemake report</code> (Snakemake's report of everything, one file) and <code>snakemake archive</code> "
+        "<code>snakemake --report results/report.html</code> (Snakemake's report of everything, one file) and "
+        "<code>snakemake archive</code> "
         "(what a reviewer needs to check every number).</p>"
     )
 

@@ -7,10 +7,14 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from fsar.files import atomic
+from fsar.errors import UserError
+from fsar.evaluation.made_from import WEIGHTS
+from fsar.evaluation.predictions import predictions_made_from
+from fsar.files import atomic, read_json
 from fsar.plan.setting import Setting
 from fsar.results.published import FOOTNOTE, MARK
 from fsar.results.table import table_row
+from fsar.seal import REMEDY
 
 
 def write_model_card(
@@ -33,7 +37,8 @@ def write_model_card(
         licences: of the videos and of the pretrained weights, by these names.
         path: file to write.
     """
-    about = json.loads(training.read_text(encoding="utf-8"))
+    about = read_json(training)
+    _check_weights(training, about.get("weights"), settings)
     first, rows = settings[0], [table_row(setting) for setting in settings]
     name = f"{title}, {first.backbone}, {first.benchmark}"
     data = ModelCardData(
@@ -99,6 +104,20 @@ def write_model_card(
     body = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
     with atomic(path) as temporary:
         temporary.write_text(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")
+
+
+def _check_weights(training: Path, weights: str | None, settings: Sequence[Setting]) -> None:
+    """Check that predictions are those of the weights that a training describes, where both say so.
+
+    Raises:
+        UserError: they are of other weights.
+    """
+    for path in dict.fromkeys(path for setting in settings for path in setting.predictions):
+        tested = predictions_made_from(path).get(WEIGHTS)
+        if None not in (weights, tested) and tested != weights:
+            raise UserError(
+                f"The predictions {path} are of other weights than those that {training} describes. {REMEDY}."
+            )
 
 
 def _method(source: Mapping[str, str], inductive: bool) -> str:

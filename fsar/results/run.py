@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from fsar.files import read_json
 from fsar.results.packages import installed_packages
 from fsar.results.page import html_table
 
@@ -29,7 +30,7 @@ def what_was_run(
         trainings: training.json of each model that was trained.
         resolved: the config as YAML.
     """
-    data = pd.DataFrame([{"benchmark": path.stem} | json.loads(path.read_text(encoding="utf-8")) for path in counts])
+    data = pd.DataFrame([{"benchmark": path.stem} | read_json(path) for path in counts])
     models = pd.DataFrame([_model(path) for path in trainings])
     versions = pd.DataFrame(installed_packages(), columns=["package", "version"])
     machine = pd.DataFrame({"what": ["system", "Python"], "which": [platform.platform(), platform.python_version()]})
@@ -47,7 +48,7 @@ def what_was_run(
 
 
 def _model(training: Path) -> dict[str, Any]:
-    about = json.loads(training.read_text(encoding="utf-8"))
+    about = read_json(training)
     return {
         "benchmark": about["benchmark"],
         "backbone": about["backbone_name"],

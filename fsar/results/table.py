@@ -1,13 +1,12 @@
 """The comparison table: what was measured, with its interval, beside what was published."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
-from fsar.files import atomic
+from fsar.files import atomic, atomic_csv, read_json
 from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies, over_seeds, right_by_video
 from fsar.results.published import FOOTNOTE, MARK, published_result
@@ -39,7 +38,7 @@ def table_row(setting: Setting) -> dict[str, object]:
     videos_asked = right_by_video(setting)
     over_videos = interval_over_videos(videos_asked["asked"].to_numpy(), videos_asked["right"].to_numpy())
     accuracy, interval = mean_and_interval(accuracies)
-    videos = json.loads(Path(setting.counts).read_text(encoding="utf-8"))
+    videos = read_json(setting.counts)
     published = published_result(
         setting.published_method, setting.published_backbone, setting.benchmark, setting.way, setting.shot
     )
@@ -73,7 +72,7 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
         missing: settings that were asked for and could not be made; the Markdown ends with their names.
     """
     table = pd.DataFrame([table_row(setting) for setting in settings], columns=COLUMNS)
-    with atomic(csv) as temporary:
+    with atomic_csv(csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     marks = table["published_quoted"].map({"yes": f" {MARK}", "": ""})
     shown = table.assign(accuracy=table["accuracy"] + " ± " + table["interval"], published=table["published"] + marks)

@@ -6,23 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from fsar.errors import UserError
 from fsar.files import from_working_directory, named, on_disk, readable, write_parquet
 from fsar.sources.is_video import is_usual, is_video
+from fsar.sources.schemas import INVENTORY_SCHEMA
 from fsar.sources.walk import LeftOut, Walk
 
 log = logging.getLogger(__name__)
-
-INVENTORY_SCHEMA = pa.schema(
-    [
-        ("folder", pa.string()),  # the folder the file lies in, which names its class in some data sets
-        ("file", pa.string()),
-        ("path", pa.string()),  # relative to the working directory where it lies below it, absolute elsewhere
-        ("bytes", pa.int64()),
-    ]
-)
 
 
 def write_inventory(videos: Iterable[Path], path: Path) -> None:

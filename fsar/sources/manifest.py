@@ -6,28 +6,17 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import pyarrow as pa
 
 from fsar.class_names import hardly_different, one_spelling
 from fsar.config import SPLITS
 from fsar.csv_rows import read_rows
 from fsar.errors import UserError
 from fsar.files import from_working_directory, named, readable, write_parquet
+from fsar.seal import check_beside
 from fsar.sources.copies import Repeated, repeated_files
+from fsar.sources.schemas import MANIFEST_SCHEMA as SCHEMA
 
 log = logging.getLogger(__name__)
-
-SCHEMA = pa.schema(
-    [
-        ("video_id", pa.string()),  # unique in the benchmark: the id its list gives, or the path as it is listed
-        # Relative to the working directory where it lies below it, absolute elsewhere; bytes that are not UTF-8 are
-        # written as `fsar.files.readable` does.
-        ("path", pa.string()),
-        ("class_name", pa.string()),  # as written in prompts, in one spelling
-        ("split", pa.string()),  # train, val or test
-        ("source", pa.string()),  # the list that named the video
-    ]
-)
 
 COLUMNS = ("path", "class", "split")
 MAX_SHOWN = 5
@@ -43,6 +32,7 @@ def read_listing(listing: Path) -> pd.DataFrame:
         UserError: the file cannot be used (see `read_rows`), or has an empty value or an unknown split; the message
             names the line.
     """
+    check_beside(listing)  # a list that the workflow has written
     rows = read_rows(listing, COLUMNS, ("id",), what="list of videos", key="benchmarks.….source.file")
     problems = []
     for row in rows:

@@ -12,10 +12,11 @@ from typing import Literal
 import pandas as pd
 
 from fsar.errors import UserError
-from fsar.files import atomic, on_disk
+from fsar.files import atomic_csv, on_disk, read_parquet
 from fsar.sources.data_set import Find
 from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.is_video import is_usual, is_video, suffix_of
+from fsar.sources.schemas import INVENTORY_SCHEMA
 from fsar.sources.split_lists import SPLITS, Entry, class_name, split_lists
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def list_videos(
         UserError: the lists are not the published ones, a class is too small, or a class has no name.
     """
     _check_counts(benchmark, entries)
-    files = pd.read_parquet(inventory)
+    files = read_parquet(inventory, INVENTORY_SCHEMA)
     names = _class_names(benchmark, entries, annotations, prompts)
     rows, absent = [], []
     for entry, path in present_videos(benchmark, entries, files):
@@ -143,5 +144,5 @@ def _from(folder: Path, path: str) -> str:
 
 
 def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_csv(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])

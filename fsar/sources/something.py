@@ -55,12 +55,17 @@ def archive_parts(folder: Path) -> list[Path]:
     """
     parts = {int(match[1]): path for path in sorted(folder.glob("*")) if (match := PART.fullmatch(path.name))}
     if not parts:
-        if not any(is_usual(entry.name) for _, entry in Walk(folder)):
+        if not has_videos(folder):
             raise UserError(f"There is no part of the archive and no video in {folder}.\n{WHAT_TO_PUT}")
         return []
     if missing := set(range(max(parts) + 1)) - set(parts):
         raise UserError(f"{folder} lacks the part 20bn-something-something-v2-{min(missing):02d}.\n{WHAT_TO_PUT}")
     return [parts[number] for number in sorted(parts)]
+
+
+def has_videos(folder: Path) -> bool:
+    """Tell whether unpacked videos lie below a folder."""
+    return any(is_usual(entry.name) for _, entry in Walk(folder))
 
 
 def unpack(parts: list[Path], entries: Iterable[Entry], folder: Path, inventory: Path) -> None:

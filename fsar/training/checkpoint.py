@@ -20,7 +20,9 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic, sha256_of
-from fsar.model.few_shot import save_weights
+from fsar.model.methods import Components
+from fsar.model.trained_file import save_weights
+from fsar.seal import OPEN, check_seal, seal
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +57,13 @@ class Checkpoint:
         path: of the file.
         training: the training's `identity`.
         code: checksum of each file of the project that it depends on.
+        components: what the model is made of, for its best weights to say.
     """
 
-    def __init__(self, path: Path, training: dict[str, str], code: dict[str, str]):
-        self.path, self.training, self.code = path, training, code
+    def __init__(
+        self, path: Path, training: dict[str, str], code: dict[str, str], components: Components | None = None
+    ):
+        self.path, self.training, self.code, self.components = path, training, code, components
         self._writer = ThreadPoolExecutor(1)
         self._written: Future[None] | None = None
 
@@ -78,7 +83,7 @@ class Checkpoint:
 
     def save_best(self, weights: dict[str, Tensor], iteration: int) -> None:
         """Write the best weights so far, before any state that names them."""
-        self._begin(save_weights, _copy(weights), self._best(iteration))
+        self._begin(save_weights, _copy(weights), self._best(iteration), self.components)
 
     def wait(self) -> None:
         """Return when everything is written; raises what the last write came to."""
@@ -103,6 +108,8 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         try:
+            if wrong := check_seal(self.path):
+                raise ValueError(wrong)
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             saved, code = state["training"], state["code"]
         except Exception as error:  # whatever the restricted unpickler raises
@@ -119,6 +126,11 @@ class Checkpoint:
             raise UserError(
                 f"{weights}, the best weights of the unfinished training in {self.path}, are missing. Bring them back, "
                 f"or delete {self.path} to start anew."
+            )
+        elif best and (wrong := check_seal(weights)):
+            raise UserError(
+                f"{weights}, the best weights of the unfinished training in {self.path}, are damaged: {wrong}. "
+                "Delete both to start anew."
             )
         if changed := sorted(file for file in {*code, *self.code} if code.get(file) != self.code.get(file)):
             log.warning(
@@ -141,6 +153,9 @@ class Checkpoint:
     def _write(self, state: dict[str, Any]) -> None:
         with atomic(self.path) as temporary:
             torch.save(state, temporary)
+            with temporary.open("ab") as file:  # behind the end, where PyTorch does not look
+                file.write(OPEN.encode())
+            seal(temporary)
         self._keep_best(state.get("best"))
 
     def _best(self, iteration: int) -> Path:

@@ -16,7 +16,8 @@ from torch import Tensor
 from fsar.config import TrainingConfig
 from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.errors import UserError
-from fsar.files import write_json
+from fsar.evaluation.made_from import short_checksum
+from fsar.files import write_sealed_json
 from fsar.job import progress
 from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, batch_norms
@@ -50,7 +51,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
             longer finite, an operation is not deterministic, or loader processes lack shared memory.
     """
     described = identity(job.decisive(), files.decisive)
-    with Checkpoint(files.checkpoint, described, files.code) as checkpoint:
+    with Checkpoint(files.checkpoint, described, files.code, job.components) as checkpoint:
         try:
             with shared_memory_told("set training.workers to 0, and frames are read in the training's own process"):
                 _fit(job, files, checkpoint)
@@ -151,7 +152,8 @@ def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None
         checkpoint.export_best(best["iteration"], files.output / "model.safetensors")
         metrics.write(files.output / "metrics.parquet")
         described = _described(job, best, videos, other_code) | {"environment": environment(fabric.device)}
-        write_json(files.output / "training.json", job.settings() | described)
+        described |= {"weights": short_checksum(files.output / "model.safetensors")}
+        write_sealed_json(files.output / "training.json", job.settings() | described)
         checkpoint.remove()
     log.info("best on validation at episode %d: %.4f", best["iteration"], best["val_accuracy"])
 

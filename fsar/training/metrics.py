@@ -7,7 +7,9 @@ import pandas as pd
 import pyarrow as pa
 from lightning_fabric.loggers.logger import Logger
 
+from fsar.errors import UserError
 from fsar.files import write_parquet
+from fsar.seal import REMEDY, whole
 from fsar.training.loggers import log_row
 
 METRICS_SCHEMA = pa.schema(
@@ -26,6 +28,20 @@ METRICS_SCHEMA = pa.schema(
 )
 # What a training does to the machine; all else is the same in a run that was stopped and went on.
 MACHINE_COLUMNS = ["episodes_per_second", "loader_seconds", "gpu_memory_mb"]
+
+
+def read_metrics(path: Path) -> pd.DataFrame:
+    """Read the rows that `Metrics.write` has written.
+
+    Raises:
+        UserError: the file is not there, is damaged, or is another kind of file.
+    """
+    with whole(path):
+        table = pd.read_parquet(path)
+        missing = sorted(set(METRICS_SCHEMA.names) - set(table))
+        if missing:
+            raise UserError(f"{path} has no {missing[0]}, so it is not the metrics of a training. {REMEDY}.")
+        return table
 
 
 class Metrics:

@@ -6,13 +6,16 @@ video is a row with its error: it is never a crash, and never replaced by anothe
 
 import zlib
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 SHARD_SCHEMA = pa.schema(
     [
         ("position", pa.int32()),  # of the frame in its video, from 0
         ("time", pa.float64()),  # seconds from the start of the presentation, by which a player shows it
-        ("jpeg", pa.binary()),
+        ("jpeg", pa.large_binary()),  # more than 2 GiB of one video fit
+        ("checksum", pa.uint32()),  # of the JPEG, its video and all positions and times, see `frame_checksum`
     ]
 )
 INDEX_SCHEMA = pa.schema(
@@ -37,6 +40,16 @@ INDEX_SCHEMA = pa.schema(
         ("notes", pa.string()),  # what else there is to know of it, joined by "; "
     ]
 )
+
+
+def layout_checksum(video_id: str, positions: NDArray[np.int32], times: NDArray[np.float64]) -> int:
+    """Return the CRC-32 of a video's id, positions and times, with which the checksums of its frames begin."""
+    return zlib.crc32(times.tobytes(), zlib.crc32(positions.tobytes(), zlib.crc32(video_id.encode())))
+
+
+def frame_checksum(layout: int, jpeg: bytes | memoryview) -> int:
+    """Return the checksum of a frame: so each is checked when it is read, without reading its whole video."""
+    return zlib.crc32(jpeg, layout)
 
 
 def shard_of(video_id: str, shards: int) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from fsar.errors import UserError
-from fsar.files import write_checksums, write_parquet
+from fsar.files import read_parquet, write_checksums, write_parquet
+from fsar.sources.schemas import MANIFEST_SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
         UserError: more videos failed, with their list; the shards stay, so only what is mended is decoded again. Or the
             shards lack videos of the manifest, which came while the run was under way.
     """
-    videos = pd.read_parquet(manifest, columns=["video_id", "path"])
-    index = pd.concat([pd.read_parquet(part) for part in indexes], ignore_index=True)
+    videos = read_parquet(manifest, MANIFEST_SCHEMA, ["video_id", "path"])
+    index = pd.concat([read_parquet(part, INDEX_SCHEMA) for part in indexes], ignore_index=True)
     index = videos.merge(index, on="video_id", how="left", validate="one_to_one")
     unknown = index[index["status"].isna()]
     if len(unknown):

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import simplejpeg
 from numpy.typing import NDArray
 
+from fsar.errors import UserError
+from fsar.seal import whole
 from fsar.videos.sampling import Timed
-from fsar.videos.shards import shard_name
+from fsar.videos.shards import SHARD_SCHEMA, frame_checksum, layout_checksum, shard_name
 
 
 class FrameStore:
@@ -30,7 +32,8 @@ class FrameStore:
     def __init__(self, folder: Path, index: Path):
         self.folder = folder
         columns = ["video_id", "shard", "row", "source_frames", "fps", "variable_rate", "status"]
-        table = pq.read_table(index, columns=columns)
+        with whole(index):
+            table = pq.read_table(index, columns=columns)
         self._ids = table["video_id"].combine_chunks()
         self._shard, self._row, self._length, self._fps, self._varies = (
             table[name].to_numpy() for name in columns[1:-1]
@@ -102,12 +105,44 @@ class FrameStore:
     def jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
         """Return the JPEGs of these frames, or of the nearest stored, as they lie in the mapped file."""
         batch = self._batch(number)
-        jpegs = batch.column("jpeg")
-        places = nearest(batch.column("position").to_numpy(), positions)
-        return [memoryview(jpegs[place].as_buffer()).cast("B") for place in places]
+        jpegs, checksums, stored = batch.column("jpeg"), batch.column("checksum"), batch.column("position").to_numpy()
+        layout = layout_checksum(self.video_id(number), stored, batch.column("time").to_numpy())
+        found = []
+        for place in nearest(stored, positions):
+            jpeg = memoryview(jpegs[place].as_buffer()).cast("B")
+            if frame_checksum(layout, jpeg) != checksums[place].as_py():
+                raise UserError(self._damaged(number, "its checksum is another one"))
+            found.append(jpeg)
+        return found
 
     def _batch(self, number: int) -> pa.RecordBatch:
-        return _open_shard(self.folder, int(self._shard[number])).get_batch(int(self._row[number]))
+        """Return what is stored of a video.
+
+        Raises:
+            UserError: the shard is not there, is damaged, or is another kind of file.
+        """
+        shard = self.folder / shard_name(int(self._shard[number]))
+        try:
+            batch = _open_shard(shard).get_batch(int(self._row[number]))
+            if not batch.schema.equals(SHARD_SCHEMA):
+                raise ValueError("it has other columns")
+            batch.validate()
+            # Offsets are looked at before any is followed: damaged ones lead anywhere.
+            offsets = np.frombuffer(batch.column("jpeg").buffers()[1], np.int64)[: len(batch) + 1]
+            if not len(batch) or (np.diff(offsets) < 0).any() or offsets[0] < 0:
+                raise ValueError("its offsets are no offsets")
+        except FileNotFoundError:
+            raise UserError(f"There is no file {shard}. Run the command again, and its videos are decoded.") from None
+        except (OSError, pa.ArrowException, ValueError, IndexError) as error:
+            raise UserError(self._damaged(number, " ".join(str(error).split())[:200])) from error
+        return batch
+
+    def _damaged(self, number: int, why: str) -> str:
+        shard = self.folder / shard_name(int(self._shard[number]))
+        return (
+            f"{shard} is damaged at the video {self.video_id(number)}: {why}. Delete it, and the same command decodes "
+            "its videos again; `snakemake verify` looks at all shards."
+        )
 
 
 def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:
@@ -118,5 +153,5 @@ def nearest(stored: NDArray[np.int32], wanted: NDArray[np.int64]) -> list[int]:
 
 
 @lru_cache(maxsize=4096)
-def _open_shard(folder: Path, shard: int) -> pa.ipc.RecordBatchFileReader:
-    return pa.ipc.open_file(pa.memory_map(str(folder / shard_name(shard))))
+def _open_shard(path: Path) -> pa.ipc.RecordBatchFileReader:
+    return pa.ipc.open_file(pa.memory_map(str(path)))

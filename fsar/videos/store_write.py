@@ -1,6 +1,9 @@
 """Writing the frame store: every video of a shard decoded once, its frames as JPEG."""
 
 import logging
+import tempfile
+from array import array
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from fsar.job import progress
 from fsar.videos.decode import decode
 from fsar.videos.frame import Flaws, VideoError, VideoFacts
 from fsar.videos.rates import usual_step, varies
-from fsar.videos.shards import INDEX_SCHEMA, SHARD_SCHEMA, shard_of
+from fsar.videos.shards import INDEX_SCHEMA, SHARD_SCHEMA, frame_checksum, layout_checksum, shard_of
 
 log = logging.getLogger(__name__)
 
@@ -29,29 +32,65 @@ def stored_positions(frames: int, keep: int) -> NDArray[np.int64]:
     return ((np.arange(keep) + 0.5) * frames / keep).astype(np.int64)
 
 
+# Bytes of a video's JPEGs that are held in memory while it is decoded; what is more waits in a file beside the shard.
+IN_MEMORY = 64 * 2**20
+
+
+class _Jpegs:
+    """The JPEGs of a video that is being decoded: which of them are kept is known when the last has come.
+
+    Args:
+        folder: where the file lies that takes what memory should not.
+    """
+
+    def __init__(self, folder: Path):
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115 (closed by `close`)
+        self._ends = array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def append(self, jpeg: bytes) -> None:
+        """Add the next frame."""
+        self._file.write(jpeg)
+        self._ends.append(self._ends[-1] + len(jpeg))
+
+    def at(self, positions: NDArray[np.int64]) -> list[bytes]:
+        """Return the frames at these positions."""
+        found = []
+        for position in positions:
+            self._file.seek(self._ends[position])
+            found.append(self._file.read(self._ends[position + 1] - self._ends[position]))
+        return found
+
+    def close(self) -> None:
+        """Free what holds them."""
+        self._file.close()
+
+
 @dataclass
 class _Encoded:
     """A decoded video: its facts, a JPEG and a time for each frame, the seconds that the last is shown, its flaws."""
 
+    jpegs: _Jpegs
     facts: VideoFacts = field(default_factory=lambda: VideoFacts(0.0, 0, 0))
-    jpegs: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     last: float = 0.0
     flaws: Flaws = field(default_factory=Flaws)
 
 
-def _encode_video(path: str, config: FramesConfig) -> _Encoded:
+def _encode_video(path: str, config: FramesConfig, jpegs: _Jpegs) -> _Encoded:
     """Decode a video.
 
     Raises:
         VideoError: it cannot be decoded, or is damaged where damaged videos are left out.
     """
-    video = _Encoded()
+    video = _Encoded(jpegs)
     for part in decode(path, config.size, config.timeout, config.decoder, config.antialias):
         if isinstance(part, Flaws):
             video.flaws = part
             continue
-        video.facts = video.facts if video.jpegs else part.facts
+        video.facts = video.facts if len(video.jpegs) else part.facts
         video.jpegs.append(simplejpeg.encode_jpeg_yuv_planes(*part.planes, quality=config.quality))
         video.times.append(part.time)
         video.last = part.duration
@@ -82,6 +121,16 @@ def _facts(video: _Encoded, kept: list[bytes]) -> dict[str, Any]:
     }
 
 
+def _batch(
+    video_id: str, positions: NDArray[np.int32], times: NDArray[np.float64], jpegs: list[bytes]
+) -> pa.RecordBatch:
+    """Return what a shard has of a video, see `SHARD_SCHEMA`."""
+    layout = layout_checksum(video_id, positions, times)
+    values = (positions, times, jpegs, [frame_checksum(layout, jpeg) for jpeg in jpegs])
+    columns = [pa.array(own, field.type) for own, field in zip(values, SHARD_SCHEMA, strict=True)]
+    return pa.record_batch(columns, schema=SHARD_SCHEMA)
+
+
 def write_shard(videos: pd.DataFrame, shard: int, config: FramesConfig, arrow: Path, index: Path) -> None:
     """Decode the videos of a shard.
 
@@ -104,19 +153,18 @@ def write_shard(videos: pd.DataFrame, shard: int, config: FramesConfig, arrow: P
                 row: dict[str, Any] = dict.fromkeys(INDEX_SCHEMA.names, 0)
                 row |= {"video_id": video_id, "shard": shard, "row": -1, "decoder": config.decoder}
                 row |= {"variable_rate": False, "notes": ""}
-                try:
-                    video = _encode_video(on_disk(path), config)
-                except VideoError as error:
-                    log.warning("%s: %s", path, error)
-                    rows.append(row | {"status": "failed", "error": str(error)})
-                    continue
-                if video.flaws.lost:
-                    log.warning("%s: %d frames are lost: %s", path, video.flaws.lost, video.flaws.reason)
-                positions = stored_positions(len(video.jpegs), config.keep)
-                kept = [video.jpegs[i] for i in positions]
-                times = pa.array(np.array(video.times)[positions], pa.float64())
-                columns = [pa.array(positions, pa.int32()), times, pa.array(kept, pa.binary())]
-                writer.write_batch(pa.record_batch(columns, schema=SHARD_SCHEMA))
+                with closing(_Jpegs(arrow.parent)) as jpegs:
+                    try:
+                        video = _encode_video(on_disk(path), config, jpegs)
+                    except VideoError as error:
+                        log.warning("%s: %s", path, error)
+                        rows.append(row | {"status": "failed", "error": str(error)})
+                        continue
+                    if video.flaws.lost:
+                        log.warning("%s: %d frames are lost: %s", path, video.flaws.lost, video.flaws.reason)
+                    positions = stored_positions(len(jpegs), config.keep)
+                    kept = jpegs.at(positions)
+                writer.write_batch(_batch(video_id, positions.astype(np.int32), np.array(video.times)[positions], kept))
                 rows.append(row | {"row": stored} | _facts(video, kept))
                 stored += 1
     write_parquet(index, pd.DataFrame(rows, columns=INDEX_SCHEMA.names), INDEX_SCHEMA)

@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from fsar.config import FramesConfig
 from fsar.errors import UserError
-from fsar.files import on_disk, read_checksums, sha256_of
+from fsar.files import on_disk, read_checksums, read_parquet, sha256_of
 from fsar.job import progress
 from fsar.sources.download import recorded
+from fsar.sources.schemas import INVENTORY_SCHEMA, MANIFEST_SCHEMA
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
 
@@ -54,7 +53,7 @@ def _damaged_sources(sources: Path) -> Iterator[str]:
             elif file.stat().st_size != about["bytes"] or sha256_of(file) != about["sha256"]:
                 yield f"{file} is not what was downloaded; delete it, and it is fetched again"
     for inventory in sorted(sources.glob("*/*.parquet")):
-        listed = pd.read_parquet(inventory, columns=["path", "bytes"])
+        listed = read_parquet(inventory, INVENTORY_SCHEMA, ["path", "bytes"])
         for path, size in progress(zip(listed["path"], listed["bytes"], strict=True), "checking videos", "video"):
             file = Path(on_disk(path))
             there = file.stat() if file.is_file() else None
@@ -82,7 +81,7 @@ def _damaged_frames(benchmark: Path, config: FramesConfig) -> Iterator[str]:
             new = Path(temporary)
             if shard := re.fullmatch(r"shard-(\d+)", record.stem):
                 write_shard(
-                    pd.read_parquet(manifest),
+                    read_parquet(manifest, MANIFEST_SCHEMA),
                     int(shard[1]),
                     config,
                     new / f"{record.stem}.arrow",

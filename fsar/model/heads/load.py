@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import feature_sizes
-from fsar.model.finite import check_weights
 from fsar.model.heads.head import Head, Inputs, build_head
 from fsar.model.methods import Components
+from fsar.model.trained_file import read_trained
 
 
 def load_head(components: Components, settings: Section, features: Path, trained: Path | None) -> Head:
@@ -22,13 +20,10 @@ def load_head(components: Components, settings: Section, features: Path, trained
     inputs = Inputs(sizes.width, sizes.frames, components=components, transformer=sizes.transformer)
     head = build_head(inputs, settings)
     if trained is not None:
+        state = read_trained(trained, components, ["head"])
         try:
-            with safe_open(trained, framework="pt") as file:
-                names = [name for name in file.keys() if name.startswith("head.")]  # noqa: SIM118 (not a dict)
-                state = {name.removeprefix("head."): file.get_tensor(name) for name in names}
-            check_weights(state, trained)
-            head.load_state_dict(state)
-        except (OSError, SafetensorError, RuntimeError) as error:
+            head.load_state_dict({name.removeprefix("head."): value for name, value in state.items()})
+        except RuntimeError as error:
             first = " ".join(line.strip() for line in str(error).splitlines()[:2])
             raise UserError(
                 f"The trained weights {trained} do not fit the head {components.head}, or cannot be read: {first}"

@@ -1,5 +1,6 @@
 """Time and memory of each stage, from the benchmark files that Snakemake writes of every job."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fsar.results.figures import style
+
+log = logging.getLogger(__name__)
 
 
 def collect(logs: Sequence[str]) -> pd.DataFrame:
@@ -17,11 +20,15 @@ def collect(logs: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     for path in filter(Path.is_file, map(Path, logs)):
-        table = pd.read_csv(path, sep="\t", na_values="-")
+        try:
+            table = pd.read_csv(path, sep="\t", na_values="-").astype({"s": float, "max_rss": float})
+        except (OSError, ValueError, KeyError):
+            log.warning("%s cannot be read, so this figure lacks the time of that job", path)
+            continue
         stage = path.parent.name
         for run in table.itertuples():
             rows.append({"stage": stage, "job": path.stem, "seconds": run.s, "memory_mb": run.max_rss})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["stage", "job", "seconds", "memory_mb"])
 
 
 def draw(data: pd.DataFrame) -> Figure:

@@ -1,11 +1,13 @@
 """Training and validation over the training episodes, a panel per model."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from fsar.results.figures import labels, style
+from fsar.training.metrics import read_metrics
 
 TERM = "_loss"  # how the columns of the losses' terms end
 POINTS = 60  # on a training curve: means over that many stretches
@@ -19,7 +21,7 @@ def collect(metrics: Mapping[str, str]) -> pd.DataFrame:
     """
     parts = []
     for model, path in metrics.items():
-        table = pd.read_parquet(path)
+        table = read_metrics(Path(path))
         stretch = (table["iteration"] - 1) * POINTS // table["iteration"].max()
         terms = [name for name in table if name.endswith(TERM)]
         means = table.groupby(stretch)[["iteration", "loss", "train_accuracy", *terms]].mean()

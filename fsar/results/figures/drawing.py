@@ -11,9 +11,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fsar.files import atomic
 from fsar.results.figures import style
+from fsar.seal import OPEN, seal, whole
 
 
 def collect(figure: str, arguments: Mapping[str, Any], path: Path) -> None:
@@ -25,8 +28,11 @@ def collect(figure: str, arguments: Mapping[str, Any], path: Path) -> None:
         path: Parquet file to write.
     """
     table = import_module(f"fsar.results.figures.{figure}").collect(**arguments)
+    described = pa.Table.from_pandas(table, preserve_index=False)
     with atomic(path) as temporary:
-        table.to_parquet(temporary, index=False)
+        sealed = described.replace_schema_metadata({**(described.schema.metadata or {}), "seal": OPEN})
+        pq.write_table(sealed, temporary)
+        seal(temporary)
 
 
 def draw(figure: str, data: Path, outputs: Iterable[Path]) -> None:
@@ -37,7 +43,8 @@ def draw(figure: str, data: Path, outputs: Iterable[Path]) -> None:
         data: Parquet table that its `collect` gave.
         outputs: files to write; the suffix decides the format (pdf, svg, png).
     """
-    table = pd.read_parquet(data)
+    with whole(data, foreign=True):  # whoever draws it anew may have changed it
+        table = pd.read_parquet(data)
     style.apply(_texts(table))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # told once, with what to do

@@ -12,10 +12,12 @@ from sklearn.manifold import TSNE
 
 from fsar.config import HeadConfig
 from fsar.evaluation.feature_file import read_features
+from fsar.files import read_parquet
 from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.heads.load import load_head
 from fsar.model.methods import Components
 from fsar.results.figures import style
+from fsar.sources.schemas import MANIFEST_SCHEMA
 
 CLASSES, VIDEOS = 8, 30  # as many as a figure can show
 
@@ -38,7 +40,7 @@ def collect(
     frames = kept["frames"]
     model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
     assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
-    videos = pd.read_parquet(manifest).query("split == 'test'")
+    videos = read_parquet(manifest, MANIFEST_SCHEMA).query("split == 'test'")
     videos = videos[videos["video_id"].isin(rows)]
     rng = np.random.default_rng([seed, 7])
     names = sorted(videos["class_name"].unique())

@@ -15,14 +15,17 @@ from PIL import Image
 
 from fsar.config import HeadConfig, SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
+from fsar.errors import UserError
 from fsar.evaluation.feature_file import read_features
-from fsar.evaluation.predictions import read_predictions
+from fsar.evaluation.made_from import WEIGHTS, short_checksum
+from fsar.evaluation.predictions import predictions_made_from, read_predictions
 from fsar.model.alignment import hard_alignment
 from fsar.model.heads.clip_fsar import ClipFsar
 from fsar.model.heads.load import load_head
 from fsar.model.methods import Components
 from fsar.model.similarity import frame_distances
 from fsar.results.figures import labels
+from fsar.seal import REMEDY
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore
 
@@ -54,6 +57,9 @@ def collect(
     frames = kept["frames"]
     model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
     assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
+    tested = predictions_made_from(predictions).get(WEIGHTS)
+    if tested is not None and tested != short_checksum(trained):
+        raise UserError(f"The predictions {predictions} are of other weights than {trained}. {REMEDY}.")
     stored, table = StoredEpisodes.read(Path(episodes)), read_predictions(predictions, method, way, 1)
     store = FrameStore(Path(index).parent, Path(index))
     options = SamplingConfig(**sampling)

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import open_clip
-import pandas as pd
 import simplejpeg
 import torch
 from safetensors.torch import save_file
 
 from fsar.config import SmallClipConfig
-from fsar.files import atomic
+from fsar.files import atomic, read_parquet
 from fsar.job import progress
 from fsar.model.open_clip_backbone import architecture_name, open_clip_backbone, random_clip
+from fsar.seal import OPEN, seal
+from fsar.sources.demo.stills import SCHEMA
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def train_small_clip(stills: Path, config: SmallClipConfig, path: Path) -> None:
             torch.nn.init.ones_(parameter)
     backbone = open_clip_backbone(clip, name).train()
 
-    table = pd.read_parquet(stills)
+    table = read_parquet(stills, SCHEMA)
     pictures = torch.from_numpy(np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in table["jpeg"]]))  # (n, H, W, 3)
     tokens = backbone.tokenizer(list(table["caption"]))  # (n, context)
     order = np.random.default_rng(config.seed)
@@ -72,4 +73,6 @@ def train_small_clip(stills: Path, config: SmallClipConfig, path: Path) -> None:
             total += loss.item()
         log.info("epoch %d of %d: loss %.4f", epoch + 1, config.epochs, total / steps_per_epoch)
     with atomic(path) as temporary:
-        save_file({name: value.contiguous() for name, value in clip.state_dict().items()}, temporary)
+        state = {name: value.contiguous() for name, value in clip.state_dict().items()}
+        save_file(state, temporary, metadata={"seal": OPEN})
+        seal(temporary)

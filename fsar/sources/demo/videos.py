@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsar.config import SPLITS, DemoSource
-from fsar.files import atomic
+from fsar.files import atomic, atomic_csv
 from fsar.job import progress
 from fsar.sources.demo.actions import ACTIONS, class_name, split_classes
 from fsar.sources.demo.scene import Clutter, scene, visible_colour
@@ -120,7 +120,7 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
         frames, fps = render(shape, action, np.random.default_rng([seed, 3, source.deal, crc32(name.encode()), number]))
         encode(frames, fps, path)
         rows.append({"path": path.relative_to(listing.parent).as_posix(), "class": name, "split": split})
-    with atomic(listing) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_csv(listing) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["path", "class", "split"])
         writer.writeheader()
         writer.writerows(rows)

@@ -1,0 +1,99 @@
+"""What features and predictions were made from, written into them: so none is read together with files of others."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fsar.errors import UserError
+from fsar.files import read_parquet, sha256_of
+from fsar.sources.schemas import MANIFEST_SCHEMA
+from fsar.videos.shards import INDEX_SCHEMA
+
+# Differences that a message lists.
+SHOWN = 5
+MadeFrom = dict[str, str]
+WEIGHTS = "the trained weights"
+
+
+# The settings that decide features, by the parameters of the rules that have them.
+SETTINGS = ("backbone", "sampling", "text", "components", "head", "adapters", "training", "data_seed")
+
+
+def made_from(
+    settings: Mapping[str, Any], manifest: Path, index: Path, files: Mapping[str, Sequence[Path | str]]
+) -> MadeFrom:
+    """Describe what something is made from.
+
+    Args:
+        settings: sections of decisive values, or values.
+        manifest, index: of the videos. Where they lie does not count: a data set may be moved.
+        files: others by what they are, whose contents count and whose names do not.
+    """
+    found = {
+        f"{name}.{key}" if isinstance(values, Mapping) else name: json.dumps(value, sort_keys=True)
+        for name, values in settings.items()
+        for key, value in (values.items() if isinstance(values, Mapping) else [("", values)])
+    }
+    found["the videos"] = _videos(manifest, index)
+    return found | {name: " ".join(map(short_checksum, paths)) for name, paths in files.items() if paths}
+
+
+def encoding(
+    settings: Mapping[str, Any],
+    manifest: str,
+    index: str,
+    backbone: Sequence[str],
+    descriptions: Sequence[str],
+    trained: Sequence[str],
+) -> MadeFrom:
+    """Describe what features are made from.
+
+    Args:
+        settings: of the backbone, the sampling, the text and so on, as they decide features.
+        manifest, index: of the videos.
+        backbone, descriptions, trained: local files of the backbone, of texts, of trained weights, where there are any.
+    """
+    files = {"the file of the backbone": backbone, "the descriptions": descriptions, WEIGHTS: trained}
+    return made_from(settings, Path(manifest), Path(index), files)
+
+
+def with_weights(made: MadeFrom, trained: Sequence[str]) -> MadeFrom:
+    """Describe what predictions are made from: what the features are, and the trained weights of the whole model."""
+    return made | {WEIGHTS: " ".join(map(short_checksum, trained))}
+
+
+def short_checksum(path: Path | str) -> str:
+    """Return the beginning of a file's checksum."""
+    return sha256_of(path)[:16]
+
+
+def _videos(manifest: Path, index: Path) -> str:
+    digest = hashlib.sha256()
+    for path, schema, columns in (
+        (manifest, MANIFEST_SCHEMA, ["video_id", "class_name", "split"]),
+        (index, INDEX_SCHEMA, ["video_id", "status", "source_frames", "stored_frames", "fps", "bytes"]),
+    ):
+        digest.update(read_parquet(path, schema, columns).to_csv(index=False).encode())
+    return digest.hexdigest()[:16]
+
+
+def check_made_from(path: Path, found: Mapping[str, str], expected: Mapping[str, str], remedy: str) -> None:
+    """Compare what a file was made from with what is at hand.
+
+    Raises:
+        UserError: they differ, with the differences.
+    """
+    keys = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
+    if not keys:
+        return
+    lines = [_difference(key, found.get(key), expected.get(key)) for key in keys[:SHOWN]]
+    lines += [f"  - … and {len(keys) - SHOWN} more"] if keys[SHOWN:] else []
+    raise UserError(f"{path} was made from something else:\n" + "\n".join(lines) + f"\n{remedy}.")
+
+
+def _difference(key: str, then: str | None, now: str | None) -> str:
+    if key.startswith("the "):
+        return f"  - {key}: other contents"
+    return f"  - {key}: {then or 'the default'} then, {now or 'the default'} now"
