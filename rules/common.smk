@@ -32,7 +32,7 @@ os.environ |= {"PYTHONNOUSERSITE": "1"}
 if (
     workflow.is_main_process
 ):  # by which a job that is submitted again knows that it has failed in this run
-    os.environ["FSAR_RUN"] = secrets.token_hex(8)
+    os.environ |= {"FSAR_RUN": secrets.token_hex(8)}
 
 from fsar.config import SPLITS, load
 from fsar.config.merge import effective, without_effect

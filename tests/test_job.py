@@ -56,4 +56,5 @@ def test_outside_snakemake_every_call_tries(job):
 
 
 def test_the_workflow_names_its_runs(repository):
-    assert f'os.environ["{RUN}"] = secrets.token_hex' in Path(repository / "rules/common.smk").read_text()
+    rules = Path(repository / "rules/common.smk").read_text()
+    assert f'os.environ |= {{"{RUN}": secrets.token_hex(8)}}' in rules
