@@ -285,6 +285,15 @@ def test_tests_of_several_ways_shots_and_methods_are_read_apart(features, tmp_pa
         assert set(found["method"]) == {test.method} and set(found["label"]) == set(range(test.way))
         np.testing.assert_array_equal(np.stack(found["logits"]), np.stack(own["logits"]))
         assert right_by_episode(found).shape == (count,)
+        episodes = StoredEpisodes.read(test.episodes)
+        rows = [
+            (e, n, episodes.class_names[episodes.classes[e, n]], episodes.video_ids[query])
+            for e in range(count)
+            for n in range(test.way)
+            for query in episodes.queries[e, n]
+        ]
+        columns = ["episode", "label", "class_name", "video_id"]
+        assert list(found[columns].astype(object).itertuples(index=False, name=None)) == rows
 
 
 def write_episodes(path, episodes):
