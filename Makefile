@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: table test test-slow test-slurm gpu-check check docs pictures requirements clean
+.PHONY: table test test-slow test-slurm test-lowest gpu-check check docs pictures requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -21,6 +21,10 @@ test-slow: .venv/ready
 test-slurm: .venv/ready
 	$(BIN)/python -m tests.slurm_cluster install
 	$(BIN)/python -m pytest -m slurm --durations=5 tests/test_slurm.py
+
+# The tiny workflow with the lowest versions that pyproject.toml states, in an environment of its own (7 GB, a network).
+test-lowest: .venv/ready
+	$(BIN)/python -m tests.lowest_versions
 
 # On a machine with an NVIDIA GPU, in ten minutes and without a network: docs/gpu.md. A Python that has the packages
 # already is named by PYTHON=…, on the command line.

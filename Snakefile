@@ -1,12 +1,20 @@
 # CLIP-FSAR, from raw videos to comparison tables. Read top to bottom: each file of rules is one stage, and each stage
 # knows only the files of the stage before it (docs/architecture.md has their contracts).
 
+from os.path import exists
+
 from snakemake.utils import min_version
 
-min_version("9.10")
+min_version("9.14")
 
 
-configfile: "config.yaml"
+# That of the run's directory, where it has one; else the one beside this file.
+OWN_CONFIG = str(workflow.current_basedir.join("config.yaml"))
+if not exists(OWN_CONFIG):  # the workflow is no checkout, but comes from a repository
+    OWN_CONFIG = workflow.source_path("config.yaml")
+
+
+configfile: "config.yaml" if exists("config.yaml") else OWN_CONFIG
 
 
 include: "rules/common.smk"
@@ -29,11 +37,13 @@ rule tables:
         rules.write_layouts.output,
         rules.write_statistics.output,
         rules.write_over_deals.output if DEALS else [],
+    localrule: True
 
 
 rule figures:
     input:
         expand(f"{paths.FIGURE}.{{suffix}}", figure=FIGURES, suffix=("pdf", "svg", "png")),
+    localrule: True
 
 
 rule all:
@@ -46,12 +56,14 @@ rule all:
         PLAN.trained_models("README.md"),
         expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
         expand(f"{paths.PREDICTED}{{suffix}}", prediction=CONFIG.predict, suffix=(".csv", ".html")),
+    localrule: True
 
 
 # All configured benchmarks, or one of them: `snakemake data_hmdb51`.
 rule data:
     input:
         [PLAN.data_files(benchmark) for benchmark in CONFIG.run.benchmarks],
+    localrule: True
 
 
 for benchmark in CONFIG.benchmarks:
@@ -62,23 +74,3 @@ for benchmark in CONFIG.benchmarks:
         input:
             PLAN.data_files(benchmark),
         localrule: True
-
-
-# Seconds each: not worth a place in a cluster's queue.
-localrules:
-    all,
-    data,
-    draw_episodes,
-    draw_figure,
-    figures,
-    gather_index,
-    list_folder,
-    list_videos,
-    report_data,
-    tables,
-    write_index,
-    write_layouts,
-    write_manifest,
-    write_model_card,
-    write_over_deals,
-    write_tables,

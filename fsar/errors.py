@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The message names the place (file, key, video) and the way out. Programming errors are never of this class.
     """
+
+
+class NotWritableError(UserError):
+    """What was read cannot be written: the disk is full, or the folder closed. No other source would help."""

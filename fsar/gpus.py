@@ -1,7 +1,8 @@
 """GPUs of one machine: every job takes its own. Snakemake counts GPUs there, but does not say which is whose.
 
-A job holds a lock on a file per GPU for as long as its process lives: one that crashes frees its GPU. In a job of a
-cluster's scheduler, those that run side by side within it share its GPUs out in the same way.
+A job holds a lock on a file per GPU for as long as its process lives: one that crashes frees its GPU. The files lie in
+one folder for all users of the machine. In a job of a cluster's scheduler, those that run side by side within it share
+its GPUs out in the same way.
 """
 
 import fcntl
@@ -9,20 +10,24 @@ import logging
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
+from fsar.errors import UserError
 from fsar.nodes import is_task
 
 log = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds between looks for a free GPU
+LOCKS = Path("/tmp/fsar-gpus")  # and not below TMPDIR, which may be another one for each user
+OTHER_LOCKS = "FSAR_GPU_LOCKS"  # the variable that names another folder
 REMINDER = 600.0  # seconds between words about the wait
 # What schedulers name a job by: SLURM, PBS, LSF, Grid Engine, Flux.
 JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID")
@@ -34,7 +39,10 @@ def visible_gpus() -> list[str]:
     CUDA is not begun: what a process sees of it then, it would see for good.
     """
     if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
+        names = [name.strip() for name in named.split(",")]
+        return [
+            name for name in takewhile(lambda name: name not in ("-1", "NoDevFiles"), names) if name
+        ]  # as CUDA does
     if listed := _listed_gpus():
         return listed
     if not any(Path("/dev").glob("nvidia[0-9]*")):
@@ -46,7 +54,7 @@ def visible_gpus() -> list[str]:
 
 @contextmanager
 def own_gpus(count: int, device: str, folder: Path | None = None) -> Iterator[list[str]]:
-    """Take `count` GPUs for this process and those it starts, waiting until they are free.
+    """Take `count` GPUs for this process and those it starts, all at once, waiting until so many are free.
 
     In a job of a cluster's scheduler that has as many as asked for, they are this process's already. Where there are
     fewer GPUs than asked for, or none, nothing is taken.
@@ -54,22 +62,29 @@ def own_gpus(count: int, device: str, folder: Path | None = None) -> Iterator[li
     Args:
         count: how many.
         device: of the config; with `cpu` nothing is taken.
-        folder: of the locks, the same for all jobs of a machine.
+        folder: of the locks, the same for all jobs and users of a machine.
 
     Yields:
         The names of the GPUs taken, which CUDA_VISIBLE_DEVICES then holds.
+
+    Raises:
+        UserError: the folder of the locks is none that all users can share.
     """
     job = next((os.environ[name] for name in JOB_VARIABLES if os.environ.get(name)), "")
     follower = "LOCAL_RANK" in os.environ or is_task()  # started by what has taken GPUs for it
     visible = [] if device == "cpu" or follower else visible_gpus()
+    by_name = {_identifier(name): name for name in reversed(visible)}  # one that is named twice is one
+    visible = [name for name in dict.fromkeys(visible) if name in by_name.values()]
     if count < 1 or len(visible) < count or (job and len(visible) == count):
         yield []
         return
-    folder = folder or Path(tempfile.gettempdir()) / f"fsar-gpus-{os.getuid()}" / re.sub(r"[^\w.-]", "-", job)
-    folder.mkdir(parents=True, exist_ok=True)
+    prefix = re.sub(r"[^\w.-]", "-", job) + "-" if job else ""
+    files = {name: f"{prefix}{identifier}.lock" for identifier, name in by_name.items()}
+    folder = folder or Path(os.environ.get(OTHER_LOCKS) or LOCKS)
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     with ExitStack() as locks:
-        taken = _take(count, {name: folder / f"{_identifier(name)}.lock" for name in visible}, locks)
+        shared = locks.enter_context(_shared_folder(folder))
+        taken = _take(count, shared, {name: files[name] for name in visible}, locks)
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
         log.info("using GPU %s", ", ".join(taken))
         try:
@@ -87,22 +102,33 @@ def set_cublas_workspace(deterministic: bool) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def _take(count: int, files: dict[str, Path], locks: ExitStack) -> list[str]:
-    """Lock `count` of the files, by the names of their GPUs, waiting for those that are in use."""
-    taken: list[str] = []
+def _take(count: int, folder: int, files: dict[str, str], locks: ExitStack) -> list[str]:
+    """Lock `count` of the files, by the names of their GPUs, or none of them, until so many are free.
+
+    One process at a time looks for free ones: two that want several would each hold what the other waits for.
+    """
     reminded = -REMINDER
     started = time.monotonic()
     while True:
-        for name, file in files.items():
-            if len(taken) < count and name not in taken and (lock := _try_lock(file)):
-                locks.enter_context(lock)
-                taken.append(name)
-        if len(taken) == count:
-            return taken
+        used = list(files)
+        if _locked(folder):
+            with ExitStack() as trying:
+                taken: dict[str, IO[str]] = {}
+                for name, file in files.items():
+                    if len(taken) < count and (lock := _try_lock(folder, file)) is not None:
+                        taken[name] = trying.enter_context(lock)
+                if len(taken) == count:
+                    for lock in taken.values():
+                        _note_holder(lock)
+                    locks.push(trying.pop_all())
+                used = [name for name in files if name not in taken]
+            fcntl.flock(folder, fcntl.LOCK_UN)
+            if len(taken) == count:
+                return list(taken)
         waited = time.monotonic() - started
         if waited - reminded >= REMINDER:
-            used = ", ".join(f"{name} by process {_holder(file)}" for name, file in files.items() if name not in taken)
-            log.warning("waiting for a free GPU (%.0f minutes so far): in use are %s", waited / 60, used)
+            holders = ", ".join(f"{name} by process {_holder(folder, files[name])}" for name in used)
+            log.warning("waiting for a free GPU (%.0f minutes so far): in use are %s", waited / 60, holders)
             reminded = waited
         time.sleep(PAUSE)
 
@@ -126,23 +152,100 @@ def _identifier(name: str) -> str:
     return next((uuid for uuid in listed if uuid.startswith(name)), name)  # a UUID may be shortened
 
 
-def _try_lock(path: Path) -> IO[str] | None:
-    """Return the locked file, or None if another process holds it."""
-    file = path.open("a+")
+@contextmanager
+def _shared_folder(folder: Path) -> Iterator[int]:
+    """Make the folder of the locks if need be, for all users; yield a descriptor of it.
+
+    Raises:
+        UserError: it is a link or a file, or closed to others.
+    """
+    way_out = f"remove it, or name another folder for all users of this machine by the variable {OTHER_LOCKS}"
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        before = os.umask(0)
+        try:
+            folder.mkdir(mode=0o1777)  # as /tmp: each may add files, and remove its own
+        except FileExistsError:
+            pass
+        finally:
+            os.umask(before)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise UserError(
+            f"The folder of the locks on GPUs, {folder}, cannot be used ({error.strerror}): {way_out}"
+        ) from None
+    try:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(f"The folder of the locks on GPUs, {folder}, is closed to other users: {way_out}")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock an open file or folder; tell whether no other process holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        return False
+    return True
+
+
+def _open(folder: int, name: str) -> int | None:
+    """Open a file of the folder for all users, new if need be; None where it was made or removed in between.
+
+    Raises:
+        UserError: something else has its name, as a link that would lead elsewhere.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        # Without O_CREAT: systems refuse that for another user's file in a folder that is open to all.
+        descriptor = os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        try:
+            descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+            os.fchmod(descriptor, 0o666)  # whatever the user's umask
+        except FileExistsError:
+            return None
+    except OSError as error:
+        raise UserError(f"The lock {_place(folder)}/{name} cannot be opened ({error.strerror}): remove it") from None
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+        os.close(descriptor)
+        raise UserError(f"The lock {_place(folder)}/{name} is no file of its own: remove it")
+    return descriptor
+
+
+def _place(folder: int) -> str:
+    """Return the path of an open folder, for messages."""
+    return os.readlink(f"/proc/self/fd/{folder}")  # noqa: PTH115
+
+
+def _try_lock(folder: int, name: str) -> IO[str] | None:
+    """Return the locked file, or None if another process holds it."""
+    if (descriptor := _open(folder, name)) is None:
         return None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+    try:
+        there = os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino if _locked(descriptor) else None
+    except FileNotFoundError:  # swept away before it was locked
+        there = None
+    if there != os.fstat(descriptor).st_ino:
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "r+", encoding="ascii", errors="replace")
 
 
-def _holder(path: Path) -> str:
+def _note_holder(lock: IO[str]) -> None:
+    """Write into a lock which process holds it."""
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def _holder(folder: int, name: str) -> str:
     """Return the number of the process that holds a lock."""
     try:
-        return path.read_text() or "?"
+        with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder), "rb") as file:
+            return file.read(20).decode("ascii", "replace") or "?"
     except OSError:
         return "?"

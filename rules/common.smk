@@ -4,16 +4,29 @@ import inspect
 import os
 import secrets
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
+from snakemake.sourcecache import LocalSourceFile
 from snakemake.utils import validate
 
-# Scripts import the package from this checkout, in whichever environment they run, and nothing from the user's home.
-ROOT = Path(workflow.current_basedir).parent
-sys.path.insert(0, str(ROOT))
+# Scripts import the package from this checkout, in whichever environment they run, and nothing from the user's home. Where
+# Snakemake takes the rules from a repository (`github(…)`, `gitfile(…)`) there is no checkout: the installed package is it.
+RULES = workflow.current_basedir
+CHECKOUT = isinstance(RULES, LocalSourceFile)
+if CHECKOUT:
+    ROOT = Path(RULES).parent
+    sys.path.insert(0, str(ROOT))
+elif installed := find_spec("fsar"):
+    ROOT = Path(installed.origin).parents[1]
+else:
+    raise WorkflowError(
+        f"The rules in {RULES} call the package fsar, which is not installed: install it beside Snakemake, from the "
+        "same repository and version (pip install git+https://…@…), or name a checkout's Snakefile"
+    )
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}
 if (
@@ -29,24 +42,35 @@ from fsar.files import from_working_directory
 from fsar.model.methods import MODELS
 from fsar.plan import paths, sources
 from fsar.plan.checks import check_before_jobs
+from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import layouts, titles_of
+from fsar.plan.own_files import with_own_files
 from fsar.plan.plan import (
     Plan,
     architecture_files,
-    code,
     decoder_file,
     encoder_files,
     megabytes_of_tests,
     model_files,
 )
 from fsar.plan.shown import Rows, Text, Values, by_key
-from fsar.plan.triggers import set_triggers
+from fsar.plan.triggers import ignore_times_of_scripts
 from fsar.sources.data_sets import DATA_SETS, PUBLISHED
 from fsar.locales import take_any_text
 
-set_triggers()
+ignore_times_of_scripts(str(RULES))
 take_any_text(logger)
+
+
+# What scripts find by themselves, and what the config names, lies in the run's directory.
+moved = getattr(workflow.modifier, "path_modifier", None)
+if getattr(moved, "prefix", None) or getattr(moved, "modifies_prefixes", False):
+    raise WorkflowError(
+        "The module of this workflow has a `prefix` (or `replace_prefix`), but files that its config names, such as the "
+        "weights of a backbone, are found in the directory of the run alone: leave the prefix out, and give such a run "
+        "a directory of its own (snakemake --directory)"
+    )
 
 
 def planned(config):
@@ -55,7 +79,7 @@ def planned(config):
         if workflow.is_main_process:
             files = {*workflow.configfiles, *workflow.overwrite_configfiles}
             check_written_once(sorted(map(Path, files)))
-        plan = Plan(load(config))
+        plan = Plan(load(with_own_files(config)))
         if workflow.is_main_process:
             deployed_by = workflow.deployment_settings.deployment_method
             check_before_jobs(plan, own_environments=DeploymentMethod.CONDA in deployed_by)
@@ -126,8 +150,17 @@ def growing(amount, unit=""):
 
 
 def project_file(path):
-    """A file of the project, so named that a checkout can be moved."""
+    """A file of the package, so named that a checkout can be moved."""
     return from_working_directory(ROOT / path)
+
+
+def code(script, *further):
+    """The checksum of the statements that decide what a script computes, and of files that it imports by name."""
+    if CHECKOUT:
+        file = ROOT / "workflow_scripts" / script
+    else:
+        file = Path(workflow.sourcecache.get_path(RULES.join(f"../workflow_scripts/{script}")))
+    return f"code {code_checksum(file, *further)}"
 
 
 def with_model(script, files=model_files):
@@ -150,7 +183,9 @@ def unmade_files():
 
 
 def threads_of_a_model(wildcards):
-    return CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone).threads
+    return CONFIG.settings(
+        wildcards.benchmark, "training", wildcards.backbone, wildcards.model
+    ).threads
 
 
 def gpus(wildcards):
@@ -158,7 +193,8 @@ def gpus(wildcards):
 
 
 def training_gpus(wildcards):
-    training = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone)
+    of_model = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone, wildcards.model)
+    training = of_model.spread()
     return training.devices * training.nodes * gpus(wildcards)
 
 

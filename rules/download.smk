@@ -5,14 +5,6 @@
 from fsar.sources.kinetics import list_path
 
 
-localrules:
-    check_sources,
-    fetch_split_list,
-    fetch_archive,
-    fetch_kinetics_list,
-    fetch_kinetics_part,
-
-
 rule fetch_split_list:
     output:
         paths.SPLIT_LIST,
@@ -20,6 +12,7 @@ rule fetch_split_list:
         "logs/fetch_split_list/{published}-{any_split}.log",
     benchmark:
         "logs/fetch_split_list/{published}-{any_split}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -42,6 +35,7 @@ rule fetch_archive:
         "logs/fetch_archive/{archived}.log",
     benchmark:
         "logs/fetch_archive/{archived}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -87,6 +81,7 @@ rule fetch_kinetics_list:
         "logs/fetch_kinetics_list/{kinetics_split}.log",
     benchmark:
         "logs/fetch_kinetics_list/{kinetics_split}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -113,6 +108,7 @@ rule fetch_kinetics_part:
         "logs/fetch_kinetics_part/{part}.log",
     benchmark:
         "logs/fetch_kinetics_part/{part}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -162,6 +158,7 @@ rule list_folder:
         "logs/list_folder/{dataset}.log",
     benchmark:
         "logs/list_folder/{dataset}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -188,6 +185,7 @@ rule list_videos:
         "logs/list_videos/{benchmark}.log",
     benchmark:
         "logs/list_videos/{benchmark}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -206,6 +204,7 @@ rule list_videos:
 rule check_sources:
     log:
         "logs/check_sources.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1

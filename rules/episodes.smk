@@ -11,6 +11,7 @@ rule draw_episodes:
         f"{paths.EPISODES_LOG}.log",
     benchmark:
         f"{paths.EPISODES_LOG}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1

@@ -40,6 +40,7 @@ rule gather_index:
         "logs/gather_index/{benchmark}.log",
     benchmark:
         "logs/gather_index/{benchmark}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -73,6 +74,7 @@ rule report_data:
         "logs/report_data/{benchmark}.log",
     benchmark:
         "logs/report_data/{benchmark}.tsv"
+    localrule: True
     conda:
         "../envs/results.yaml"
     threads: 1
@@ -91,6 +93,7 @@ rule report_data:
 rule verify:
     log:
         "logs/verify.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -101,7 +104,3 @@ rule verify:
         frames={base: CONFIG.settings(base, "frames").model_dump() for base in PLAN.bases},
     script:
         "../workflow_scripts/verify.py"
-
-
-localrules:
-    verify,

@@ -24,6 +24,7 @@ rule write_tables:
         "logs/write_tables.log",
     benchmark:
         "logs/write_tables.tsv"
+    localrule: True
     conda:
         "../envs/results.yaml"
     threads: 1
@@ -58,6 +59,7 @@ rule write_layouts:
         "logs/write_layouts.log",
     benchmark:
         "logs/write_layouts.tsv"
+    localrule: True
     conda:
         "../envs/results.yaml"
     threads: 1
@@ -122,6 +124,7 @@ rule write_over_deals:
         "logs/write_over_deals.log",
     benchmark:
         "logs/write_over_deals.tsv"
+    localrule: True
     conda:
         "../envs/results.yaml"
     threads: 1
@@ -153,6 +156,7 @@ rule draw_figure:
         "logs/draw_figure/{figure}.log",
     benchmark:
         "logs/draw_figure/{figure}.tsv"
+    localrule: True
     conda:
         "../envs/train.yaml"
     threads: 1
@@ -194,6 +198,7 @@ rule write_index:
         "logs/write_index.log",
     benchmark:
         "logs/write_index.tsv"
+    localrule: True
     conda:
         "../envs/results.yaml"
     threads: 1

@@ -87,6 +87,7 @@ rule write_manifest:
         "logs/write_manifest/{benchmark}.log",
     benchmark:
         "logs/write_manifest/{benchmark}.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     threads: 1

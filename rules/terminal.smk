@@ -1,7 +1,8 @@
-# What the terminal says of a run: how long it takes, what came out and where, and what is missing when it fails.
+# What the terminal says of a run: how long it takes, what came out and where, and what is missing when it fails. Nothing of
+# it stops a run. A workflow that imports this one has its own (Snakemake takes none of a module's).
 
 from fsar.plan.costs import costs_of_tests
-from fsar.plan.time_left import PlannedJob, Teller, TimeLeft
+from fsar.plan.time_left import PlannedJob, Teller, TimeLeft, beside_the_run
 from fsar.results.partial_table import partial_table, remove_partial_table
 
 
@@ -15,12 +16,13 @@ def planned_job(job):
 onstart:
     take_any_text(logger)  # the log's file is opened after the rules are read
     if workflow.is_main_process:
-        jobs = {job.jobid: planned_job(job) for job in workflow.dag.needrun_jobs()}
-        for told in costs_of_tests(PLAN):
-            logger.info(told)
-        teller = Teller(TimeLeft(jobs, workflow.global_resources["_cores"].value), logger)
-        teller.tell("of this run")
-        logger.addHandler(teller)
+        with beside_the_run(logger):
+            for told in costs_of_tests(PLAN):
+                logger.info(told)
+            jobs = {job.jobid: planned_job(job) for job in workflow.dag.needrun_jobs()}
+            teller = Teller(TimeLeft(jobs, workflow.resource_settings.cores), logger)
+            teller.tell("of this run")
+            logger.addHandler(teller)
 
 
 def asked_for(path):
@@ -38,10 +40,8 @@ onsuccess:
             rules.write_tables.output.csv,
             rules.write_statistics.output.comparisons,
         )
-        try:
+        with beside_the_run(logger):
             logger.info(on_the_terminal(Path(table), Path(comparisons), Path(paths.INDEX_PAGE)))
-        except UserError as error:
-            logger.error(str(error))
 
 
 onerror:

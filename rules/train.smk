@@ -81,6 +81,7 @@ rule write_model_card:
         "logs/write_model_card/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.log",
     benchmark:
         "logs/write_model_card/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
+    localrule: True
     conda:
         "../envs/results.yaml"
     threads: 1

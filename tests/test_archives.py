@@ -1,19 +1,26 @@
 """Archives of every kind, the hostile ones too."""
 
+import gzip
 import io
+import subprocess
 import sys
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
+from struct import pack
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from fsar.errors import UserError
+from fsar.errors import NotWritableError, UserError
 from fsar.sources import archives
 from fsar.sources.archives import (
     Joined,
     Member,
+    check_archive,
     extract,
     extract_rar,
     extract_tar,
@@ -240,3 +247,198 @@ def test_parts_read_as_one_archive(tmp_path):
     for parts in (plain, zipped, [plain[0], *zipped[1:]]):
         found = list(extract_tar(Joined(parts), len(whole), lambda name: tmp_path / "out" / name, "parts"))
         assert [path.read_bytes() for _, path in found] == [bytes([i]) * 3000 for i in range(9)]
+
+
+def peak_of(program, *arguments):
+    """Run a program and return its own peak memory in MB; `ru_maxrss` begins with that of the process before."""
+    lines = "import re, sys\n" + program
+    lines += "\nprint(int(re.search(r'VmHWM:\\s*(\\d+) kB', open('/proc/self/status').read())[1]) / 1024)"
+    run = subprocess.run([sys.executable, "-c", lines, *map(str, arguments)], stdout=subprocess.PIPE, check=True)
+    return float(run.stdout)
+
+
+REFUSED = """
+from pathlib import Path
+from fsar.errors import UserError
+from fsar.sources.archives import *
+path, out = Path(sys.argv[1]), Path(sys.argv[2])
+try:
+    {}
+except UserError:
+    pass
+else:
+    sys.exit("not refused")
+"""
+
+
+@pytest.fixture(scope="module")
+def nothing_read():
+    """MB of a process that has only imported what reads archives."""
+    return peak_of("from fsar.sources.archives import *")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_lies_about_its_size_stays_small(tmp_path, nothing_read, method):
+    """A member of 200 MB that claims 1,000 bytes."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive, archive.open("a.avi", "w") as member:
+        for _ in range(200):
+            member.write(bytes(1 << 20))
+    content = path.read_bytes().replace(pack("<I", 200 << 20), pack("<I", 1000))
+    path.write_bytes(content)
+    assert zip_members(path) == [Member("a.avi", 1000)]
+    program = REFUSED.format('extract_zip(path, {"a.avi": out / "a.avi"}, zip_members(path))')
+    assert peak_of(program, path, tmp_path / "out") < nothing_read + 50
+    assert everything_below(tmp_path) == ["a.zip"]
+
+
+def header_that_claims(size, kind):
+    """Return a compressed tar with a header of this kind, which is followed by as many bytes as it claims."""
+    info = tarfile.TarInfo("a.mp4")
+    info.type, info.size = kind, size
+    buffer = io.BytesIO()
+    with gzip.open(buffer, "wb", 1) as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(size >> 20):
+            file.write(b"1" * (1 << 20))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_tar_with_an_endless_header_stays_small(tmp_path, nothing_read, kind):
+    (tmp_path / "a.tar.gz").write_bytes(header_that_claims(200 << 20, kind))
+    program = REFUSED.format('list(extract_tar(path.open("rb", buffering=0), 10**9, lambda name: out / name, "a.tar"))')
+    assert peak_of(program, tmp_path / "a.tar.gz", tmp_path / "out") < nothing_read + 50
+    assert everything_below(tmp_path) == ["a.tar.gz"]
+
+
+def test_a_sparse_member_is_no_video(tmp_path):
+    """Holes cost nothing in an archive, and gigabytes on a disk."""
+    for kind, headers in ((tarfile.GNUTYPE_SPARSE, {}), (tarfile.REGTYPE, {"GNU.sparse.size": "50000000"})):
+        info = tarfile.TarInfo("a.mp4")
+        info.type, info.pax_headers = kind, headers
+        content = make_tar([("b.mp4", b"2")], [info])
+        assert [name for name, _ in untar(content, tmp_path)] == ["b.mp4"]
+
+
+def test_odd_zips_are_told_in_a_sentence(tmp_path):
+    path, whole = tmp_path / "a.zip", make_zip([("a.avi", b"a" * 500)])
+    place = whole.index(b"PK\x01\x02")
+
+    def changed(offset, value):
+        return whole[: place + offset] + value + whole[place + offset + len(value) :]
+
+    odd = {
+        "an unknown compression": changed(10, pack("<H", 77)),
+        "encrypted": changed(8, pack("<H", 1)),
+        "a name that is not UTF-8": changed(8, pack("<H", 0x800)).replace(b"a.avi", b"\xff.avi"),
+        "a place outside": changed(42, pack("<I", 1 << 30)),
+        "made by a version to come": changed(6, pack("<H", 99)),
+        "patched data": changed(8, pack("<H", 0x20)),
+        "cut": whole[:-10],
+        "only the beginning": whole[:4],
+    }
+    for what, content in odd.items():
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"a\.zip"):
+            extract(path, {"a.avi": tmp_path / "out/a.avi"}, members_of(path))
+            pytest.fail(what)
+        with pytest.raises(UserError, match=r"a\.zip"):
+            check_archive(path)
+    assert everything_below(tmp_path) == ["a.zip"]
+
+
+@pytest.mark.parametrize("content", [b"", b"7z\xbc\xaf\x27\x1c and more", b"<html>", b"PK\x05\x06" + bytes(18)])
+def test_what_is_neither_rar_nor_zip(tmp_path, content):
+    """What 7-Zip could read beside RAR is not asked for."""
+    (tmp_path / "archive").write_bytes(content)
+    with pytest.raises(UserError, match="it is neither RAR nor zip"):
+        members_of(tmp_path / "archive")
+
+
+def test_a_failed_rar_leaves_nothing_behind(tmp_path, monkeypatch):
+    path, members = tmp_path / "a.rar", [("a.avi", b"a" * 5000)]
+    path.write_bytes(make_rar(members).replace(b"a" * 100, b"b" * 100, 1))
+    found = rar_members(path)
+    with pytest.raises(UserError, match=r"a\.rar is damaged"):
+        extract_rar(path, {"a.avi": tmp_path / "out/a.avi"}, found)
+    with pytest.raises(UserError, match=r"a\.rar cannot be read"):
+        check_archive(path)
+    monkeypatch.setattr(archives, "seven_zip", lambda: str(tmp_path / "no program"))
+    with pytest.raises(UserError, match=r"a\.rar cannot be read"):
+        extract_rar(path, {"a.avi": tmp_path / "out/a.avi"}, found)
+    assert everything_below(tmp_path) == ["a.rar"]
+
+
+@pytest.mark.parametrize("make", [make_rar, make_zip])
+def test_names_that_stand_twice(tmp_path, make):
+    with warnings.catch_warnings(action="ignore"):
+        (tmp_path / "archive").write_bytes(make([("a.avi", b"1"), ("b.avi", b"2"), ("a.avi", b"33")]))
+    members = members_of(tmp_path / "archive")
+    wanted = {name: tmp_path / "out" / name for name in ("a.avi", "b.avi")}
+    extract(tmp_path / "archive", wanted, members)
+    assert [path.read_bytes() for path in wanted.values()] == [b"33", b"2"]
+
+
+def test_names_of_a_tar_that_are_not_utf8(tmp_path):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", encoding="latin-1", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("größe/b.mp4"))
+    assert [path.name for _, path in untar(buffer.getvalue(), tmp_path)] == ["b.mp4"]
+
+
+def test_a_full_disk_is_not_called_a_damaged_archive(tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    (tmp_path / "a.zip").write_bytes(make_zip([("a.avi", b"1")]))
+    with pytest.raises(NotWritableError, match=r"out/a\.avi cannot be written"):
+        extract_zip(tmp_path / "a.zip", {"a.avi": tmp_path / "out/a.avi"}, zip_members(tmp_path / "a.zip"))
+    with pytest.raises(NotWritableError, match=r"out/a\.mp4 cannot be written"):
+        untar(make_tar([("a.mp4", b"1")]), tmp_path)
+
+
+def test_a_part_that_is_no_zip(tmp_path):
+    part = tmp_path / "20bn-something-something-v2-00.zip"
+    for content in (b"PK\x03\x04 and no more", b"", make_zip([("part", b"no tar")]), make_zip([("p", b"x" * 99)])[:60]):
+        part.write_bytes(content)
+        with pytest.raises(UserError, match="the parts"):
+            list(extract_tar(Joined([part]), 1000, lambda name: tmp_path / name, "the parts"))
+    with pytest.raises(UserError, match="the parts"):
+        list(extract_tar(Joined([tmp_path / "gone"]), 1000, lambda name: tmp_path / name, "the parts"))
+
+
+CONTENTS = [("v/a.avi", bytes(range(256)) * 8), ("v/b.avi", b"b" * 900), ("c.avi", b"")]
+WHOLE = {"rar": make_rar(CONTENTS), "zip": make_zip(CONTENTS), "tar": make_tar(CONTENTS), "plain tar": b""}
+WHOLE["plain tar"] = gzip.decompress(WHOLE["tar"])
+
+
+@st.composite
+def damaged(draw):
+    """An archive with bytes changed, cut out, written twice or put in."""
+    kind = draw(st.sampled_from(sorted(WHOLE)))
+    content = bytearray(WHOLE[kind])
+    for _ in range(draw(st.integers(1, 6))):
+        place, size = draw(st.integers(0, len(content))), draw(st.sampled_from([1, 1, 2, 4, 30, 600]))
+        piece = draw(st.sampled_from([bytes(size), b"\xff" * size, bytes(content[place : place + size]), b""]))
+        content[place : place + draw(st.sampled_from([0, size]))] = piece
+    return kind, bytes(content)
+
+
+@given(archive=damaged())
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_damaged_it_is_whole_or_a_sentence(tmp_path_factory, archive):
+    kind, content = archive
+    folder = tmp_path_factory.mktemp("damaged")
+    path, out = folder / "archive", folder / "out"
+    path.write_bytes(content)
+    try:
+        if "tar" in kind:
+            found = dict(untar(content, folder, lambda name: out / str(abs(hash(name)))))
+        else:
+            found = {member.name: out / str(number) for number, member in enumerate(members_of(path))}
+            extract(path, found, members_of(path))
+    except UserError as error:
+        assert str(error)
+    else:
+        assert all(file.is_file() for file in found.values())
+    assert {name.split("/")[0] for name in everything_below(folder)} <= {"archive", "out"}
+    assert not list(folder.rglob("*.part"))

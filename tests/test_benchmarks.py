@@ -321,6 +321,15 @@ def test_places_are_asked_before_they_are_used(prepared):
     assert re.search(r"^all 3 archives +yes +[\d,]+ +answers +http://\S+/k400$", asked, re.MULTILINE)
 
 
+def test_another_study_links_what_was_fetched(prepared, tmp_path):
+    """As the README says: the folder of sources is linked into the study's directory, and nothing is fetched again."""
+    (tmp_path / "study/data").mkdir(parents=True)
+    (tmp_path / "study/data/sources").symlink_to(prepared / "data/sources")
+    planned = rules_to_run(prepared, "data", "--directory", str(tmp_path / "study"), *MINIATURE)
+    assert {"decode_frames", "list_videos"} <= planned
+    assert not {rule for rule in planned if rule.startswith(("fetch_", "unpack_"))}
+
+
 def test_a_file_that_no_place_gives_is_told(prepared, tmp_path):
     folder = copy_project(prepared, tmp_path / "project")
     values = yaml.safe_load((prepared / "miniature.yaml").read_text())

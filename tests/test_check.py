@@ -176,6 +176,7 @@ def test_the_temperature_makes_probabilities_of_scores():
     assert right == pytest.approx((12 + 1 / 3) / 13, abs=0.01)
     assert fit_temperature(rng.normal(size=(400, 3)), rng.integers(3, size=400), several[:400]) > 5
     assert fit_temperature(truth[: ENOUGH - 1], labels[: ENOUGH - 1], several[: ENOUGH - 1]) is None
+    assert fit_temperature(truth[:ENOUGH], labels[:ENOUGH], several[:ENOUGH]) is not None
     several[3] = False
     assert fit_temperature(truth, labels, several) is None
 

@@ -1,19 +1,19 @@
-"""Which code decides a result, statements along the imports of a script and nothing else; what is recorded of a job."""
+"""Which code decides a result, statements along the imports of a script and nothing else."""
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from snakemake.jobs import Job
 
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.config.merge import components_facts
 from fsar.model import methods
 from fsar.model.methods import MODELS
+from fsar.plan import code as code_module
 from fsar.plan.code import PACKAGE, code_checksum, code_checksums, code_inputs, statements_checksum
-from fsar.plan.plan import SCRIPTS, decoder_file, encoder_files, model_files
-from fsar.plan.triggers import set_triggers
+from fsar.plan.plan import decoder_file, encoder_files, model_files
+
+SCRIPTS = PACKAGE.parent / "workflow_scripts"
 
 BEFORE = '''"""What it is for."""
 
@@ -104,6 +104,45 @@ def test_code_follows_the_imports_of_a_script(repository):
         assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p == "model/methods.py"}
 
 
+def test_a_module_counts_however_it_is_imported(tmp_path, monkeypatch):
+    """By its own name, from its package, under another name, within a function, and through others."""
+    package = tmp_path / "fsar"
+    (package / "part").mkdir(parents=True)
+    monkeypatch.setattr(code_module, "PACKAGE", package)
+    for name in ("a", "b", "c", "d", "e", "unused"):
+        (package / "part" / f"{name}.py").write_text("VALUE = 1\n")
+    (package / "part" / "b.py").write_text("from fsar.part import e as other\nVALUE = other.VALUE\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import fsar.part.a\nfrom fsar.part import b\nfrom fsar.part.c import VALUE\n"
+        "def later():\n    from fsar.part import d as other\n    return other\n"
+    )
+
+    def checksum():
+        for cached in (code_module.code_checksum, code_module.statements_checksum, code_module._reachable):
+            cached.cache_clear()
+        code_module._imported.cache_clear()
+        return code_module.code_checksum(script)
+
+    seen = [checksum()]
+    for name in "abcde":
+        (package / "part" / f"{name}.py").write_text((package / "part" / f"{name}.py").read_text() + "MORE = 2\n")
+        seen.append(checksum())
+    assert len(set(seen)) == 6
+    (package / "part" / "unused.py").write_text("VALUE = 2\n")
+    assert checksum() == seen[-1]
+    for cached in (code_module.code_checksum, code_module.statements_checksum, code_module._reachable):
+        cached.cache_clear()
+    code_module._imported.cache_clear()
+
+
+def test_variants_of_a_metric_count_with_the_metric_they_are_made_of():
+    """The metric in one direction is a file that imports the other's module from its package."""
+    one_way = model_files(BackboneConfig(model="x", weights="y"), MODELS["otam-one-way"])
+    reached = {Path(path).name for path in code_checksums(SCRIPTS / "evaluate_model.py", *one_way)}
+    assert {"otam_one_way.py", "otam.py", "metric.py"} <= reached
+
+
 def test_a_decoder_counts_where_it_is_used():
     chosen = {name: decoder_file(FramesConfig(decoder=name)) for name in ("pyav", "decord", "ffmpeg")}
     assert len({code_checksum(SCRIPTS / "decode_frames.py", file) for file in chosen.values()}) == 3
@@ -135,21 +174,6 @@ def test_adapters_count_where_they_are_used():
     )
     kinds = {Path(path).name for path in reached if Path(path).parent.name == "adapters"}
     assert {"d2st.py", "deformable.py", "ends.py"} <= kinds and not {"lora.py", "aim.py", "task.py"} & kinds
-
-
-def test_what_is_recorded_of_a_job_is_found_when_it_runs(monkeypatch):
-    """Snakemake's own job, without a workflow: both the parameters it is given and those that are recorded."""
-    found = iter(["planned", "made by then"])
-    rule = SimpleNamespace(expand_params=lambda *_: (value := [next(found)], value))
-    job = object.__new__(Job)
-    job.rule, job.input, job.output, job.wildcards_dict = rule, [], [], {}
-    job._params, job._non_derived_params, job._params_and_resources_resetted = None, None, False
-    for name in ("reset_params_and_resources", "outputs_older_than_script_or_notebook"):
-        monkeypatch.setattr(Job, name, getattr(Job, name))
-    set_triggers()
-    assert job.non_derived_params == job.params == ["planned"]
-    job.reset_params_and_resources()
-    assert job.non_derived_params == job.params == ["made by then"]
 
 
 FACTS = {

@@ -308,6 +308,60 @@ def test_a_variant_is_checked_by_its_own_settings(values):
         check_source_counts(config, "variant", {"test": dict.fromkeys("abcde", 3)})
 
 
+def test_a_variant_comes_after_the_benchmark_it_is_of(values):
+    """In every section that may be overlaid, of heads and of a backbone: its own value holds, and else the base's."""
+    own = {
+        "sampling": {"frames": 4, "strategy": "span"},
+        "head": {"smoothing": 0.7, "depth": 2},
+        "heads": {"team": {"tokens": 7, "dropout": 0.3}},
+        "training": {"learning_rate": 0.1, "queries": 2, "warmup_from": 0.0},
+        "training_of_backbone": {"RN50": {"learning_rate": 0.2}},
+        "training_of_model": {"team": {"iterations": 5, "way": 2}},
+        "text": {"average": "normalised"},
+    }
+    varied = {
+        "variant_of": "demo",
+        "sampling": {"frames": 6},
+        "head": {"smoothing": 0.9},
+        "heads": {"team": {"tokens": 9}},
+        "training": {"queries": 4},
+        "training_of_backbone": {"RN50": {"learning_rate": 0.4}},
+        "training_of_model": {"team": {"iterations": 8}},
+        "text": {"average": "plain"},
+    }
+    values = changed(values, "benchmarks.demo", values["benchmarks"]["demo"] | own)
+    config = load(changed(values, "benchmarks.varied", varied))
+    expected = {"demo": (4, 0.7, 7, 2, 0.2, 5, "normalised"), "varied": (6, 0.9, 9, 4, 0.4, 8, "plain")}
+    for name, (frames, smoothing, tokens, queries, rate, iterations, average) in expected.items():
+        sampling, head = config.settings(name, "sampling"), config.settings(name, "head")
+        assert (sampling.frames, sampling.strategy, head.smoothing, head.depth) == (frames, "span", smoothing, 2)
+        team = config.head_settings(name, "RN50", "team")
+        assert (team.tokens, team.dropout) == (tokens, 0.3)
+        training = config.settings(name, "training", "RN50", "team")
+        assert (training.queries, training.learning_rate, training.way) == (queries, rate, 2)
+        assert training.iterations == iterations and config.settings(name, "text").average == average
+        assert config.settings(name, "training", "small-clip").learning_rate == 0.1
+
+
+def test_validation_takes_the_queries_of_tests_and_training_its_own(values):
+    values = changed(changed(values, "benchmarks.demo.training.queries", 6), "benchmarks.demo.episodes.queries", 2)
+    values = changed(changed(values, "run.shots", [1, 3]), "benchmarks.demo.training.shot", 4)
+    config = load(changed(values, "benchmarks.demo.source.videos_per_class", {"train": 99, "val": 98, "test": 97}))
+    drawn = {split: (shot, queries) for split, _, shot, queries in config.episodes_drawn("demo")}
+    assert drawn == {"test": (3, 2), "train": (4, 6), "val": (4, 2)}
+    assert config.videos_needed("demo") == {"train": 10, "val": 6, "test": 5}
+    check_source_counts(
+        config, "demo", {split: dict.fromkeys("abcdefgh", n) for split, n in config.videos_needed("demo").items()}
+    )
+
+
+@pytest.mark.parametrize(("seed", "shot"), [(1, None), (12, None), (1, 1), (3, 10), (123, 15)])
+def test_names_of_trainings_are_read_back_whatever_their_digits(seed, shot):
+    name = paths.training_name(seed, shot)
+    assert (paths.seed_of(name), paths.shot_of(name)) == (seed, shot)
+    assert paths.seed_of(paths.UNTRAINED) is paths.shot_of(paths.GIVEN) is None
+
+
 def test_published_values_are_the_defaults():
     config = Config(benchmarks={}, backbones={})
     assert (config.frames.size, config.sampling.frames, config.episodes.test) == (256, 8, 10000)
@@ -337,6 +391,12 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ("run.benchmarks", ["dmo"], "run.benchmarks names 'dmo', which is not defined below benchmarks; did you mean"),
         ("run.shots", [0], "run.shots.0 is 0; the nearest valid value is 1"),
         ("run.shots", [1, 1], "run: shots lists 1 twice"),
+        ("run.seeds", [0, 0], "run: seeds lists 0 twice"),
+        ("run.methods", ["otam", "otam"], "run: methods lists 'otam' twice"),
+        ("benchmarks.demo.methods", ["otam", "otam"], "benchmarks.demo: methods lists 'otam' twice"),
+        ("benchmarks.demo.shots", [5, 5], "benchmarks.demo: shots lists 5 twice"),
+        ("backbones.small-clip.methods", ["otam", "otam"], "backbones.small-clip: methods lists 'otam' twice"),
+        ("heads.tsfsar.temporal_layers", [0, 0], "heads.tsfsar: temporal_layers lists 0 twice"),
         ("run", "shots=[1]", "use a file and --configfile"),
         ("run.ways", [25], "way is 25, but benchmark 'demo' has 24 test classes; the nearest valid value is 24"),
         ("run.shots", [16], "the largest valid shot is 15"),
@@ -376,7 +436,7 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ),
         ("benchmarks.demo", ONE, "molo' looks at differences of frames, but sampling.frames of benchmark 'demo' is 1"),
         ("heads.team.token", 5, "unknown key heads.team.token; did you mean 'tokens'?"),
-        ("heads.trx.cardinalities", [2, 2], "lists a number twice"),
+        ("heads.trx.cardinalities", [2, 2], "heads.trx: cardinalities lists 2 twice"),
         ("benchmarks.demo.training_of_model", {"otan": {}}, "otan"),
         ("benchmarks.demo.training_of_backbone", {"RN5": {}}, "training_of_backbone names 'RN5', which is not defined"),
         ("benchmarks.demo.trained", {"RN50": {"frozen": "x"}}, "gives weights for a model that is not trained"),

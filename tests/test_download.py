@@ -4,17 +4,23 @@ import hashlib
 import json
 import threading
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from fsar.config import SourcesConfig
-from fsar.errors import UserError
+from fsar.errors import NotWritableError, UserError
 from fsar.sources.answers import answers, answers_of_archives, ask, check_answers, show
+from fsar.sources.archives import check_archive
 from fsar.sources.data_sets import DATA_SETS
 from fsar.sources.download import Patience, fetch
+from fsar.sources.inventory import write_inventory
+from fsar.sources.kinetics import archive_urls, fetch_part
 from fsar.sources.places import PLACES, Place, known_places, places_of
-from tests.archives import Served, make_rar, make_zip, self_signed, serving
+from fsar.sources.split_lists import Entry
+from fsar.videos.verify import verify
+from tests.archives import Served, make_rar, make_tar, make_zip, self_signed, serving
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -103,6 +109,110 @@ def test_what_came_first_is_the_measure(tmp_path):
     with pytest.raises(UserError, match=r"another file than .* the first time"):
         fetched(Served(CONTENT[:-1]), tmp_path)
     assert fetched(Served(CONTENT), tmp_path) == CONTENT
+
+
+def test_what_cannot_be_used_is_no_measure_and_the_next_place_is_tried(tmp_path, caplog):
+    """A damaged archive with the right beginning, a truncated one, one of other files; then one that is good."""
+    path, good = tmp_path / "archive", make_rar([("a.avi", b"a" * 5000)])
+    bad = {
+        "flipped/v.rar": good[:3000] + b"X" + good[3001:],
+        "short/v.rar": good[:3000],
+        "other/v.rar": make_rar([("notes.txt", b"none")]),
+        "zip/v.zip": make_zip([("a.avi", bytes(range(256)) * 20)])[:-30],
+    }
+    served = {name: Served(content) for name, content in bad.items()}
+    with serving(served | {"good/v.rar": Served(good)}) as url:
+        places = [Place(url + name) for name in bad]
+        with pytest.raises(UserError, match="any of its 4 places"):
+            fetch(places, path, QUICK, check_archive)
+        assert list(tmp_path.iterdir()) == []
+        fetch([*places, Place(url + "good/v.rar")], path, QUICK, check_archive)
+        assert path.read_bytes() == good and caplog.text.count("gave a file that cannot be used") == 3 + 4
+        path.unlink()
+        # What was recorded of a file that nobody looked into does not count against one that is whole.
+        record = record_of(path) | {"sha256": "0" * 64, "checked": False}
+        (tmp_path / "archive.record.json").write_text(json.dumps(record))
+        fetch([Place(url + "good/v.rar")], path, QUICK, check_archive)
+        (tmp_path / "archive.record.json").write_text("{damaged")
+        fetch([Place(url + "good/v.rar")], path, QUICK, check_archive)
+        assert record_of(path)["checked"]
+        # Against one that was whole, too, another whole one counts as another file.
+        served["short/v.rar"].content = make_rar([("a.avi", b"b" * 5000)])
+        with pytest.raises(UserError, match="gave another file than"):
+            fetch([places[1]], path, QUICK, check_archive)
+
+
+def test_a_damaged_archive_of_kinetics_is_passed_over_and_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entries = [Entry("abcdefghijk.mp4", "train", 0)]
+    good = make_tar([("train/abcdefghijk.mp4", bytes(range(256)) * 50)])
+    names = {"cut": good[: len(good) // 2], "other": make_tar([("notes.txt", b"1")]), "page": b"<html>"}
+    served = {f"{name}/train/part_0.tar.gz": Served(content) for name, content in names.items()}
+    with serving(served) as url:
+        folders = [Place(url + name) for name in names]
+        listed = [f"{url}page/train/part_0.tar.gz"]
+        with pytest.raises(UserError, match="any of its 3 places") as told:
+            fetch_part(listed, entries, Path("kinetics"), Path("part0.parquet"), folders, QUICK)
+        assert "holds no video" in str(told.value) and "Traceback" not in str(told.value)
+        served["cut/train/part_0.tar.gz"].content = good  # the source is mended, its version with it
+        served["cut/train/part_0.tar.gz"].etag = '"2"'
+        fetch_part(listed, entries, Path("kinetics"), Path("part0.parquet"), folders[::-1], QUICK)
+    assert Path("kinetics/videos/abcdefghijk.mp4").read_bytes() == bytes(range(256)) * 50
+    assert list(pd.read_parquet("part0.parquet")["file"]) == ["abcdefghijk.mp4"]
+    assert not list(Path("kinetics/archives").glob("*.gz"))
+
+
+def test_what_verify_advises_works(tmp_path):
+    """A download that was damaged since, a record that was; deleted as it says, both are fetched again."""
+    folder, rar = tmp_path / "sources/hmdb51", make_rar([("a.avi", b"a" * 5000)])
+    with serving({"v.rar": Served(rar)}) as url:
+        places = [Place(url + "v.rar")]
+        fetch(places, folder / "archive", QUICK, check_archive)
+        verify(tmp_path, {})
+        (folder / "archive").write_bytes(rar[:-9] + b"X" + rar[-8:])
+        with pytest.raises(UserError, match="archive is not what was downloaded; delete it, and it is fetched again"):
+            verify(tmp_path, {})
+        (folder / "archive").unlink()
+        fetch(places, folder / "archive", QUICK, check_archive)
+        verify(tmp_path, {})
+        (folder / "archive.record.json").write_text("[]")
+        with pytest.raises(UserError, match=r"archive\.record\.json cannot be read; delete it and .*archive, and"):
+            verify(tmp_path, {})
+        for path in (folder / "archive", folder / "archive.record.json"):
+            path.unlink()
+        fetch(places, folder / "archive", QUICK, check_archive)
+        verify(tmp_path, {})
+
+
+def test_verify_says_of_a_users_folder_that_nothing_fetches_it(tmp_path):
+    video = tmp_path / "mine.mp4"
+    video.write_bytes(b"1")
+    for name, advice in (("folder", "put it back, or delete"), ("unpacked", "and it is unpacked or fetched again")):
+        inventory = tmp_path / f"sources/hmdb51/{name}.parquet"
+        inventory.parent.mkdir(parents=True, exist_ok=True)
+        video.write_bytes(b"1")
+        write_inventory([video], inventory)
+        video.unlink()
+        with pytest.raises(UserError, match=rf"mine\.mp4 is gone; .*{advice}"):
+            verify(tmp_path, {})
+        inventory.unlink()
+
+
+def test_a_list_of_archives_that_is_none(tmp_path):
+    for content in (b"\xff\xfe", b"<html>", b""):
+        (tmp_path / "train.txt").write_bytes(content)
+        with pytest.raises(UserError, match=r"train\.txt"):
+            archive_urls([tmp_path / "train.txt"])
+
+
+def test_a_full_disk_while_unpacking_is_no_fault_of_a_place(tmp_path, monkeypatch):
+    def full(*_):
+        raise NotWritableError("no space")
+
+    served = [Served(CONTENT), Served(CONTENT)]
+    with serving({"a": served[0], "b": served[1]}) as url, pytest.raises(NotWritableError):
+        fetch([Place(url + "a"), Place(url + "b")], tmp_path / "file.bin", QUICK, full)
+    assert served[1].requests == [] and len(list(tmp_path.glob("*.part"))) == 1
 
 
 def test_rate_limit(tmp_path):

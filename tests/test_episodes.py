@@ -95,3 +95,26 @@ def test_same_seed_same_bytes(data):
 def test_too_few_readable_videos_name_the_class(data):
     with pytest.raises(UserError, match=r"test split of .*'class 0' has 8 readable videos"):
         drawn(data, "none.parquet", shot=8)
+
+
+def test_splits_ways_shots_and_queries_have_draws_of_their_own(data):
+    """Of the same classes and videos: no two kinds of episodes share a stream of chance."""
+    everywhere = pd.read_parquet(data / "manifest.parquet")
+    orders = {}
+    for split in ("train", "val", "test"):
+        write_parquet(data / "manifest.parquet", everywhere.assign(split=split), SCHEMA)
+        for shot in (1, 2):
+            episodes = StoredEpisodes.read(drawn(data, f"{split}{shot}.parquet", split=split, shot=shot))
+            orders[split, shot] = tuple(np.array(episodes.class_names)[episodes.classes].ravel())
+    assert len(set(orders.values())) == len(orders)
+
+
+def test_episodes_of_a_split_have_its_videos_alone(data):
+    manifest = pd.read_parquet(data / "manifest.parquet")
+    of_val = manifest["class_name"].isin([f"class {i}" for i in range(5)])
+    write_parquet(data / "manifest.parquet", manifest.assign(split=np.where(of_val, "val", "test")), SCHEMA)
+    assert set(StoredEpisodes.read(drawn(data, "val.parquet", split="val")).class_names) == {
+        f"class {i}" for i in range(5)
+    }
+    with pytest.raises(UserError, match=r"test split of .*5 classes cannot be drawn from 2"):
+        drawn(data, "test.parquet")

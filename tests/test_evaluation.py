@@ -6,21 +6,26 @@ import pytest
 import torch
 from scipy import stats
 
-from fsar.config import HeadConfig
+from fsar.config import HeadConfig, SamplingConfig
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.episode_logits import correct, episode_logits, predict
-from fsar.evaluation.evaluate import PlannedTest, evaluate_model
+from fsar.evaluation.encode_videos import BATCH, encode_videos, load_clips
+from fsar.evaluation.episode_logits import BATCH as BATCHED
+from fsar.evaluation.episode_logits import _video_by_video, correct, episode_logits, predict
+from fsar.evaluation.evaluate import KeptVideos, PlannedTest, evaluate_model, write_predictions
 from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
+from fsar.model.backbone import Backbone
 from fsar.model.decision import combined_logits, text_logits
+from fsar.model.few_shot import FewShotModel
 from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.heads.load import load_head
-from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS
+from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS, MODELS
 from fsar.model.needs import TransformerSizes
-from perf.small_models import small_head
+from fsar.model.open_clip_backbone import random_clip
+from perf.small_models import small_adapters, small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
 SIZES = FeatureSizes(WIDTH, 8)
@@ -209,3 +214,128 @@ def test_equal_features_are_equal_bytes(tmp_path):
     for path in paths:
         write_features(path, ["b", "a"], {"frames": torch.ones(2, 8, 4)}, ["y", "x"], torch.ones(2, 4), SIZES)
     assert len({path.read_bytes() for path in paths}) == 1
+
+
+class Frames:
+    """A frame store whose videos' frames have their number as every byte."""
+
+    size = 8
+
+    def numbers(self, video_ids):
+        return np.array([int(name[1:]) for name in video_ids])
+
+    def video_id(self, number):
+        return f"v{number}"
+
+    def length(self, number):
+        return 20
+
+    def fps(self, number):
+        return 10.0
+
+    def read(self, number, positions, top, left, clip):
+        clip[:] = number
+
+
+@pytest.mark.parametrize("count", [BATCH, 2 * BATCH, 2 * BATCH + 5, 3])
+def test_features_of_many_videos_are_each_of_its_own(count):
+    """More than one batch, and a last one that is not full: every row is its video's, in whatever order."""
+    order = np.random.default_rng(count).permutation(count)
+    clips = load_clips(Frames(), [f"v{n}" for n in order], SamplingConfig(), 8, 0, torch.device("cpu"))
+    calls = []
+
+    def encode(videos):
+        calls.append(len(videos))
+        return {"frames": videos.float().mean(dim=(2, 3, 4)), "sum": videos.float().sum(dim=(1, 2, 3, 4)) + 1}
+
+    kept = encode_videos(encode, clips, torch.device("cpu"))
+    numbers = torch.from_numpy(order).float()
+    assert calls == [BATCH] * (count // BATCH) + ([count % BATCH] if count % BATCH else [])
+    torch.testing.assert_close(kept["frames"], numbers.unsqueeze(1).expand(-1, 8).contiguous())
+    torch.testing.assert_close(kept["sum"], numbers * 8 * 8 * 8 * 3 + 1)
+
+
+@pytest.mark.parametrize("count", [BATCHED, 2 * BATCHED + 3])
+def test_stages_of_many_videos_are_each_of_its_own(count):
+    """More videos than go through a stage in one call, and a second tensor beside them."""
+    first, second = torch.arange(2.0 * count).view(count, 2), torch.arange(3.0 * count).view(count, 3)
+    found = _video_by_video(lambda stored, other: {"a": stored["x"] * 2, "b": other + 1}, {"x": first}, second)
+    assert torch.equal(found["a"], first * 2) and torch.equal(found["b"], second + 1)
+
+
+def test_tests_of_several_ways_shots_and_methods_are_read_apart(features, tmp_path):
+    """One file, whose tests differ in one thing each: none has the rows of another."""
+    frames, text = features
+    head = a_head(METHODS["otam"].components, "before").eval()
+    kept = KeptVideos(
+        {f"v{i}": i for i in range(VIDEOS)}, {"frames": frames}, {f"c{i}": i for i in range(CLASSES)}, text
+    )
+    tests = []
+    for method, way, shot, count in (("otam", 5, 1, 7), ("otam", 3, 1, 9), ("otam", 5, 2, 4), ("bi-mhm", 5, 1, 6)):
+        path = tmp_path / f"{method}-{way}-{shot}.parquet"
+        write_episodes(path, episodes_of(shot, way=way, count=count))
+        tests.append(PlannedTest(method, "few-shot", way, shot, path))
+    write_predictions(head, tests, kept, tmp_path / "all.parquet")
+    for test, count in zip(tests, (7, 9, 4, 6), strict=True):
+        write_predictions(head, [test], kept, tmp_path / "own.parquet")
+        found = read_predictions(tmp_path / "all.parquet", test.method, test.way, test.shot)
+        own = read_predictions(tmp_path / "own.parquet", test.method, test.way, test.shot)
+        assert len(found) == count * test.way * 2 and found["episode"].nunique() == count
+        assert set(found["way"]) == {test.way} and set(found["shot"]) == {test.shot}
+        assert set(found["method"]) == {test.method} and set(found["label"]) == set(range(test.way))
+        np.testing.assert_array_equal(np.stack(found["logits"]), np.stack(own["logits"]))
+        assert right_by_episode(found).shape == (count,)
+        episodes = StoredEpisodes.read(test.episodes)
+        rows = [
+            (e, n, episodes.class_names[episodes.classes[e, n]], episodes.video_ids[query])
+            for e in range(count)
+            for n in range(test.way)
+            for query in episodes.queries[e, n]
+        ]
+        columns = ["episode", "label", "class_name", "video_id"]
+        assert list(found[columns].astype(object).itertuples(index=False, name=None)) == rows
+
+
+def write_episodes(path, episodes):
+    count, way, shot = episodes.support.shape
+    each = np.concatenate([episodes.support, episodes.queries], axis=2)
+    roles = ["support"] * shot + ["query"] * episodes.queries.shape[2]
+    rows = [
+        (e, n, role, episodes.class_names[episodes.classes[e, n]], episodes.video_ids[video])
+        for e in range(count)
+        for n in range(way)
+        for role, video in zip(roles, each[e, n], strict=True)
+    ]
+    write_parquet(path, pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
+
+
+@pytest.mark.parametrize("model", ["task-adapter", "task-adapter-published"])
+def test_where_videos_look_at_one_another_inductive_tests_do_not(model):
+    """Each query's logits, whatever the other queries are, where it is asked alone; together they change."""
+    parts = MODELS[model]
+    torch.manual_seed(3)
+    backbone = Backbone(random_clip("small-vit-clip"), 128, 32, (0.5,) * 3, (0.2,) * 3, None, "small").eval()
+    few_shot = FewShotModel(backbone, parts, small_head(parts), 3, adapters=small_adapters(parts)).eval()
+    for parameter in backbone.adapters.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    size = backbone.image_size = backbone.visual.image_size[0]
+    videos = torch.randint(0, 256, (9, 3, size, size, 3), generator=torch.Generator().manual_seed(1)).byte()
+    stored, rows = few_shot.encode(videos), {f"v{i}": i for i in range(9)}
+    text = torch.randn(3, 3, backbone.width, generator=torch.Generator().manual_seed(2))
+
+    def logits(queries, inductive):
+        episodes = StoredEpisodes(
+            list(rows), ["a", "b", "c"], np.arange(3)[None], np.array([[[0], [1], [2]]]), np.array([queries])
+        )
+        found = episode_logits(
+            few_shot.tested_head(), episodes, rows, stored, {"a": 0, "b": 1, "c": 2}, text, inductive=inductive
+        )
+        return torch.cat(list(found))[0]
+
+    first, other = [[3], [4], [5]], [[3], [7], [8]]
+    change = (logits(first, False) - logits(other, False))[0].abs().max()
+    assert change > 1e-3
+    if parts.fixed:  # gives the text of class i to query i: it can be asked together alone
+        return
+    torch.testing.assert_close(logits(first, True)[0], logits(other, True)[0])
+    assert (logits(first, True) - logits(first, False)).abs().max() > 1e-3

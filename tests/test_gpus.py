@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fsar import gpus
+from fsar.errors import UserError
 from fsar.gpus import JOB_VARIABLES, own_gpus, visible_gpus
 
 HOLD = """
@@ -66,6 +67,101 @@ def test_concurrent_jobs_get_different_gpus_and_a_crashed_one_frees_its_own(two_
         process.communicate()
 
 
+def test_two_jobs_of_several_gpus_never_hold_one_each(two_gpus, tmp_path, repository):
+    """Three take two of two GPUs, again and again, and each sees that it has both for itself."""
+    lines = HOLD.replace("import sys, time", "import os, sys").split("with own_gpus")[0]
+    lines += f"""
+for _ in range(10):
+    with own_gpus(2, "auto", Path(sys.argv[1])) as taken:
+        assert taken == ["2", "5"]
+        os.close(os.open({str(tmp_path / "alone")!r}, os.O_CREAT | os.O_EXCL))
+        os.unlink({str(tmp_path / "alone")!r})
+"""
+    lines = "from fsar import gpus\ngpus.PAUSE = 0.001\n" + lines
+    command = [sys.executable, "-c", lines, str(tmp_path / "locks")]
+    for process in [subprocess.Popen(command, cwd=repository) for _ in range(3)]:
+        assert process.wait() == 0
+
+
+def test_what_is_not_all_free_is_not_held(two_gpus, tmp_path, repository):
+    one = holder(tmp_path, repository)
+    assert one.stdout.readline().strip() == "2"
+    both = holder(tmp_path, repository, 2)
+    assert "in use are 2 by process" in both.stderr.readline()
+    other = holder(tmp_path, repository)
+    assert other.stdout.readline().strip() == "5"  # which the one that waits for two does not keep to itself
+    for process in (one, other):
+        process.kill()
+    assert both.stdout.readline().strip() == "2,5"
+    both.kill()
+    for process in (one, both, other):
+        process.communicate()
+
+
+def test_the_folder_of_the_locks_is_for_all_users(two_gpus, tmp_path, monkeypatch):
+    monkeypatch.setenv(gpus.OTHER_LOCKS, str(tmp_path / "locks"))
+    before = os.umask(0o077)
+    try:
+        with own_gpus(1, "auto"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "locks").stat().st_mode & 0o7777 == 0o1777
+    assert (tmp_path / "locks/2.lock").stat().st_mode & 0o7777 == 0o666
+
+
+def test_nothing_is_written_through_links(two_gpus, tmp_path):
+    precious, locks = tmp_path / "precious", tmp_path / "locks"
+    precious.write_text("mine")
+    locks.mkdir()
+    for make in (os.symlink, os.link):
+        make(precious, locks / "2.lock")
+        with pytest.raises(UserError, match=r"locks/2\.lock"), own_gpus(1, "auto", locks):
+            pass
+        (locks / "2.lock").unlink()
+    os.mkfifo(locks / "2.lock")
+    with pytest.raises(UserError, match=r"2\.lock is no file of its own"), own_gpus(1, "auto", locks):
+        pass
+    (tmp_path / "link").symlink_to(locks)
+    for folder in (tmp_path / "link", precious, precious / "below"):
+        with pytest.raises(UserError, match=r"folder of the locks .*FSAR_GPU_LOCKS"), own_gpus(1, "auto", folder):
+            pass
+    assert precious.read_text() == "mine"
+
+
+def test_a_lock_that_is_swept_away_is_made_again(two_gpus, tmp_path, monkeypatch):
+    """As of programs that clear /tmp: between its opening and its locking, the file goes."""
+    opened, swept = gpus._open, []
+
+    def open_and_sweep(folder, name):
+        descriptor = opened(folder, name)
+        if not swept:
+            swept.append(name)
+            (tmp_path / name).unlink()
+        return descriptor
+
+    monkeypatch.setattr(gpus, "_open", open_and_sweep)
+    with own_gpus(1, "auto", tmp_path) as taken:
+        assert taken == ["5"] and swept == ["2.lock"]
+    with own_gpus(2, "auto", tmp_path) as both:
+        assert both == ["2", "5"]
+
+
+@pytest.mark.parametrize(("named", "seen"), [("1,-1,2", ["1"]), ("NoDevFiles", []), (" 3 ,4", ["3", "4"]), (",", [])])
+def test_gpus_are_named_as_cuda_reads_it(monkeypatch, named, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert visible_gpus() == seen
+
+
+def test_a_gpu_that_is_named_twice_is_one(two_gpus, tmp_path, driver, monkeypatch):
+    driver("GPU-aaaa-1", "GPU-bbbb-2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,GPU-aaaa,0")
+    with own_gpus(1, "auto", tmp_path / "locks") as taken:
+        assert taken == ["0"]
+    with own_gpus(2, "auto", tmp_path / "locks") as taken:
+        assert taken == []  # there is one
+
+
 def test_the_environment_tells_cuda_and_is_put_back(two_gpus, tmp_path):
     with own_gpus(1, "auto", tmp_path) as taken:
         assert taken == ["2"] and os.environ["CUDA_VISIBLE_DEVICES"] == "2"
@@ -95,8 +191,8 @@ def test_more_than_there_are(two_gpus, tmp_path, monkeypatch):
 @pytest.mark.parametrize("variable", JOB_VARIABLES)
 def test_jobs_within_a_job_with_several_gpus_get_different_ones(two_gpus, tmp_path, monkeypatch, variable):
     """As in salloc or sbatch with Snakemake inside; locks of one job are not those of another."""
-    monkeypatch.setattr(gpus.tempfile, "gettempdir", lambda: str(tmp_path))
-    locks = tmp_path / f"fsar-gpus-{os.getuid()}"
+    locks = tmp_path / "locks"
+    monkeypatch.setattr(gpus, "LOCKS", locks)
     monkeypatch.setenv(variable, "17[3].host")
     with own_gpus(1, "auto") as first, own_gpus(1, "auto") as nested:
         assert (first, nested) == (["2"], [])  # of those that are visible to what it starts, none is left to choose
@@ -106,9 +202,7 @@ def test_jobs_within_a_job_with_several_gpus_get_different_ones(two_gpus, tmp_pa
         monkeypatch.setenv(variable, "18")
         with own_gpus(1, "auto") as other:
             assert other == ["2"]  # which SLURM would not give to two jobs; who does, means to share them
-    assert sorted(str(p.relative_to(locks)) for p in locks.rglob("*.lock")) == [
-        "17-3-.host/2.lock", "17-3-.host/5.lock", "18/2.lock",
-    ]  # fmt: skip
+    assert sorted(p.name for p in locks.iterdir()) == ["17-3-.host-2.lock", "17-3-.host-5.lock", "18-2.lock"]
 
 
 def test_gpus_are_known_by_what_they_are_called_everywhere(two_gpus, driver, tmp_path, monkeypatch):

@@ -227,5 +227,5 @@ def test_the_dropout_of_the_published_second_metric_stays_on():
 def test_tuples_longer_than_a_video_and_repeated_ones_are_refused():
     with pytest.raises(UserError, match="tuples of 3 frames, but its videos have 2"):
         trx.build(Inputs(WIDTH, 2), TrxConfig())
-    with pytest.raises(ValidationError, match="lists a number twice"):
+    with pytest.raises(ValidationError, match="cardinalities lists 2 twice"):
         StrmConfig(cardinalities=[2, 2])

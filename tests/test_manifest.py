@@ -52,6 +52,13 @@ def test_names_with_any_character_survive(tmp_path):
     assert [Path(path).name for path in manifest["path"]] == names
 
 
+def test_an_id_of_its_own_names_a_video_and_else_its_path_does(tmp_path):
+    text = "id,path,class,split\nfirst,a.mp4,run,train\n,b.mp4,run,train\n"
+    manifest = read_listings([listing(tmp_path, text)])
+    assert list(manifest["video_id"]) == ["first", "b.mp4"]
+    assert [Path(path).name for path in manifest["path"]] == ["a.mp4", "b.mp4"]
+
+
 def test_a_byte_order_mark_and_further_columns_are_no_problem(tmp_path):
     text = "\ufeffsplit,note,path,class\ntrain,x,a.mp4,run\n"
     assert list(read_listings([listing(tmp_path, text)])["class_name"]) == ["run"]

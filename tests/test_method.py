@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fsar.config import HeadConfig
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.heads.clip_fsar import ClipFsar
+from fsar.model.heads.head import TrainingEpisode
 from fsar.model.matching import trx
 from fsar.model.matching.metric import load_metric
 from fsar.model.matching.otam import otam
@@ -228,3 +229,19 @@ def test_methods_are_sound(repository):
         Components(text_token=True)
     with pytest.raises(ValueError, match="not trained"):
         Components(trains="nothing", video_text_loss=True)
+
+
+def test_the_video_text_loss_is_of_every_video_against_all_training_classes():
+    """Support and queries alike, each by its own class (Eq. 2): in a plain loop."""
+    torch.manual_seed(5)
+    way, shot, queries, classes = 2, 3, 4, torch.tensor([4, 1])
+    frames, text = torch.randn(way * (shot + queries), 6, 16), torch.randn(5, 16)
+    head = clip_fsar(CLIP_FSAR, 16, HeadConfig(heads=2, feed_forward=8), frames=6).eval()
+    _, losses = head.losses(TrainingEpisode(way, shot, {"frames": frames}, classes, text))
+    own = [4] * shot + [1] * shot + [4] * queries + [1] * queries
+    expected = []
+    for video, number in zip(frames, own, strict=True):
+        mean = video.mean(dim=0)
+        logits = torch.stack([mean @ each / (mean.norm() * each.norm() + 0.01) for each in text])
+        expected.append(-logits.log_softmax(dim=0)[number])
+    torch.testing.assert_close(losses["video_text"], torch.stack(expected).mean())

@@ -6,16 +6,17 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
 
-from fsar.config import TrainingConfig
+from fsar.config import TrainingConfig, load
 from fsar.errors import UserError
 from fsar.fabric import make_fabric
 from fsar.gpus import own_gpus
 from fsar.job import is_first_process
 from fsar.nodes import STARTED, is_task, start_tasks
-from fsar.plan.nodes import slurm_resources
+from fsar.plan.nodes import across_nodes, slurm_resources
 
 
 class Asked(dict):
@@ -93,6 +94,27 @@ def test_they_write_one_log(tmp_path, repository):
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     subprocess.run([sys.executable, str(tmp_path / "speak.py"), str(log)], check=True, env=environment)
     assert [line.split("INFO ")[1] for line in log.read_text().splitlines()] == ["task None", "task 0", "ended"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "nodes", "devices", "used"),
+    [(1, 1, 4, (1, 1)), (2, 1, 4, (1, 2)), (2, 1, 3, (1, 1)), (4, 1, 2, (1, 2)), (16, 2, 8, (2, 8)), (2, 2, 2, (2, 1))],
+)
+def test_of_few_tasks_no_more_devices_are_used_than_divide_them(tasks, nodes, devices, used):
+    asked = TrainingConfig(tasks_per_step=tasks, nodes=nodes, devices=devices, threads=devices, workers=0)
+    assert list(asked.problems()) == []
+    spread = asked.spread()
+    assert (spread.nodes, spread.devices) == used
+    assert spread == asked.model_copy(update={"nodes": used[0], "devices": used[1]})  # and nothing else changes
+
+
+def test_jobs_ask_for_the_devices_that_their_model_can_use(repository):
+    values = yaml.safe_load((repository / "config.yaml").read_text())
+    values["benchmarks"]["hmdb51"]["training"] |= {"devices": 4, "nodes": 2, "threads": 8, "workers": 0}
+    config = load(values)
+    for model, backbone, tasks in (("ts-fsar", "ViT-B-16", None), ("hyrsm", "INet-RN50", 2), ("team", "INet-RN50", 8)):
+        asked = across_nodes(config, "tasks")(SimpleNamespace(benchmark="hmdb51", backbone=backbone, model=model))
+        assert asked == tasks, model
 
 
 def test_the_tasks_of_a_step_are_divided_among_all_devices():

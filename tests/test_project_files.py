@@ -64,3 +64,8 @@ def test_the_catalog_is_told_what_the_rules_have(repository):
     assert ways["conda"] == (sum(text.count("conda:") for text in rules) == with_scripts)
     assert ways["apptainer"] == ways["apptainer+conda"] == any("container:" in text for text in rules)
     assert ways["report"] == any("report(" in text for text in rules)
+
+
+def test_the_workflow_asks_for_the_snakemake_that_the_package_asks_for(repository, project):
+    (stated,) = [re.search(r">=([\d.]+)", line)[1] for line in project["dependencies"] if line.startswith("snakemake[")]
+    assert f'min_version("{stated}")' in (repository / "Snakefile").read_text()

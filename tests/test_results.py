@@ -18,7 +18,7 @@ from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
-from fsar.results.over_deals import write_over_deals
+from fsar.results.over_deals import over_deals, write_over_deals
 from fsar.results.published import FOOTNOTE, published_result, published_results
 from fsar.results.ranking import differences, groups, mean_ranks
 from fsar.results.table import COLUMNS, write_tables
@@ -112,6 +112,16 @@ def test_differences_for_a_ranking_are_paired_and_hold_for_all_pairs(tmp_path):
     assert found.over_episodes[0, 2] == 0 and found.over_seeds is None and not found.apart.any()
 
 
+def test_intervals_hold_for_every_pair_of_the_methods_that_there_are(tmp_path):
+    """Two methods are one pair, and four are six."""
+    right = {"A": [5, 4, 5, 3], "B": [4, 4, 3, 4], "C": [5, 5, 5, 4], "D": [1, 2, 2, 1]}
+    rows = [setting([predictions(tmp_path / f"{name}.parquet", own)], title=name) for name, own in right.items()]
+    for methods, pairs in ((rows[:2], 1), (rows, 6)):
+        expected = stats.ttest_rel([100, 80, 100, 60], [80, 80, 60, 80]).confidence_interval(1 - 0.05 / pairs)
+        found = differences(methods).over_episodes
+        assert found[0, 1] == found[1, 0] == pytest.approx((expected.high - expected.low) / 2)
+
+
 def test_trainings_that_disagree_tell_no_methods_apart(tmp_path):
     """By hand: with seeds 1 and 2 the difference is 10 and 30 points, so 20 ± 12.706 · 14.142 / √2."""
     rng = np.random.default_rng(0)
@@ -165,6 +175,15 @@ def test_classes_and_what_they_are_taken_for(tmp_path):
     rates = confusion(one).set_index(["class_name", "predicted_name"])["rate"]
     assert rates["b", "a"] == 100 and rates["c", "b"] == 100 and rates["a", "b"] == 0 and rates["b", "b"] == 50
     assert ("a", "c") not in rates.index  # they never met
+
+
+def test_the_accuracy_of_a_class_is_over_its_queries(tmp_path):
+    """A video that is asked three times as often counts three times."""
+    rows = [(e, 0, "a", "often", 0) for e in range(3)] + [(3, 0, "a", "once", 1)]
+    rows += [(e, 1, "b", "other", 1) for e in range(4)]
+    write_rows(tmp_path / "p.parquet", sorted(rows))
+    classes = class_accuracies(setting([str(tmp_path / "p.parquet")])).set_index("class_name")
+    assert classes.loc["a", ["accuracy", "queries", "videos"]].tolist() == [75, 4, 2]
 
 
 def test_tables_as_the_paper_lays_them_out(tmp_path):
@@ -385,6 +404,22 @@ def test_differences_are_taken_on_each_deal_and_averaged_over_them(tmp_path):
     trained = table.loc["CLIP-Freeze", "CLIP-FSAR"]
     assert (trained["mean"], trained["above_zero"], trained["seeds"]) == (20 - 66, "0 of 4", 1)
     assert "7 of 8" in (tmp_path / "over_deals.md").read_text()
+
+
+def test_deals_backbones_and_seeds_are_each_averaged_over_the_others(tmp_path):
+    """Three deals that differ by ten points and two backbones that differ by four: none is taken for the other."""
+    rows = []
+    for deal, of_deal in (("a", 1), ("b", 2), ("c", 3)):
+        for backbone, of_backbone in (("RN50", [0, 0, 0, 0, 0]), ("ViT", [1, 0, 0, 0, 0])):
+            folder = tmp_path / deal / backbone
+            folder.mkdir(parents=True)
+            files = [predictions(folder / "1.parquet", [of_deal + more for more in of_backbone])]
+            rows.append(setting(files, benchmark=deal, backbone=backbone))
+    table = over_deals(rows).iloc[0]
+    assert (table["mean"], table["lowest"], table["highest"]) == (42, 20, 64)
+    assert table[["deals", "backbones", "seeds"]].tolist() == [3, 2, 1]
+    assert table["over_deals"] == pytest.approx(stats.t.ppf(0.975, 2) * 20 / np.sqrt(3))
+    assert table["over_backbones"] == pytest.approx(stats.t.ppf(0.975, 1) * np.std([40, 44], ddof=1) / np.sqrt(2))
 
 
 def test_tables_have_the_interval_over_trainings_where_there_are_several(tmp_path):

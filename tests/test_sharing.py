@@ -1,11 +1,14 @@
-"""Between workflows: a shared cache, and the workflow as a module of another one."""
+"""Between workflows: a shared cache, the workflow as a module of another one, and runs in directories of their own."""
 
+import re
 import shutil
+import subprocess
 
 import pandas as pd
+import pytest
 import yaml
 
-from tests.workflow import TINY, copy_project, snakemake
+from tests.workflow import TABLE, TINY, copy_project, rules_to_run, snakemake
 
 
 def test_two_checkouts_share_frames_and_features(repository, tmp_path):
@@ -25,32 +28,102 @@ def test_two_checkouts_share_frames_and_features(repository, tmp_path):
 
 
 MODULE = """
+configfile: "mine.yaml"
+
 module fewshot:
-    snakefile: "{project}/Snakefile"
+    snakefile: {snakefile}
     config: config
+    {prefix}
 
 use rule * from fewshot as fewshot_*
 
 rule mine:
     default_target: True
-    input: "results/table.csv"
+    input: {target!r}
     output: "best.txt"
-    shell: "head -2 {{input}} > {{output}}"
+    script: "mine.py"
+
+print("beside a cluster:", *sorted(workflow._localrules))
 """
+MINE = "open(snakemake.output[0], 'w').write(open(snakemake.input[0]).read())\n"
 
 
-def test_the_workflow_is_a_module_of_another(repository, tmp_path):
-    project = copy_project(repository, tmp_path / "project")
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "Snakefile").write_text("configfile: 'mine.yaml'\n" + MODULE.format(project=project))
-    shutil.copytree(project / "profiles", other / "profiles")
+def importing(folder, project, snakefile, target, prefix=""):
+    """Write a workflow that imports this one, and has a rule of its own."""
+    folder.mkdir()
+    (folder / "Snakefile").write_text(MODULE.format(snakefile=snakefile, target=target, prefix=prefix))
+    (folder / "mine.py").write_text(MINE)
     base, tiny = (yaml.safe_load((project / name).read_text()) for name in ("config.yaml", "configs/tiny.yaml"))
     values = base | {"run": base["run"] | tiny["run"] | {"methods": ["clip-freeze"], "shots": [1]}}
     values |= {"small_clips": tiny["small_clips"], "benchmarks": base["benchmarks"] | tiny["benchmarks"]}
-    (other / "mine.yaml").write_text(yaml.safe_dump(values))
-    snakemake(other)
+    (folder / "mine.yaml").write_text(yaml.safe_dump(values))
+    return folder
+
+
+def test_the_workflow_is_a_module_of_another(repository, tmp_path):
+    """Each keeps its own ways: what is newer counts for a script of theirs, what is stated for one of ours."""
+    project = copy_project(repository, tmp_path / "the project (1)")
+    other = importing(tmp_path / "other", project, f'"{project}/Snakefile"', TABLE)
+    output = snakemake(other)
     assert (other / "best.txt").read_text().splitlines()[1].startswith("tiny,small-clip,CLIP-Freeze")
-    assert list(pd.read_csv(other / "results/table.csv")["method"]) == ["CLIP-Freeze"]
-    assert not (project / "results").exists()
-    assert "Nothing to be done" in snakemake(other)
+    assert list(pd.read_csv(other / TABLE)["method"]) == ["CLIP-Freeze"]
+    assert not (project / "results").exists() and not (project / "data").exists()
+    assert "Nothing to be done" in snakemake(other, "--dry-run")
+    beside = set(re.search(r"^beside a cluster: (.*)$", output, re.MULTILINE)[1].split())
+    assert {"fewshot_all", "fewshot_fetch_archive", "fewshot_write_tables", "fewshot_verify"} <= beside
+    assert not {"mine", "fewshot_train_model", "fewshot_decode_frames"} & beside
+    for script in (project / "workflow_scripts").glob("*.py"):
+        script.write_text(script.read_text() + "\n# a comment\n")
+    assert "Nothing to be done" in snakemake(other, "--dry-run")
+    (other / "mine.py").write_text(MINE + "\n# a comment\n")
+    assert rules_to_run(other) == {"mine"}
+    script = project / "workflow_scripts/write_tables.py"
+    script.write_text(script.read_text() + "\nprint('more')\n")
+    assert rules_to_run(other) == {"fewshot_write_tables", "mine"}
+
+
+def test_a_module_is_not_moved_below_a_prefix(repository, tmp_path):
+    other = importing(tmp_path / "other", repository, f'"{repository}/Snakefile"', TABLE, 'prefix: "fewshot"')
+    output = snakemake(other, "--dry-run", ok=False)
+    assert "leave the prefix out, and give such a run a directory of its own" in output and "Traceback" not in output
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
+def test_a_module_comes_from_a_repository(repository, tmp_path):
+    """As of `github(…)`, of which Snakemake has a clone already: no network is needed, but the package installed."""
+    source = copy_project(repository, tmp_path / "source")
+    clone = tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache/github.com/some/one"
+    identity = ["-c", "user.name=somebody", "-c", "user.email=some@body"]
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        [*identity, "commit", "--quiet", "--no-verify", "--message=all"],
+        ["tag", "v1"],
+        ["clone", "--quiet", "--bare", str(source), str(clone)],
+    ):
+        subprocess.run(["git", *command], cwd=source, check=True)
+    other = importing(tmp_path / "other", source, 'github("some/one", path="Snakefile", tag="v1")', TABLE)
+    shutil.rmtree(source)
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    planned = rules_to_run(other, PYTHONPATH=str(repository), **cache)
+    assert {"fewshot_render_videos", "fewshot_decode_frames", "fewshot_write_tables", "mine"} <= planned
+    output = snakemake(other, "--dry-run", ok=False, PYTHONPATH="", **cache)
+    assert "the package fsar, which is not installed: install it beside Snakemake" in output
+
+
+def below(folder):
+    return {path.relative_to(folder) for path in folder.rglob("*") if "__pycache__" not in path.parts}
+
+
+def test_a_run_has_a_directory_of_its_own(repository, tmp_path):
+    """From the checkout by --directory, or from the directory by --snakefile: the checkout stays as it is."""
+    project, stills = copy_project(repository, tmp_path / "the project"), "data/small_clip/small-clip.parquet"
+    before, study = below(project), tmp_path / "studies of mine/one (1)"
+    snakemake(project, stills, "--directory", str(study), *TINY)
+    assert below(project) == before and (study / stills).is_file()
+    tiny = ["--configfile", str(project / "configs/tiny.yaml")]
+    assert "Nothing to be done" in snakemake(study, stills, "--dry-run", "--snakefile", f"{project}/Snakefile", *tiny)
+    # Of another study, in another directory, nothing is there; its config names a file of the checkout.
+    methods = ["--configfile", "configs/methods.yaml"]
+    planned = rules_to_run(project, "--directory", str(tmp_path / "two"), *methods)
+    assert {"render_videos", "decode_frames", "train_model"} <= planned and below(project) == before

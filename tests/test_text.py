@@ -1,17 +1,25 @@
 """Texts of classes: from names, templates and descriptions to one feature each."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
-from fsar.config import TextConfig, load
+from fsar.config import BackboneConfig, TextConfig, load
 from fsar.errors import UserError
+from fsar.model.backbone import load_backbone
 from fsar.model.class_texts import class_texts
+from fsar.model.few_shot import FewShotModel
+from fsar.model.methods import MODELS
+from fsar.model.open_clip_backbone import random_clip
 from fsar.model.text import encode_classes
 from fsar.plan.checks import check_texts
 from fsar.plan.plan import Plan
+from fsar.training.texts import EpisodeTexts
+from perf.small_models import small_head
 from tests.workflow import write_listing
 
 
@@ -145,3 +153,45 @@ def test_a_class_without_description_is_told_before_any_job_where_classes_are_kn
     values["run"]["methods"] = ["clip-fsar"]
     with pytest.raises(UserError, match=r"has no description of class 'train 0', 'train 1', 'train 2', 'val 0', 'val"):
         check_texts(Plan(load(values)))
+
+
+@pytest.fixture
+def dropping(tmp_path):
+    """A backbone in training mode whose text encoder has dropout, as those of transformers have."""
+    torch.manual_seed(0)
+    save_file(random_clip("small-clip").state_dict(), tmp_path / "clip.safetensors")
+    backbone = load_backbone(BackboneConfig(model="small-clip", weights=str(tmp_path / "clip.safetensors")))
+    backbone.encoders.ln_final.register_forward_hook(lambda layer, _, given: F.dropout(given, 0.5, layer.training))
+    return backbone.train()
+
+
+def modes(module):
+    return {name: part.training for name, part in module.named_modules()}
+
+
+def test_dropout_of_a_text_encoder_is_off_wherever_texts_are_no_training(dropping):
+    dropping.visual.eval()  # modes differ from part to part, and stay
+    before = modes(dropping)
+    first, again = (encode_classes(dropping, ["waving", "running"], TextConfig()) for _ in range(2))
+    assert modes(dropping) == before and first.std() > 0
+    dropping.eval()
+    expected = encode_classes(dropping, ["waving", "running"], TextConfig())
+    assert torch.equal(first, expected) and torch.equal(again, expected)
+
+
+@pytest.mark.parametrize("model", ["clip-fsar", "clip-fsar-text-encoder"])
+def test_texts_of_a_training_are_those_of_evaluation_but_where_they_are_trained(dropping, model):
+    parts = MODELS[model]
+    few_shot = FewShotModel(dropping, parts, small_head(parts), classes=2).train()
+    job = SimpleNamespace(text=TextConfig(), components=parts)
+    torch.manual_seed(1)
+    texts = EpisodeTexts(few_shot, job, ["waving", "running"], ["jumping"])
+    validated = texts.of_validation()
+    assert few_shot.training and all(modes(few_shot).values())
+    drawn = [few_shot._text(torch.tensor([0, 1])) for _ in range(2)]
+    # What is trained keeps its dropout; what is not has none, though it was encoded in training mode.
+    assert torch.equal(*drawn) == (not parts.trains_text)
+    few_shot.eval()
+    assert torch.equal(validated, encode_classes(dropping, ["jumping"], TextConfig()))
+    if not parts.trains_text:
+        assert torch.equal(drawn[0], encode_classes(dropping, ["waving", "running"], TextConfig()))

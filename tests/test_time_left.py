@@ -108,3 +108,22 @@ def test_the_terminal_is_told_when_snakemake_has_said_how_many_are_done(measured
         "Time of this run: about 3 min",
         "Time left: about 2 min",
     ]
+
+
+def test_what_goes_wrong_in_telling_stops_nothing(caplog):
+    """As where another version of Snakemake says of a job what no other has said."""
+
+    class Other:
+        def begin(self, _):
+            raise AttributeError("no such thing")
+
+        end = begin
+
+    log = logging.getLogger("of a run")
+    with caplog.at_level(logging.WARNING):
+        teller = Teller(Other(), log)
+        for event in ("job_started", "job_finished"):
+            record = logging.makeLogRecord({"event": event})
+            teller.emit(record)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "AttributeError: no such thing); it goes on" in caplog.text

@@ -214,6 +214,11 @@ def test_avi_counts_from_the_first_picture(tmp_path, codec, decoder):
     assert flaws == Flaws()
 
 
+def test_the_usual_step_is_not_that_of_a_pause():
+    assert usual_step(np.array([0.0, 0.1, 0.2, 60.0, 60.1])) == pytest.approx(0.1)
+    assert usual_step(np.array([3.0])) == 0.0
+
+
 def test_rates_are_no_ticks(tmp_path):
     """Measured where the container states none, as a browser's recordings do not."""
     path = encode(tmp_path / "a.ts", PICTURES, UNEVEN.tolist())

@@ -1,12 +1,14 @@
 """Training: the schedule, the parameters, and going on after a stop."""
 
 import copy
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,11 +21,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.draw import training_episode
-from fsar.episodes.stored import draw_episodes
+from fsar.episodes.stored import draw_episodes, readable_videos
 from fsar.errors import UserError
 from fsar.evaluation import encode_videos as encode_module
 from fsar.fabric import make_fabric
 from fsar.files import write_parquet
+from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.heads.head import Inputs, build_head
 from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
@@ -34,11 +37,12 @@ from fsar.training import fit as fit_module
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
-from fsar.training.fit import fit
+from fsar.training.fit import fit, set_up, train_step
 from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.metrics import MACHINE_COLUMNS
-from fsar.training.optimizer import make_optimizer
+from fsar.training.optimizer import make_optimizer, parameter_groups
 from fsar.training.schedule import learning_rate
+from fsar.training.texts import EpisodeTexts
 from fsar.training.validation import Validation
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
@@ -142,6 +146,41 @@ def test_a_state_is_written_beside_the_training_that_changes_it(tmp_path, monkey
     checkpoint.wait()
     state = checkpoint.load()
     assert state["model"]["weight"].tolist() == [1, 1, 1] and [m.tolist() for m in state["moments"]] == [[1, 1]]
+
+
+@pytest.mark.parametrize("interrupted", ["in the middle", "before it is renamed"])
+def test_a_write_that_is_interrupted_leaves_what_was_there(tmp_path, monkeypatch, interrupted):
+    """Checkpoints, best weights and whatever else is written again: a reader never meets half of one."""
+    checkpoint = Checkpoint(tmp_path / "last.pt", {}, {})
+    checkpoint.save_best({"weight": torch.ones(2)}, 3)
+    checkpoint.save({"step": 1, "best": {"iteration": 3}, "other_code": []})
+    checkpoint.export_best(3, tmp_path / "model.safetensors")
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(kept) == {"last.pt", "last.best-3.safetensors", "model.safetensors"}
+
+    def half(value, path, *_, **__):
+        Path(path).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    def refused(self, target):
+        raise OSError("killed")
+
+    if interrupted == "in the middle":
+        monkeypatch.setattr(torch, "save", half)
+        monkeypatch.setattr("fsar.model.few_shot.save_file", half)
+        monkeypatch.setattr("shutil.copyfile", half)
+    else:
+        monkeypatch.setattr(Path, "replace", refused)
+    for write in (
+        lambda: checkpoint.save({"step": 2, "best": {"iteration": 3}, "other_code": []}),
+        lambda: checkpoint.save_best({"weight": torch.zeros(2)}, 3),
+        lambda: checkpoint.export_best(3, tmp_path / "model.safetensors"),
+    ):
+        with pytest.raises(OSError):
+            write()
+            checkpoint.wait()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    assert checkpoint.load()["step"] == 1
 
 
 def test_what_cannot_be_written_is_told(tmp_path):
@@ -287,6 +326,129 @@ def test_outputs(uninterrupted, world):
     assert about["environment"]["torch"] and about["selection"]["iteration"] in (4, 8, 12)
 
 
+def test_of_equal_validations_the_first_is_kept(world, monkeypatch):
+    """Ties choose the earlier weights, and a later better one is taken."""
+    for found, best in (([0.5, 0.5, 0.5], 4), ([0.5, 0.6, 0.6], 8), ([0.4, 0.3, 0.5], 12)):
+        rest = itertools.chain(found, [0.0])
+        monkeypatch.setattr(Validation, "accuracy", lambda *_, rest=rest: next(rest))
+        files = train(world, f"ties {best}")
+        about = json.loads((files.output / "training.json").read_text())["selection"]
+        assert (about["iteration"], about["accuracy"]) == (best, max(found))
+        if best == 4:
+            weights = load_file(files.output / "model.safetensors")
+            first = train(world, "four", iterations=4)
+            assert all(
+                torch.equal(weights[name], own) for name, own in load_file(first.output / "model.safetensors").items()
+            )
+
+
+# Which parts of a model are trained, and have a gradient and a place in the optimizer.
+PARTS = {
+    "clip-fsar": {"visual", "head"},
+    "clip-fsar-text-encoder": {"visual", "text", "head"},
+    "clip-fsar-head": {"head"},
+    "otam": {"visual"},
+    "task-adapter": {"adapters"},
+    "otam-lora": {"adapters"},
+    "emp-net": {"head"},
+    "molo": {"visual", "head"},
+}
+
+
+@pytest.mark.parametrize("model", PARTS)
+def test_what_is_trained_is_what_the_record_says(world, model):
+    job, _ = job_and_files(world, "parts", model, weight_decay=0.25, head_learning_rate_factor=2.0)
+    wrapped, optimizer = set_up(job, load_backbone(job.backbone), 4, make_fabric("cpu", "fp32"))
+
+    def part(name):
+        where = {"head": "head", "backbone.adapters": "adapters", "backbone.encoders.visual": "visual"}
+        return next((own for start, own in where.items() if name.startswith(start)), "text")
+
+    parameters = {name: p for name, p in wrapped.module.named_parameters() if p.requires_grad}
+    assert {part(name) for name in parameters} == PARTS[model]
+    held = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert set(held) == {id(p) for p in parameters.values()}
+    factors = {id(p): group["factor"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in parameters.items():
+        assert factors[id(parameter)] == (2.0 if part(name) == "head" else 1.0), name
+    # Of encoders those named so are spared; of the rest normalisation layers.
+    encoders = {name: p for name, p in parameters.items() if part(name) in ("visual", "text")}
+    for name, parameter in encoders.items():
+        assert held[id(parameter)] == (0.0 if "bn" in name or "norm" in name else 0.25), name
+    modules = dict(wrapped.module.named_modules())
+    for name in parameters.keys() - encoders.keys():
+        spared = isinstance(modules[name.rpartition(".")[0]], (torch.nn.LayerNorm, torch.nn.BatchNorm2d))
+        assert held[id(parameters[name])] == (0.0 if spared else 0.25), name
+
+
+def test_layers_named_norm_are_spared_as_those_named_bn():
+    """Of encoders by name, wherever it stands in it."""
+    encoder = torch.nn.ModuleDict(
+        {
+            "norm": torch.nn.Linear(2, 2),
+            "layer": torch.nn.ModuleDict({"bn1": torch.nn.Linear(2, 2)}),
+            "ln_1": torch.nn.LayerNorm(2),
+        }
+    )
+    model = SimpleNamespace(
+        backbone=SimpleNamespace(encoders=encoder, adapters=None),
+        head=build_head(Inputs(8, 2, components=MODELS["otam"]), small_head(MODELS["otam"])),
+    )
+    groups = parameter_groups(model, TrainingConfig(weight_decay=0.5))
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    found = {name: decay[id(p)] for name, p in encoder.named_parameters() if name.endswith("weight")}
+    assert found == {"norm.weight": 0.0, "layer.bn1.weight": 0.0, "ln_1.weight": 0.5}
+
+
+def test_a_step_has_the_rate_of_its_last_episode(uninterrupted, world):
+    metrics = pd.read_parquet(uninterrupted / "metrics.parquet")
+    config = job_and_files(world, "whole")[0].training
+    expected = [learning_rate(iteration - 1, config) for iteration in (2, 4, 6, 8, 10, 12)]
+    np.testing.assert_allclose(metrics["learning_rate"], expected)
+    assert len(set(expected)) > 3
+
+
+def test_the_gradient_of_a_step_is_the_mean_of_its_episodes(world):
+    """Not their sum, which Adam would hide; and each episode has the dropout of its number, wherever it stands."""
+
+    def gradient(*numbers):
+        job, files = job_and_files(world, "mean", tasks_per_step=len(numbers))
+        torch.manual_seed(0)
+        fabric = make_fabric("cpu", "fp32")
+        wrapped, optimizer = set_up(job, load_backbone(job.backbone), 4, fabric)
+        videos = readable_videos(files.manifest, files.index, "train")
+        store = FrameStore(files.index.parent, files.index)
+        episodes = TrainingEpisodes(store, videos, job.training, job.sampling, wrapped.module.backbone.image_size, 1)
+        names = list(episodes.sampler.class_names)
+        EpisodeTexts(wrapped.module, job, names, names)
+        outcomes, norm, _ = train_step(fabric, wrapped, optimizer, (episodes[number] for number in numbers), job)
+        found = torch.cat([p.grad.flatten() for p in wrapped.module.parameters() if p.grad is not None])
+        assert norm == pytest.approx(found.norm().item(), rel=1e-4)
+        return outcomes, found
+
+    both, together = gradient(3, 5)
+    (one, first), (other, second) = gradient(3), gradient(5)
+    torch.testing.assert_close(both, torch.cat([one, other]))
+    torch.testing.assert_close(together, (first + second) / 2, rtol=1e-3, atol=1e-5 * together.abs().max().item())
+    assert (first - second).abs().max() > 1e-2 * together.abs().max()
+
+
+def test_training_draws_where_a_span_lies(world):
+    job, files = job_and_files(world, "span")
+    videos = readable_videos(files.manifest, files.index, "train")
+    sampling = job.sampling.model_copy(update={"strategy": "span"})
+    store = FrameStore(files.index.parent, files.index)
+    episodes = TrainingEpisodes(store, videos, job.training, sampling, 64, 1)
+    drawn = {tuple(episodes.draw_clip(0, np.random.default_rng(seed))[0]) for seed in range(20)}
+    assert len(drawn) > 1
+
+
+def test_a_validation_is_due_when_a_step_passes_its_place():
+    """Steps of four episodes, validations every six: the first step at or after each multiple."""
+    due = [fit_module._due(iteration, 6, 4) for iteration in range(4, 28, 4)]
+    assert due == [False, True, True, False, True, True]
+
+
 def test_curves_for_tensorboard(uninterrupted, world):
     events = EventAccumulator(str(world / "tensorboard" / "whole")).Reload()
     assert {"loss", "few_shot_loss", "learning_rate", "val_accuracy"} <= set(events.Tags()["scalars"])
@@ -366,9 +528,14 @@ def test_checkpoints_come_by_time(world, monkeypatch, minutes, steps):
 def test_validation_loads_its_videos_by_one_loader(world, monkeypatch):
     made, loader = [], encode_module.DataLoader
     monkeypatch.setattr(encode_module, "DataLoader", lambda *a, **k: made.append(loader(*a, **k)) or made[-1])
+    encode, modes = FewShotModel.encode, []
+    monkeypatch.setattr(
+        FewShotModel, "encode", lambda self, videos: modes.append(self.training) or encode(self, videos)
+    )
     short = {"way": 2, "iterations": 2, "tasks_per_step": 1, "validate_every": 1}
     files = train(world, "one loader", workers=1, threads=2, **short)
     assert pd.read_parquet(files.output / "metrics.parquet")["val_accuracy"].notna().sum() == 2
+    assert modes and not any(modes)  # it decides as the tests do: without dropout, by running statistics
     assert len(made) == 1 and made[0].persistent_workers and not made[0].pin_memory
     store = FrameStore(world, world / "index.parquet")
     on_a_gpu = encode_module.load_clips(store, [], SamplingConfig(), 64, 0, torch.device("cuda"), 1)
@@ -436,6 +603,18 @@ def test_two_processes_train_as_one(world, repository):
     for name, value in ours.items():
         torch.testing.assert_close(theirs[name], value, rtol=1e-3, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
     assert "going on" not in (world / "two.log").read_text() and "best on validation" in (world / "two.log").read_text()
+
+
+def test_a_step_of_few_tasks_leaves_devices_alone(world, caplog):
+    """With four devices for one task a step is that of one, and the log says so."""
+    settings = {"iterations": 4, "tasks_per_step": 1, "validate_every": 1000, "threads": 4}
+    with caplog.at_level("INFO"):
+        few = train(world, "few", devices=4, **settings).output
+    assert "a step has 1 tasks, so that 1 of 4 devices are used" in caplog.text
+    caplog.clear()
+    one = train(world, "alone", **settings).output
+    assert "devices are used" not in caplog.text
+    assert results_of(few)[0] == results_of(one)[0] and results_of(few)[2] == results_of(one)[2]
 
 
 def test_two_processes_stop_and_go_on(world, repository):

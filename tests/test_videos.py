@@ -23,8 +23,8 @@ from fsar.videos.augmentation import colour_jitter, crop, draw_colour_jitter, fl
 from fsar.videos.decode import decode
 from fsar.videos.frame import Frame, VideoError, VideoFacts
 from fsar.videos.resize import interpolate
-from fsar.videos.sampling import positions_at_test, sample_positions
-from fsar.videos.shards import INDEX_SCHEMA, SHARD_SCHEMA, shard_name
+from fsar.videos.sampling import centres, positions_at_test, sample_positions
+from fsar.videos.shards import INDEX_SCHEMA, SHARD_SCHEMA, shard_name, shard_of
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore, nearest
 from fsar.videos.store_write import stored_positions, write_shard
@@ -279,6 +279,46 @@ def test_test_positions_depend_on_the_video_and_the_seed_alone():
     draws = {(v, s): tuple(positions_at_test(v, 400, 30, SamplingConfig(), s)) for v in "ab" for s in (0, 1)}
     assert len(set(draws.values())) == 4
     assert draws["a", 0] == tuple(positions_at_test("a", 400, 30, SamplingConfig(), 0))
+
+
+@pytest.mark.parametrize("at_test", ["drawn", "centres"])
+def test_a_span_at_test_is_in_the_middle_of_every_video(at_test):
+    """It follows neither the seed nor the name; in training it lies anywhere, early and late."""
+    config = SamplingConfig(strategy="span", at_test=at_test)
+    found = {tuple(positions_at_test(name, 900, 30, config, seed)) for name in ("a", "b", "c") for seed in range(3)}
+    middle = sample_positions(900, 30, config, np.random.default_rng(0), training=False)
+    assert found == {tuple(middle)} and abs(middle[0] + middle[-1] + 35 - 900) <= 2
+    starts = [sample_positions(900, 30, config, np.random.default_rng(s), training=True)[0] for s in range(30)]
+    assert min(starts) < middle[0] / 2 and max(starts) > middle[0] * 1.5
+
+
+def test_each_segment_has_a_draw_of_its_own_and_the_centres_are_in_the_middle():
+    config = SamplingConfig()
+    places = sample_positions(800, 30, config, np.random.default_rng(0), training=True) % 100
+    assert len(set(places)) > 4
+    for length, expected in (
+        (8, range(8)),
+        (16, range(1, 17, 2)),
+        (80, range(5, 80, 10)),
+        (4, [0, 0, 1, 1, 2, 2, 3, 3]),
+    ):
+        assert list(centres(length, 8)) == list(expected)
+        at_test = SamplingConfig(at_test="centres")
+        assert list(positions_at_test("a", length, 30, at_test, 0)) == list(expected)
+
+
+def test_stored_frames_are_the_middles_of_equal_parts_or_all():
+    assert list(stored_positions(10, 5)) == [1, 3, 5, 7, 9]
+    assert (
+        list(stored_positions(5, 5)) == list(stored_positions(5, 0)) == list(stored_positions(5, 9)) == list(range(5))
+    )
+
+
+def test_shards_follow_the_id_alone_and_are_about_as_large():
+    """Pinned: other numbers would decode every video again."""
+    assert [shard_of(name, 7) for name in ("a.mp4", "b.mp4", "größe.mp4")] == [6, 5, 6]
+    sizes = np.bincount([shard_of(f"video {number:04d}", 8) for number in range(4000)], minlength=8)
+    assert sizes.min() > 400 and sizes.max() < 600
 
 
 def test_windows():

@@ -16,15 +16,23 @@ PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "r
 VARIABLES = {"CI": "true", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def command(*arguments: str, cores: int = 2) -> list[str]:
-    return [str(Path(sys.executable).with_name("snakemake")), "--cores", str(cores), *arguments]
+PROGRAM = Path(sys.executable).with_name("snakemake")
 
 
-def snakemake(folder: Path, *arguments: str, ok: bool = True, cores: int = 2, **environment: str) -> str:
+def command(*arguments: str, cores: int = 2, program: Path = PROGRAM) -> list[str]:
+    return [str(program), "--cores", str(cores), *arguments]
+
+
+def snakemake(
+    folder: Path, *arguments: str, ok: bool = True, cores: int = 2, program: Path = PROGRAM, **environment: str
+) -> str:
     """Run Snakemake in a folder and return what it printed."""
-    variables = {**os.environ, **VARIABLES, **environment}
     run = subprocess.run(
-        command(*arguments, cores=cores), cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command(*arguments, cores=cores, program=program),
+        cwd=folder,
+        env={**os.environ, **VARIABLES, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     output = run.stdout.decode()
     assert (run.returncode == 0) is ok, output
@@ -45,8 +53,9 @@ def start_snakemake(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def rules_to_run(folder: Path, *arguments: str) -> set[str]:
-    return set(re.findall(r"^ *(?:local)?rule (\w+):", snakemake(folder, "--dry-run", *arguments), re.MULTILINE))
+def rules_to_run(folder: Path, *arguments: str, **environment: str) -> set[str]:
+    output = snakemake(folder, "--dry-run", *arguments, **environment)
+    return set(re.findall(r"^ *(?:local)?rule (\w+):", output, re.MULTILINE))
 
 
 def copy_project(repository: Path, folder: Path) -> Path:

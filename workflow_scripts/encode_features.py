@@ -33,7 +33,7 @@ with logged(snakemake.log[0], measured=True):
             params.data_seed,
             config.device,
             TrainingConfig(**params.training).float32,
-            config.settings(names.benchmark, "training", names.backbone).threads,
+            config.settings(names.benchmark, "training", names.backbone, names.model).threads,
             Path(snakemake.output.features),
             components.each_text,
             encoding(

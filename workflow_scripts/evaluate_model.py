@@ -25,7 +25,7 @@ with logged(snakemake.log[0]):
             features,
             Path(snakemake.output.predictions),
             config.device,
-            config.settings(names.benchmark, "training", names.backbone).threads,
+            config.settings(names.benchmark, "training", names.backbone, names.model).threads,
             expected,
             with_weights(expected, files.trained),
         )

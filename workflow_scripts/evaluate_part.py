@@ -47,7 +47,7 @@ with logged(snakemake.log[0]):
             (int(names.part), int(names.parts)),
             config.device,
             TrainingConfig(**params.training).float32,
-            config.settings(names.benchmark, "training", names.backbone).threads,
+            config.settings(names.benchmark, "training", names.backbone, names.model).threads,
             Path(snakemake.output.predictions),
             encoding(
                 {name: params[name] for name in SETTINGS},

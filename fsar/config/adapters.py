@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from fsar.config.declare import ADAPTERS, Section, key, section
 from fsar.config.layers import Bound, FittedSection, LayerFacts
@@ -116,16 +116,10 @@ class LoraConfig(Section):
     projections: list[Literal["queries", "keys", "values"]] = key(
         "The projections of each block's attention that are adapted.",
         ADAPTERS,
+        once=True,
         default=["queries", "values"],
         min_length=1,
     )
-
-    @field_validator("projections")
-    @classmethod
-    def _no_repetition(cls, projections: list[str]) -> list[str]:
-        if len(set(projections)) < len(projections):
-            raise ValueError("lists a projection twice")
-        return projections
 
 
 class AimConfig(BottleneckConfig):

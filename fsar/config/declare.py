@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 # Keys that say only how a job is run: a change of them makes nothing again.
 NOTHING: tuple[str, ...] = ()
@@ -21,16 +21,20 @@ ADAPTERS = (*MODEL, "evaluate_model")
 HEAD = ("train_model", "evaluate_model", "predict_clips")
 
 
-def key(description: str, decides: Sequence[str], *, unit: str | None = None, **constraints: Any) -> Any:
+def key(
+    description: str, decides: Sequence[str], *, unit: str | None = None, once: bool = False, **constraints: Any
+) -> Any:
     """Declare a config key.
 
     Args:
         description: what it means, for docs/config.md.
         decides: the stages whose own results it decides; what is made from those follows from the job graph.
         unit: of the value.
+        once: of a list, no value may stand in it twice.
         constraints: default and range, as Pydantic's `Field` takes them.
     """
     extra: dict[str, Any] = {"makes_again": list(decides)} | ({"unit": unit} if unit else {})
+    extra |= {"uniqueItems": True} if once else {}
     return Field(description=description, json_schema_extra=extra, **constraints)
 
 
@@ -53,6 +57,17 @@ class Section(BaseModel):
     infinite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _no_repetition(self) -> Self:
+        for name, declared in type(self).model_fields.items():
+            extra = declared.json_schema_extra
+            if isinstance(extra, dict) and extra.get("uniqueItems"):
+                values = getattr(self, name) or []
+                for value in values:
+                    if values.count(value) > 1:
+                        raise ValueError(f"{name} lists {value!r} twice")
+        return self
 
     @field_validator("*")
     @classmethod

@@ -21,6 +21,10 @@ MAKES_AGAIN = (
     "where a file is that is fetched once. A value that equals its default leaves no trace. `write_index`, which",
     "prints the config, follows every key that decides anything.",
 )
+DIRECTORY = (
+    "Relative paths are below the directory of the run. All runs of one directory share its `data/` and `results/`:",
+    "what two configs make under one name, the later run replaces. `--directory studies/mine` gives a study its own.",
+)
 
 
 def documentation() -> str:
@@ -31,6 +35,8 @@ def documentation() -> str:
         "Generated from `fsar/config/` by `make docs`; do not edit.",
         "",
         *MAKES_AGAIN,
+        "",
+        *DIRECTORY,
         "",
     ]
     definitions = schema()

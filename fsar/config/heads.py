@@ -21,19 +21,12 @@ class TuplesConfig(Section):
 
     tuple_width: int = key("Width of the keys and values of tuples of frames.", HEAD, default=1152, ge=1)
 
-    @field_validator("cardinalities", check_fields=False)
-    @classmethod
-    def _no_repetition(cls, cardinalities: list[int]) -> list[int]:
-        if len(set(cardinalities)) < len(cardinalities):
-            raise ValueError("lists a number twice")
-        return cardinalities
-
 
 class TrxConfig(TuplesConfig):
     """TRX; defaults as published."""
 
     cardinalities: list[Cardinality] = key(
-        "Frames in a tuple; the distance is the mean over these.", HEAD, default=[2, 3], min_length=1
+        "Frames in a tuple; the distance is the mean over these.", HEAD, once=True, default=[2, 3], min_length=1
     )
     dropout: float = key(
         "Dropout of frames after their positions are added.", HEAD, unit="probability", default=0.1, ge=0, lt=1
@@ -44,7 +37,11 @@ class StrmConfig(TuplesConfig):
     """STRM; defaults as in its published scripts."""
 
     cardinalities: list[Cardinality] = key(
-        "Frames in a tuple; of each metric the distance is the mean over these.", HEAD, default=[2], min_length=1
+        "Frames in a tuple; of each metric the distance is the mean over these.",
+        HEAD,
+        once=True,
+        default=[2],
+        min_length=1,
     )
     dropout: float = key(
         "Dropout of patches and of frames after their positions are added, and of frames before the second metric.",
@@ -196,6 +193,7 @@ class TsfsarConfig(FittedSection):
     temporal_layers: list[Annotated[int, Field(ge=0)]] = key(
         "Blocks of the side network, from 0, whose attention is over the frames at each place of a token.",
         HEAD,
+        once=True,
         default=[6, 8, 10],
     )
     gate_temperature: float = key(

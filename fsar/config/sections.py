@@ -3,11 +3,12 @@
 The JSON schema (configs/schema.json) and the table of keys (docs/config.md) are generated from here (`make docs`).
 """
 
+import math
 from collections.abc import Iterable
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from fsar.config.adapters import AdaptersConfig
 from fsar.config.declare import HEAD, LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
@@ -51,25 +52,35 @@ class RunConfig(Section):
     """What to run: the table has a row for every combination."""
 
     benchmarks: list[Name] = key(
-        "Benchmarks, by their names below `benchmarks`.", (*MODEL, *ROWS, *DEALS), default=["demo"], min_length=1
+        "Benchmarks, by their names below `benchmarks`.",
+        (*MODEL, *ROWS, *DEALS),
+        once=True,
+        default=["demo"],
+        min_length=1,
     )
     backbones: list[Name] = key(
-        "Backbones, by their names below `backbones`.", (*MODEL, *ROWS, *DEALS), default=["small-clip"], min_length=1
+        "Backbones, by their names below `backbones`.",
+        (*MODEL, *ROWS, *DEALS),
+        once=True,
+        default=["small-clip"],
+        min_length=1,
     )
     methods: list[MethodName] | None = key(
         "Methods, by their names in fsar/model/methods.py, on every benchmark; without it each benchmark has its own.",
         (*TESTS, *ROWS, *DEALS),
+        once=True,
         default=None,
         min_length=1,
     )
     ways: list[Annotated[int, Field(ge=2)]] = key(
-        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", default=[5], min_length=1
+        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", once=True, default=[5], min_length=1
     )
     shots: list[Annotated[int, Field(ge=1)]] | None = key(
         "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "
         "shots share one training.",
         (*TESTS, *ROWS, *DEALS),
         unit="videos",
+        once=True,
         default=None,
         min_length=1,
     )
@@ -82,17 +93,8 @@ class RunConfig(Section):
         le=1000,
     )
     seeds: list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]] = key(
-        "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), default=[1], min_length=1
+        "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), once=True, default=[1], min_length=1
     )
-
-    @model_validator(mode="after")
-    def _no_repetition(self) -> "RunConfig":
-        for name in RunConfig.model_fields:
-            values = getattr(self, name)
-            for value in values if isinstance(values, list) else ():
-                if values.count(value) > 1:
-                    raise ValueError(f"{name} lists {value!r} twice")
-        return self
 
 
 class Counts(Section):
@@ -434,7 +436,12 @@ class TrainingConfig(Section):
     loss_over_queries: Literal["mean", "sum"] = key(
         "How the losses of an episode's queries become one.", ("train_model",), default="mean"
     )
-    weight_decay: float = key("L2 penalty; none on normalisation layers.", ("train_model",), default=1e-3, ge=0)
+    weight_decay: float = key(
+        "L2 penalty, or adamw's shrinking; spares normalisation layers: in encoders those named `bn` or `norm`.",
+        ("train_model",),
+        default=1e-3,
+        ge=0,
+    )
     video_text_weight: float = key("λ_vt, weight of the video-text objective.", ("train_model",), default=1.5, ge=0)
     flip: bool = key("Mirror training queries at random (Kinetics only).", ("train_model",), default=False)
     colour_jitter: bool = key(
@@ -484,7 +491,8 @@ class TrainingConfig(Section):
         default=False,
     )
     devices: int = key(
-        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them.",
+        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them. Where there are fewer "
+        "tasks than devices, as many are used as divide both.",
         NOTHING,
         unit="devices",
         default=1,
@@ -515,6 +523,12 @@ class TrainingConfig(Section):
         assert self.shot != "tested"
         return self.shot
 
+    def spread(self) -> "TrainingConfig":
+        """Return these settings on no more nodes and devices than the tasks of a step can be divided among."""
+        nodes = math.gcd(self.tasks_per_step, self.nodes)
+        devices = math.gcd(self.tasks_per_step // nodes, self.devices)
+        return self.model_copy(update={"nodes": nodes, "devices": devices})
+
     def problems(self) -> Iterable[str]:
         """Name what does not fit together; asked of the merged settings, never of one benchmark's own keys alone."""
         if self.workers + self.devices > self.threads:
@@ -530,6 +544,8 @@ class TrainingConfig(Section):
             ("tasks_per_step", self.tasks_per_step, processes, where),
             ("workers", self.workers, self.devices, f"{self.devices} devices"),
         ):
+            if name == "tasks_per_step" and value < parts:
+                continue  # of a method with few tasks, some devices rest: `spread`
             if value % parts:
                 nearest = round(value / parts) * parts or parts
                 yield (
@@ -601,6 +617,7 @@ class BenchmarkConfig(Section):
     methods: list[MethodName] = key(
         "Its methods where run.methods does not say.",
         (*TESTS, *ROWS, *DEALS),
+        once=True,
         default=["clip-freeze", "otam", "clip-fsar"],
         min_length=1,
     )
@@ -608,6 +625,7 @@ class BenchmarkConfig(Section):
         "Its test shots where run.shots does not say.",
         (*TESTS, *ROWS, *DEALS),
         unit="videos",
+        once=True,
         default=[1, 5],
         min_length=1,
     )
@@ -666,6 +684,7 @@ class BackboneConfig(Section):
     methods: list[MethodName] | None = key(
         "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all.",
         (*TESTS, *ROWS),
+        once=True,
         default=None,
         min_length=1,
     )

@@ -1,7 +1,8 @@
 """What every method starts from: a visual encoder, with a text encoder for the class names if there is one."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib import import_module
 from types import ModuleType
@@ -290,12 +291,31 @@ class Backbone(nn.Module):
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Encode the tokens of texts, (n, context length) → (n, D) float32; with gradients where it is trained.
 
-        Adapters that look at all texts of a class must be given them one after another.
+        Adapters that look at all texts of a class must be given them one after another. Without gradients it is no
+        training, and a tower's dropout is off whatever mode the backbone is in.
         """
+        if not torch.is_grad_enabled():
+            with evaluating(self):
+                return self._encoded_tokens(tokens)
+        return self._encoded_tokens(tokens)
+
+    def _encoded_tokens(self, tokens: Tensor) -> Tensor:
         together = (self.adapters.texts if self.adapters else 0) or 1
         parts = tokens.split(TEXTS // together * together)
         # CoCa normalises where it is not told.
         return torch.cat([self.encoders.encode_text(part, normalize=False).float() for part in parts])
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode for a while, and each of its parts back into the mode that it was in."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
 def load_backbone(about: BackboneConfig, trained: bool = False) -> Backbone:

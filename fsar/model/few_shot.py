@@ -39,7 +39,7 @@ class FewShotModel(nn.Module):
     """A backbone and the head of a method.
 
     Args:
-        backbone: its text encoder is never trained.
+        backbone: what is trained of it is what requires gradients.
         components: what the model is made of.
         settings: the head's section of the config.
         adapters: the section of the adapters that the components name.

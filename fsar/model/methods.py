@@ -12,6 +12,15 @@ CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
 EMP_NET_PAPER = "Wu et al., ECCV 2024: reasoning on three levels of a frozen CLIP's tokens, with text"
 CLIP_SPM_PAPER = "CLIP-SPM (arXiv 2512.19036): motion consistency, text tokens for queries, prototypes from both"
 TASK_ADAPTER_PAPER = "Cao et al., 2025 (arXiv 2505.06002): adapters across an episode's videos, texts of sub-actions"
+# What each of these codes does and none of the records below does (fsar/recipes/, docs/recipes.md).
+ERASING = "no random erasing of training queries, which the code's settings leave on for UCF101 and HMDB51"
+QUERIES = "7 queries per class at every shot, where the code has 3 for 5 shots"
+ONE_SHOT = "learning rate and episodes on SSv2-Small at every shot are those of 1 shot"
+DECAY = "weight decay spares normalisation layers"
+TASK_ADAPTER_TEXTS = (
+    "texts are plain sentences or a file of one's own; all numbers have 32 bits, where the code's text encoder and "
+    "cosines have 16; frames are drawn and augmented as for CLIP-FSAR"
+)
 MATCHED = "scores of text and of videos are multiplied for the same query and class"
 TASK_ADAPTER_CODE = "Jaulin-Bage/Task-Adapter-pp, commit 3a29783"
 # How public codes chose the checkpoint whose accuracy they report.
@@ -341,7 +350,8 @@ METHODS = {
         "TRX",
         "trx",
         code="tobyperrett/trx, commit 390c20a",
-        deviations="the number of training episodes is that of STRM (docs/recipes.md)",
+        deviations="20,010 training episodes (SSv2 75,010) as STRM, where the code has 100,020 and tests SSv2 after "
+        "75,000; its first step comes one episode early",
         code_selection=f"{FIXED} (run.py:90, 180)",
     ),
     "clip-fsar-trx": Method("CLIP-FSAR (TRX)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (TRX)", "clip-fsar-trx"),
@@ -379,6 +389,7 @@ METHODS = {
         "HyRSM",
         "hyrsm",
         code="alibaba-mmai-research/HyRSM, commit 82100b6",
+        deviations=f"{ERASING}; {QUERIES}",
         code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:475)",
     ),
     "hyrsmpp": Method(
@@ -387,7 +398,8 @@ METHODS = {
         "HyRSM++",
         "hyrsmpp",
         code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
-        deviations="training but for the weights of the losses is that of HyRSM (docs/recipes.md)",
+        deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, a quarter of which the "
+        "code has for more (docs/recipes.md)",
         code_selection=ON_TEST,
     ),
     "molo": Method(
@@ -396,6 +408,7 @@ METHODS = {
         "MoLo (Bi-MHM)",
         "molo",
         code="alibaba-mmai-research/MoLo, commit f7f73b6",
+        deviations=f"{ERASING}; {DECAY}, where the code decays those of the decoder",
         code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:496)",
     ),
     "team": Method(
@@ -405,7 +418,7 @@ METHODS = {
         "team",
         code="leesb7426/TEAM, commit 8bd6b6e",
         deviations="60 pattern tokens at every shot, where the code has 70 to 80 for 5 shots; its first step comes one "
-        "episode early",
+        f"episode early; {DECAY}, where the code spares none",
         code_selection=f"{ON_TEST} (run_train.py:211)",
     ),
     "d2st": Method(
@@ -436,7 +449,7 @@ METHODS = {
         "Task-Adapter++",
         "task-adapter",
         code=TASK_ADAPTER_CODE,
-        deviations=f"{MATCHED}; each query is asked alone",
+        deviations=f"{MATCHED}; each query is asked alone; {TASK_ADAPTER_TEXTS}",
         code_selection=f"{ON_TEST} (run.py:174–198)",
     ),
     "task-adapter-together": Method(
@@ -446,7 +459,7 @@ METHODS = {
         "task-adapter",
         inductive=False,
         code=TASK_ADAPTER_CODE,
-        deviations=MATCHED,
+        deviations=f"{MATCHED}; {TASK_ADAPTER_TEXTS}",
         code_selection=f"{ON_TEST} (run.py:174–198)",
     ),
     "task-adapter-published": Method(
@@ -456,6 +469,7 @@ METHODS = {
         "task-adapter-published",
         inductive=False,
         code=TASK_ADAPTER_CODE,
+        deviations=TASK_ADAPTER_TEXTS,
         code_selection=f"{ON_TEST} (run.py:174–198)",
     ),
     "ts-fsar": Method(
@@ -465,7 +479,7 @@ METHODS = {
         "ts-fsar",
         code="yaozhang0417/TS-FSAR, commit 1a91053",
         deviations="weight decay spares normalisation layers; the head computes in 32 bits; texts are class names or a "
-        "file of one's own",
+        "file of one's own; learning rates and dropout at every shot are those of 1 shot",
         code_selection=f"{ON_TEST} (main.py:162)",
     ),
     "emp-net": Method(
@@ -474,7 +488,8 @@ METHODS = {
         "EMP-Net",
         "emp-net",
         code="cong-wu/EMP-Net, commit b4dc006",
-        deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any way",
+        deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any way; "
+        f"{ONE_SHOT}",
         code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",
     ),
     "emp-net-published": Method(
@@ -483,7 +498,7 @@ METHODS = {
         "",
         "emp-net-published",
         code="cong-wu/EMP-Net, commit b4dc006",
-        deviations="any way, where the code has five",
+        deviations=f"any way, where the code has five; {ONE_SHOT}",
         code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",
     ),
     "clip-spm": Method(

@@ -38,9 +38,17 @@ def code_checksum(script: Path, *further: Path) -> str:
 
 
 def code_checksums(script: Path, *further: Path) -> dict[str, str]:
-    """Return the checksum of each file that a script depends on, by its path in the project."""
+    """Return the checksum of each file that a script depends on, by its path in the project.
+
+    Where the project is no checkout, Snakemake keeps a copy of the script elsewhere.
+    """
     files = {path for file in (script, *further) for path in _reachable(file)}
-    return {str(path.relative_to(PACKAGE.parent)): statements_checksum(path) for path in sorted(files)}
+    return {_name(path): statements_checksum(path) for path in sorted(files)}
+
+
+def _name(path: Path) -> str:
+    inside = path.is_relative_to(PACKAGE.parent)
+    return str(path.relative_to(PACKAGE.parent)) if inside else f"workflow_scripts/{path.name}"
 
 
 def code_inputs(script: Path) -> list[str]:

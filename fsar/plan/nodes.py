@@ -10,7 +10,8 @@ def across_nodes(config: Config, name: str) -> Callable[[Any], Any]:
     """Return a resource of training as a function of wildcards: None, which is none, on a single node."""
 
     def resource(wildcards: Any) -> Any:
-        training = config.settings(wildcards.benchmark, "training", wildcards.backbone)
+        of_model = config.settings(wildcards.benchmark, "training", wildcards.backbone, wildcards.model)
+        training = of_model.spread()
         asked = slurm_resources(training.nodes, training.devices, training.threads, config.device != "cpu")
         return asked.get(name)
 

@@ -14,7 +14,7 @@ from fsar.files import from_working_directory
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Method
 from fsar.plan import paths, sources
-from fsar.plan.code import PACKAGE, code_checksum
+from fsar.plan.code import PACKAGE
 from fsar.plan.setting import Setting
 from fsar.plan.shown import Values
 from fsar.plan.videos import PresentVideos
@@ -22,13 +22,6 @@ from fsar.sources.data_sets import PUBLISHED
 
 # The model whose features are those of the backbone as it is.
 UNTRAINED_MODEL = "frozen"
-
-SCRIPTS = PACKAGE.parent / "workflow_scripts"
-
-
-def code(script: str, *further: Path) -> str:
-    """Return the checksum of the statements that decide what a workflow script computes."""
-    return f"code {code_checksum(SCRIPTS / script, *further)}"
 
 
 def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:

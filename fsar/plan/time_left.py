@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -117,6 +118,15 @@ def in_words(seconds: float) -> str:
     return f"{hours} h {rest} min" if hours else f"{minutes} min"
 
 
+@contextmanager
+def beside_the_run(log: logging.Logger) -> Iterator[None]:
+    """Let what is only told of a run stop nothing: another version of Snakemake may keep it elsewhere."""
+    try:
+        yield
+    except Exception as error:
+        log.warning(f"Something that the run would tell is left out ({type(error).__name__}: {error}); it goes on.")
+
+
 class Teller(logging.Handler):
     """Says how long a run still takes whenever Snakemake has said how many of its jobs are done.
 
@@ -132,12 +142,13 @@ class Teller(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Follow what Snakemake says of the run (its log events, written for 9.27)."""
         event = getattr(record, "event", None)
-        if event == "job_started":
-            self._time_left.begin(getattr(record, "jobs", None) or ())
-        elif event == "job_finished":
-            self._time_left.end(record.job_id)  # type: ignore[attr-defined]
-        elif event == "progress":
-            self.tell("left")
+        with beside_the_run(self._log):
+            if event == "job_started":
+                self._time_left.begin(getattr(record, "jobs", None) or ())
+            elif event == "job_finished":
+                self._time_left.end(record.job_id)  # type: ignore[attr-defined]
+            elif event == "progress":
+                self.tell("left")
 
     def tell(self, of_what: str) -> None:
         """Log the time, if there is something to say."""

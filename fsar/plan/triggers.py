@@ -1,33 +1,36 @@
-"""Where what Snakemake goes by is not what decides a result here."""
+"""Where what Snakemake goes by is not what decides a result here, for the rules of this workflow alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from snakemake.jobs import Job
 
-_forget = Job.reset_params_and_resources
+NAME = "outputs_older_than_script_or_notebook"
+_ours: set[str] = set()
 
 
-def set_triggers() -> None:
-    """Let a job run again for what decides its result, on a cluster too (written for Snakemake 9.27).
-
-    A parameter may follow from files that the run itself makes, as the fingerprint of a shard's videos does. Before a
-    job runs, Snakemake forgets what the job was given when the run was planned, but not what will be recorded; that is
-    found anew only where the job runs beside Snakemake. The next run would take every shard for changed.
+def ignore_times_of_scripts(folder: str) -> None:
+    """Let the times of the scripts that rules in this folder name count for nothing.
 
     A script that is newer than what its rule has made counts as changed for Snakemake, even if a comment was written or
     a branch was checked out. Here the statements of a script count, by the parameter `code` of its rule, and what was
-    downloaded stays, whatever became of the script.
+    downloaded stays, whatever became of the script. The setting `rerun-triggers` would say so for all rules of a run,
+    those of a workflow that imports this one too, which keep Snakemake's ways. A version of Snakemake that asks in
+    another way is left as it is.
+
+    Args:
+        folder: of the files of rules, as Snakemake names it.
     """
+    original = getattr(Job, NAME, None)
+    if original is not None and not _ours:
+        setattr(Job, NAME, _but_for_ours(original))
+    _ours.add(folder)
 
-    def forget_both(job: Any) -> None:
-        _forget(job)
-        job._non_derived_params = None
 
-    async def none(job: Any) -> AsyncIterator[str]:
-        nothing: tuple[str, ...] = ()
-        for path in nothing:
-            yield path
+def _but_for_ours(original: Callable[[Any], AsyncIterator[Any]]) -> Callable[[Any], AsyncIterator[Any]]:
+    async def outputs_older_than_script_or_notebook(job: Any) -> AsyncIterator[Any]:
+        if str(job.rule.basedir) not in _ours:
+            async for path in original(job):
+                yield path
 
-    Job.reset_params_and_resources = forget_both
-    Job.outputs_older_than_script_or_notebook = none
+    return outputs_older_than_script_or_notebook

@@ -1,6 +1,8 @@
 """The videos as they are now: what a shard of the frame store depends on, known when a run is planned."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 
@@ -12,6 +14,27 @@ from fsar.sources.inventory import videos_of_folder
 from fsar.sources.manifest import read_listings
 from fsar.sources.there import fingerprint, listed_videos, state_of
 from fsar.videos.shards import shard_of
+
+
+class Known(str):
+    """A value of a parameter that Snakemake records as it is when it records it, and not as it was when it planned.
+
+    Which videos a user's folder has of a published data set is known once the run has fetched their lists. Snakemake
+    records a parameter by its `repr` when the job has ended, and compares it with that of the next plan.
+    """
+
+    def __new__(cls, find: Callable[[], str]) -> Self:
+        value = super().__new__(cls, find())
+        value._find = find
+        return value
+
+    _find: Callable[[], str]
+
+    def __repr__(self) -> str:
+        return repr(self._find())
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
 
 
 class PresentVideos:
@@ -27,24 +50,31 @@ class PresentVideos:
         self._lists: dict[str, pd.DataFrame] = {}
         self._shards: dict[str, tuple[list[tuple[int, int]], dict[int, str]]] = {}
 
-    def folder_contents(self, dataset: str) -> str | None:
-        """Return the fingerprint of a data set's folder: its videos with their sizes and times; None if still empty."""
-        if not self._is_there(dataset):
-            return None
-        return fingerprint(_as_made(self._folder(dataset), state_of(made_files(self.config, dataset))))
+    def folder_contents(self, dataset: str) -> str:
+        """Return the fingerprint of a data set's folder: its videos with their sizes and times; none if still empty."""
 
-    def of_shard(self, benchmark: str, shard: int) -> str | None:
+        def contents() -> str:
+            if not self._is_there(dataset):
+                return ""
+            return fingerprint(_as_made(self._folder(dataset), state_of(made_files(self.config, dataset))))
+
+        return Known(contents)
+
+    def of_shard(self, benchmark: str, shard: int) -> str:
         """Return the fingerprint of a shard's videos: their ids, sizes and times of modification.
 
         A path does not count, so a data set that is moved is not decoded again. Nor does the time of a video that lies
-        as the workflow has made it: two checkouts that render or unpack the same videos can share their frames. None
-        while the videos are still to be made.
+        as the workflow has made it: two checkouts that render or unpack the same videos can share their frames. Empty
+        while the videos are still to be made; once they are, what is recorded is the fingerprint (`Known`).
         """
+        return Known(lambda: self._of_shard(benchmark, shard))
+
+    def _of_shard(self, benchmark: str, shard: int) -> str:
         made = state_of(self._made_files(benchmark))
         if self._shards.get(benchmark, (None,))[0] != made:
             videos = self.listed(benchmark)
             if videos is None:
-                return None
+                return ""
             self._shards[benchmark] = (made, self._fingerprints(benchmark, videos, made))
         return self._shards[benchmark][1].get(shard, "")
 

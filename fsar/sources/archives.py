@@ -1,31 +1,31 @@
 """Reading archives without letting them decide anything: no name in an archive ever becomes a path.
 
 The caller says which members it wants and where each goes. Whatever else an archive holds (paths out of its folder,
-links, devices, millions of zeros) is passed over or refused.
+links, devices, millions of zeros) is passed over or refused. No more is written than a member claims, and no more is
+held in memory than a piece of it.
 """
 
 import gzip
 import io
 import logging
-import lzma
 import re
 import stat
 import subprocess
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from shutil import which
 from typing import IO
 
-from fsar.errors import UserError
+from fsar.errors import NotWritableError, UserError
 from fsar.files import atomic
 from fsar.job import progress
+from fsar.sources.is_video import is_usual
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ MAX_VIDEO = 1 << 30  # bytes; the longest video of the benchmarks has a tenth of
 # Videos do not compress: an archive that unpacks to many times its size is not one of videos.
 MAX_RATIO = 20
 MAX_RATIO_FROM = 1 << 26  # bytes; small archives may hold text and zeros
+MAX_HEADER = 1 << 20  # bytes, of what a tar says of a member: its name, times, attributes
 
+ARCHIVES = (".rar", ".zip")  # what archives in archives are called
 RAR, ZIP = b"Rar!\x1a\x07", b"PK\x03\x04"  # what they begin with
 ENCRYPTED = 1  # flag of a zip's entry
 
@@ -71,8 +73,52 @@ def extract(archive: Path, wanted: Mapping[str, Path], members: list[Member]) ->
 
 
 def _is_zip(archive: Path) -> bool:
-    with archive.open("rb") as file:
-        return file.read(len(ZIP)) == ZIP
+    """Tell a zip from a RAR by its first bytes.
+
+    Raises:
+        UserError: it is neither.
+    """
+    with _reading(archive), archive.open("rb") as file:
+        start = file.read(max(len(RAR), len(ZIP)))
+    if not start.startswith((RAR, ZIP)):
+        raise UserError(f"{archive} cannot be read as an archive: it is neither RAR nor zip (it begins with {start!r})")
+    return start.startswith(ZIP)
+
+
+@contextmanager
+def _reading(archive: object) -> Iterator[None]:
+    """Tell of an archive what a library raises at it: at a damaged one that may be anything.
+
+    Raises:
+        UserError: something was raised; errors that have their sentence stay as they are.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(f"{archive} cannot be read as an archive: {reason}") from error
+
+
+def check_archive(archive: Path) -> None:
+    """Read a RAR or zip archive to its end, and look whether it may be one of videos.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or holds neither videos nor archives.
+    """
+    members = members_of(archive)
+    if not any(is_usual(member.name) or member.name.lower().endswith(ARCHIVES) for member in members):
+        raise UserError(f"{archive} holds no video and no archive, in {len(members)} files")
+    if not _is_zip(archive):
+        _run(["t", "-bd", "--", str(archive)], archive)
+        return
+    with _reading(archive), zipfile.ZipFile(archive) as opened:
+        check_sizes(archive, members)
+        for entry in filter(_is_plain, opened.infolist()):
+            with _open_member(opened, entry) as file:
+                while file.read(CHUNK):
+                    pass
 
 
 def zip_members(archive: Path) -> list[Member]:
@@ -81,11 +127,8 @@ def zip_members(archive: Path) -> list[Member]:
     Raises:
         UserError: it cannot be read.
     """
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            return [Member(entry.filename, entry.file_size) for entry in opened.infolist() if _is_plain(entry)]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"{archive} cannot be read as an archive: {error}") from None
+    with _reading(archive), zipfile.ZipFile(archive) as opened:
+        return [Member(entry.filename, entry.file_size) for entry in opened.infolist() if _is_plain(entry)]
 
 
 def _is_plain(entry: zipfile.ZipInfo) -> bool:
@@ -105,22 +148,25 @@ def extract_zip(archive: Path, wanted: Mapping[str, Path], members: list[Member]
         UserError: a member is missing, larger than any video, or broken.
     """
     _chosen(archive, wanted, members)
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            chosen = [entry for entry in opened.infolist() if entry.filename in wanted and _is_plain(entry)]
-            for entry in progress(chosen, "unpacking", "file"):
-                with opened.open(entry) as file:
-                    copy(file, wanted[entry.filename], entry.file_size, f"{entry.filename} in {archive}")
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        OSError,
-        ValueError,
-        NotImplementedError,
-    ) as error:
-        raise UserError(f"{archive} cannot be unpacked: {error}") from error
+    with _reading(archive), zipfile.ZipFile(archive) as opened:
+        chosen = [entry for entry in opened.infolist() if entry.filename in wanted and _is_plain(entry)]
+        for entry in progress(chosen, "unpacking", "file"):
+            with _open_member(opened, entry) as file:
+                copy(file, wanted[entry.filename], entry.file_size, f"{entry.filename} in {archive}")
+
+
+def _open_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
+    """Open a member of a zip archive.
+
+    Raises:
+        UserError: it is compressed in a way that Python unpacks at once, gigabytes of a few bytes.
+    """
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UserError(
+            f"{entry.filename} in {archive.filename} is compressed in a way (number {entry.compress_type}) that is not "
+            "read here; pack it anew with deflate, or name the unpacked files' folder (section sources, key folder)"
+        )
+    return archive.open(entry)
 
 
 def _chosen(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> list[Member]:
@@ -183,15 +229,16 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
     if not wanted:
         return
     chosen = _chosen(archive, wanted, members)
-    listing = archive.with_name(archive.name + ".wanted.txt")
-    listing.write_bytes("\n".join(member.name for member in chosen).encode())
-    arguments = [seven_zip(), "x", "-so", "-bd", "-spd", "-scsUTF-8", f"-i@{listing}", "--", str(archive)]
-    with (
-        tempfile.TemporaryFile() as complaints
-    ):  # a pipe that nobody reads would stop a program with much to complain of
-        with subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints
-        ) as process:
+    program = seven_zip()
+    # A pipe that nobody reads would stop a program with much to complain of.
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as complaints:
+        listing = Path(folder) / "wanted.txt"
+        listing.write_bytes("\n".join(member.name for member in chosen).encode())
+        arguments = [program, "x", "-so", "-bd", "-spd", "-scsUTF-8", f"-i@{listing}", "--", str(archive)]
+        with (
+            _reading(archive),
+            subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints) as process,
+        ):
             assert process.stdout is not None
             try:
                 for member in progress(chosen, "unpacking", "file"):
@@ -202,7 +249,6 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
                 raise
         complaints.seek(0)
         complaint = complaints.read(2000).decode(errors="replace")
-    listing.unlink()
     if process.returncode or rest:
         for path in wanted.values():
             path.unlink(missing_ok=True)
@@ -210,7 +256,9 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
 
 
 def _run(arguments: list[str], archive: Path) -> str:
-    run = subprocess.run([seven_zip(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    program = seven_zip()
+    with _reading(archive):
+        run = subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if run.returncode:
         reason = " ".join((run.stdout + run.stderr).decode(errors="replace").split())
         raise UserError(f"{archive} cannot be read as an archive: {reason[:300]}")
@@ -250,16 +298,17 @@ def extract_tar(
     """
     limit = max(MAX_RATIO * size, MAX_RATIO_FROM)
     passed = 0
-    try:
+    with _reading(name):
         # tarfile would unpack gzip by itself, but without comparing its checksum.
         buffered = io.BufferedReader(stream)  # type: ignore[type-var]
-        content = gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered
-        with tarfile.open(fileobj=content, mode="r|") as archive:
+        content = _Metered(gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered, name)
+        with tarfile.open(fileobj=content, mode="r|") as archive:  # type: ignore[call-overload]
             for member in archive:
                 passed += member.size
-                path = target(member.name) if member.isreg() else None
-                if passed > limit or (path is not None and member.size > MAX_VIDEO):
+                path = target(member.name) if member.isreg() and not member.issparse() else None
+                if passed > limit or member.size < 0 or (path is not None and member.size > MAX_VIDEO):
                     raise UserError(f"{name} unpacks to more than {MAX_RATIO} times its size, or to no videos; refused")
+                content.allow(member.size)
                 if path is None:
                     continue
                 file = archive.extractfile(member)
@@ -267,26 +316,59 @@ def extract_tar(
                 with closing(file):
                     copy(file, path, member.size, f"{member.name} in {name}")
                 yield member.name, path
-        while passed <= limit and (rest := content.read(CHUNK)):  # to the end, where the checksum is
+        while passed <= limit and (rest := content.rest(CHUNK)):  # to the end, where the checksum is
             passed += len(rest)
-    except (tarfile.TarError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
-        raise UserError(f"{name} is damaged: {error}") from error
+
+
+class _Metered:
+    """A stream that gives no more than the members so far may take, and a header: one that claims 2 GB is refused."""
+
+    def __init__(self, stream: io.BufferedIOBase, name: str):
+        self._stream, self._name = stream, name
+        self._left = MAX_HEADER
+
+    def allow(self, size: int) -> None:
+        """Let a member of this size be read, and what is said of the next one."""
+        self._left = size + MAX_HEADER
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, as a stream does."""
+        if self._left <= 0:
+            raise UserError(f"{self._name} says more than {MAX_HEADER} bytes of a member, as no archive of videos does")
+        found = self._stream.read(size)
+        self._left -= len(found)
+        return found
+
+    def rest(self, size: int) -> bytes:
+        """Return the next bytes after the last member."""
+        return self._stream.read(size)
 
 
 def copy(stream: IO[bytes], path: Path, size: int, name: str) -> None:
     """Copy exactly `size` bytes to a file, which appears when it is whole.
 
+    Args:
+        stream: of the member.
+        path: where it goes.
+        size: in bytes.
+        name: of the member, for messages.
+
     Raises:
-        UserError: the stream ends early.
+        UserError: the stream ends early or cannot be read.
+        NotWritableError: the file cannot be written.
     """
-    with atomic(path) as temporary:
-        with temporary.open("wb") as file:
+    try:
+        with atomic(path) as temporary, temporary.open("wb") as file:
             missing = size
-            while missing and (chunk := stream.read(min(CHUNK, missing))):
-                file.write(chunk)
-                missing -= len(chunk)
-        if missing:
-            raise UserError(f"{name} ends {missing} bytes early: the archive is damaged")
+            while missing:
+                with _reading(name):
+                    piece = stream.read(min(CHUNK, missing))
+                if not piece:
+                    raise UserError(f"{name} ends {missing} bytes early: the archive is damaged")
+                file.write(piece)
+                missing -= len(piece)
+    except OSError as error:
+        raise NotWritableError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 class Joined(io.RawIOBase):
@@ -295,7 +377,8 @@ class Joined(io.RawIOBase):
     def __init__(self, parts: list[Path]):
         super().__init__()
         self._files = self._open(parts)
-        self._current: IO[bytes] | None = next(self._files, None)
+        self._current: IO[bytes] | None = None
+        self._begun = False
 
     @staticmethod
     def _open(parts: list[Path]) -> Iterator[IO[bytes]]:
@@ -304,7 +387,7 @@ class Joined(io.RawIOBase):
                 with zipfile.ZipFile(part) as archive:
                     for entry in sorted(archive.infolist(), key=lambda info: info.filename):
                         if not entry.is_dir():
-                            with archive.open(entry) as file:
+                            with _open_member(archive, entry) as file:
                                 yield file
             else:
                 with part.open("rb") as file:
@@ -314,6 +397,8 @@ class Joined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
+        if not self._begun:  # here, where what is wrong with a part is told of the archive
+            self._begun, self._current = True, next(self._files, None)
         while self._current is not None:
             if chunk := self._current.read(len(buffer)):
                 buffer[: len(chunk)] = chunk

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from tqdm import tqdm
 
-from fsar.errors import UserError
+from fsar.errors import NotWritableError, UserError
 from fsar.files import sha256_of, write_json
 from fsar.job import progress
 from fsar.sources.archives import RAR, ZIP
@@ -77,16 +77,21 @@ class _BrokenError(Exception):
         self.wait = wait
 
 
-def fetch(places: Sequence[Place], path: Path, patience: Patience | None = None) -> None:
+# Looks at a complete download; raises UserError where it is damaged, or of something else.
+Check = Callable[[Path], None]
+
+
+def fetch(places: Sequence[Place], path: Path, patience: Patience | None = None, check: Check | None = None) -> None:
     """Download a file from the first of its places that gives it, going on from what an earlier attempt left.
 
     `{path}.record.json` says which place gave it, with its size and checksum. A place whose checksum is not known must
-    give what the record has, if that is of a file of the same name.
+    give what the record has, if that is of a file of the same name that has passed the same check.
 
     Args:
         places: where it can be, in order; of one without a checksum all is taken that looks like such a file.
         path: where it goes; it appears there only when it is complete and checked.
         patience: how hard to try at each place.
+        check: looks at what a place has given; where it is not as it should be, the next place is tried.
 
     Raises:
         UserError: no place gives it, with the reason for each, or it cannot be written.
@@ -95,7 +100,7 @@ def fetch(places: Sequence[Place], path: Path, patience: Patience | None = None)
     reasons = []
     for number, place in enumerate(places, 1):
         try:
-            _download(place, path, patience or Patience())
+            _download(place, path, patience or Patience(), check)
         except RefusedError as error:
             reasons.append(f"{place.url} {error}")
             if number < len(places):
@@ -110,7 +115,7 @@ def fetch(places: Sequence[Place], path: Path, patience: Patience | None = None)
     )
 
 
-def _download(place: Place, path: Path, patience: Patience) -> None:
+def _download(place: Place, path: Path, patience: Patience, check: Check | None) -> None:
     """Download a file from one place.
 
     Raises:
@@ -141,7 +146,7 @@ def _download(place: Place, path: Path, patience: Patience) -> None:
             time.sleep(wait)
         except OSError as error:
             raise UserError(f"{part} cannot be written: {error}; what is there is kept") from None
-    _check(place, part, path)
+    _check(place, part, path, check)
     part.replace(path)
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.part*"):
         left.unlink()
@@ -245,17 +250,31 @@ def _copy(answer: requests.Response, file: Any, have: int, total: int | None, pa
         bar.close()
 
 
-def _check(place: Place, part: Path, path: Path) -> None:
+def _check(place: Place, part: Path, path: Path, check: Check | None) -> None:
     """Compare a complete download with what it must be, and record it; what is wrong is removed.
 
     Raises:
         RefusedError: it is something else.
+        NotWritableError: what the check writes cannot be written; the download stays.
     """
     record = path.with_name(path.name + ".record.json")
-    found = {"url": place.url, "bytes": part.stat().st_size, "sha256": sha256_of(part)}
-    if problem := _difference(place, part, path, found, record):
+    found = {
+        "url": place.url,
+        "bytes": part.stat().st_size,
+        "sha256": sha256_of(part),
+        "checked": check is not None,
+    }
+    problem = _difference(place, part, path, found, record)
+    if check is not None and not problem:
+        try:
+            check(part)
+        except NotWritableError:
+            raise
+        except UserError as error:
+            problem = f"gave a file that cannot be used: {error}"
+    if problem:
         part.unlink()
-        _about(part).unlink()
+        _about(part).unlink(missing_ok=True)
         raise RefusedError(problem)
     write_json(record, found)
 
@@ -271,11 +290,20 @@ def _difference(place: Place, part: Path, path: Path, found: dict[str, Any], rec
     for fact, known in (("bytes", place.bytes), ("sha256", place.sha256)):
         if known is not None and found[fact] != known:
             return f"gave a file with the {fact} {found[fact]}, but it must be {known}"
-    if place.sha256 is None and record.exists():
-        first = json.loads(record.read_text(encoding="utf-8"))
-        if Place(first["url"]).file == place.file and first["sha256"] != found["sha256"]:
-            return (
-                f"gave another file than {first['url']} the first time: sha256 {found['sha256']}, where {record} has "
-                f"{first['sha256']}. If the source was renewed, delete that record"
-            )
+    first = recorded(record) if place.sha256 is None else {}
+    trusted = first.get("checked") or not found["checked"]  # nobody has looked at others, which may be the damaged ones
+    if trusted and first and Place(first["url"]).file == place.file and first["sha256"] != found["sha256"]:
+        return (
+            f"gave another file than {first['url']} the first time: sha256 {found['sha256']}, where {record} has "
+            f"{first['sha256']}. If the source was renewed, delete that record"
+        )
     return ""
+
+
+def recorded(record: Path) -> dict[str, Any]:
+    """Return what is recorded of an earlier download; nothing where there is no record, or a damaged one."""
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and {"url", "sha256", "bytes"} <= found.keys() else {}

@@ -14,6 +14,7 @@ from fsar.sources.archives import extract_tar
 from fsar.sources.data_set import DataSet, Find
 from fsar.sources.download import Patience, fetch
 from fsar.sources.inventory import write_inventory
+from fsar.sources.is_video import is_usual
 from fsar.sources.places import Place
 from fsar.sources.split_lists import Entry
 
@@ -49,7 +50,11 @@ def archive_urls(lists: Iterable[Path]) -> list[str]:
     """
     lists, urls = list(lists), []
     for path in lists:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} is not a list of archives: {error}") from None
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             parts = urlsplit(line.strip())
@@ -93,7 +98,7 @@ def fetch_part(
         patience: of the downloads.
 
     Raises:
-        UserError: an archive cannot be fetched, or is damaged (it is then deleted, to be fetched again).
+        UserError: no place gives an archive that can be unpacked, with the reason for each.
     """
     wanted = {video_id(entry.file) for entry in entries}
     videos: list[Path] = []
@@ -108,21 +113,37 @@ def fetch_part(
                 videos += map(Path, noted["path"])
                 continue
         archive = folder / "archives" / name
-        fetch(archive_places(url, places), archive, patience)
+        found: list[Path] = []
 
-        def target(member: str) -> Path | None:
-            file = member.rsplit("/", 1)[-1]
-            named = re.fullmatch(r"[\w-]{11}(_\d{6}_\d{6})?\.(mp4|mkv|webm)", file)
-            return folder / "videos" / file if named and video_id(file) in wanted else None
+        def unpack(complete: Path, url: str = url, found: list[Path] = found) -> None:
+            found[:] = _unpack(complete, url, wanted, folder / "videos")
 
-        try:
-            with archive.open("rb", buffering=0) as stream:
-                found = [path for _, path in extract_tar(stream, archive.stat().st_size, target, url)]
-        except UserError:
-            archive.unlink()
-            raise
+        # What a place gives is unpacked to be checked, before it counts as fetched.
+        fetch(archive_places(url, places), archive, patience, unpack)
         write_inventory(found, done)
         archive.unlink()
         videos += found
         log.info("%s: %d videos", url, len(found))
     write_inventory(videos, inventory)
+
+
+def _unpack(archive: Path, url: str, wanted: set[str], folder: Path) -> list[Path]:
+    """Unpack the wanted videos of an archive into a folder; return their paths.
+
+    Raises:
+        UserError: it is damaged, or holds no video at all.
+    """
+    seen = 0
+
+    def target(member: str) -> Path | None:
+        nonlocal seen
+        file = member.rsplit("/", 1)[-1]
+        named = re.fullmatch(r"[\w-]{11}(_\d{6}_\d{6})?\.(mp4|mkv|webm)", file)
+        seen += is_usual(file)
+        return folder / file if named and video_id(file) in wanted else None
+
+    with archive.open("rb", buffering=0) as stream:
+        found = [path for _, path in extract_tar(stream, archive.stat().st_size, target, url)]
+    if not seen:
+        raise UserError(f"{url} holds no video")
+    return found

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from fsar.errors import UserError
-from fsar.sources.archives import Member, extract, members_of
+from fsar.errors import NotWritableError, UserError
+from fsar.sources.archives import ARCHIVES, Member, extract, members_of
 from fsar.sources.data_set import by_folder_and_file
 from fsar.sources.inventory import write_inventory
 from fsar.sources.split_lists import Entry
-
-ARCHIVES = (".rar", ".zip")
 
 
 def unpack(archive: Path, entries: Iterable[Entry], folder: Path, inventory: Path) -> None:
@@ -25,8 +23,20 @@ def unpack(archive: Path, entries: Iterable[Entry], folder: Path, inventory: Pat
         inventory: Parquet file to write.
 
     Raises:
-        UserError: the archive is damaged, or holds none of the videos.
+        UserError: the archive is damaged, or holds none of the videos, with what to do.
     """
+    try:
+        _unpack_all(archive, entries, folder, inventory)
+    except NotWritableError:
+        raise
+    except UserError as error:
+        raise UserError(
+            f"{error}\nDelete {archive} and {archive.name}.record.json beside it, and the next run fetches it again. "
+            "Where its place gives nothing better, name another one (section sources, key mirrors)"
+        ) from error
+
+
+def _unpack_all(archive: Path, entries: Iterable[Entry], folder: Path, inventory: Path) -> None:
     targets = {entry: folder / entry.folder / entry.file for entry in entries}
     unpacked = _unpack(archive, targets)
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".unpacking-") as temporary:

@@ -77,7 +77,7 @@ def _fit(job: TrainingJob, files: TrainingFiles, checkpoint: Checkpoint) -> None
     model = wrapped.module
     size = model.backbone.image_size
     episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, size, job.seed)
-    workers = config.workers // config.devices
+    workers = config.workers // config.spread().devices
     stored = StoredEpisodes.read(files.episodes)
     validation = Validation(store, videos["val"], stored, job.sampling, size, job.data_seed, workers, fabric)
 

@@ -1,5 +1,6 @@
 """The processes of a training: one per device, each with its share of the work, all with the same results."""
 
+import logging
 import math
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 from fsar.config import TrainingConfig
 from fsar.fabric import make_fabric, set_deterministic
 
+log = logging.getLogger(__name__)
+
 
 def start_processes(config: TrainingConfig, device: str) -> Fabric:
     """Start the processes of a training: this one, and one more for every further device of this node.
@@ -16,12 +19,18 @@ def start_processes(config: TrainingConfig, device: str) -> Fabric:
     The others run the same script again, from its first line; see `fsar.job.is_first_process`.
 
     Args:
-        config: its devices, arithmetic, threads and workers.
+        config: its devices, arithmetic, threads and workers; no more devices are used than the tasks of a step can be
+            divided among.
         device: auto, cpu or cuda.
 
     Raises:
         UserError: there are fewer GPUs than asked for.
     """
+    asked = config.devices * config.nodes
+    config = config.spread()
+    used = config.devices * config.nodes
+    if used < asked:
+        log.info("a step has %d tasks, so that %d of %d devices are used", config.tasks_per_step, used, asked)
     set_deterministic(config.deterministic)
     fabric = make_fabric(device, config.float32, config.precision, config.devices, config.nodes)
     if config.devices * config.nodes > 1:

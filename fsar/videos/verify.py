@@ -10,13 +10,16 @@ from pathlib import Path
 
 from fsar.config import FramesConfig
 from fsar.errors import UserError
-from fsar.files import on_disk, read_checksums, read_json, read_parquet, sha256_of
+from fsar.files import on_disk, read_checksums, read_parquet, sha256_of
 from fsar.job import progress
+from fsar.sources.download import recorded
 from fsar.sources.schemas import INVENTORY_SCHEMA, MANIFEST_SCHEMA
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
 
 log = logging.getLogger(__name__)
+
+FOLDER_INVENTORY = "folder.parquet"  # of a folder that the user has filled
 
 
 def verify(data: Path, frames: Mapping[str, FramesConfig]) -> None:
@@ -44,21 +47,25 @@ def _damaged_sources(sources: Path) -> Iterator[str]:
     for record in progress(sorted(sources.rglob("*.record.json")), "checking downloads", "file"):
         file = record.with_name(record.name.removesuffix(".record.json"))
         if file.exists():
-            about = read_json(record, f"Delete it and {file}, and that is fetched again")
-            if file.stat().st_size != about["bytes"] or sha256_of(file) != about["sha256"]:
+            about = recorded(record)
+            if not about:
+                yield f"{record} cannot be read; delete it and {file}, and that is fetched again"
+            elif file.stat().st_size != about["bytes"] or sha256_of(file) != about["sha256"]:
                 yield f"{file} is not what was downloaded; delete it, and it is fetched again"
     for inventory in sorted(sources.glob("*/*.parquet")):
         listed = read_parquet(inventory, INVENTORY_SCHEMA, ["path", "bytes"])
         for path, size in progress(zip(listed["path"], listed["bytes"], strict=True), "checking videos", "video"):
             file = Path(on_disk(path))
             there = file.stat() if file.is_file() else None
+            way_out = (
+                f"put it back, or delete {inventory}, and the folder is listed as it is"
+                if inventory.name == FOLDER_INVENTORY
+                else f"delete {inventory}, and it is unpacked or fetched again"
+            )
             if there is None:
-                yield f"{path} is gone; delete {inventory}, and it is unpacked or fetched again"
+                yield f"{path} is gone; {way_out}"
             elif there.st_size != size and there.st_mtime_ns <= inventory.stat().st_mtime_ns:  # later it was mended
-                yield (
-                    f"{path} has {there.st_size} bytes instead of {size}; delete {inventory}, and it is unpacked or "
-                    "fetched again"
-                )
+                yield f"{path} has {there.st_size} bytes instead of {size}; {way_out}"
 
 
 def _damaged_frames(benchmark: Path, config: FramesConfig) -> Iterator[str]:

@@ -78,8 +78,8 @@ def run_adapter(golden: Golden, kind: str) -> Computed:
     found = adapter(tokens.unflatten(0, (-1, size[0]))).flatten(0, 1)
     found = found.transpose(0, 1) if kind == "tokens" else found.transpose(1, 2).unflatten(-1, size[1:])
     total = (found * golden.tensors["in_loss_weights"]).sum()
-    total.backward()
-    return Computed({f"out_{kind}": found, "loss_total": total}, gradients(adapter, golden, our_name))
+    golden.backward(total)
+    return Computed({f"out_{kind}": found, "loss_total": total}, adapter, gradients(adapter, golden, our_name))
 
 
 class Clip(nn.Module):
@@ -152,11 +152,11 @@ def run_model(golden: Golden) -> Computed:
             named[name_in_model(name)].copy_(value)
     model.set_training_text(torch.empty(classes, 0))
 
-    outcome = model(videos, numbers, shot, {})
+    outcome = golden.outcome(model, videos, numbers, shot, {})
     total = outcome.total / golden.value("loss_divisor", 1.0)
-    total.backward()
+    golden.backward(total)
     stored = model.head.store(model.backbone.give(videos, model.head.needs))
-    logits, _ = model.head.losses(TrainingEpisode(way, shot, stored, numbers, model.training_text))
+    logits, _ = golden.decided(model.head, TrainingEpisode(way, shot, stored, numbers, model.training_text))
     outputs = {
         "out_logits": golden.in_file_order(logits),
         "out_class_logits": golden.to_file_order(model.head.class_logits(stored)),
@@ -164,4 +164,4 @@ def run_model(golden: Golden) -> Computed:
         "loss_classification": outcome.losses["classification"],
         "loss_total": total,
     }
-    return Computed(outputs, gradients(model, golden, name_in_model))
+    return Computed(outputs, model, gradients(model, golden, name_in_model))

@@ -62,6 +62,15 @@ def texts_compared(golden: Golden, text: Tensor) -> Tensor:
     return text[[int(numbers[labels == label][0]) if label in labels else 0 for label in classes]]
 
 
+def texts_of(golden: Golden) -> Tensor:
+    """Return each text of each class: (C, S, D). In training the one that was drawn, and so the only one."""
+    templates = golden.tensors["in_templates"].requires_grad_("grad_in_templates" in golden.tensors)  # (S, C, D)
+    if not golden.evaluating:
+        return templates[golden.number("template")].unsqueeze(1)
+    golden.tensors["in_templates_by_class"] = templates.transpose(0, 1)
+    return golden.texts("in_templates_by_class")
+
+
 def run(golden: Golden, stem: str) -> Computed:
     split_qkv(golden)
     videos = tokens(golden)
@@ -76,11 +85,10 @@ def run(golden: Golden, stem: str) -> Computed:
     )
     head = Empnet(Inputs(videos.shape[-1], golden.number("frames")), config)
     load(without_dropout(head), golden, our_name)
-    templates = golden.tensors["in_templates"].requires_grad_("grad_in_templates" in golden.tensors)  # (S, C, D)
-    # The one that the file was computed with is the only one that can be drawn.
-    text = templates[golden.number("template")].unsqueeze(1)
-    compared, class_stage = texts_compared(golden, text), head.class_stage
-    head.class_stage = lambda stored, _: class_stage(stored, compared)
+    text = texts_of(golden)
+    if not golden.evaluating:
+        compared, class_stage = texts_compared(golden, text), head.class_stage
+        head.class_stage = lambda stored, _: class_stage(stored, compared)
     episode = TrainingEpisode(
         golden.number("way"),
         golden.number("shot"),
@@ -88,9 +96,9 @@ def run(golden: Golden, stem: str) -> Computed:
         golden.training_classes(),
         text,
     )
-    logits, losses = head.losses(episode)
+    logits, losses = golden.decided(head, episode)
     total = sum(head.loss_weights()[name] * loss for name, loss in losses.items()) / golden.value("loss_divisor", 1.0)
-    total.backward()
+    golden.backward(total)
     scores = head.episode_stage(*head.staged(episode))
     by_text = head.class_stage(episode.stored, text[episode.classes])["text"].softmax(dim=1)
     outputs = {
@@ -102,4 +110,4 @@ def run(golden: Golden, stem: str) -> Computed:
     for theirs, grain in PUBLIC_GRAINS.items():
         outputs[f"out_{theirs}_logits"] = golden.in_file_order(scores[grain][0])
         outputs[f"out_{theirs}_class_logits"] = golden.to_file_order(by_text[..., GRAINS.index(grain)])
-    return Computed(outputs, gradients(head, golden, our_name))
+    return Computed(outputs, head, gradients(head, golden, our_name))

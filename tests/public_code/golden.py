@@ -1,6 +1,7 @@
 """A file of tensors that a method's public code computed, and what our code computed from the same inputs."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from fsar.model.few_shot import FewShotModel, Outcome
+from fsar.model.heads.head import Head, TrainingEpisode
 
 
 @dataclass
@@ -33,6 +37,38 @@ class Golden:
     def named(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors with a prefix, without it."""
         return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+
+    @property
+    def evaluating(self) -> bool:
+        """Whether the public code was in evaluation mode: then the file has outputs, and no losses or gradients."""
+        return self.meta.get("mode") == "eval"
+
+    def decided(self, head: Head, episode: TrainingEpisode) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the logits, (Q, N), and the losses of an episode, (); in evaluation each loss is 0."""
+        head.train(not self.evaluating)
+        if not self.evaluating:
+            return head.losses(episode)
+        return head.decide(head.episode_stage(*head.staged(episode)))[0], no_losses()
+
+    def outcome(self, model: FewShotModel, *arguments: Any) -> Outcome:
+        """Return what a training episode gives; in evaluation nothing, and the model is in evaluation mode."""
+        model.train(not self.evaluating)
+        return Outcome(torch.zeros(()), no_losses(), torch.zeros(())) if self.evaluating else model(*arguments)
+
+    def backward(self, total: Tensor) -> None:
+        """Compute the gradients of a total loss, but in evaluation."""
+        if not self.evaluating:
+            total.backward()
+
+    def texts(self, name: str) -> Tensor:
+        """Return the texts of classes, (C, …): of all training classes, or in evaluation of the episode's alone.
+
+        A file of evaluation has these already, or those of all classes of its split.
+        """
+        texts = self.tensors[name]
+        if f"grad_{name}" in self.tensors:
+            texts.requires_grad_()
+        return texts[self._numbers()] if self.evaluating and len(texts) > self.number("way") else texts
 
     def videos(self) -> Tensor:
         """Return the support videos class by class, then the queries class by class: (V, T, …), to take gradients of.
@@ -61,18 +97,32 @@ class Golden:
         return ours[order.argsort()]
 
     def training_classes(self) -> Tensor:
-        """Return the numbers of the episode's classes among the training classes, (N,)."""
+        """Return the numbers of the episode's classes among the training classes, (N,).
+
+        In evaluation there are the texts of no others (`texts`).
+        """
+        return torch.arange(self.number("way")) if self.evaluating else self._numbers()
+
+    def _numbers(self) -> Tensor:
         labels, numbers = self.tensors["in_support_labels"], self.tensors["in_real_support_labels"]
         return torch.stack([numbers[labels == label][0] for label in labels.unique()]).long()
 
 
 @dataclass
 class Computed:
-    """What our code computed, by the names of the file: outputs and losses, gradients, statistics after the step."""
+    """What our code computed, by the names of the file: outputs and losses, gradients, statistics after the step.
+
+    `module` has all that was trained; None where nothing was.
+    """
 
     outputs: dict[str, Tensor]
+    module: nn.Module | None
     gradients: dict[str, Tensor | None]
     buffers: dict[str, Tensor] = field(default_factory=dict)
+
+
+def no_losses() -> dict[str, Tensor]:
+    return defaultdict(lambda: torch.zeros(()))
 
 
 def without_dropout(module: nn.Module) -> nn.Module:

@@ -47,7 +47,8 @@ def run(golden: Golden, stem: str) -> Computed:
 def compute(golden: Golden, kind: type[Hyrsm], config: Any) -> Computed:
     split_qkv(golden)
     for name in ("param_layer2.0.weight", "grad_layer2.0.weight"):  # a convolution over one frame is a linear layer
-        golden.tensors[name] = golden.tensors[name].squeeze(-1)
+        if name in golden.tensors:
+            golden.tensors[name] = golden.tensors[name].squeeze(-1)
     videos = golden.videos()
     classes = len(golden.tensors.get("param_classification_layer.bias", ()))
     head = kind(Inputs(videos.shape[-1], golden.number("frames"), classes), config)
@@ -59,10 +60,10 @@ def compute(golden: Golden, kind: type[Hyrsm], config: Any) -> Computed:
         golden.training_classes(),
         videos.new_empty(max(classes, golden.number("way")), 0),
     )
-    logits, losses = head.losses(episode)
+    logits, losses = golden.decided(head, episode)
     weights = head.loss_weights()
     total = sum(weights[name] * loss for name, loss in losses.items()) / golden.value("loss_divisor", 1.0)
-    total.backward()
+    golden.backward(total)
     outputs = {
         "out_logits": golden.in_file_order(logits),
         "loss_fewshot": losses["few_shot"],
@@ -73,4 +74,4 @@ def compute(golden: Golden, kind: type[Hyrsm], config: Any) -> Computed:
         frames = golden.to_file_order(head.frames(episode.stored)).flatten(0, 1)
         outputs["out_class_logits"] = head.for_training["classifier"](frames)
         outputs["loss_classification"] = losses["classification"]
-    return Computed(outputs, gradients(head, golden, our_name))
+    return Computed(outputs, head, gradients(head, golden, our_name))

@@ -9,7 +9,7 @@ from tests.public_code.hyrsm import compute, settings
 def run(golden: Golden, stem: str) -> Computed:
     config = HyrsmppConfig(
         **settings(golden),
-        coherence_weight=golden.value("temporal_weight"),
+        coherence_weight=golden.value("temporal_weight", 1.0),
         window=golden.number("window"),
         falloff=golden.value("temporal_balance"),
         far_weight=golden.value("balance_coefficient", 1.0),

@@ -59,9 +59,9 @@ def run(golden: Golden, stem: str) -> Computed:
         heads=int(golden.value("heads", 8)),
         feed_forward=len(golden.tensors["param_temporal_atte_before.layers.0.1.net.0.bias"]),
         motion_weight=golden.value("motion_logit_weight", 0.3),
-        classification_weight=golden.value("classification_weight"),
-        contrast_weight=golden.value("contrastive_weight"),
-        reconstruction_weight=golden.value("reconstruction_weight") * divisor,
+        classification_weight=golden.value("classification_weight", 1.0),
+        contrast_weight=golden.value("contrastive_weight", 1.0),
+        reconstruction_weight=golden.value("reconstruction_weight", 1.0) * divisor,
     )
     classes = len(golden.tensors["param_classification_layer.bias"])
     head = Molo(Inputs(videos.shape[2], golden.number("frames"), classes), config)
@@ -73,11 +73,11 @@ def run(golden: Golden, stem: str) -> Computed:
         head.store({head.needs.kind: videos}),
         golden.training_classes(),
         text,
-        pixels(golden),
+        None if golden.evaluating else pixels(golden),
     )
-    logits, losses = head.losses(episode)
+    logits, losses = golden.decided(head, episode)
     total = sum(head.loss_weights()[name] * loss for name, loss in losses.items()) / divisor
-    total.backward()
+    golden.backward(total)
 
     tokens = head.video_stage(episode.stored)
     contrasts = head.contrasts(*head.arranged(episode, *episode.split(tokens)))
@@ -96,6 +96,7 @@ def run(golden: Golden, stem: str) -> Computed:
     names = golden.named("buffer_after_")
     return Computed(
         outputs,
+        head,
         gradients(head, golden, our_name),
         {f"buffer_after_{name}": statistics[our_name(name)] for name in names},
     )

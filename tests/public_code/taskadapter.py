@@ -84,8 +84,8 @@ def texts(golden: Golden) -> Computed:
     ours = parameters(golden, {f"backbone.{n}": p for n, p in backbone.named_parameters()}, "text")
     encoded = backbone.encode_tokens(tokens.flatten(0, -2)).unflatten(0, tokens.shape[:-1])
     loss = (encoded * golden.tensors["in_loss_weights"]).sum()
-    loss.backward()
-    return Computed({"out_text": encoded, "loss_total": loss}, gradients(golden, ours))
+    golden.backward(loss)
+    return Computed({"out_text": encoded, "loss_total": loss}, backbone, gradients(golden, ours))
 
 
 def whole(golden: Golden) -> Computed:
@@ -108,9 +108,9 @@ def whole(golden: Golden) -> Computed:
     model.set_training_text(golden.tensors["in_text"].requires_grad_())
     videos = pictures.permute(0, 2, 3, 1).unflatten(0, (way, -1, frames))  # (N, K + Q / N, T, H, W, 3)
     support, queries = videos[:, :shot].flatten(0, 1), videos[:, shot:].flatten(0, 1)
-    total = model.train()(torch.cat([support, queries]), torch.arange(way), shot, {}).total
-    total.backward()
-    return Computed(outputs(model, support, queries) | {"loss_total": total}, gradients(golden, ours))
+    total = golden.outcome(model, torch.cat([support, queries]), torch.arange(way), shot, {}).total
+    golden.backward(total)
+    return Computed(outputs(model, support, queries) | {"loss_total": total}, model, gradients(golden, ours))
 
 
 @torch.no_grad()

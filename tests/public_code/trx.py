@@ -20,11 +20,11 @@ def run(golden: Golden, stem: str) -> Computed:
     head = build(Inputs(width, frames), settings)
     load(head, golden, lambda name: our_name(name, cardinalities), skip=without_effect(golden))
     without_dropout(head).loss_over_queries = "sum"
-    logits, losses = head.losses(episode(golden, head))
-    loss = losses["few_shot"] / golden.value("loss_divisor")
-    loss.backward()
+    logits, losses = golden.decided(head, episode(golden, head))
+    loss = losses["few_shot"] / golden.value("loss_divisor", 1.0)
+    golden.backward(loss)
     outputs = {"out_logits": golden.in_file_order(logits), "loss_total": loss}
-    return Computed(outputs, tuple_gradients(head, golden, lambda name: our_name(name, cardinalities)))
+    return Computed(outputs, head, tuple_gradients(head, golden, lambda name: our_name(name, cardinalities)))
 
 
 def episode(golden: Golden, head: Head) -> TrainingEpisode:

@@ -72,7 +72,7 @@ def initialisation(golden: Golden) -> Computed:
         larger = golden.tensors[name]
         made = resized(larger, rows) if larger.dim() == 1 else reduced(larger, rows, columns)
         outputs[f"out_{name}"] = made.float()
-    return Computed(outputs, {})
+    return Computed(outputs, None, {})
 
 
 def training(golden: Golden) -> Computed:
@@ -85,8 +85,8 @@ def training(golden: Golden) -> Computed:
     videos = pictures[order].permute(0, 1, 3, 4, 2)
     weight = float(golden.tensors["weights"][0])
     shot = supports // golden.number("way")
-    outcome = model(videos, golden.training_classes(), shot, {"few_shot": weight})
-    outcome.total.backward()
+    outcome = golden.outcome(model, videos, golden.training_classes(), shot, {"few_shot": weight})
+    golden.backward(outcome.total)
 
     given = model.backbone.give(videos, model.head.needs)
     stored = model.head.store(given)
@@ -106,7 +106,7 @@ def training(golden: Golden) -> Computed:
         "loss_text_side": outcome.losses["text_side"],
         "loss_kl": outcome.losses["distillation"],
     }
-    return Computed(outputs, gradients(model, golden))
+    return Computed(outputs, model, gradients(model, golden))
 
 
 def loaded(golden: Golden) -> FewShotModel:
@@ -134,7 +134,7 @@ def loaded(golden: Golden) -> FewShotModel:
     components = Components(head="tsfsar", trains="head")
     model = FewShotModel(backbone(golden), components, settings, golden.number("frames"), classes)
     without_dropout(model).load_state_dict(state(golden))
-    model.set_training_text(tensors["in_class_text"])
+    model.set_training_text(golden.texts("in_class_text"))
     return model
 
 

@@ -1,0 +1,414 @@
+"""The faults of `tests.faults`: where, what stands there, what is put in its place, which tests should notice it."""
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """A fault of one place.
+
+    Attributes:
+        file: of the project.
+        old: what stands there, once.
+        new: what is put in its place.
+        tests: that should notice it, as pytest is given them.
+    """
+
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+EPISODES = "tests/test_episodes.py"
+EVALUATION = "tests/test_evaluation.py -k 'many_videos or several_ways or to_accuracies or interval or names_of'"
+RESULTS = "tests/test_results.py"
+VIDEOS = "tests/test_videos.py"
+MODEL = "tests/test_golden.py tests/test_method.py tests/test_model.py"
+HEADS = "tests/test_golden_methods.py tests/test_heads_relations.py tests/test_heads_trx_strm_team.py"
+CONFIG = "tests/test_recipes.py tests/test_records.py tests/test_nodes.py tests/test_config.py"
+CHECK = "tests/test_check.py -k 'temperature or leaving_out or reports or mislabelled'"
+SPOT = "tests/test_spot.py -k 'threshold or stretches or subtitles or command'"
+PREDICT = "tests/test_predict.py"
+SOURCES = "tests/test_manifest.py tests/test_csv_rows.py"
+STEP = (
+    "tests/test_training.py -k 'gradient_of_a_step or rate_of_its_last or validation_is_due or interrupted or "
+    "running_statistics or only_queries or one_loader or span_lies'"
+)
+QUICK = "tests/test_training.py -k 'schedule or optimizers or named_norm or record_says or equal_validations'"
+
+FAULTS = [
+    # What is read, and who is in which split.
+    Fault(
+        "fsar/sources/manifest.py",
+        'sort_values(["split", "class_name", "video_id"]',
+        'sort_values(["video_id"]',
+        SOURCES,
+    ),
+    Fault("fsar/sources/manifest.py", "if len(splits) > 1", "if len(splits) > 2", SOURCES),
+    Fault(
+        "fsar/sources/manifest.py",
+        '[row.values["split"].strip() for row in rows]',
+        '["train" for row in rows]',
+        SOURCES,
+    ),
+    Fault("fsar/sources/manifest.py", 'row.values["id"] or row.values["path"]', 'row.values["path"]', SOURCES),
+    Fault("fsar/sources/split_lists.py", "match[1] != split", "match[1] == 'none'", "tests/test_split_lists.py"),
+    Fault(
+        "fsar/sources/split_lists.py",
+        "Entry(match[3], split, int(match[2]))",
+        "Entry(match[3], split, int(match[2]) + 1)",
+        "tests/test_split_lists.py",
+    ),
+    Fault("fsar/csv_rows.py", "found.append(Row(line,", "found.append(Row(line - 1,", SOURCES),
+    # Videos.
+    Fault("fsar/videos/shards.py", "zlib.crc32(video_id.encode()) % shards", "len(video_id) % shards", VIDEOS),
+    Fault("fsar/videos/store_write.py", "(np.arange(keep) + 0.5)", "np.arange(keep)", VIDEOS),
+    Fault("fsar/videos/store_write.py", "keep == 0 or frames <= keep", "frames <= keep", VIDEOS),
+    Fault(
+        "fsar/videos/store_write.py",
+        "kept = [video.jpegs[i] for i in positions]",
+        "kept = video.jpegs[: len(positions)]",
+        VIDEOS + " tests/test_times.py",
+    ),
+    Fault(
+        "fsar/videos/store_write.py",
+        "times = pa.array(np.array(video.times)[positions]",
+        "times = pa.array(1000 * np.array(video.times)[positions]",
+        "tests/test_times.py",
+    ),
+    Fault("fsar/videos/store_read.py", "w - stored[b] <= stored[a] - w", "w - stored[b] < stored[a] - w", VIDEOS),
+    Fault(
+        "fsar/videos/store_read.py",
+        "self._scratch[top : top + height, left : left + width]",
+        "self._scratch[left : left + height, top : top + width]",
+        VIDEOS,
+    ),
+    Fault("fsar/videos/augmentation.py", "frames.flip(2)", "frames.flip(1)", VIDEOS),
+    Fault("fsar/videos/augmentation.py", "(side - size) // 2, (side - size) // 2", "0, 0", VIDEOS),
+    Fault(
+        "fsar/videos/augmentation.py",
+        "rng.integers(side - size + 1)), int",
+        "rng.integers(max(side - size, 1))), int",
+        VIDEOS,
+    ),
+    Fault(
+        "fsar/videos/sampling.py", "rng.uniform(0, slack) if training else slack / 2", "rng.uniform(0, slack)", VIDEOS
+    ),
+    Fault(
+        "fsar/videos/sampling.py",
+        "(2 * np.arange(frames) + 1) * length",
+        "(2 * np.arange(frames)) * length",
+        "tests/test_videos.py tests/test_predict.py tests/test_times.py",
+    ),
+    Fault("fsar/videos/sampling.py", "default_rng([seed, zlib.crc32(video_id.encode())])", "default_rng(seed)", VIDEOS),
+    Fault(
+        "fsar/videos/sampling.py",
+        "segment + rng.integers(segment, size=frames)",
+        "segment + rng.integers(segment)",
+        VIDEOS,
+    ),
+    Fault("fsar/videos/resize.py", "+ 0.5) * length / size - 0.5", ") * length / size", VIDEOS),
+    Fault(
+        "fsar/videos/rates.py",
+        "float(np.median(np.diff(times)))",
+        "float(np.mean(np.diff(times)))",
+        "tests/test_times.py tests/test_decoders.py",
+    ),
+    Fault(
+        "fsar/videos/decoders/losses.py",
+        "if alike < ALIKE * len(steps):",
+        "if alike < 0:",
+        "tests/test_times.py tests/test_decoders.py",
+    ),
+    Fault("fsar/videos/decoders/clock.py", "self._offset -= ahead", "self._offset += ahead", "tests/test_times.py"),
+    # Episodes.
+    Fault(
+        "fsar/episodes/stored.py",
+        "[seed, 4, SPLITS.index(split), way, shot, queries]",
+        "[seed, 4, way, shot, queries]",
+        EPISODES,
+    ),
+    Fault(
+        "fsar/episodes/stored.py",
+        "[seed, 4, SPLITS.index(split), way, shot, queries]",
+        "[4, SPLITS.index(split), way, shot, queries]",
+        EPISODES,
+    ),
+    Fault("fsar/episodes/stored.py", '(videos["split"] == split) & videos', "videos", EPISODES),
+    Fault(
+        "fsar/episodes/stored.py",
+        "support=videos[..., :shot],\n            queries=videos[..., shot:],",
+        "support=videos[..., -shot:],\n            queries=videos[..., :-shot],",
+        EPISODES,
+    ),
+    Fault(
+        "fsar/episodes/draw.py",
+        "drawn[:, : self.shot], drawn[:, self.shot :]",
+        "drawn[:, : self.shot], drawn[:, : self.queries]",
+        EPISODES,
+    ),
+    Fault("fsar/episodes/draw.py", "default_rng([seed, 3, number])", "default_rng([seed, 3])", EPISODES),
+    Fault("fsar/episodes/draw.py", "len(videos) < shot + queries", "len(videos) < shot", EPISODES),
+    # Models.
+    Fault("fsar/model/similarity.py", "y.norm(dim=-1).unsqueeze(-2)", "y.norm(dim=-1).unsqueeze(-2).square()", MODEL),
+    Fault("fsar/model/similarity.py", "NORM_EPSILON = 0.01", "NORM_EPSILON = 0.001", MODEL),
+    Fault("fsar/model/matching/otam.py", "weights[-1] = 0.0", "weights[0] = 0.0", MODEL),
+    Fault("fsar/model/matching/otam.py", "distances.transpose(-1, -2)", "distances", MODEL),
+    Fault(
+        "fsar/model/matching/bi_mhm.py",
+        "distances.amin(dim=-2).sum(dim=-1)",
+        "distances.amin(dim=-1).sum(dim=-1)",
+        MODEL,
+    ),
+    Fault(
+        "fsar/model/matching/trx.py", ".mean(dim=-1)\n\n\ndef tuple_counts", ".sum(dim=-1)\n\n\ndef tuple_counts", MODEL
+    ),
+    Fault("fsar/model/matching/mean_cosine.py", "queries.shape[-2] * (1", "(1", MODEL),
+    Fault(
+        "fsar/model/decision.py",
+        "(few_shot / frames).log_softmax",
+        "few_shot.log_softmax",
+        "tests/test_method.py tests/test_evaluation.py tests/test_predict.py",
+    ),
+    Fault(
+        "fsar/model/decision.py",
+        "text_weight * text.log_softmax(dim=-1) + (1 - text_weight)",
+        "(1 - text_weight) * text.log_softmax(dim=-1) + text_weight",
+        "tests/test_method.py tests/test_evaluation.py",
+    ),
+    Fault(
+        "fsar/model/temporal_transformer.py",
+        "self.feed_forward_dropout(self.contract(hidden)) + x",
+        "self.feed_forward_dropout(self.contract(hidden))",
+        MODEL,
+    ),
+    Fault("fsar/model/heads/clip_fsar.py", "text if self.components.text_token else None)", "None)", MODEL),
+    Fault(
+        "fsar/model/heads/clip_fsar.py",
+        "F.cross_entropy(class_logits, episode.video_classes)",
+        "F.cross_entropy(class_logits[: len(episode.labels)], episode.video_classes[: len(episode.labels)])",
+        MODEL,
+    ),
+    Fault("fsar/model/heads/head.py", "videos.mean(dim=2, keepdim=True)", "videos[:, :, :1]", MODEL),
+    Fault(
+        "fsar/model/heads/head.py",
+        "self.classes.repeat_interleave(self.shot)",
+        "self.classes.repeat(self.shot)",
+        MODEL + " " + HEADS,
+    ),
+    Fault("fsar/model/heads/hyrsm.py", "scale = math.sqrt(asks.shape[-1])", "scale = math.sqrt(asks.shape[-2])", HEADS),
+    Fault(
+        "fsar/model/in_episode.py",
+        "queries_apart = False",
+        "queries_apart = True",
+        "tests/test_evaluation.py tests/test_adapters.py",
+    ),
+    Fault(
+        "fsar/model/few_shot.py",
+        "(videos[:support], videos[support:])",
+        "(videos,)",
+        "tests/test_golden_whole.py tests/test_model.py",
+    ),
+    Fault(
+        "fsar/model/backbone.py",
+        "torch.tensor(mean) * 255",
+        "torch.tensor(mean)",
+        "tests/test_backbones.py tests/test_model.py tests/test_golden_whole.py",
+    ),
+    Fault("fsar/model/text.py", "F.normalize(encoded, dim=-1)", "F.normalize(encoded, dim=0)", "tests/test_text.py"),
+    Fault(
+        "fsar/model/methods.py",
+        '"task-adapter",\n        inductive=False',
+        '"task-adapter",\n        inductive=True',
+        CONFIG + " tests/test_every_method_labels.py",
+    ),
+    # Training.
+    Fault(
+        "fsar/model/backbone.py",
+        "        if not torch.is_grad_enabled():\n",
+        "        if False:\n",
+        "tests/test_text.py",
+    ),
+    Fault("fsar/training/fit.py", "wholly=not job.components.trains_text", "wholly=True", QUICK),
+    Fault(
+        "fsar/training/fit.py",
+        'row["val_accuracy"] > best["val_accuracy"]',
+        'row["val_accuracy"] >= best["val_accuracy"]',
+        QUICK,
+    ),
+    Fault("fsar/training/fit.py", "fabric.backward(outcome.total / len(own))", "fabric.backward(outcome.total)", STEP),
+    Fault("fsar/training/fit.py", "torch.manual_seed(_chance(job.seed, batch.number))", "pass", STEP),
+    Fault("fsar/training/fit.py", "learning_rate((step + 1) * tasks - 1, config)", "learning_rate(step, config)", STEP),
+    Fault("fsar/training/fit.py", "iteration // every > (iteration - tasks) // every", "iteration % every == 0", STEP),
+    Fault("fsar/training/schedule.py", "bisect_right(config.milestones", "bisect_left(config.milestones", QUICK),
+    Fault("fsar/training/schedule.py", "config.factors[passed - 1]", "config.factors[passed - 1] ** passed", QUICK),
+    Fault("fsar/training/optimizer.py", '"bn" in name or "norm" in name', '"bn" in name', QUICK),
+    Fault("fsar/training/optimizer.py", "eps=config.epsilon", "eps=1e-8", QUICK),
+    Fault("fsar/training/optimizer.py", "config.head_learning_rate_factor * own", "own", QUICK),
+    Fault(
+        "fsar/training/checkpoint.py",
+        "        with atomic(self.path) as temporary:\n            torch.save(state, temporary)",
+        "        torch.save(state, self.path)",
+        STEP,
+    ),
+    Fault("fsar/training/batch_norm.py", "self._kept_after(tasks - 1 - place)", "self._kept_after(place)", STEP),
+    Fault("fsar/training/data.py", "is_query=place >= episode.support.size", "is_query=True", STEP),
+    Fault("fsar/training/data.py", "rng, training=True)", "rng, training=False)", STEP),
+    Fault("fsar/training/validation.py", "        model.eval()\n", "", STEP),
+    # Evaluation.
+    Fault("fsar/evaluation/encode_videos.py", "        done += len(batch)\n", "", EVALUATION),
+    Fault(
+        "fsar/evaluation/encode_videos.py",
+        "        num_workers=workers,\n        pin_memory",
+        "        num_workers=workers,\n        drop_last=True,\n        pin_memory",
+        EVALUATION,
+    ),
+    Fault("fsar/evaluation/predictions.py", ', ("way", "==", way)', "", EVALUATION),
+    Fault("fsar/evaluation/predictions.py", ', ("shot", "==", shot)', "", EVALUATION),
+    Fault(
+        "fsar/evaluation/evaluate.py",
+        "first + np.arange(count)",
+        "np.arange(count)",
+        "tests/test_adapters.py -k parts",
+    ),
+    Fault(
+        "fsar/evaluation/evaluate.py",
+        "np.repeat(np.arange(way), queries)",
+        "np.tile(np.arange(way), queries)",
+        EVALUATION,
+    ),
+    Fault(
+        "fsar/evaluation/episode_logits.py",
+        "                results[name][own] = videos",
+        "                results[name][: len(videos)] = videos",
+        EVALUATION,
+    ),
+    Fault("fsar/evaluation/statistics.py", "len(values) - 1))", "len(values)))", EVALUATION),
+    Fault("fsar/evaluation/statistics.py", "(1 + CONFIDENCE) / 2, len", "CONFIDENCE, len", EVALUATION),
+    Fault(
+        "fsar/evaluation/feature_file.py",
+        'key in ("video_ids", "class_names")',
+        'key in ("class_names", "video_ids")',
+        EVALUATION,
+    ),
+    # Results.
+    Fault("fsar/results/accuracies.py", "for table in tables], axis=0)", "for table in tables[:1]], axis=0)", RESULTS),
+    Fault(
+        "fsar/results/accuracies.py",
+        'table["label"] == table["predicted"]).astype',
+        'table["label"] != table["predicted"]).astype',
+        RESULTS,
+    ),
+    Fault(
+        "fsar/results/ranking.py",
+        "comb(len(settings), 2)",
+        "len(settings)",
+        RESULTS,
+    ),
+    Fault(
+        "fsar/results/ranking.py",
+        "variance - 2 * covariance",
+        "variance - covariance",
+        RESULTS,
+    ),
+    Fault(
+        "fsar/results/ranking.py",
+        "stats.rankdata(-accuracies, axis=1)",
+        "stats.rankdata(accuracies, axis=1)",
+        RESULTS,
+    ),
+    Fault("fsar/results/comparisons.py", "(after - before).mean()", "(before - after).mean()", RESULTS),
+    Fault("fsar/results/class_accuracy.py", "100 * right.sum() / asked.sum()", "100 * (right / asked).mean()", RESULTS),
+    Fault("fsar/results/layout_tables.py", "accuracy - value", "value - accuracy", RESULTS),
+    Fault("fsar/results/layout_tables.py", "rank(ascending=False", "rank(ascending=True", RESULTS),
+    Fault(
+        "fsar/results/headline.py",
+        "row.low <= 0 <= row.high",
+        "row.low <= 0",
+        "tests/test_index.py tests/test_results.py",
+    ),
+    Fault(
+        "fsar/results/over_deals.py",
+        'for level in ("deal", "backbone"))',
+        'for level in ("backbone", "deal"))',
+        RESULTS,
+    ),
+    Fault(
+        "fsar/results/published.py",
+        'KEYS = ["method", "backbone", "benchmark", "way", "shot"]',
+        'KEYS = ["method", "backbone", "benchmark", "shot", "way"]',
+        RESULTS,
+    ),
+    Fault("fsar/results/table.py", '"interval": f"{interval:.2f}"', '"interval": f"{over_videos:.2f}"', RESULTS),
+    # Labels for one's own clips.
+    Fault("fsar/predict/calibrate.py", "values / np.exp(log_temperature)", "values * np.exp(log_temperature)", CHECK),
+    Fault("fsar/predict/calibrate.py", "count < ENOUGH", "count <= ENOUGH", CHECK),
+    Fault("fsar/predict/leave_out.py", "if i != place % len(own)]", "if i != 0]", CHECK),
+    Fault(
+        "fsar/predict/threshold.py",
+        "(known[None, :] >= between[:, None]).mean(axis=1)",
+        "(known[None, :] >= between[:, None]).mean(axis=0)",
+        SPOT,
+    ),
+    Fault(
+        "fsar/predict/decide.py",
+        "return weight * self.by_text(asked, classes) * self._missing_scale() + (1 - weight)",
+        "return weight * self.by_text(asked, classes) + (1 - weight)",
+        PREDICT,
+    ),
+    Fault("fsar/predict/timeline.py", "window.start + window.end) / 4", "window.start + window.end) / 2", SPOT),
+    Fault("fsar/predict/timeline.py", "thousandths // 1000:02d", "thousandths // 60:02d", SPOT),
+    Fault(
+        "fsar/predict/check.py", "key=lambda pair: (-pair[1], pair[0])", "key=lambda pair: (pair[1], pair[0])", CHECK
+    ),
+    Fault("fsar/predict/support.py", "zip([0, *ends], ends", "zip(ends, ends", PREDICT),
+    # The config and the plan.
+    Fault(
+        "fsar/config/merge.py",
+        "for place in dict.fromkeys((self.base(benchmark), benchmark)):\n            own",
+        "for place in dict.fromkeys((benchmark, self.base(benchmark))):\n            own",
+        CONFIG,
+    ),
+    Fault(
+        "fsar/config/merge.py",
+        'drawn.append(("val", training.way, shot, queries))',
+        'drawn.append(("val", training.way, shot, training.queries))',
+        CONFIG,
+    ),
+    Fault(
+        "fsar/config/merge.py",
+        "needed[split] = max(needed[split], shot + queries)",
+        "needed[split] = shot + queries",
+        CONFIG,
+    ),
+    Fault("fsar/config/recipes.py", "for place in (PUBLISHED, kind):", "for place in (kind, PUBLISHED):", CONFIG),
+    Fault(
+        "fsar/config/sections.py",
+        "devices = math.gcd(self.tasks_per_step // nodes, self.devices)",
+        "devices = min(self.tasks_per_step // nodes, self.devices)",
+        CONFIG,
+    ),
+    Fault("fsar/config/sections.py", "default=[0.9, 0.999]", "default=[0.9, 0.99]", CONFIG),
+    Fault("fsar/recipes/hyrsm.toml", "epsilon = 2e-8\n", "", CONFIG),
+    Fault(
+        "fsar/plan/code.py",
+        'yield from (f"{node.module}.{alias.name}" for alias in node.names)',
+        "pass",
+        "tests/test_code.py",
+    ),
+    Fault("fsar/plan/paths.py", r'r"-shot(\d+)$"', r'r"-shot(\d)$"', "tests/test_plan.py tests/test_config.py"),
+    Fault(
+        "fsar/plan/paths.py",
+        'return f"{number:03d}"',
+        'return f"{number:02d}"',
+        "tests/test_plan.py",
+    ),
+    Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", "tests/test_plan.py"),
+    Fault("fsar/plan/plan.py", "shot in (None, own)]", "shot is None]", "tests/test_plan.py tests/test_config.py"),
+    Fault(
+        "fsar/plan/plan.py",
+        'split="val", way=way, shot=shot)',
+        'split="test", way=way, shot=shot)',
+        "tests/test_plan.py tests/test_config.py",
+    ),
+]
