@@ -26,7 +26,7 @@ VIDEOS = "tests/test_videos.py"
 MODEL = "tests/test_golden.py tests/test_method.py tests/test_model.py"
 HEADS = "tests/test_golden_methods.py tests/test_heads_relations.py tests/test_heads_trx_strm_team.py"
 CONFIG = "tests/test_recipes.py tests/test_records.py tests/test_nodes.py tests/test_config.py"
-CHECK = "tests/test_check.py -k 'temperature or leaving_out or mislabelled or confused'"
+CHECK = "tests/test_check.py -k 'temperature or leaving_out or mislabelled or confused or nearness'"
 SPOT = "tests/test_spot.py -k 'threshold or stretches or subtitles or command'"
 PREDICT = "tests/test_predict.py"
 SOURCES = "tests/test_manifest.py tests/test_csv_rows.py"
@@ -354,7 +354,7 @@ FAULTS = [
         "fsar/predict/decide.py",
         "return weight * self.by_text(asked, classes) * self._missing_scale() + (1 - weight)",
         "return weight * self.by_text(asked, classes) + (1 - weight)",
-        PREDICT,
+        CHECK,
     ),
     Fault("fsar/predict/timeline.py", "window.start + window.end) / 4", "window.start + window.end) / 2", SPOT),
     Fault("fsar/predict/timeline.py", "thousandths // 1000:02d", "thousandths // 60:02d", SPOT),

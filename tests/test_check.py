@@ -229,3 +229,17 @@ def test_what_is_confused_most_often_comes_first(monkeypatch):
     found = check.check_support(classifier)
     assert found.confused.values.tolist() == [["b", "c", 3], ["c", "a", 3], ["a", "b", 1]]
     assert (found.tested, found.accuracy) == (9, 2 / 9)
+
+
+@pytest.mark.parametrize("decides_by", ["few-shot", "text", "both"])
+@pytest.mark.parametrize("parts", [FROZEN, MODELS["clip-fsar"]], ids=["frozen", "trained"])
+def test_nearness_is_what_is_decided_by_before_classes_are_held_against_one_another(parts, decides_by):
+    """It differs from the logits by one number for each clip, whatever the class; and grows with what it is made of."""
+    torch.manual_seed(4)
+    head = clip_fsar(parts, 16, HeadConfig(heads=2, feed_forward=8), frames=5).eval()
+    decision = Decision(head, decides_by, torch.randn(3, 16), text_scale=40.0)
+    asked, few_shot = {"frames": torch.randn(6, 5, 16)}, -10 * torch.rand(6, 3)
+    apart = decision.nearness(few_shot, asked) - decision.combine(few_shot, asked)
+    torch.testing.assert_close(apart, apart[:, :1].expand(-1, 3), rtol=1e-4, atol=1e-4)
+    nearer = decision.nearness(few_shot + 1, asked) - decision.nearness(few_shot, asked)
+    assert (nearer > 0).all() == (decides_by != "text")
