@@ -28,7 +28,6 @@ HEADS = "tests/test_golden_methods.py tests/test_heads_relations.py tests/test_h
 CONFIG = "tests/test_recipes.py tests/test_records.py tests/test_nodes.py tests/test_config.py"
 CHECK = "tests/test_check.py -k 'temperature or leaving_out or mislabelled or confused or nearness'"
 SPOT = "tests/test_spot.py -k 'threshold or stretches or subtitles or command'"
-PREDICT = "tests/test_predict.py"
 SOURCES = "tests/test_manifest.py tests/test_csv_rows.py"
 STEP = (
     "tests/test_training.py -k 'gradient_of_a_step or rate_of_its_last or validation_is_due or interrupted or "
@@ -361,7 +360,7 @@ FAULTS = [
     Fault(
         "fsar/predict/check.py", "key=lambda pair: (-pair[1], pair[0])", "key=lambda pair: (pair[1], pair[0])", CHECK
     ),
-    Fault("fsar/predict/support.py", "zip([0, *ends], ends", "zip(ends, ends", PREDICT),
+    Fault("fsar/predict/support.py", "zip([0, *ends], ends", "zip(ends, ends", "tests/test_support_set.py"),
     # The config and the plan.
     Fault(
         "fsar/config/merge.py",
