@@ -167,7 +167,7 @@ def test_a_write_that_is_interrupted_leaves_what_was_there(tmp_path, monkeypatch
 
     if interrupted == "in the middle":
         monkeypatch.setattr(torch, "save", half)
-        monkeypatch.setattr("fsar.model.few_shot.save_file", half)
+        monkeypatch.setattr("fsar.model.trained_file.save_file", half)
         monkeypatch.setattr("shutil.copyfile", half)
     else:
         monkeypatch.setattr(Path, "replace", refused)
