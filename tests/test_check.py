@@ -1,6 +1,7 @@
 """How good examples are: each left out in turn, against the plain way."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from fsar.cli.main import main
 from fsar.config import HeadConfig
 from fsar.model.heads.head import Inputs, build_head
 from fsar.model.methods import FROZEN, MODELS
+from fsar.predict import check
 from fsar.predict.calibrate import ENOUGH, fit_temperature
 from fsar.predict.check import (
     _drawn,
@@ -204,3 +206,40 @@ def test_the_command_reports_on_examples(tmp_path, capsys):
     assert list(pd.read_csv(tmp_path / "suspects.csv")["path"]) == list(found.suspects["path"])
     single = classifier.support({name: [next((world.examples / name).iterdir())] for name in CLASSES})
     assert report(check_support(single), single.class_names).startswith("Every class has a single example")
+
+
+def test_what_is_confused_most_often_comes_first(monkeypatch):
+    """By class and label, counted; of equals in the order of their names."""
+    monkeypatch.setattr(check, "learning_curve", lambda examples: (pd.DataFrame(), (0.0, 0.0)))
+    taken = [(0, 1)] * 1 + [(1, 2)] * 3 + [(2, 0)] * 3 + [(0, 0)] * 2
+    labels, predicted = (np.array(each) for each in zip(*taken, strict=True))
+    logits = torch.eye(3)[predicted]
+    examples = SimpleNamespace(
+        labels=labels,
+        several=np.ones(len(labels), bool),
+        left_out=lambda: [],
+        few_shot=lambda *_: [],
+        decided=lambda *_: logits,
+    )
+    support = SimpleNamespace(class_names=["a", "b", "c"], paths=[f"{n}.mp4" for n in range(len(labels))])
+    decision = SimpleNamespace(scaled=lambda given: given)
+    classifier = SimpleNamespace(
+        support_set=support, examples_needed=lambda: examples, scores=lambda given: given, decision=decision
+    )
+    found = check.check_support(classifier)
+    assert found.confused.values.tolist() == [["b", "c", 3], ["c", "a", 3], ["a", "b", 1]]
+    assert (found.tested, found.accuracy) == (9, 2 / 9)
+
+
+@pytest.mark.parametrize("decides_by", ["few-shot", "text", "both"])
+@pytest.mark.parametrize("parts", [FROZEN, MODELS["clip-fsar"]], ids=["frozen", "trained"])
+def test_nearness_is_what_is_decided_by_before_classes_are_held_against_one_another(parts, decides_by):
+    """It differs from the logits by one number for each clip, whatever the class; and grows with what it is made of."""
+    torch.manual_seed(4)
+    head = clip_fsar(parts, 16, HeadConfig(heads=2, feed_forward=8), frames=5).eval()
+    decision = Decision(head, decides_by, torch.randn(3, 16), text_scale=40.0)
+    asked, few_shot = {"frames": torch.randn(6, 5, 16)}, -10 * torch.rand(6, 3)
+    apart = decision.nearness(few_shot, asked) - decision.combine(few_shot, asked)
+    torch.testing.assert_close(apart, apart[:, :1].expand(-1, 3), rtol=1e-4, atol=1e-4)
+    nearer = decision.nearness(few_shot + 1, asked) - decision.nearness(few_shot, asked)
+    assert (nearer > 0).all() == (decides_by != "text")

@@ -355,6 +355,19 @@ def test_validation_takes_the_queries_of_tests_and_training_its_own(values):
     )
 
 
+def test_of_several_trainings_the_largest_counts_whatever_their_order(values):
+    """A class needs the videos of the model that takes most of them, be it the first or the last."""
+    values = changed(values, "benchmarks.demo.source.videos_per_class", {"train": 99, "val": 98, "test": 97})
+    for large, small in (("otam", "clip-fsar"), ("clip-fsar", "otam")):
+        own = {large: {"shot": 9, "queries": 4}, small: {"shot": 2, "queries": 1}}
+        config = load(
+            changed(changed(values, "run.methods", ["otam", "clip-fsar"]), "benchmarks.demo.training_of_model", own)
+        )
+        queries = config.settings("demo", "episodes").queries
+        needed = config.videos_needed("demo")
+        assert (needed["train"], needed["val"]) == (13, 9 + queries)
+
+
 @pytest.mark.parametrize(("seed", "shot"), [(1, None), (12, None), (1, 1), (3, 10), (123, 15)])
 def test_names_of_trainings_are_read_back_whatever_their_digits(seed, shot):
     name = paths.training_name(seed, shot)

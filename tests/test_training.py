@@ -160,14 +160,14 @@ def test_a_write_that_is_interrupted_leaves_what_was_there(tmp_path, monkeypatch
 
     def half(value, path, *_, **__):
         Path(path).write_bytes(b"half")
-        raise OSError("No space left on device")
+        raise OSError("interrupted")
 
     def refused(self, target):
         raise OSError("killed")
 
     if interrupted == "in the middle":
         monkeypatch.setattr(torch, "save", half)
-        monkeypatch.setattr("fsar.model.few_shot.save_file", half)
+        monkeypatch.setattr("fsar.model.trained_file.save_file", half)
         monkeypatch.setattr("shutil.copyfile", half)
     else:
         monkeypatch.setattr(Path, "replace", refused)
