@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fsar.disk import why_not_written
-from fsar.errors import UserError
+from fsar.errors import NotWritableError, UserError
 from fsar.seal import OPEN, REMEDY, check_beside, seal, seal_beside, whole
 
 ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
@@ -25,7 +25,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, remove it otherwise.
 
     Raises:
-        UserError: the disk is full or may not be written to, or the folder is gone.
+        NotWritableError: the disk is full or may not be written to, or the folder is gone.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -37,7 +37,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         raise
     except Exception as error:
         if told := why_not_written(error, path, temporary):
-            raise UserError(told) from error
+            raise NotWritableError(told) from error
         raise
     finally:
         with suppress(OSError):

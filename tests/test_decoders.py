@@ -20,6 +20,7 @@ from fsar.results.data_report import write_data_report
 from fsar.videos.decode import decode
 from fsar.videos.decoders.program import running
 from fsar.videos.frame import Flaws, Frame, VideoError
+from fsar.videos.store_read import _open_shard
 from tests.test_videos import assert_same_frames, build_store, frames_of
 from tests.videos import FFMPEG, make_broken_videos, make_video, turn
 
@@ -314,6 +315,7 @@ def test_the_report_tells_wrong_and_lost_frames(tmp_path):
     page, counts = report(tmp_path)
     assert f"differs from one pass in order in 1 of 2 videos: {number} of 60 frames" in page
     assert (counts["with_wrong_frames"], counts["with_lost_frames"]) == (1, 0)
+    _open_shard.cache_clear()  # another store in the same place
     index = rows(tmp_path, [lost, right], FramesConfig(size=32, shards=1))
     page, counts = report(tmp_path)
     assert f"Decoded by pyav. 1 of 2 videos are damaged: {index['lost_frames'].iloc[0]} frames are lost" in page

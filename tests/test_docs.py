@@ -65,6 +65,9 @@ def test_snakemake(tmp_path):
         (folder / "profiles" / name).mkdir()
         (folder / "profiles" / name / "config.yaml").write_text(profile)
     runs = [[w for w in command if w not in ("/usr/bin/time", "-v", "snakemake")] for command in of("snakemake")]
+    for study in {run[run.index("--directory") + 1] for run in runs if "--directory" in run}:
+        (folder / study).mkdir(parents=True)
+        prepare_inputs(folder / study)
     runs.append(["--workflow-profile", "profiles/gpus-only"])
     for arguments, output in zip(runs, dry_runs(folder, runs), strict=True):
         expected = next((said for option, said in SAYS.items() if option in arguments), "This was a dry-run")

@@ -86,7 +86,7 @@ def writable(*files: Path | None) -> None:
             with atomic(file.with_name(f".{file.name[:100]}.try")) as temporary:
                 temporary.touch()
             file.with_name(f".{file.name[:100]}.try").unlink()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, UserError) as error:
             reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
             raise UserError(f"{file} cannot be written: {reason}") from None
 
