@@ -49,7 +49,7 @@ def of(pattern: str) -> list[tuple[str, ...]]:
 
 
 def test_every_command_has_its_test():
-    tested = r"snakemake|make|pip|perf\.\w+|tests\.faults|mkdir|ln|fsar|fsar --help|fsar \w+"
+    tested = r"snakemake|make|pip|perf\.\w+|tests\.faults|fsar|fsar --help|fsar \w+"
     unknown = {" ".join(command): files for command, files in COMMANDS.items() if command not in of(tested)}
     assert not unknown, "tests/test_docs.py does not run these"
     assert len(of("snakemake")) > 15 and len(of("make")) > 2 and len(of(r"perf\.\w+")) > 8
@@ -114,15 +114,6 @@ def test_faults():
     assert of(r"tests\.faults") == [("python", "-m", "tests.faults")]
     help_of_it = [sys.executable, "-m", "tests.faults", "--help"]
     assert "usage" in subprocess.run(help_of_it, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-
-
-def test_downloads_are_shared_by_a_link(tmp_path):
-    """The two commands of README."""
-    (tmp_path / "data" / "sources" / "hmdb51").mkdir(parents=True)
-    for name in ("mkdir", "ln"):
-        [command] = of(name)
-        subprocess.run([word.replace("$PWD", str(tmp_path)) for word in command], cwd=tmp_path, check=True)
-    assert (tmp_path / "studies" / "paper" / "data" / "sources" / "hmdb51").is_dir()
 
 
 def test_what_is_installed_by_hand_is_an_extra():
