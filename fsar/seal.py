@@ -29,29 +29,24 @@ def seal(path: str | Path) -> None:
         content[place : place + DIGITS] = _digest(content, place)
 
 
-def check_seal(path: str | Path) -> str | None:
+def check_seal(path: str | Path, foreign: bool = False) -> str | None:
     """Compare a file with its seal; return what is wrong with it, or None.
+
+    Args:
+        path: of the file.
+        foreign: it may be of elsewhere, without a seal, and then nothing is known to be wrong.
 
     Raises:
         FileNotFoundError, PermissionError: it cannot be opened.
     """
     with Path(path).open("rb") as file:
         if not file.seek(0, 2):
-            return "it is empty"
+            return None if foreign else "it is empty"
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             place = _place(content)
             if place is None:
-                return "it has no checksum, so it is no file of this version"
+                return None if foreign else "it has no checksum, so it is no file of this version"
             return None if content[place : place + DIGITS] == _digest(content, place) else "its checksum is another one"
-
-
-def sealed(path: str | Path) -> bool:
-    """Tell whether a file has a seal, whatever it says: what comes from elsewhere has none."""
-    with Path(path).open("rb") as file:
-        if not file.seek(0, 2):
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _place(content) is not None
 
 
 def seal_beside(path: Path) -> None:
@@ -96,7 +91,7 @@ def whole(path: str | Path, remedy: str = REMEDY, foreign: bool = False) -> Iter
         UserError: it is not there, cannot be read, is damaged, or is another kind of file.
     """
     try:
-        if (wrong := None if foreign and not sealed(path) else check_seal(path)) is not None:
+        if wrong := check_seal(path, foreign):
             raise UserError(f"{path} is damaged: {wrong}. {remedy}.")
         yield
     except UserError:

@@ -29,9 +29,8 @@ else:
     )
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}
-if (
-    workflow.is_main_process
-):  # by which a job that is submitted again knows that it has failed in this run
+# By this a job that is submitted again knows that it has failed in this run.
+if workflow.is_main_process:
     os.environ |= {"FSAR_RUN": secrets.token_hex(8)}
 
 from fsar.config import SPLITS, load

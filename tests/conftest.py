@@ -54,19 +54,21 @@ def golden():
     return load
 
 
+def beside_the_checkout(name: str) -> Path:
+    """Return a folder of files beside the checkout, or skip."""
+    folder = REPOSITORY.parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}: its files may not be redistributed, so only some machines have them")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_clips() -> Path:
     """The folder of real clips beside the checkout; tests that need it skip where it is not."""
-    folder = REPOSITORY.parent / "shared" / "real_clips"
-    if not folder.is_dir():
-        pytest.skip(f"no real clips at {folder}: they may not be redistributed, so only some machines have them")
-    return folder
+    return beside_the_checkout("real_clips")
 
 
 @pytest.fixture(scope="session")
 def cases() -> Path:
     """The folder of small odd videos beside the checkout; tests that need it skip where it is not."""
-    folder = REPOSITORY.parent / "shared" / "cases"
-    if not folder.is_dir():
-        pytest.skip(f"no odd videos at {folder}: only some machines have them")
-    return folder
+    return beside_the_checkout("cases")

@@ -15,8 +15,9 @@ from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.predict.check import check_support
 from fsar.predict.spot import Spotter
-from fsar.predict.support import SUPPORT, SupportSet, _checksum
+from fsar.predict.support import SUPPORT, SupportSet
 from fsar.predict.threshold import NOTHING, Threshold, estimate_threshold
+from fsar.seal import OPEN, seal
 from tests.predicting import make_model, make_world
 from tests.videos import make_video
 
@@ -76,10 +77,9 @@ def rewritten(world, saved, about=None, **tensors):
     with safe_open(path, framework="pt") as file:
         written = json.loads(file.metadata()[SUPPORT])
     kept = load_file(path) | tensors
-    written = {**written, **(about or {})}
-    written.pop("checksum")
-    written["checksum"] = _checksum(written, kept)
+    written = {**written, **(about or {}), "seal": OPEN}
     save_file(kept, path, metadata={SUPPORT: json.dumps(written)})
+    seal(path)
     return path
 
 

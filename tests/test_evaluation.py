@@ -142,16 +142,21 @@ def test_correct_counts_the_diagonal():
     assert correct(predicted).tolist() == [[[True, False], [True, True]], [[False, False], [False, False]]]
 
 
+def store_episodes(episodes, path):
+    """Write episodes of one support video and one query of each class as the workflow stores them."""
+    rows = [
+        (e, n, role, f"c{episodes.classes[e, n]}", f"v{videos[e, n, 0]}")
+        for e in range(len(episodes.queries))
+        for n in range(episodes.queries.shape[1])
+        for role, videos in (("support", episodes.support), ("query", episodes.queries))
+    ]
+    write_parquet(path, pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
+
+
 def test_a_model_from_files_to_accuracies(features, tmp_path):
     frames, text = features
     episodes = episodes_of(1, queries=1)
-    rows = [
-        (e, n, role, f"c{episodes.classes[e, n]}", f"v{videos[e, n, 0]}")
-        for e in range(30)
-        for n in range(5)
-        for role, videos in (("support", episodes.support), ("query", episodes.queries))
-    ]
-    write_parquet(tmp_path / "episodes.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
+    store_episodes(episodes, tmp_path / "episodes.parquet")
     names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
     write_features(
         tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, FeatureSizes(WIDTH, 8)

@@ -107,10 +107,11 @@ def test_the_commands_take_every_head(world, video, method, tmp_path, capsys):
     else:
         model = ["--model", "small-clip", "--weights", str(make_clip(world.folder))]
     options = [*model, "--method", method, "--device", "cpu", "--decide-by", "both", "--support", str(world.examples)]
-    assert main(["check", *options, "--csv", str(tmp_path / "suspects.csv")]) == 0
+    assert main(["check", *options, "--csv", str(tmp_path / "suspects.csv"), "--frames", "drawn"]) == 0
     clip = str(list_clips(world.examples)[0].path)
     assert main(["predict", clip, *options, "--csv", str(tmp_path / "x.csv"), "--html", str(tmp_path / "x.html")]) == 0
-    assert main(["spot", str(video), *options, "--out", str(tmp_path), "--stride", "1"]) == 0
+    windows = ["--stride", "1", "--smooth", "3", "--shortest", "0.5", "--frames", "drawn"]
+    assert main(["spot", str(video), *options, "--out", str(tmp_path), *windows]) == 0
     printed = capsys.readouterr()
     assert "Accuracy with each example left out" in printed.out and "Threshold for" in printed.err
     assert len(pd.read_csv(tmp_path / "long.windows.csv")) == 3 and (tmp_path / "x.html").stat().st_size

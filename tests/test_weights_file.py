@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import open_clip
-import pandas as pd
 import pytest
 import timm
 import torch
@@ -20,7 +19,6 @@ from fsar.config import BackboneConfig, HeadConfig, TextConfig, is_weights_file
 from fsar.errors import UserError
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, write_features
-from fsar.files import write_parquet
 from fsar.model.backbone import bare_backbone, load_backbone
 from fsar.model.heads.load import load_head
 from fsar.model.methods import FROZEN, MODELS
@@ -29,7 +27,7 @@ from fsar.model.text import class_tokens
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import find_part
 from fsar.training.texts import EpisodeTexts
-from tests.test_evaluation import SCHEMA, episodes_of
+from tests.test_evaluation import episodes_of, store_episodes
 
 
 @pytest.fixture(scope="module")
@@ -131,13 +129,7 @@ def test_a_visual_encoder_alone_has_no_text(state, prefix, tmp_path, caplog):
 
 def test_a_method_that_needs_texts_says_so_where_there_are_none(tmp_path):
     episodes = episodes_of(1, queries=1)
-    rows = [
-        (e, n, role, f"c{episodes.classes[e, n]}", f"v{videos[e, n, 0]}")
-        for e in range(30)
-        for n in range(5)
-        for role, videos in (("support", episodes.support), ("query", episodes.queries))
-    ]
-    write_parquet(tmp_path / "e.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
+    store_episodes(episodes, tmp_path / "e.parquet")
     names = [f"v{i}" for i in range(40)], [f"c{i}" for i in range(8)]
     write_features(tmp_path / "f", names[0], {"frames": torch.randn(40, 8, 32)}, names[1], torch.empty(8, 0),
                    FeatureSizes(32, 8))  # fmt: skip

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
 from fsar.evaluation.features import encode_split, load_encoder
-from fsar.evaluation.made_from import SETTINGS, encoding
+from fsar.evaluation.made_from import encoding
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.backbone import load_backbone
@@ -36,12 +36,5 @@ with logged(snakemake.log[0], measured=True):
             config.settings(names.benchmark, "training", names.backbone, names.model).threads,
             Path(snakemake.output.features),
             components.each_text,
-            encoding(
-                {name: params[name] for name in SETTINGS},
-                files.manifest,
-                files.index,
-                files.backbone,
-                files.descriptions,
-                files.trained,
-            ),
+            encoding(params, files, files.trained),
         )

@@ -17,7 +17,7 @@ with logged(snakemake.log[0]):
     features = Path(files.features)
     trained = Path(files.trained[0]) if files.trained else None
     components = Components(**params.components)
-    expected = encoding(params.encoded, files.manifest, files.index, files.backbone, files.descriptions, files.encoder)
+    expected = encoding(params.encoded, files, files.encoder)
     with own_gpus(1, config.device):
         evaluate_model(
             load_head(components, head_section(components.head)(**params.head), features, trained),

@@ -13,7 +13,7 @@ from fsar.config import (
 )
 from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.evaluate import PlannedTest
-from fsar.evaluation.made_from import SETTINGS, encoding
+from fsar.evaluation.made_from import encoding
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.backbone import load_backbone
@@ -49,12 +49,5 @@ with logged(snakemake.log[0]):
             TrainingConfig(**params.training).float32,
             config.settings(names.benchmark, "training", names.backbone, names.model).threads,
             Path(snakemake.output.predictions),
-            encoding(
-                {name: params[name] for name in SETTINGS},
-                files.manifest,
-                files.index,
-                files.backbone,
-                files.descriptions,
-                files.trained,
-            ),
+            encoding(params, files, files.trained),
         )

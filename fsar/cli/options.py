@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsar.errors import UserError
+from fsar.errors import NotWritableError, UserError
 from fsar.files import atomic
 
 if TYPE_CHECKING:
@@ -80,13 +80,16 @@ def writable(*files: Path | None) -> None:
         UserError: the folder cannot be made, or nothing can be written there.
     """
     for file in filter(None, files):
+        trial = file.with_name(f".{file.name[:100]}.try")
         try:
             if file.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "it is a folder")
-            with atomic(file.with_name(f".{file.name[:100]}.try")) as temporary:
+            with atomic(trial) as temporary:
                 temporary.touch()
-            file.with_name(f".{file.name[:100]}.try").unlink()
-        except (OSError, ValueError, UserError) as error:
+            trial.unlink()
+        except NotWritableError as error:
+            raise NotWritableError(str(error).replace(str(trial), str(file))) from None
+        except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
             raise UserError(f"{file} cannot be written: {reason}") from None
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.model.finite import check_weights
-from fsar.seal import check_seal, sealed
+from fsar.seal import check_seal
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def read_weights(path: str, key: str = KEY) -> dict[str, Tensor]:
             name, or such as are no finite real numbers.
     """
     _refuse_others(path, key)
-    if sealed(path) and (wrong := check_seal(path)):
+    if wrong := check_seal(path, foreign=True):
         raise UserError(f"The weights file {path} is damaged: {wrong}. Fetch or make it again")
     try:
         content = load_file(path) if _is_safetensors(path) else torch.load(path, map_location="cpu", weights_only=True)

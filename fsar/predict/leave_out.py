@@ -5,6 +5,7 @@ Shapes: classes N, examples V, frames T.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -41,12 +42,12 @@ class Examples:
     stored: Tensors
     labels: NDArray[np.int64]
 
-    @property
+    @cached_property
     def members(self) -> list[list[int]]:
         """The numbers of the examples of each class."""
         return [np.flatnonzero(self.labels == label).tolist() for label in range(len(self.decision.text))]
 
-    @property
+    @cached_property
     def several(self) -> NDArray[np.bool_]:
         """(V,) whether an example can be left out: there are others of its class, or its name decides alone."""
         if self.decision.decides_by == "text":

@@ -37,7 +37,7 @@ from fsar.model.needs import Tensors
 from fsar.model.text import encode_classes
 from fsar.predict.decide import JOINT
 from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
-from fsar.seal import check_seal, sealed
+from fsar.seal import check_seal
 
 DEFAULT_BACKBONE = "ViT-B-16"
 # The demo's own CLIP.
@@ -284,7 +284,7 @@ def load_folder(folder: Path, method: str | None = None) -> LabellingModel:
 def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
     """Load a model of these settings with the weights of a training; raises UserError if they do not fit."""
     try:
-        if sealed(weights) and (wrong := check_seal(weights)):
+        if wrong := check_seal(weights, foreign=True):
             raise OSError(wrong)
         state = load_file(weights)
     except (OSError, SafetensorError) as error:
@@ -345,7 +345,7 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
     """
     described = describing_file(folder)
     try:
-        if sealed(described) and (wrong := check_seal(described)):
+        if wrong := check_seal(described, foreign=True):
             raise ValueError(wrong)
         about = json.loads(described.read_text(encoding="utf-8"))
         record = about if described.name == EXPORTED else _of_training(about)

@@ -1,6 +1,5 @@
 """The support set: the examples as features, which is all that prediction needs of them, in one file."""
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from torch import Tensor
 from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.model.needs import Tensors
+from fsar.seal import OPEN, check_seal, seal
 
 # The one entry of the file's metadata: safetensors writes several in random order, and equal contents give equal bytes.
 SUPPORT = "support"
@@ -58,7 +58,7 @@ class SupportSet:
         return torch.bincount(self.labels, minlength=len(self.class_names)).tolist()
 
     def save(self, path: str | Path) -> None:
-        """Write the support set as one safetensors file, with a checksum of its contents."""
+        """Write the support set as one safetensors file, with a seal (`fsar.seal`)."""
         ends = np.cumsum([len(strip) for strip in self.strips], dtype=np.int64)
         tensors = {
             "labels": self.labels,
@@ -69,9 +69,10 @@ class SupportSet:
         }
         tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
         about = {name: getattr(self, name) for name in ABOUT}
-        written = json.dumps(about | {"checksum": _checksum(about, tensors)}, sort_keys=True, ensure_ascii=False)
+        written = json.dumps(about | {"seal": OPEN}, sort_keys=True, ensure_ascii=False)
         with atomic(path) as temporary:
             save_file(tensors, temporary, metadata={SUPPORT: written})
+            seal(temporary)
 
     @classmethod
     def read(cls, path: str | Path) -> "SupportSet":
@@ -81,12 +82,12 @@ class SupportSet:
             UserError: it is none, or is damaged.
         """
         try:
+            if wrong := check_seal(path):
+                raise ValueError(wrong)
             with safe_open(path, framework="pt") as file:
                 about = json.loads((file.metadata() or {})[SUPPORT])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            checksum = about.pop("checksum")
-            if checksum != _checksum(about, tensors):
-                raise ValueError("its contents are not those that were written")
+            del about["seal"]
             ends = tensors.pop("strip_ends").tolist()
             joined = tensors.pop("strips").numpy().tobytes()
             strips = [joined[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -124,12 +125,3 @@ class SupportSet:
             raise ValueError("its scale or temperature is no positive number")
         if not isinstance(self.provenance, dict) or self.provenance.get("decides_by") not in DECIDE:
             raise ValueError("it does not say how it decides")
-
-
-def _checksum(about: dict[str, Any], tensors: Tensors) -> str:
-    """Return the SHA-256 of what is written."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name, value in sorted(tensors.items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
