@@ -9,9 +9,9 @@ import pandas as pd
 
 from fsar.errors import UserError
 from fsar.files import from_working_directory, named, on_disk, readable, write_parquet
-from fsar.sources.is_video import is_usual, is_video
+from fsar.sources.is_video import is_usual
 from fsar.sources.schemas import INVENTORY_SCHEMA
-from fsar.sources.walk import LeftOut, Walk
+from fsar.sources.walk import LeftOut, Walk, is_kept
 
 log = logging.getLogger(__name__)
 
@@ -80,23 +80,12 @@ def list_folder(folder: Path, path: Path) -> None:
         UserError: there is no such folder, or no video in it.
     """
     table, left_out = _videos(folder)
-    videos = table[[_is_video(on_disk(file), left_out) for file in table["path"]]]
+    videos = table[[is_kept(on_disk(file), left_out) for file in table["path"]]]
     if not len(videos):
         raise _no_video(folder, left_out)
     if left_out:
         log.warning("%s: left out are %s", readable(folder), left_out)
     write_parquet(path, videos, INVENTORY_SCHEMA)
-
-
-def _is_video(path: str, left_out: LeftOut) -> bool:
-    try:
-        found = is_video(path)
-    except OSError as error:
-        left_out.count("that cannot be read", path, error.strerror or "")
-        return False
-    if not found:
-        left_out.no_video(path)
-    return found
 
 
 def _no_video(folder: Path, left_out: LeftOut) -> UserError:

@@ -129,13 +129,16 @@ class Walk:
 def videos_below(folder: Path) -> tuple[list[Path], Walk]:
     """Return the videos below a folder at any depth, sorted, and the walk, which knows what was left out."""
     walk = Walk(folder)
-    found = []
-    for _, entry in walk:
-        try:
-            if is_video(entry.path):
-                found.append(Path(entry.path))
-            else:
-                walk.left_out.no_video(entry.name)
-        except OSError as error:
-            walk.left_out.count("that cannot be read", entry.path, error.strerror or "")
-    return sorted(found), walk
+    return sorted(Path(entry.path) for _, entry in walk if is_kept(entry.path, walk.left_out)), walk
+
+
+def is_kept(path: str, left_out: LeftOut) -> bool:
+    """Tell whether a file of a walk is a video; one that is none, or cannot be read, is counted."""
+    try:
+        found = is_video(path)
+    except OSError as error:
+        left_out.count("that cannot be read", path, error.strerror or "")
+        return False
+    if not found:
+        left_out.no_video(path)
+    return found
