@@ -1,7 +1,7 @@
 """Every model at a small size: which of the demo's small CLIPs it is of, and the settings of its head and adapters."""
 
 from fsar.config import TextConfig, adapter_section, head_section
-from fsar.config.declare import Section
+from fsar.keys.declare import Section
 from fsar.model.methods import Components
 
 SMALL_HEADS: dict[str, dict[str, object]] = {

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
-from fsar.config.declare import Section
 from fsar.files import write_json
+from fsar.keys.declare import Section
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.methods import MODELS

@@ -11,7 +11,7 @@ import yaml
 
 from fsar import FewShotClassifier
 from fsar.config import Config, load
-from fsar.config.declare import decided_by
+from fsar.keys.declare import decided_by
 from fsar.model.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions

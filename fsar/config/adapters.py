@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fsar.config.declare import ADAPTERS, Section, key, section
-from fsar.config.layers import Bound, FittedSection, LayerFacts
+from fsar.keys.bounds import Bound, FittedSection, LayerFacts
+from fsar.keys.declare import ADAPTERS, Section, key, section
 
 # Frames, rows and columns of a kernel, or its steps.
 Extent = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]

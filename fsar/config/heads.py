@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from fsar.config.declare import HEAD, LARGEST_SEED, Section, key, section
-from fsar.config.layers import Bound, FittedSection, LayerFacts
+from fsar.keys.bounds import Bound, FittedSection, LayerFacts
+from fsar.keys.declare import HEAD, LARGEST_SEED, Section, key, section
 
 TRAINING = ("train_model",)
 

@@ -12,7 +12,6 @@ from dataclasses import fields
 from typing import Any, Literal, overload
 
 from fsar.config.adapters import AdaptersConfig
-from fsar.config.declare import LARGEST_SEED, MODEL, NOTHING, Section, decided_by, key, section
 from fsar.config.heads import HeadsConfig
 from fsar.config.recipes import recipe_of, training_recipe
 from fsar.config.sections import (
@@ -31,6 +30,7 @@ from fsar.config.sections import (
     TextConfig,
     TrainingConfig,
 )
+from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, Section, decided_by, key, section
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components
 from fsar.sources.split_lists import SPLITS
 

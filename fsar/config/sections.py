@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from fsar.config.adapters import AdaptersConfig
-from fsar.config.declare import HEAD, LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
 from fsar.config.heads import HeadsConfig
 from fsar.config.prompts import prompt_sets, templates_of
+from fsar.keys.declare import HEAD, LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from fsar.config import SamplingConfig, TextConfig
-from fsar.config.declare import Section
 from fsar.episodes.stored import readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.feature_file import FeatureSizes, write_features
 from fsar.fabric import Float32, one_device
+from fsar.keys.declare import Section
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights

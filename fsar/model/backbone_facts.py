@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, is_weights_file
-from fsar.config.layers import LayerFacts
 from fsar.errors import UserError
+from fsar.keys.bounds import LayerFacts
 
 # Architectures of this project, beside those of open_clip.
 OWN_ARCHITECTURES = Path(__file__).parent / "architectures"

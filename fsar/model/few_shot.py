@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from fsar.config import TextConfig
-from fsar.config.declare import Section
 from fsar.errors import UserError
+from fsar.keys.declare import Section
 from fsar.model.adapters.adapter import insert_adapters
 from fsar.model.backbone import Backbone
 from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head

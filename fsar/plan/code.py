@@ -20,6 +20,7 @@ NOT_DECISIVE = (
     "fsar.files",
     "fsar.gpus",
     "fsar.job",
+    "fsar.keys",
     "fsar.model.methods",
     "fsar.nodes",
     "fsar.plan",

@@ -6,7 +6,7 @@ The same is told where a model is built (`fsar/model/heads/`, `fsar/model/adapte
 from collections.abc import Iterator
 
 from fsar.config import Config
-from fsar.config.layers import FittedSection, LayerFacts
+from fsar.keys.bounds import FittedSection, LayerFacts
 from fsar.model.methods import METHODS, MODELS
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, Config, DemoSource, FramesConfig, PublishedSource
-from fsar.config.declare import Section
 from fsar.config.merge import components_facts, components_record
 from fsar.evaluation.predictions import parts_of_file
 from fsar.files import from_working_directory
+from fsar.keys.declare import Section
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
 from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Method
 from fsar.plan import paths, sources

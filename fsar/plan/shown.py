@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from fsar.config.declare import Section, decided_by
+from fsar.keys.declare import Section, decided_by
 
 ROOM = 48  # characters of a parameter: two of them, and what Snakemake says around them, are two lines of a terminal
 # Between the section and the key, in the name of a parameter.

@@ -9,9 +9,9 @@ import huggingface_hub
 from torch import Tensor
 
 import fsar
-from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.files import atomic, write_json
+from fsar.keys.declare import Section
 from fsar.model.backbone import load_backbone
 from fsar.model.methods import METHODS
 from fsar.model.trained_file import save_weights

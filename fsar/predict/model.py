@@ -24,9 +24,9 @@ from fsar.config import (
     adapter_section,
     head_section,
 )
-from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.fabric import Float32
+from fsar.keys.declare import Section
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.few_shot import FewShotModel, part_of

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
-from fsar.config.declare import Section
 from fsar.config.merge import components_record
+from fsar.keys.declare import Section
 from fsar.model.methods import Components
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from fsar.config.declare import Section
+from fsar.keys.declare import Section
 
 if TYPE_CHECKING:
     from fsar.model.backbone import Backbone

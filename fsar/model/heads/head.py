@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.config.declare import Section
+from fsar.keys.declare import Section
 from fsar.model.methods import Components
 from fsar.model.needs import Needs, Tensors, TransformerSizes
 

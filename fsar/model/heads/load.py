@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fsar.config.declare import Section
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import feature_sizes
+from fsar.keys.declare import Section
 from fsar.model.heads.head import Head, Inputs, build_head
 from fsar.model.methods import Components
 from fsar.model.trained_file import read_trained

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fsar.config.declare import Section
+from fsar.keys.declare import Section
 
 
 @dataclass(frozen=True)
