@@ -1,1 +1,1 @@
-"""How the keys of the config are declared: what each means and decides. A leaf: records of methods and sections import it."""
+"""How a key of the config is declared: what it means and decides. A leaf, which records and sections import."""
