@@ -18,10 +18,10 @@ from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig
 from fsar.errors import UserError
+from fsar.methods import CLIP_FSAR
 from fsar.model.backbone import Backbone
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import CLIP_FSAR
 from fsar.model.open_clip_backbone import random_backbone
 
 COLUMNS = ("architecture", "parameters", "picture", "width", "pictures", "text", "training step", "computed again")

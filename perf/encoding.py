@@ -16,9 +16,9 @@ import torch
 from fsar.config import HeadConfig, SamplingConfig
 from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.head import Inputs
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.head import Inputs
 from fsar.model.open_clip_backbone import random_backbone
 from perf.usual_way import episode_logits
 from perf.worlds import draw, store_of

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from fsar.config import HeadConfig
 from fsar.evaluation.episode_logits import predict
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.head import Inputs
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.head import Inputs
 from perf.usual_way import episode_logits
 from perf.worlds import draw
 

@@ -16,9 +16,9 @@ import torch
 
 from fsar.config import head_section
 from fsar.evaluation.episode_logits import FewShotLogits
-from fsar.model.heads.head import Head, Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
-from fsar.model.needs import TransformerSizes
+from fsar.methods import CLIP_FSAR_HEAD, MODELS
+from fsar.methods.head import Head, Inputs, build_head
+from fsar.methods.needs import TransformerSizes
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16
 RESNET, CLIP = 2048, 512

@@ -2,7 +2,7 @@
 
 from fsar.config import TextConfig, adapter_section, head_section
 from fsar.keys.declare import Section
-from fsar.model.methods import Components
+from fsar.methods import Components
 
 SMALL_HEADS: dict[str, dict[str, object]] = {
     "clip_fsar": {"feed_forward": 64},

@@ -20,9 +20,9 @@ from fsar.config import HeadConfig
 from fsar.episodes.stored import draw_episodes
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.load_head import load_head
 from fsar.files import write_parquet
-from fsar.model.heads.load import load_head
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 from fsar.plan.plan import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
 

@@ -22,10 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.methods import CLIP_FSAR_HEAD, MODELS
+from fsar.methods.blocks.similarity import frame_distances
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_backbone
-from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import set_up, train_step
 from fsar.training.job import TrainingJob

@@ -38,7 +38,7 @@ from fsar.config.merge import effective, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.files import from_working_directory
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 from fsar.plan import paths, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.code import code_checksum

@@ -1,9 +1,9 @@
 """A head for tests."""
 
 from fsar.config import HeadConfig
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.head import Inputs
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.head import Inputs
 
 
 def clip_fsar(components: Components, width: int, settings: HeadConfig, frames: int = 8) -> ClipFsar:

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.files import write_json
 from fsar.keys.declare import Section
+from fsar.methods import MODELS
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.trained_file import save_weights
 from fsar.training.job import TrainingJob

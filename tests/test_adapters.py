@@ -11,9 +11,9 @@ from fsar.episodes.stored import SCHEMA
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, gather_predictions, write_predictions
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_parquet
+from fsar.methods import MODELS
+from fsar.methods.head import Head, Inputs
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
-from fsar.model.heads.head import Head, Inputs
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import class_tokens, encode_classes
 from fsar.model.trained_file import save_weights

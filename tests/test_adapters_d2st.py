@@ -15,12 +15,12 @@ from torch import nn
 from fsar.config.adapters import AimConfig, D2stAdaptersConfig, LoraConfig
 from fsar.config.heads import D2stConfig
 from fsar.errors import UserError
-from fsar.model.adapters.adapter import insert_adapters
-from fsar.model.adapters.deformable import interpolation
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.d2st.deformable import interpolation
+from fsar.methods.needs import Needs
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import Components
-from fsar.model.needs import Needs
 from fsar.model.trained_file import save_weights
 
 FRAMES = 4

@@ -12,12 +12,12 @@ from fsar.config import TextConfig
 from fsar.config.adapters import TaskConfig
 from fsar.config.heads import TaskAdapterConfig
 from fsar.errors import UserError
-from fsar.model.adapters.adapter import insert_adapters
-from fsar.model.adapters.task import TaskAdapters
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.needs import Needs
+from fsar.methods.task_adapter.adapter import TaskAdapters
 from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import Components
-from fsar.model.needs import Needs
 from fsar.model.text import ClassTokens
 
 FRAMES, SIZE, TEXTS, CONTEXT = 3, 16, 2, 5

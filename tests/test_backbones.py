@@ -13,10 +13,10 @@ from timm.models._registry import _model_entrypoints
 
 from fsar.config import BackboneConfig, HeadConfig, TextConfig
 from fsar.errors import UserError
+from fsar.methods import CLIP_FSAR, PLAIN
 from fsar.model.backbone import Backbone, VisualEncoder, load_backbone
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import CLIP_FSAR, PLAIN
 from fsar.model.open_clip_backbone import architecture_name, normalisation, random_clip
 from fsar.model.text import encode_classes, no_text
 from tests.test_model import stored_by_activations

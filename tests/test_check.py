@@ -13,8 +13,8 @@ from fsar import FewShotClassifier
 from fsar.cli.check import report
 from fsar.cli.main import main
 from fsar.config import HeadConfig
-from fsar.model.heads.head import Inputs, build_head
-from fsar.model.methods import FROZEN, MODELS
+from fsar.methods import FROZEN, MODELS
+from fsar.methods.head import Inputs, build_head
 from fsar.predict import check
 from fsar.predict.calibrate import ENOUGH, fit_temperature
 from fsar.predict.check import (

@@ -21,9 +21,9 @@ from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.keys.declare import NOTHING, Section, decided_by
+from fsar.methods import METHODS
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.class_texts import class_texts
-from fsar.model.methods import METHODS
 from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan

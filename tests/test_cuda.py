@@ -12,7 +12,7 @@ import torch
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.config.sections import Counts
 from fsar.fabric import make_fabric, set_float32
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 from fsar.training.data import TrainingEpisodes, load_episodes
 from perf.gpu_check.agreement import relative, seen
 from perf.gpu_check.correctness import same

@@ -14,16 +14,16 @@ from fsar.evaluation.episode_logits import BATCH as BATCHED
 from fsar.evaluation.episode_logits import _video_by_video, correct, episode_logits, predict
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, evaluate_model, write_predictions
 from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
+from fsar.methods import CLIP_FSAR_HEAD, FROZEN, METHODS, MODELS
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.needs import TransformerSizes
 from fsar.model.backbone import Backbone
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.model.heads.load import load_head
-from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS, MODELS
-from fsar.model.needs import TransformerSizes
 from fsar.model.open_clip_backbone import random_clip
 from perf.small_models import small_adapters, small_head
 

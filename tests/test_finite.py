@@ -16,12 +16,12 @@ from fsar.evaluation.episode_logits import episode_logits
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
 from fsar.evaluation.features import Encoder, encode_split, load_encoder
+from fsar.evaluation.load_head import load_head
 from fsar.fabric import make_fabric
+from fsar.methods import FROZEN, METHODS, MODELS, PLAIN
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.finite import check_finite, check_weights
-from fsar.model.heads.load import load_head
-from fsar.model.methods import FROZEN, METHODS, MODELS, PLAIN
 from fsar.model.text import encode_classes
 from fsar.sources.manifest import write_manifest
 from fsar.training.texts import EpisodeTexts

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 
 from fsar.config import HeadConfig
+from fsar.methods import CLIP_FSAR, PLAIN
+from fsar.methods.blocks import trx
+from fsar.methods.blocks.otam import otam
+from fsar.methods.blocks.similarity import cosine_similarity
+from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.model.exchange import from_reference, our_name
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.matching import trx
-from fsar.model.matching.otam import otam
-from fsar.model.methods import CLIP_FSAR, PLAIN
-from fsar.model.similarity import cosine_similarity
 from tests.heads import clip_fsar
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}

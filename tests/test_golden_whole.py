@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
 from fsar.fabric import make_fabric
+from fsar.methods import CLIP_FSAR
 from fsar.model.backbone import Backbone
 from fsar.model.exchange import from_reference
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import CLIP_FSAR
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import train_step
 from fsar.training.job import TrainingJob

@@ -13,14 +13,14 @@ from fsar.config.heads import ClipspmConfig, EmpnetConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import episode_logits
+from fsar.methods import Components
+from fsar.methods.blocks.otam import both_directions
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.empnet.head import GRAINS
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.heads import empnet
-from fsar.model.heads.empnet import GRAINS
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.model.matching.otam import both_directions
-from fsar.model.methods import Components
-from fsar.model.similarity import frame_distances
 
 WIDTH, FRAMES, CLASSES, WAY, PATCHES, TEXTS, LEVELS = 16, 4, 6, 3, 5, 3, 2
 SMALL = {"heads": 2, "head_width": 4, "feed_forward": 20}

@@ -9,11 +9,11 @@ from torch import nn
 
 from fsar.config.heads import HyrsmConfig, HyrsmppConfig, MoloConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.model.heads.hyrsm import Hyrsm
-from fsar.model.heads.hyrsmpp import coherence_loss
-from fsar.model.heads.positions import encoding
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.blocks.positions import encoding
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.hyrsm.head import Hyrsm
+from fsar.methods.hyrsmpp.head import coherence_loss
 
 WIDTH, FRAMES, CLASSES, WAY = 16, 4, 6, 3
 CASES = {

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from fsar.config.heads import TaskAdapterConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Inputs, TrainingEpisode, build_head
-from fsar.model.heads.task_adapter import TaskAdapter, windows
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.head import Inputs, TrainingEpisode, build_head
+from fsar.methods.task_adapter.head import TaskAdapter, windows
 
 WIDTH, FRAMES, WAY, CLASSES, TEXTS = 8, 5, 3, 6, 2
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from fsar.config.heads import StrmConfig, TeamConfig, TrxConfig
 from fsar.errors import UserError
+from fsar.methods.blocks.trx import positions
+from fsar.methods.blocks.tuples import pieces, tuples_of_pieces
+from fsar.methods.head import Head, Inputs, TrainingEpisode
 from fsar.model.heads import strm, team, trx
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode
-from fsar.model.heads.tuples import pieces, tuples_of_pieces
-from fsar.model.matching.trx import positions
 from tests import plain
 
 WIDTH, FRAMES, WAY, MAP = 16, 4, 3, 5

@@ -10,17 +10,17 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor
 
 from fsar.config.heads import TsfsarConfig
-from fsar.config.recipes import recipe_of
 from fsar.errors import UserError
+from fsar.methods import Components
+from fsar.methods.head import Inputs, TrainingEpisode, build_head
+from fsar.methods.needs import TransformerSizes
+from fsar.methods.recipes import recipe_of
+from fsar.methods.tsfsar.distance_correlation import descriptions
+from fsar.methods.tsfsar.head import Tsfsar
+from fsar.methods.tsfsar.principal import principal_scores, reduced, resized
+from fsar.methods.tsfsar.side_network import SideBlock, SideNetwork
 from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.distance_correlation import descriptions
-from fsar.model.heads.head import Inputs, TrainingEpisode, build_head
-from fsar.model.heads.principal import principal_scores, reduced, resized
-from fsar.model.heads.side_network import SideBlock, SideNetwork
-from fsar.model.heads.tsfsar import Tsfsar
-from fsar.model.methods import Components
-from fsar.model.needs import TransformerSizes
 
 WIDTH, FRAMES, CLASSES, WAY = 8, 3, 6, 3  # D, T, C, N
 BESIDE = TransformerSizes(depth=2, width=16, heads=2, patches=4)

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsar.config import HeadConfig
+from fsar.methods import CLIP_FSAR, METHODS, MODELS, PLAIN, Components
+from fsar.methods.blocks import trx
+from fsar.methods.blocks.metric import load_metric
+from fsar.methods.blocks.otam import otam
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.head import TrainingEpisode
 from fsar.model.decision import combined_logits, text_logits
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.head import TrainingEpisode
-from fsar.model.matching import trx
-from fsar.model.matching.metric import load_metric
-from fsar.model.matching.otam import otam
-from fsar.model.methods import CLIP_FSAR, METHODS, MODELS, PLAIN, Components
 from tests import plain
 from tests.heads import clip_fsar
 

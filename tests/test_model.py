@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from fsar.config import BackboneConfig, HeadConfig
 from fsar.errors import UserError
 from fsar.fabric import make_fabric
+from fsar.methods import CLIP_FSAR, PLAIN
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import CLIP_FSAR, PLAIN
 from fsar.model.open_clip_backbone import random_backbone, random_clip
 from fsar.model.trained_file import save_weights
 from fsar.training.batch_norm import RunningStatistics

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fsar.config import load
-from fsar.config.recipes import FOLDER, recipes
+from fsar.methods.recipes import FOLDER, recipes
 from tests.conftest import REPOSITORY
 
 REFERENCE = REPOSITORY.parent / "shared" / "reference"

@@ -5,10 +5,10 @@ import yaml
 
 from fsar.config import HeadConfig, load
 from fsar.config.heads import HeadsConfig
-from fsar.config.recipes import FOLDER, recipes
-from fsar.model.heads.head import Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
-from fsar.model.needs import TransformerSizes
+from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS
+from fsar.methods.head import Inputs, build_head
+from fsar.methods.needs import TransformerSizes
+from fsar.methods.recipes import FOLDER, recipes
 
 HEADS = FOLDER.parent / "model" / "heads"
 # Files that are no heads.

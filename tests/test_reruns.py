@@ -12,7 +12,7 @@ import yaml
 from fsar import FewShotClassifier
 from fsar.config import Config, load
 from fsar.keys.declare import decided_by
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
 from perf.small_models import SMALL_ADAPTERS, THREE_TEXTS

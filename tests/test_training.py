@@ -26,11 +26,11 @@ from fsar.errors import UserError
 from fsar.evaluation import encode_videos as encode_module
 from fsar.fabric import make_fabric
 from fsar.files import write_parquet
+from fsar.methods import CLIP_FSAR_HEAD, MODELS
+from fsar.methods.head import Inputs, build_head
+from fsar.methods.needs import TransformerSizes
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.head import Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
-from fsar.model.needs import TransformerSizes
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
 from fsar.training import fit as fit_module

@@ -19,9 +19,9 @@ from fsar.config import BackboneConfig, HeadConfig, TextConfig, is_weights_file
 from fsar.errors import UserError
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.load_head import load_head
+from fsar.methods import FROZEN, MODELS
 from fsar.model.backbone import bare_backbone, load_backbone
-from fsar.model.heads.load import load_head
-from fsar.model.methods import FROZEN, MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.text import class_tokens
 from fsar.model.weights_file import read_weights

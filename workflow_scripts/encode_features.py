@@ -7,8 +7,8 @@ from fsar.evaluation.features import encode_split, load_encoder
 from fsar.evaluation.made_from import encoding
 from fsar.gpus import own_gpus
 from fsar.job import logged
+from fsar.methods import Components
 from fsar.model.backbone import load_backbone
-from fsar.model.methods import Components
 
 with logged(snakemake.log[0], measured=True):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards

@@ -16,9 +16,9 @@ from fsar.evaluation.evaluate import PlannedTest
 from fsar.evaluation.made_from import encoding
 from fsar.gpus import own_gpus
 from fsar.job import logged
+from fsar.methods import Components
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import Components
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards

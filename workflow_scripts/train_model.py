@@ -6,7 +6,7 @@ from pathlib import Path
 from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
 from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
-from fsar.model.methods import Components
+from fsar.methods import Components
 from fsar.nodes import is_task, start_tasks
 from fsar.plan.code import code_checksums, code_inputs
 from fsar.plan.plan import model_files

@@ -8,7 +8,7 @@ from fsar.config.merge import Config
 from fsar.config.messages import message, nearest
 from fsar.config.sections import DEMO_CLASSES, DemoSource, PublishedSource
 from fsar.errors import UserError
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
+from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.split_lists import SPLITS, split_lists
 

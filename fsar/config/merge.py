@@ -13,7 +13,6 @@ from typing import Any, Literal, overload
 
 from fsar.config.adapters import AdaptersConfig
 from fsar.config.heads import HeadsConfig
-from fsar.config.recipes import recipe_of, training_recipe
 from fsar.config.sections import (
     BackboneConfig,
     BenchmarkConfig,
@@ -31,7 +30,8 @@ from fsar.config.sections import (
     TrainingConfig,
 )
 from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, Section, decided_by, key, section
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components
+from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components
+from fsar.methods.recipes import recipe_of, training_recipe
 from fsar.sources.split_lists import SPLITS
 
 # The sections that a benchmark may overlay.
@@ -236,7 +236,7 @@ def components_record(components: Components) -> dict[str, Any]:
 def components_facts(components: Components) -> dict[str, Any]:
     """Return what jobs look up about components, as parameters of a rule, so that a changed table or property counts.
 
-    The code of `fsar.model.methods` does not: a new record would make everything again. What is false, or nothing,
+    The code of `fsar.methods` does not: a new record would make everything again. What is false, or nothing,
     leaves no trace, and neither does a new fact that is.
     """
     names = [name for name, own in vars(Components).items() if isinstance(own, property) and name != "encoding"]

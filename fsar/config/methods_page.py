@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, Components, Method
+from fsar.methods import CLIP_FSAR_HEAD, METHODS, Components, Method
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
-BEGIN = "<!-- From fsar/model/methods.py by `make docs`; do not edit. -->"
+BEGIN = "<!-- From fsar/methods/__init__.py by `make docs`; do not edit. -->"
 END = "<!-- Up to here. -->"
 DECIDES = {"few-shot": "support", "text": "class names", "both": "both"}
 

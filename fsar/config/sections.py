@@ -14,7 +14,7 @@ from fsar.config.adapters import AdaptersConfig
 from fsar.config.heads import HeadsConfig
 from fsar.config.prompts import prompt_sets, templates_of
 from fsar.keys.declare import HEAD, LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
+from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 
 # Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
@@ -66,7 +66,7 @@ class RunConfig(Section):
         min_length=1,
     )
     methods: list[MethodName] | None = key(
-        "Methods, by their names in fsar/model/methods.py, on every benchmark; without it each benchmark has its own.",
+        "Methods, by their names in fsar/methods/__init__.py, on every benchmark; without it each benchmark has its own.",
         (*TESTS, *ROWS, *DEALS),
         once=True,
         default=None,

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.job import progress
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.finite import check_finite
-from fsar.model.heads.head import Head
-from fsar.model.needs import Tensors
 
 # Videos that go through a stage in one call; bounds memory.
 BATCH = 250
 
-# What a method decides by: the support videos, the class names, or both (`fsar.model.methods.Method`).
+# What a method decides by: the support videos, the class names, or both (`fsar.methods.Method`).
 DecidesBy = Literal["few-shot", "text", "both"]
 
 

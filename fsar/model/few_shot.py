@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from fsar.config import TextConfig
 from fsar.errors import UserError
 from fsar.keys.declare import Section
-from fsar.model.adapters.adapter import insert_adapters
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.needs import Needs, Tensors
 from fsar.model.backbone import Backbone
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.in_episode import InEpisode, tokens_before
-from fsar.model.methods import Components
-from fsar.model.needs import Needs, Tensors
 from fsar.model.text import ClassTokens, encode_class_tokens
 from fsar.model.trained_file import read_trained
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic
+from fsar.methods import Components
 from fsar.model.finite import check_weights
-from fsar.model.methods import Components
 from fsar.seal import OPEN, seal, whole
 
 # The one entry of the metadata, since safetensors writes several in random order.

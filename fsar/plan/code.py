@@ -21,7 +21,7 @@ NOT_DECISIVE = (
     "fsar.gpus",
     "fsar.job",
     "fsar.keys",
-    "fsar.model.methods",
+    "fsar.methods",
     "fsar.nodes",
     "fsar.plan",
     "fsar.seal",

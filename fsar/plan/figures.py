@@ -11,7 +11,7 @@ from typing import Any
 
 from fsar.config.merge import components_record
 from fsar.files import from_working_directory
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
 from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS

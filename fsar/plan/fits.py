@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fsar.config import Config
 from fsar.keys.bounds import FittedSection, LayerFacts
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 
 
 def misfits(config: Config, benchmark: str, backbone: str, layers: LayerFacts) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fsar.model.methods import CLIP_FSAR, METHODS, PLAIN
+from fsar.methods import CLIP_FSAR, METHODS, PLAIN
 from fsar.plan.setting import Setting
 from fsar.sources.data_sets import TITLES
 

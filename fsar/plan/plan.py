@@ -11,8 +11,8 @@ from fsar.config.merge import components_facts, components_record
 from fsar.evaluation.predictions import parts_of_file
 from fsar.files import from_working_directory
 from fsar.keys.declare import Section
+from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Method
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Method
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE
 from fsar.plan.setting import Setting

@@ -8,7 +8,7 @@ from typing import Any
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.config.merge import components_facts, components_record
 from fsar.errors import UserError
-from fsar.model.methods import METHODS, Components
+from fsar.methods import METHODS, Components
 from fsar.plan import paths
 from fsar.plan.plan import Plan, decoder_file, model_files
 from fsar.plan.shown import Values

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from fsar.config import HeadConfig
 from fsar.evaluation.episode_logits import DecidesBy
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.finite import check_finite
-from fsar.model.heads.head import Head
 from fsar.model.in_episode import InEpisode
-from fsar.model.needs import Tensors
 
 # What is kept of a clip, beside what the head asks for, to be compared with texts: (T, D) frames in the joint space.
 JOINT = "joint"

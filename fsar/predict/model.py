@@ -27,13 +27,13 @@ from fsar.config import (
 from fsar.errors import UserError
 from fsar.fabric import Float32
 from fsar.keys.declare import Section
+from fsar.methods import METHODS, MODELS, Components
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.few_shot import FewShotModel, part_of
 from fsar.model.finite import check_finite, check_weights
-from fsar.model.heads.head import Head
-from fsar.model.methods import METHODS, MODELS, Components
-from fsar.model.needs import Tensors
 from fsar.model.text import encode_classes
 from fsar.predict.decide import JOINT
 from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.config import HeadConfig
+from fsar.methods.blocks.otam import both_directions
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.needs import Tensors
 from fsar.model.alignment import hard_alignment
-from fsar.model.matching.otam import both_directions
-from fsar.model.needs import Tensors
-from fsar.model.similarity import frame_distances
 from fsar.predict.decide import Decision
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.config.merge import components_record
 from fsar.keys.declare import Section
-from fsar.model.methods import Components
+from fsar.methods import Components
 
 
 @dataclass(frozen=True)

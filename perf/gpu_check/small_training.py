@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.methods import MODELS
 from fsar.model.few_shot import FewShotModel, Outcome
-from fsar.model.methods import MODELS
 from fsar.training.fit import fit
 from fsar.training.job import TrainingFiles, TrainingJob
 from perf.gpu_check.sizes import Sizes

@@ -5,8 +5,8 @@ import re
 import torch
 
 from fsar.config.heads import StrmConfig
-from fsar.model.heads.head import Inputs
-from fsar.model.heads.strm import build
+from fsar.methods.head import Inputs
+from fsar.methods.strm.head import build
 from tests.public_code.golden import Computed, Golden, load, without_dropout
 from tests.public_code.trx import episode, our_name, tuple_gradients, tuple_width, without_effect
 

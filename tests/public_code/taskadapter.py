@@ -10,11 +10,11 @@ from torch import Tensor
 
 from fsar.config.adapters import TaskConfig
 from fsar.config.heads import TaskAdapterConfig
-from fsar.model.adapters.adapter import insert_adapters
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.task_adapter.head import TaskAdapter
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.task_adapter import TaskAdapter
-from fsar.model.methods import Components
 from tests.public_code.golden import Computed, Golden
 
 BLOCK = r"transformer\.resblocks\.(\d+)\."

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from fsar.config.heads import TeamConfig
-from fsar.model.heads.head import Inputs
-from fsar.model.heads.team import build
+from fsar.methods.head import Inputs
+from fsar.methods.team.head import build
 from tests.public_code.golden import Computed, Golden, gradients, load, without_dropout
 from tests.public_code.trx import episode
 

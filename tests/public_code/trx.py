@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from fsar.config.heads import TrxConfig
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode
-from fsar.model.heads.trx import build
+from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.trx.head import build
 from tests.public_code.golden import Computed, Golden, load, without_dropout
 
 OUR_LAYERS = {"k_linear": "key", "v_linear": "value", "norm_k": "norm"}

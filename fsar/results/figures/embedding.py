@@ -12,10 +12,10 @@ from sklearn.manifold import TSNE
 
 from fsar.config import HeadConfig
 from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.load_head import load_head
 from fsar.files import read_parquet
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.load import load_head
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.results.figures import style
 from fsar.sources.schemas import MANIFEST_SCHEMA
 

@@ -17,13 +17,13 @@ from fsar.config import HeadConfig, SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.made_from import WEIGHTS, short_checksum
 from fsar.evaluation.predictions import predictions_made_from, read_predictions
+from fsar.methods import Components
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.model.alignment import hard_alignment
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.load import load_head
-from fsar.model.methods import Components
-from fsar.model.similarity import frame_distances
 from fsar.results.figures import labels
 from fsar.seal import REMEDY
 from fsar.videos.sampling import positions_at_test
