@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, load
 from fsar.evaluation.features import encode_split, load_encoder
 from fsar.evaluation.made_from import encoding
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.methods import Components
+from fsar.methods.record import adapter_section, head_section
 from fsar.model.backbone import load_backbone
 
 with logged(snakemake.log[0], measured=True):

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from fsar.config import head_section, load
+from fsar.config import load
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.load_head import load_head
 from fsar.evaluation.made_from import encoding, with_weights
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.methods import Components
+from fsar.methods.record import head_section
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards

@@ -7,8 +7,6 @@ from fsar.config import (
     SamplingConfig,
     TextConfig,
     TrainingConfig,
-    adapter_section,
-    head_section,
     load,
 )
 from fsar.evaluation.by_episode import evaluate_part
@@ -17,6 +15,7 @@ from fsar.evaluation.made_from import encoding
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.methods import Components
+from fsar.methods.record import adapter_section, head_section
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
 

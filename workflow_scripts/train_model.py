@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
+from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, load
 from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
 from fsar.methods import Components
+from fsar.methods.record import adapter_section, head_section
 from fsar.nodes import is_task, start_tasks
 from fsar.plan.code import code_checksums, code_inputs
 from fsar.plan.plan import model_files

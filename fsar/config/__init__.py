@@ -10,7 +10,6 @@ from fsar.config.sections import (
     DemoSource,
     EpisodesConfig,
     FramesConfig,
-    HeadConfig,
     PredictConfig,
     PublishedSource,
     SamplingConfig,
@@ -18,8 +17,6 @@ from fsar.config.sections import (
     SourcesConfig,
     TextConfig,
     TrainingConfig,
-    adapter_section,
-    head_section,
     is_weights_file,
 )
 from fsar.sources.split_lists import SPLITS
@@ -34,7 +31,6 @@ __all__ = [
     "DemoSource",
     "EpisodesConfig",
     "FramesConfig",
-    "HeadConfig",
     "PredictConfig",
     "PublishedSource",
     "SamplingConfig",
@@ -42,8 +38,6 @@ __all__ = [
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",
-    "adapter_section",
-    "head_section",
     "is_weights_file",
     "load",
 ]

@@ -2,7 +2,7 @@
 
 From the weakest to the strongest: the default of a key, the general section, the section of the benchmark a variant is
 of, the benchmark's own, and for `training` that of a backbone on it, then a model's recipe on a published benchmark
-(fsar/recipes/), then the benchmark's `training_of_model`. `run.methods` and `run.shots` are stronger than a
+(its `recipe.toml`), then the benchmark's `training_of_model`. `run.methods` and `run.shots` are stronger than a
 benchmark's own, because they are what is asked for in this run; a backbone's `methods` takes the place of a benchmark's
 own, and limits those of the run.
 """
@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Literal, overload
 
-from fsar.config.adapters import AdaptersConfig
-from fsar.config.heads import HeadsConfig
+from fsar.config.heads import AdaptersConfig, HeadsConfig
 from fsar.config.sections import (
     BackboneConfig,
     BenchmarkConfig,
     EpisodesConfig,
     FramesConfig,
-    HeadConfig,
     Name,
     PredictConfig,
     PublishedSource,
@@ -30,12 +28,14 @@ from fsar.config.sections import (
     TrainingConfig,
 )
 from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, Section, decided_by, key, section
-from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components
+from fsar.methods import METHODS, MODELS, Components
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.recipes import recipe_of, training_recipe
+from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.sources.split_lists import SPLITS
 
 # The sections that a benchmark may overlay.
-MERGED = ("frames", "sampling", "episodes", "text", "head", "training")
+MERGED = ("frames", "sampling", "episodes", "text", "training")
 
 
 class Config(Section):
@@ -51,6 +51,12 @@ class Config(Section):
     device: Literal["auto", "cpu", "cuda"] = key(
         "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"
     )
+    own_methods: list[str] = key(
+        "Folders of methods of your own (docs/methods.md): their names are then those of any other.",
+        NOTHING,
+        once=True,
+        default=[],
+    )
     run: RunConfig = section("What to run.", default=RunConfig())
     benchmarks: dict[Name, BenchmarkConfig] = section("The benchmarks, by name.")
     backbones: dict[Name, BackboneConfig] = section("The backbones, by name.")
@@ -59,8 +65,7 @@ class Config(Section):
     sampling: SamplingConfig = section("Which frames the model sees.", default=SamplingConfig())
     episodes: EpisodesConfig = section("The stored episodes.", default=EpisodesConfig())
     text: TextConfig = section("How class names become text features.", default=TextConfig())
-    head: HeadConfig = section("The model after the backbone.", default=HeadConfig())
-    heads: HeadsConfig = section("The heads of other methods.", default=HeadsConfig())
+    heads: HeadsConfig = section("The heads of methods.", default=HeadsConfig())
     adapters: AdaptersConfig = section("What is put into frozen backbones.", default=AdaptersConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
     predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})
@@ -110,8 +115,6 @@ class Config(Section):
         self, benchmark: str, name: Literal["text"], backbone: str | None = None, model: str | None = None
     ) -> TextConfig: ...
     @overload
-    def settings(self, benchmark: str, name: Literal["head"]) -> HeadConfig: ...
-    @overload
     def settings(
         self, benchmark: str, name: Literal["training"], backbone: str, model: str | None = None
     ) -> TrainingConfig: ...
@@ -122,18 +125,25 @@ class Config(Section):
         """
         return getattr(self, name).overlaid(*(layer for _, layer in self._layers(benchmark, name, backbone, model)))
 
-    def head_settings(self, benchmark: str, backbone: str, model: str) -> Section:
-        """Return the settings of a model's head as they hold for a benchmark and a backbone: `head` for CLIP-FSAR's,
-        else its own."""
+    def head_settings(self, benchmark: str, backbone: str, model: str) -> HeadSettings:
+        """Return the settings of a model's head as they hold for a benchmark and a backbone."""
         components = MODELS[model]
-        if components.head == CLIP_FSAR_HEAD:
-            return self.settings(benchmark, "head")
-        return self._part(benchmark, backbone, model, "heads", components.head, dict(components.fixed))
+        settings = self._part(benchmark, backbone, model, "heads", components.head, dict(components.fixed))
+        assert isinstance(settings, HeadSettings)
+        return settings
 
-    def adapter_settings(self, benchmark: str, backbone: str, model: str) -> Section | None:
+    def depth(self, benchmark: str, backbone: str) -> int:
+        """Return the layers of CLIP-FSAR's temporal transformer, by which figures tell variants apart."""
+        settings = self.head_settings(benchmark, backbone, "clip-fsar")
+        assert isinstance(settings, ClipFsarConfig)
+        return settings.depth
+
+    def adapter_settings(self, benchmark: str, backbone: str, model: str) -> AdapterSettings | None:
         """Return the settings of a model's adapters as they hold for a benchmark; None of a model without any."""
         name = MODELS[model].adapters
-        return self._part(benchmark, backbone, model, "adapters", name, {}) if name else None
+        settings = self._part(benchmark, backbone, model, "adapters", name, {}) if name else None
+        assert settings is None or isinstance(settings, AdapterSettings)
+        return settings
 
     def _part(self, benchmark: str, backbone: str, model: str, name: str, part: str, fixed: dict[str, Any]) -> Section:
         """Return the section of one head or kind of adapters, among `heads` or `adapters`."""
@@ -231,16 +241,6 @@ class Config(Section):
 def components_record(components: Components) -> dict[str, Any]:
     """Return what differs from a plain model, as parameters of a rule: a new field with a default leaves no trace."""
     return {f.name: value for f in fields(components) if (value := getattr(components, f.name)) != f.default}
-
-
-def components_facts(components: Components) -> dict[str, Any]:
-    """Return what jobs look up about components, as parameters of a rule, so that a changed table or property counts.
-
-    The code of `fsar.methods` does not: a new record would make everything again. What is false, or nothing,
-    leaves no trace, and neither does a new fact that is.
-    """
-    names = [name for name, own in vars(Components).items() if isinstance(own, property) and name != "encoding"]
-    return {name: value for name in names if (value := getattr(components, name))}
 
 
 def decisive_record(section: Section) -> dict[str, Any]:

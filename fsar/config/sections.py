@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fsar.config.adapters import AdaptersConfig
-from fsar.config.heads import HeadsConfig
+from fsar.config.heads import AdaptersConfig, HeadsConfig
 from fsar.config.prompts import prompt_sets, templates_of
-from fsar.keys.declare import HEAD, LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
-from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS
+from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key, section
+from fsar.methods import METHODS, MODELS
 from fsar.sources.data_sets import PUBLISHED
 
 # Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
@@ -66,7 +65,7 @@ class RunConfig(Section):
         min_length=1,
     )
     methods: list[MethodName] | None = key(
-        "Methods, by their names in fsar/methods/__init__.py, on every benchmark; without it each benchmark has its own.",
+        "Methods, by their names in docs/methods.md, on every benchmark; without it each benchmark has its own.",
         (*TESTS, *ROWS, *DEALS),
         once=True,
         default=None,
@@ -331,55 +330,6 @@ class EpisodesConfig(Section):
     queries: int = key("Query videos per class.", ("draw_episodes",), unit="videos", default=1, ge=1)
 
 
-class HeadConfig(Section):
-    """The model after the backbone; defaults as published."""
-
-    depth: int = key("Layers of the temporal transformer.", HEAD, default=1, ge=1, le=12)
-    heads: int = key("Attention heads; must divide the backbone's width.", HEAD, default=8, ge=1)
-    feed_forward: int = key("Hidden width of the feed-forward part.", HEAD, default=2048, ge=1)
-    attention_dropout: float = key("Dropout after attention.", HEAD, unit="probability", default=0.2, ge=0, lt=1)
-    feed_forward_dropout: float = key(
-        "Dropout in the feed-forward part.",
-        HEAD,
-        unit="probability",
-        default=0.05,
-        ge=0,
-        lt=1,
-    )
-    merge: Literal["before", "after"] = key(
-        "Several support videos of a class are averaged before the temporal transformer, as published, or after it.",
-        HEAD,
-        default="before",
-    )
-    smoothing: float = key(
-        "λ of the softmin in the matching; 0.1 in the original OTAM.",
-        HEAD,
-        default=0.5,
-        gt=0,
-    )
-    text_weight: float = key(
-        "β, weight of the class names where a method decides by text and videos both.",
-        ("evaluate_model", "predict_clips"),
-        default=0.9,
-        ge=0,
-        le=1,
-    )
-
-
-def head_section(head: str) -> type[Section]:
-    """Return the section that the settings of a head are in."""
-    if head == CLIP_FSAR_HEAD:
-        return HeadConfig
-    kind: type[Section] = HeadsConfig.model_fields[head].annotation  # type: ignore[assignment]
-    return kind
-
-
-def adapter_section(adapters: str) -> type[Section]:
-    """Return the section that the settings of a kind of adapters are in."""
-    kind: type[Section] = AdaptersConfig.model_fields[adapters].annotation  # type: ignore[assignment]
-    return kind
-
-
 class TrainingConfig(Section):
     """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
 
@@ -442,7 +392,6 @@ class TrainingConfig(Section):
         default=1e-3,
         ge=0,
     )
-    video_text_weight: float = key("λ_vt, weight of the video-text objective.", ("train_model",), default=1.5, ge=0)
     flip: bool = key("Mirror training queries at random (Kinetics only).", ("train_model",), default=False)
     colour_jitter: bool = key(
         "Jitter the colours of training queries (Kinetics only).", ("train_model",), default=False
@@ -633,7 +582,6 @@ class BenchmarkConfig(Section):
     sampling: SamplingConfig = section("Keys that differ from `sampling`.", default=SamplingConfig())
     episodes: EpisodesConfig = section("Keys that differ from `episodes`.", default=EpisodesConfig())
     text: TextConfig = section("Keys that differ from `text`.", default=TextConfig())
-    head: HeadConfig = section("Keys that differ from `head`.", default=HeadConfig())
     heads: HeadsConfig = section("Keys that differ from `heads`.", default=HeadsConfig())
     adapters: AdaptersConfig = section("Keys that differ from `adapters`.", default=AdaptersConfig())
     training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())

@@ -130,7 +130,7 @@ def write_predictions(
             if not len(own.queries):
                 continue
             subject = f"The method {test.method} ({test.way}-way {test.shot}-shot)"
-            names_count = test.decides_by != "few-shot" or head.inputs.components.compares_with_text
+            names_count = test.decides_by != "few-shot" or head.settings.compares_with_text
             if names_count and not kept.text.shape[-1]:
                 raise UserError(
                     f"{subject} looks at class names, but the backbone has no text encoder: choose methods that do not "

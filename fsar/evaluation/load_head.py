@@ -4,21 +4,21 @@ from pathlib import Path
 
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import feature_sizes
-from fsar.keys.declare import Section
 from fsar.methods import Components
 from fsar.methods.head import Head, Inputs, build_head
+from fsar.methods.record import HeadSettings
 from fsar.model.trained_file import read_trained
 
 
-def load_head(components: Components, settings: Section, features: Path, trained: Path | None) -> Head:
+def load_head(components: Components, settings: HeadSettings, features: Path, trained: Path | None) -> Head:
     """Load the head of a trained model for a file of features; without weights, a fresh one.
 
     Raises:
         UserError: the weights cannot be read, are of another method or backbone, or are not finite.
     """
     sizes = feature_sizes(features)
-    inputs = Inputs(sizes.width, sizes.frames, components=components, transformer=sizes.transformer)
-    head = build_head(inputs, settings)
+    inputs = Inputs(sizes.width, sizes.frames, transformer=sizes.transformer)
+    head = build_head(components, inputs, settings)
     if trained is not None:
         state = read_trained(trained, components, ["head"])
         try:

@@ -3,15 +3,13 @@
 Shapes: videos V, frames T, tokens of a frame L = 1 + P with the class token first, token width W; maps (V·T, D, h, w).
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from fsar.keys.declare import Section
-
-if TYPE_CHECKING:
-    from fsar.model.backbone import Backbone
+from fsar.methods.backbone import Backbone
+from fsar.methods.by_name import the_class
+from fsar.methods.record import AdapterSettings
 
 
 class Adapters(nn.Module):
@@ -39,7 +37,7 @@ class Adapters(nn.Module):
     whole_from: int = 0
     group: int | None = None
 
-    def __init__(self, backbone: "Backbone", frames: int, settings: Any):
+    def __init__(self, backbone: Backbone, frames: int, settings: Any):
         super().__init__()
         self.frames, self.settings = frames, settings
 
@@ -48,12 +46,17 @@ class Adapters(nn.Module):
         return tokens.unflatten(0, (-1, self.frames))
 
 
-def insert_adapters(name: str, backbone: "Backbone", frames: int, settings: Section) -> Adapters:
-    """Put adapters into a backbone and return them: of the file `{name}.py` beside this one, imported by its name.
+class Adapted(Backbone, Protocol):
+    """A backbone that adapters can be put into."""
+
+    adapters: Adapters | None
+
+
+def insert_adapters(name: str, backbone: Adapted, frames: int, settings: AdapterSettings) -> Adapters:
+    """Put adapters into a backbone and return them: those of a folder's `adapter.py`, which is imported by name.
 
     Raises:
         UserError: this kind of adapter does not fit the backbone.
     """
-    adapters: Adapters = import_module(f"{__package__}.{name}").build(backbone, frames, settings)
-    backbone.adapters = adapters
-    return adapters
+    backbone.adapters = the_class(name, "adapter", Adapters)(backbone, frames, settings)
+    return backbone.adapters

@@ -5,20 +5,18 @@ classes C.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.keys.declare import Section
-from fsar.methods import Components
+from fsar.errors import UserError
+from fsar.methods.backbone import Backbone
+from fsar.methods.by_name import the_class
 from fsar.methods.needs import Needs, Tensors, TransformerSizes
-
-if TYPE_CHECKING:
-    from fsar.model.backbone import Backbone
+from fsar.methods.record import Components, HeadSettings
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,12 @@ class Inputs:
         width: D, of frame features or of maps, whichever the head asks for; of frame features where it asks for tokens.
         frames: T.
         classes: C, for classifiers over the training classes; 0 where the head is only to be used.
-        components: of the model, for a head that has parts.
         transformer: sizes of the visual transformer, if the backbone is one.
     """
 
     width: int
     frames: int
     classes: int = 0
-    components: Components = field(default_factory=Components)
     transformer: TransformerSizes | None = None
 
 
@@ -94,41 +90,52 @@ class Head(nn.Module):
         settings: its own section of the config.
 
     Attributes:
-        needs: what it asks of the backbone; of the kind that `fsar.methods.HEAD_NEEDS` has for it.
-        needs_pixels: its losses look at the pixels.
+        needs: what it asks of the backbone; of the kind that its settings name.
         looks_at_all_texts: its losses look at the texts of all training classes, and not of the episode's alone.
         averages_shots: of a class `episode_stage` is given the mean of its K support videos, not each of them.
         classes_apart: the score of a class does not depend on which other classes there are.
         queries_apart: the scores of a query do not depend on which other queries there are.
         queries_together: it can only be asked all queries of an episode at once.
         episodes_at_once: test episodes compared in one call; bounds memory.
-        loss_names: the terms that `losses` returns.
+        text_weight: β, of the class names where a method decides by text and videos both.
         loss_over_queries: whether the loss of an episode is the mean or the sum of its queries' losses.
         for_training: what only the losses look at (classifiers, decoders); not among the weights of a trained model.
+
+    Raises:
+        UserError: videos have fewer frames than it needs.
     """
 
-    needs: Needs = Needs()
-    needs_pixels: ClassVar[bool] = False
+    needs: Needs
     looks_at_all_texts: bool = False
     averages_shots: bool = True
     classes_apart: bool = True
     queries_apart: bool = True
     queries_together: bool = False
     episodes_at_once: int = 250
+    text_weight: float = 0.9
     loss_over_queries: Literal["mean", "sum"] = "mean"
     for_training: nn.ModuleDict
 
     def __init__(self, inputs: Inputs, settings: Any):
         super().__init__()
         self.inputs, self.settings = inputs, settings
+        self.needs = Needs(settings.needs)
         self.for_training = nn.ModuleDict()
+        needed, why = settings.least_frames
+        if inputs.frames < needed:
+            raise UserError(f"The method {why}, so sampling.frames must be at least {needed}, and not {inputs.frames}")
+
+    @property
+    def name(self) -> str:
+        """The folder that it is of."""
+        return type(self.settings).__module__.split(".")[-2]
 
     @property
     def loss_names(self) -> tuple[str, ...]:
         """The terms that `losses` returns, the first of them that of the few-shot logits."""
-        return ("few_shot",)
+        return tuple(self.loss_weights())
 
-    def initialise(self, backbone: "Backbone") -> None:
+    def initialise(self, backbone: Backbone) -> None:
         """Draw what weights before training need of the pretrained backbone; nothing, unless a head says otherwise."""
 
     # A video by itself.
@@ -267,11 +274,12 @@ class Head(nn.Module):
         return F.cross_entropy(logits, labels, reduction=self.loss_over_queries)
 
 
-def build_head(inputs: Inputs, settings: Section) -> Head:
-    """Build the head that a model's components name: of the file `{name}.py` beside this one.
+def build_head(components: Components, inputs: Inputs, settings: HeadSettings) -> Head:
+    """Build the head of a model: of its folder's `head.py`.
 
     It is imported by name, so that a trained model depends on the code of its own head and of no other.
+
+    Raises:
+        UserError: the settings do not fit what it is given, or there is no such head.
     """
-    module = import_module(f"{__package__}.{inputs.components.head}")
-    head: Head = module.build(inputs, settings)
-    return head
+    return the_class(components.head, "head", Head)(inputs, settings)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from fsar.methods import Kind
+from fsar.methods.record import Kind
 
 Tensors = dict[str, Tensor]
 

@@ -1,4 +1,4 @@
-"""How methods are trained by their public codes on the published benchmarks, as data (fsar/recipes/*.toml).
+"""How methods are trained by their public codes on the published benchmarks, as data (`recipe.toml` of a method's folder).
 
 They overrule the keys of config.yaml, which there are those of CLIP-FSAR: what a recipe says of the head, the adapters
 and the text with every backbone, what it says of training with the backbones that it names. With another backbone, on
@@ -7,10 +7,10 @@ the demo and on videos of one's own, every method is trained as the benchmark sa
 
 import tomllib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[1] / "recipes"
+from fsar.methods import RECORDS, folder_of
+
 # What holds on every published benchmark, before what holds on one.
 PUBLISHED = "published"
 
@@ -19,7 +19,7 @@ PUBLISHED = "published"
 def recipes() -> dict[str, list[dict[str, Any]]]:
     """Return the recipes of each model that has any: one, or one for some backbones and one for others."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(FOLDER.glob("*.toml")):
+    for path in sorted(path for folder in RECORDS for path in folder_of(folder).glob("recipe*.toml")):
         recipe = tomllib.loads(path.read_text(encoding="utf-8"))
         for model in recipe["models"]:
             found.setdefault(model, []).append(recipe)

@@ -50,7 +50,7 @@ def read_trained(path: Path, components: Components, parts: Sequence[str] | None
         names = [name for name in names if parts is None or name.partition(".")[0] in parts]
         state = {name: file.get_tensor(name) for name in names}
         if "components" in about:
-            found = Components.of_record(about["components"])
+            found = Components(**about["components"])
             with_head = parts is None or "head" in parts
             _check(path, *((found, components) if with_head else (found.encoding, components.encoding)))
     check_weights(state, path)

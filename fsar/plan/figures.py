@@ -12,6 +12,7 @@ from typing import Any
 from fsar.config.merge import components_record
 from fsar.files import from_working_directory
 from fsar.methods import METHODS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
@@ -149,7 +150,8 @@ def _closer_looks(plan: Plan) -> Iterator[PlannedFigure]:
                 caption = f"Accuracy of {looked_at.title} minus that of {baseline.title}, for each test class."
                 yield _of_settings(f"class-gain-{name}", "class_gain", caption, [looked_at, baseline])
                 break
-        if METHODS[looked_at.method].components.temporal_transformer and looked_at.selection == "val":
+        settings = METHODS[looked_at.method].components.settings
+        if isinstance(settings, ClipFsarConfig) and settings.modulation and looked_at.selection == "val":
             yield from _of_a_trained_model(plan, looked_at, name)
 
 
@@ -175,7 +177,8 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
         [features, weights, manifest],
         arguments | {"manifest": manifest},
     )
-    if setting.shot == 1 and method.components.metric == "otam":
+    settings = method.components.settings
+    if setting.shot == 1 and isinstance(settings, ClipFsarConfig) and settings.metric == "otam":
         episodes = paths.EPISODES.format(benchmark=setting.base, split="test", way=setting.way, shot=1)
         index = plan.of_base(paths.INDEX)(benchmark)
         own = {"episodes": episodes, "index": index, "predictions": setting.predictions[0]}

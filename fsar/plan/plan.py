@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, Config, DemoSource, FramesConfig, PublishedSource
-from fsar.config.merge import components_facts, components_record
+from fsar.config.merge import components_record
 from fsar.evaluation.predictions import parts_of_file
 from fsar.files import from_working_directory
 from fsar.keys.declare import Section
-from fsar.methods import CLIP_FSAR_HEAD, METHODS, MODELS, Components, Method
+from fsar.methods import METHODS, MODELS, Components, Method, module_file
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
 from fsar.plan import paths, sources
 from fsar.plan.code import PACKAGE
@@ -25,39 +25,25 @@ UNTRAINED_MODEL = "frozen"
 
 
 def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
-    """Return the files that are imported by name: of a backbone's library, adapters, a head, and the metric in that."""
-    folder = PACKAGE / "model"
-    own = [folder / f"{backbone.library}_backbone.py", *_adapter_files(components)]
-    own.append(folder / "heads" / f"{components.head}.py")
-    return own + ([folder / "matching" / f"{components.metric}.py"] if components.head == CLIP_FSAR_HEAD else [])
+    """Return the files that are imported by name: of a backbone's library, adapters, a head, and a metric in that."""
+    return [_library_file(backbone), *map(module_file, components.imported_by_name)]
 
 
 def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path]:
     """Return those of them that features come from: of frames they come whatever the head is."""
     if components.stores_its_own:
         return model_files(backbone, components)
-    return [PACKAGE / "model" / f"{backbone.library}_backbone.py", *_adapter_files(components)]
+    adapters = [name for name in components.imported_by_name if name.endswith(".adapter")]
+    return [_library_file(backbone), *map(module_file, adapters)]
 
 
-def _adapter_files(components: Components) -> list[Path]:
-    return [PACKAGE / "model" / "adapters" / f"{components.adapters}.py"] if components.adapters else []
+def _library_file(backbone: BackboneConfig) -> Path:
+    return PACKAGE / "model" / f"{backbone.library}_backbone.py"
 
 
 def decoder_file(frames: FramesConfig) -> Path:
     """Return the file of a decoder, which is imported by its name."""
     return PACKAGE / "videos" / "decoders" / f"{frames.decoder}.py"
-
-
-# Memory of a model's tests by metric or head, as measured with 2,400 videos of RN50's width (docs/performance.md). Of a
-# video of ViT-B/16 EMP-Net keeps 3.2 MB, and with several shots makes as much again of it; TS-FSAR keeps 1.1 MB.
-TESTS_MB = {"trx": 12000, "strm": 12000, "empnet": 32000, "tsfsar": 12000}
-OTHER_TESTS_MB = 4000
-
-
-def megabytes_of_tests(model: str) -> int:
-    """Return the memory that a model's tests need: what its head keeps of every video."""
-    parts = MODELS[model]
-    return TESTS_MB.get(parts.metric if parts.head == CLIP_FSAR_HEAD else parts.head, OTHER_TESTS_MB)
 
 
 def architecture_files(model: str) -> list[str]:
@@ -324,11 +310,11 @@ class Plan:
 
     def facts(self, model: str) -> Values:
         """Return what jobs look up about a model's components."""
-        return Values("facts", components_facts(MODELS[model]))
+        return Values("facts", MODELS[model].facts())
 
     def encoding_facts(self, model: str) -> Values:
         """Return what of that decides what is kept of each video."""
-        return Values("facts", components_facts(MODELS[model].encoding))
+        return Values("facts", MODELS[model].encoding.facts())
 
     def decisive(self, name: str, stage: str) -> Callable[..., dict[str, Any]]:
         """Return the decisive values of a section as a function of wildcards: `benchmark`, `backbone` and `model`.
@@ -441,7 +427,7 @@ class Plan:
             counts=paths.COUNTS.format(benchmark=self.config.base(benchmark)),
             base=self.config.base(benchmark),
             frames=self.config.settings(benchmark, "sampling").frames,
-            depth=self.config.settings(benchmark, "head").depth,
+            depth=self.config.depth(benchmark, backbone),
             published_method=METHODS[method].published_as,
             published_backbone=self.config.backbones[backbone].published_as,
             inductive=METHODS[method].inductive,

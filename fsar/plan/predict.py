@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.merge import components_facts, components_record
+from fsar.config.merge import components_record
 from fsar.errors import UserError
 from fsar.methods import METHODS, Components
 from fsar.plan import paths
@@ -105,7 +105,7 @@ class PlannedPredictions:
             return Values("facts")
         method = METHODS[name]
         own = {"decides_by": method.decides_by, "inductive": method.inductive, "title": method.title}
-        return Values("facts", own | components_facts(method.components))
+        return Values("facts", own | method.components.facts())
 
     def files_by_name(self, prediction: str) -> list[Path]:
         """Return the files that the code imports by name: of the backbone's library, of the metric and the decoder."""
@@ -116,7 +116,7 @@ class PlannedPredictions:
             return [*model_files(self.config.backbones[backbone], METHODS[method].components), decoder_file(frames)]
         described = json.loads(Path(self.model_files(prediction)[1]).read_text(encoding="utf-8"))
         backbone_of_folder = BackboneConfig(**described["backbone"])
-        components = Components.of_record(described["components"])
+        components = Components(**described["components"])
         return [*model_files(backbone_of_folder, components), decoder_file(FramesConfig(**described["frames"]))]
 
     def _training(self, prediction: str) -> str:

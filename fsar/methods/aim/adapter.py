@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fsar.config.adapters import AimConfig
 from fsar.methods.adapters import Adapters
+from fsar.methods.aim.record import AimConfig
+from fsar.methods.backbone import Backbone
 from fsar.methods.blocks.bottleneck import Bottleneck
 from fsar.methods.blocks.ends import TrainedEnds
 from fsar.methods.blocks.vision_transformer import Block
-from fsar.model.backbone import Backbone
 
 
 class BlockAdapters(nn.Module):
@@ -53,8 +53,3 @@ class AimAdapters(Adapters):
         tokens = tokens + block.scale_1(attended + adapters.spatial(attended))
         normed = block.norm_2(tokens)
         return tokens + block.scale_2(block.mlp(normed)) + self.settings.joint_scale * adapters.joint(normed)
-
-
-def build(backbone: Backbone, frames: int, settings: AimConfig) -> Adapters:
-    """Put AIM's adapters into a backbone; raises UserError if that is no visual transformer."""
-    return AimAdapters(backbone, frames, settings)

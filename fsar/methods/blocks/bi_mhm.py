@@ -18,6 +18,6 @@ class Matching(Metric):
     then have the range of OTAM's, which sums over frames too.
     """
 
-    def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
-        """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
+    def distances(self, queries: Tensor, prototypes: Tensor) -> Tensor:
+        """Return the distance of every query from every prototype: (…, Q, T, D), (…, N, T, D) → (…, Q, N)."""
         return bi_mhm(frame_distances(queries, prototypes))

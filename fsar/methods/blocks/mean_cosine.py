@@ -9,6 +9,6 @@ from fsar.methods.blocks.similarity import cosine_similarity
 class Matching(Metric):
     """T · (1 − cos(mean query frame, mean prototype frame)); times T, so that logits have the range of OTAM's."""
 
-    def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
-        """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
+    def distances(self, queries: Tensor, prototypes: Tensor) -> Tensor:
+        """Return the distance of every query from every prototype: (…, Q, T, D), (…, N, T, D) → (…, Q, N)."""
         return queries.shape[-2] * (1 - cosine_similarity(queries.mean(dim=-2), prototypes.mean(dim=-2)))

@@ -18,7 +18,6 @@ import math
 import torch
 from torch import Tensor
 
-from fsar.config import HeadConfig
 from fsar.methods.blocks.metric import Metric
 from fsar.methods.blocks.similarity import frame_distances
 
@@ -59,12 +58,8 @@ def both_directions(distances: Tensor, smoothing: float) -> Tensor:
 
 
 class Matching(Metric):
-    """OTAM(D) + OTAM(Dᵀ) with D = 1 − cos (CLIP-FSAR, Eq. 5 and 6); λ is the config's `smoothing`."""
+    """OTAM(D) + OTAM(Dᵀ) with D = 1 − cos (CLIP-FSAR, Eq. 5 and 6); λ is the head's `smoothing`."""
 
-    def __init__(self, width: int, config: HeadConfig):
-        super().__init__(width, config)
-        self.smoothing = config.smoothing
-
-    def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
-        """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
-        return both_directions(frame_distances(queries, prototypes), self.smoothing)
+    def distances(self, queries: Tensor, prototypes: Tensor) -> Tensor:
+        """Return the distance of every query from every prototype: (…, Q, T, D), (…, N, T, D) → (…, Q, N)."""
+        return both_directions(frame_distances(queries, prototypes), self.settings.smoothing)

@@ -2,13 +2,14 @@
 
 from torch import Tensor
 
-from fsar.methods.blocks import otam
+from fsar.methods.blocks.metric import Metric
+from fsar.methods.blocks.otam import otam
 from fsar.methods.blocks.similarity import frame_distances
 
 
-class Matching(otam.Matching):
-    """OTAM(D) with D = 1 − cos; λ is the config's `smoothing`."""
+class Matching(Metric):
+    """OTAM(D) with D = 1 − cos; λ is the head's `smoothing`."""
 
-    def forward(self, queries: Tensor, prototypes: Tensor) -> Tensor:
-        """Compare every query with every class: (..., Q, T, D), (..., N, T, D) → (..., Q, N) distances."""
-        return otam.otam(frame_distances(queries, prototypes), self.smoothing)
+    def distances(self, queries: Tensor, prototypes: Tensor) -> Tensor:
+        """Return the distance of every query from every prototype: (…, Q, T, D), (…, N, T, D) → (…, Q, N)."""
+        return otam(frame_distances(queries, prototypes), self.settings.smoothing)

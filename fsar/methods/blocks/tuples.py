@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.errors import UserError
-from fsar.methods.blocks.trx import positions
+from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.needs import Tensors
 
 
@@ -84,7 +84,7 @@ class TupleAttention(nn.Module):
             inverse, offset: (V, M) r and r β·γ (x − mean) of each tuple.
             values: (V, R, W) pieces of the values.
         """
-        placed = self.dropout(videos + positions(videos.shape[1], videos.shape[2]).to(videos))
+        placed = self.dropout(videos + sinusoidal(videos.shape[1], videos.shape[2]).to(videos))
         keys = pieces(placed, self.key.weight, self.key.bias, self.cardinality)
         keys = keys - keys.mean(dim=-1, keepdim=True)
         tuples = self.made_of @ keys  # (V, M, W)

@@ -10,11 +10,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from fsar.config.heads import ClipspmConfig
 from fsar.errors import UserError
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
+from fsar.methods.clipspm.record import ClipspmConfig
 from fsar.methods.head import Head, Inputs, TrainingEpisode
 from fsar.methods.needs import Tensors
 
@@ -93,11 +93,6 @@ class Clipspm(Head):
         )
         if inputs.classes:
             self.for_training["motion"] = Motion(width)
-
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """The few-shot logits', and that of motion."""
-        return ("few_shot", "motion")
 
     def fuse(self, gated: Tensor, tokens: Tensor) -> Tensor:
         """Let the frames of videos see a token.
@@ -192,8 +187,3 @@ class Clipspm(Head):
     def loss_weights(self) -> dict[str, float]:
         """Return 1 and the weight of the motion loss."""
         return {"few_shot": 1.0, "motion": self.settings.motion_weight}
-
-
-def build(inputs: Inputs, settings: ClipspmConfig) -> Head:
-    """Build CLIP-SPM."""
-    return Clipspm(inputs, settings)

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fsar.config.adapters import D2stAdaptersConfig
 from fsar.errors import UserError
 from fsar.methods.adapters import Adapters
+from fsar.methods.backbone import Backbone
 from fsar.methods.blocks.ends import TrainedEnds
 from fsar.methods.blocks.vision_transformer import VisionTransformer
 from fsar.methods.d2st.deformable import DeformableAdapter, Kernels
-from fsar.model.backbone import Backbone
+from fsar.methods.d2st.record import D2stAdaptersConfig
 
 
 class D2stAdapters(Adapters):
@@ -122,8 +122,3 @@ def map_sizes(backbone: Backbone, modules: list[nn.Module]) -> list[tuple[int, .
     for hook in hooks:
         hook.remove()
     return found
-
-
-def build(backbone: Backbone, frames: int, settings: D2stAdaptersConfig) -> Adapters:
-    """Put D²ST-Adapters into a backbone; raises UserError where it is of no kind that they fit, or too small."""
-    return D2stAdapters(backbone, frames, settings)

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.config.heads import D2stConfig
 from fsar.methods.blocks.bi_mhm import bi_mhm
+from fsar.methods.d2st.record import D2stConfig
 from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Needs, Tensors
+from fsar.methods.needs import Tensors
 
 
 class D2st(Head):
@@ -19,7 +19,6 @@ class D2st(Head):
     Training also classifies the mean over time of every video among the training classes.
     """
 
-    needs = Needs("unprojected")
     # At a ResNet's width the frames of an episode 5-way 5-shot with 25 queries are 3 MB, twice where they are normed.
     episodes_at_once = 100
     settings: D2stConfig
@@ -28,11 +27,6 @@ class D2st(Head):
         super().__init__(inputs, settings)
         if inputs.classes:
             self.for_training["classifier"] = nn.Linear(inputs.width, inputs.classes)
-
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """The few-shot logits', and that of each video's class among the training classes."""
-        return ("few_shot", "classification")
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return minus the distance of every query to every class, (B, Q, N)."""
@@ -59,8 +53,3 @@ class D2st(Head):
     def loss_weights(self) -> dict[str, float]:
         """Return 1 and λ."""
         return {"few_shot": 1.0, "classification": self.settings.classification_weight}
-
-
-def build(inputs: Inputs, settings: D2stConfig) -> Head:
-    """Build the head of D²ST-Adapter."""
-    return D2st(inputs, settings)

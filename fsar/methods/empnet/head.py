@@ -10,11 +10,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from fsar.config.heads import EmpnetConfig
 from fsar.errors import UserError
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import cosine_similarity, frame_distances
 from fsar.methods.empnet.reasoning import HEAD_SHARE, PostReasoning, ReasoningLayer
+from fsar.methods.empnet.record import EmpnetConfig
 from fsar.methods.head import Head, Inputs, TrainingEpisode
 from fsar.methods.needs import Needs, Tensors
 
@@ -53,11 +53,6 @@ class Empnet(Head):
         self.reasoning = nn.ModuleList(PostReasoning(width, settings) for _ in levels)
         self.relation = nn.ModuleDict({grain: ReasoningLayer(width, settings) for grain in GRAINS})
         self.fusion = nn.ModuleDict({grain: ReasoningLayer(width, settings) for grain in GRAINS})
-
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """That of the support videos, and that of the class names."""
-        return ("few_shot", "text")
 
     # A video by itself.
 
@@ -198,8 +193,3 @@ def probabilities(few_shot: Tensor, text: Tensor) -> Tensors:
     """Turn logits of each grain, (B, Q, N, 3), into the probabilities of classes, (B, Q, N) by their names."""
     named = dict(zip(GRAINS, few_shot.softmax(dim=2).unbind(dim=-1), strict=True))
     return named | {f"{grain}_text": own for grain, own in zip(GRAINS, text.softmax(dim=2).unbind(dim=-1), strict=True)}
-
-
-def build(inputs: Inputs, settings: EmpnetConfig) -> Head:
-    """Build EMP-Net."""
-    return Empnet(inputs, settings)

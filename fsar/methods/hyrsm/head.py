@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.config.heads import HyrsmConfig
 from fsar.errors import UserError
 from fsar.methods.blocks.bi_mhm import bi_mhm
 from fsar.methods.blocks.positions import Positions
 from fsar.methods.blocks.temporal_transformer import TemporalAttention
 from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.hyrsm.record import HyrsmConfig
 from fsar.methods.needs import Tensors
 
 TINY = 1e-12  # for the norms of frames without any feature
@@ -155,11 +155,6 @@ class Hyrsm(Head):
         if inputs.classes:
             self.for_training["classifier"] = nn.Linear(width, inputs.classes)
 
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """The few-shot logits', and that of each frame's class among the training classes."""
-        return ("few_shot", "classification")
-
     def frames(self, stored: Tensors) -> Tensor:
         """Let the frames of each video see one another: (V, T, D) → (V, T, D)."""
         encoded = self.positions(stored["frames"])
@@ -211,8 +206,3 @@ class Hyrsm(Head):
     def loss_weights(self) -> dict[str, float]:
         """Return 1 and λ."""
         return {"few_shot": 1.0, "classification": self.settings.classification_weight}
-
-
-def build(inputs: Inputs, settings: HyrsmConfig) -> Head:
-    """Build HyRSM."""
-    return Hyrsm(inputs, settings)

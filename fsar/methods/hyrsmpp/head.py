@@ -4,9 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fsar.config.heads import HyrsmppConfig
-from fsar.methods.head import Head, Inputs
 from fsar.methods.hyrsm.head import Hyrsm, Related
+from fsar.methods.hyrsmpp.record import HyrsmppConfig
 from fsar.methods.needs import Tensors
 
 
@@ -34,11 +33,6 @@ class Hyrsmpp(Hyrsm):
 
     settings: HyrsmppConfig
 
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """HyRSM's and that of coherence."""
-        return (*super().loss_names, "coherence")
-
     def related_losses(self, related: Related) -> Tensors:
         """Return the coherence of all items as each query has them, plus that of the queries."""
         items = coherence_loss(related.cosines_of_items(), self.settings)
@@ -48,8 +42,3 @@ class Hyrsmpp(Hyrsm):
     def loss_weights(self) -> dict[str, float]:
         """Return HyRSM's weights and that of coherence."""
         return super().loss_weights() | {"coherence": self.settings.coherence_weight}
-
-
-def build(inputs: Inputs, settings: HyrsmppConfig) -> Head:
-    """Build HyRSM++."""
-    return Hyrsmpp(inputs, settings)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fsar.config.adapters import LoraConfig
 from fsar.methods.adapters import Adapters
-from fsar.model.backbone import Backbone
+from fsar.methods.backbone import Backbone
+from fsar.methods.lora.record import LoraConfig
 
 PLACES = {"queries": 0, "keys": 1, "values": 2}  # in the weight that makes all three
 
@@ -75,8 +75,3 @@ class Put:
     def after(self, module: nn.Module, given: Any, found: Any) -> None:
         """Take it away, whether or not the module has failed."""
         vars(module).pop(self.name, None)
-
-
-def build(backbone: Backbone, frames: int, settings: LoraConfig) -> Adapters:
-    """Put LoRA into a backbone; raises UserError if that is no visual transformer."""
-    return LoraAdapters(backbone, frames, settings)

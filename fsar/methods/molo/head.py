@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.config.heads import MoloConfig
 from fsar.errors import UserError
 from fsar.methods.blocks.bi_mhm import bi_mhm
 from fsar.methods.blocks.positions import Positions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
 from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Needs, Tensors
+from fsar.methods.molo.record import MoloConfig
+from fsar.methods.needs import Tensors
 
 REDUCTION = 8  # of channels, where motion is computed
 DECODER_WIDTHS = (128, 32, 16)
@@ -109,8 +109,6 @@ class Decoder(nn.Module):
 class Molo(Head):
     """Two branches of the same form, of appearance and of motion, each compared by Bi-MHM."""
 
-    needs = Needs("maps")
-    needs_pixels = True
     episodes_at_once = 50
     settings: MoloConfig
 
@@ -129,11 +127,6 @@ class Molo(Head):
         if inputs.classes:
             self.for_training["classifier"] = nn.Linear(width, inputs.classes)
             self.for_training["decoder"] = Decoder(reduced)
-
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """Few-shot, classification of videos, the four contrasts, and reconstruction."""
-        return tuple(self.loss_weights())
 
     def differences(self, maps: Tensor) -> Tensor:
         """Return the motion between neighbouring maps: (V, T, D, h, w) → (V, T−1, r, h, w).
@@ -221,8 +214,3 @@ class Molo(Head):
             **dict.fromkeys(CONTRASTS, settings.contrast_weight),
             "reconstruction": settings.reconstruction_weight,
         }
-
-
-def build(inputs: Inputs, settings: MoloConfig) -> Head:
-    """Build MoLo."""
-    return Molo(inputs, settings)

@@ -13,11 +13,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from fsar.config.heads import StrmConfig
-from fsar.methods.blocks.trx import positions
+from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.blocks.tuples import TupleMatching, pieces, tuples_of_pieces
 from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Needs, Tensors
+from fsar.methods.needs import Tensors
+from fsar.methods.strm.record import StrmConfig
 
 # Below it a distance has no gradient: that of a square root is infinite at zero.
 LEAST_SQUARE = 1e-12
@@ -64,7 +64,7 @@ class PatchAttention(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Turn the maps of frames into frames: (F, D, h, w) → (F, D)."""
         x = pooled(maps, self.grid).flatten(2).transpose(1, 2)  # (F, grid², D)
-        x = self.dropout(x + positions(x.shape[1], x.shape[2]).to(x))
+        x = self.dropout(x + sinusoidal(x.shape[1], x.shape[2]).to(x))
         attention = torch.softmax(self.query(x) @ self.key(x).transpose(1, 2), dim=-1)
         x = self.share * (attention @ self.value(x)) + x
         return (self.mix(x) + x).mean(dim=1)
@@ -86,7 +86,7 @@ class FrameMixing(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Mix the frames of each video: (V, T, D) → (V, T, D)."""
-        x = self.dropout(frames + positions(frames.shape[1], frames.shape[2]).to(frames))
+        x = self.dropout(frames + sinusoidal(frames.shape[1], frames.shape[2]).to(frames))
         x = self.across_frames(x.transpose(1, 2)).transpose(1, 2) + x
         return self.across_channels(x) + x
 
@@ -164,7 +164,6 @@ class PublishedSecondMetric(SecondMetric):
 class Strm(Head):
     """The scores of TRX on mixed frames and of the second metric on the frames before."""
 
-    needs = Needs("maps")
     averages_shots = False
     episodes_at_once = 10
 
@@ -182,11 +181,6 @@ class Strm(Head):
                 for c in settings.cardinalities
             }
         )
-
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """The terms that `losses` returns: one for each metric."""
-        return ("few_shot", "second_metric")
 
     def store(self, features: Tensors) -> Tensors:
         """Return the frames that patch attention makes of the maps, (V, T, D, h, w) → (V, T, D)."""
@@ -229,8 +223,3 @@ class Strm(Head):
     def loss_weights(self) -> Mapping[str, float]:
         """Return the weight of each metric's loss."""
         return self.score_weights()
-
-
-def build(inputs: Inputs, settings: StrmConfig) -> Head:
-    """Build the head; raises UserError if a tuple has more frames than a video."""
-    return Strm(inputs, settings)

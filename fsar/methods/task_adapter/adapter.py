@@ -14,12 +14,12 @@ import torch
 from open_clip.transformer import ResidualAttentionBlock, Transformer
 from torch import Tensor, nn
 
-from fsar.config.adapters import TaskConfig
 from fsar.errors import UserError
 from fsar.methods.adapters import Adapters
+from fsar.methods.backbone import Backbone
 from fsar.methods.blocks.bottleneck import Bottleneck
 from fsar.methods.blocks.vision_transformer import Block, block_of
-from fsar.model.backbone import Backbone
+from fsar.methods.task_adapter.record import TaskAdaptersConfig
 
 
 class VideoBlock(nn.Module):
@@ -69,7 +69,7 @@ class TaskAdapters(Adapters):
         UserError: an encoder is none of plain blocks, or has fewer than are to be adapted.
     """
 
-    def __init__(self, backbone: Backbone, frames: int, settings: TaskConfig):
+    def __init__(self, backbone: Backbone, frames: int, settings: TaskAdaptersConfig):
         super().__init__(backbone, frames, settings)
         self._adapt_visual(backbone, settings)
         self.text = nn.ModuleList()
@@ -77,7 +77,7 @@ class TaskAdapters(Adapters):
         if self.texts:
             self._adapt_text(backbone, settings)
 
-    def _adapt_visual(self, backbone: Backbone, settings: TaskConfig) -> None:
+    def _adapt_visual(self, backbone: Backbone, settings: TaskAdaptersConfig) -> None:
         transformer = backbone.transformer
         blocks = _last(transformer.blocks, settings.blocks, "blocks", f"visual encoder of {backbone.name}")
         self.whole_from = len(transformer.blocks) - settings.blocks
@@ -88,7 +88,7 @@ class TaskAdapters(Adapters):
         for block, adapter in zip(blocks, self.visual, strict=True):
             block.module.forward = partial(self._through, block, adapter)  # type: ignore[method-assign]
 
-    def _adapt_text(self, backbone: Backbone, settings: TaskConfig) -> None:
+    def _adapt_text(self, backbone: Backbone, settings: TaskAdaptersConfig) -> None:
         about = f"text encoder of {backbone.name}"
         for block in _last(_text_blocks(backbone), settings.text_blocks, "text_blocks", about):
             width = block.output.out_features
@@ -149,8 +149,3 @@ def _text_blocks(backbone: Backbone) -> Sequence[Block]:
             "a backbone such as ViT-B-16, or set adapters.task.text_blocks to 0"
         )
     return [block_of(module) for module in modules]
-
-
-def build(backbone: Backbone, frames: int, settings: TaskConfig) -> Adapters:
-    """Put the adapters into a backbone."""
-    return TaskAdapters(backbone, frames, settings)

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.config.heads import TaskAdapterConfig
 from fsar.errors import UserError
 from fsar.methods.head import Head, Inputs
 from fsar.methods.needs import Tensors
+from fsar.methods.task_adapter.record import TaskAdapterConfig
 
 
 class TaskAdapter(Head):
@@ -100,8 +100,3 @@ def windows(frames: int, texts: int) -> Tensor:
         start = number * (frames - length) // max(texts - 1, 1)
         shares[number, start : start + length] = 1 / length
     return shares
-
-
-def build(inputs: Inputs, settings: TaskAdapterConfig) -> Head:
-    """Build the head."""
-    return TaskAdapter(inputs, settings)

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.config.heads import TeamConfig
-from fsar.methods.blocks.trx import positions
+from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.head import Head, Inputs, TrainingEpisode
 from fsar.methods.needs import Tensors
+from fsar.methods.team.record import TeamConfig
 
 # There is one head of attention, with the temperature of eight: √(D/8).
 TEMPERATURE_HEADS = 8
@@ -42,7 +42,7 @@ class PatternTokens(nn.Module):
     def attend(self, videos: Tensor) -> Tensor:
         """Return what each token finds: (..., T, D) → (..., A, D)."""
         width = videos.shape[-1]
-        frames = self.norm(self.dropout(videos + positions(videos.shape[-2], width).to(videos)))
+        frames = self.norm(self.dropout(videos + sinusoidal(videos.shape[-2], width).to(videos)))
         alike = self.norm(self.tokens) @ frames.transpose(-1, -2) / math.sqrt(width / TEMPERATURE_HEADS)
         return self.dropout(self.dropout(alike.softmax(dim=-1)) @ frames)
 
@@ -67,11 +67,6 @@ class Team(Head):
     def __init__(self, inputs: Inputs, settings: TeamConfig):
         super().__init__(inputs, settings)
         self.pattern = PatternTokens(inputs.width, settings.tokens, settings.dropout)
-
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """The terms that `losses` returns."""
-        return ("positive", "negative")
 
     def video_stage(self, stored: Tensors) -> Tensors:
         """Return the positive and negative patterns of each query, (V, A, D) of length one."""
@@ -133,8 +128,3 @@ def _largest_of_others(distances: Tensor) -> Tensor:
     """Return the largest distance of the other classes: (B, Q, N) → (B, Q, N)."""
     itself = torch.eye(distances.shape[-1], dtype=torch.bool, device=distances.device)
     return distances.unsqueeze(-2).masked_fill(itself, -torch.inf).amax(dim=-1)
-
-
-def build(inputs: Inputs, settings: TeamConfig) -> Head:
-    """Build the head."""
-    return Team(inputs, settings)

@@ -5,10 +5,10 @@ The metric of the same name (`fsar/methods/blocks/trx.py`) is this with pairs an
 
 from torch import Tensor
 
-from fsar.config.heads import TrxConfig
 from fsar.methods.blocks.tuples import TupleMatching
 from fsar.methods.head import Head, Inputs
 from fsar.methods.needs import Tensors
+from fsar.methods.trx.record import TrxConfig
 
 
 class Trx(Head):
@@ -30,8 +30,3 @@ class Trx(Head):
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the score of an episode, (B, Q, N)."""
         return {"few_shot": -self.matching(support, queries)}
-
-
-def build(inputs: Inputs, settings: TrxConfig) -> Head:
-    """Build the head; raises UserError if a tuple has more frames than a video."""
-    return Trx(inputs, settings)

@@ -8,22 +8,20 @@ description R = d(d+1)/2, training classes C.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.config.heads import TsfsarConfig
 from fsar.errors import UserError
+from fsar.methods.backbone import Backbone
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.head import Head, Inputs, TrainingEpisode
 from fsar.methods.needs import Needs, Tensors, TransformerSizes
 from fsar.methods.tsfsar.distance_correlation import descriptions
 from fsar.methods.tsfsar.principal import fill_attention, fill_block
+from fsar.methods.tsfsar.record import TsfsarConfig
 from fsar.methods.tsfsar.side_network import Attention, SideBlock, SideNetwork
-
-if TYPE_CHECKING:
-    from fsar.model.backbone import Backbone
 
 
 def at(one_and_several: Sequence[float], shot: int) -> float:
@@ -76,12 +74,7 @@ class Tsfsar(Head):
             self.for_training["dropout"] = nn.Dropout(settings.dropout)
             self.for_training["classifier"] = nn.Linear(width * (width + 1) // 2, inputs.classes, bias=False)
 
-    @property
-    def loss_names(self) -> tuple[str, ...]:
-        """Few-shot, classification, comparison of the side network and of CLIP with texts, and distillation."""
-        return tuple(self.loss_weights())
-
-    def initialise(self, backbone: "Backbone") -> None:
+    def initialise(self, backbone: Backbone) -> None:
         """Make the side network's blocks of those beside it, and the adapter's attention of the last of them."""
         blocks = backbone.transformer.blocks
         for side, block in zip(self.side.blocks, blocks, strict=True):
@@ -229,8 +222,3 @@ def fitting(inputs: Inputs, settings: TsfsarConfig) -> TransformerSizes:
             f"counted from 0: name others, or none with []"
         )
     return beside
-
-
-def build(inputs: Inputs, settings: TsfsarConfig) -> Head:
-    """Build TS-FSAR."""
-    return Tsfsar(inputs, settings)

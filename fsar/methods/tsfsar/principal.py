@@ -4,16 +4,12 @@ Matrices are reduced to their principal components, vectors by interpolation. Ev
 a training starts from the same weights wherever it runs.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fsar.methods.blocks.vision_transformer import Block
 from fsar.methods.tsfsar.side_network import Attention, SideBlock
-
-if TYPE_CHECKING:
-    from fsar.methods.blocks.vision_transformer import Block
 
 
 def principal_scores(matrix: Tensor, components: int) -> Tensor:
@@ -62,7 +58,7 @@ def fill_norm(norm: nn.LayerNorm, larger: nn.Module) -> None:
             parameter.copy_(resized(given[name], len(parameter)))
 
 
-def fill_attention(attention: Attention, block: "Block") -> None:
+def fill_attention(attention: Attention, block: Block) -> None:
     """Make attention of that of a transformer's block."""
     holder, name = block.projections
     weights = getattr(holder, name).chunk(3)
@@ -74,7 +70,7 @@ def fill_attention(attention: Attention, block: "Block") -> None:
     fill_linear(attention.output, block.output.weight, block.output.bias)
 
 
-def fill_block(side: SideBlock, block: "Block") -> None:
+def fill_block(side: SideBlock, block: Block) -> None:
     """Make a block of a transformer's."""
     fill_attention(side.attention, block)
     fill_norm(side.norm_1, block.norm_1)

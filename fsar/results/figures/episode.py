@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fsar.config import HeadConfig, SamplingConfig
+from fsar.config import SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import read_features
@@ -23,6 +23,7 @@ from fsar.evaluation.predictions import predictions_made_from, read_predictions
 from fsar.methods import Components
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.alignment import hard_alignment
 from fsar.results.figures import labels
 from fsar.seal import REMEDY
@@ -55,7 +56,7 @@ def collect(
     torch.set_num_threads(1)
     rows, kept, class_rows, text = read_features(Path(features))
     frames = kept["frames"]
-    model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
+    model = load_head(Components(**components), ClipFsarConfig(**head), Path(features), Path(trained)).eval()
     assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
     tested = predictions_made_from(predictions).get(WEIGHTS)
     if tested is not None and tested != short_checksum(trained):
