@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from fsar.config.merge import components_facts
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.merge import components_facts
 from fsar.model import methods
 from fsar.model.methods import MODELS
 from fsar.plan import code as code_module

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fsar.config.check import wrong_predictions, wrong_references, wrong_settings
-from fsar.config.merge import Config
+from fsar.config.config import Config
 from fsar.config.messages import describe, message
 from fsar.errors import UserError
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fsar.benchmarks.data_sets import TITLES
 from fsar.model.methods import CLIP_FSAR, METHODS, PLAIN
 from fsar.plan.setting import Setting
-from fsar.sources.data_sets import TITLES
 
 # The methods of the comparison of metrics: those that differ from OTAM or CLIP-FSAR in nothing but the metric.
 METRICS = tuple(
