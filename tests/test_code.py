@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from fsar.config.merge import components_facts
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.merge import components_facts
 from fsar.methods import MODELS
 from fsar.model import methods
 from fsar.plan import code as code_module

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from fsar.config import Config, load, methods_page
 from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.document import documentation, schema
-from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.keys.declare import NOTHING, Section, decided_by

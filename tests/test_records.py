@@ -7,8 +7,8 @@ from fsar.config import load
 from fsar.methods import FOLDERS, METHODS, MODELS, RECORDS, module_file
 from fsar.methods.head import Inputs, build_head
 from fsar.methods.needs import TransformerSizes
-from fsar.methods.own import PACKAGE
 from fsar.methods.recipes import recipes
+from fsar.own_methods import PACKAGE
 
 
 @pytest.mark.parametrize("model", MODELS)

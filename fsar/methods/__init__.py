@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fsar.errors import UserError
-from fsar.methods.own import own_folders, searched
 from fsar.methods.record import Components, Method, record_of
+from fsar.own_methods import own_folders, searched
 
 __all__ = ["FOLDERS", "METHODS", "MODELS", "OWN_FOLDERS", "RECORDS", "Components", "Method", "folder_of", "module_file"]
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fsar.benchmarks.data_sets import TITLES
 from fsar.methods import METHODS, Components
 from fsar.methods.clip_fsar.record import CLIP_FSAR
 from fsar.methods.otam.record import METRICS as KINDS
 from fsar.methods.otam.record import OtamConfig
 from fsar.plan.setting import Setting
-from fsar.sources.data_sets import TITLES
 
 
 def _metric(components: Components) -> str:

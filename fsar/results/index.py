@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from fsar.config import SPLITS
+from fsar.benchmarks.splits import SPLITS
 from fsar.files import atomic, read_csv, read_parquet
 from fsar.results import headline
 from fsar.results.data_report import STRIPS_SCHEMA

@@ -8,11 +8,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from fsar.keys.declare import Section, decided_by
+from fsar.keys.declare import Section
 
 ROOM = 48  # characters of a parameter: two of them, and what Snakemake says around them, are two lines of a terminal
-# Between the section and the key, in the name of a parameter.
-OF = "__"
+# Keys that decide a job, at most: those of all sections, and what is said of a model beside them.
+MOST = 120
 
 
 def shown(name: str, value: Any) -> str:
@@ -68,33 +68,48 @@ class Rows(list[Any]):
         return shown(self.name, list(self))
 
 
-def by_key(
-    section: str, kind: type[Section], stage: str, values: Callable[[Any], Mapping[str, Any]]
-) -> dict[str, Callable[[Any], Keyed | None]]:
-    """Return a parameter for each key of a section that decides a stage, so that a reason names the key that changed.
+# Parameters of a rule, by name.
+Parameters = dict[str, Callable[[Any], Keyed | None]]
+
+
+def flat(values: Mapping[str, Any], place: str = "") -> list[Keyed]:
+    """Return nested values as one for each key, with its place: {"head": {"depth": 2}} is head.depth=2."""
+    found: list[Keyed] = []
+    for name, value in values.items():
+        whole = f"{place}{name}"
+        found += flat(value, f"{whole}.") if isinstance(value, Mapping) else [Keyed(whole, value)]
+    return found
+
+
+def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section]) -> Parameters:
+    """Return parameters that are one for each key, so that a reason names the key that changed.
+
+    Snakemake compares the values of parameters as a set, without their names; those that a job has no key for are None.
 
     Args:
-        section, kind: its name and its class.
-        stage: the rule.
-        values: the section's decisive values by wildcards.
+        values: nested values by wildcards.
+        sections: whose keys these are; without them, `MOST` at most.
     """
-    found: dict[tuple[tuple[str, str], ...], Mapping[str, Any]] = {}
+    most = sum(len(section.model_fields) for section in sections) or MOST
+    found: dict[tuple[tuple[str, str], ...], list[Keyed]] = {}
 
-    def parameter(key: str) -> Callable[[Any], Keyed | None]:
+    def parameter(number: int) -> Callable[[Any], Keyed | None]:
         def of_wildcards(wildcards: Any) -> Keyed | None:
             place = tuple(wildcards.items())
             if place not in found:
-                found[place] = values(wildcards)
-            own = found[place]
-            return Keyed(f"{section}.{key}", own[key]) if key in own else None
+                found[place] = flat(values(wildcards))
+                assert len(found[place]) <= most, place
+            return found[place][number] if number < len(found[place]) else None
 
         return of_wildcards
 
-    keys = (key for key in kind.model_fields if stage in (decided_by(kind, key) or ()))
-    return {f"{section}{OF}{key}": parameter(key) for key in keys}
+    return {f"key{number}": parameter(number) for number in range(most)}
 
 
-def values_of(params: Any, section: str) -> dict[str, Any]:
-    """Return the values of a section from the parameters of a job that `by_key` has given it."""
-    own = {name: value for name, value in params.items() if name.startswith(section + OF)}
-    return {name.removeprefix(section + OF): value.value for name, value in own.items() if value is not None}
+def fixed(values: Mapping[str, Any]) -> Parameters:
+    """Return such parameters of values that no wildcard decides, as many as there are."""
+    return {f"key{number}": _always(own) for number, own in enumerate(flat(values))}
+
+
+def _always(own: Keyed) -> Callable[[Any], Keyed]:
+    return lambda wildcards: own

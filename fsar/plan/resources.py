@@ -1,17 +1,28 @@
-"""What a training on several nodes asks SLURM for; fsar/nodes.py starts it there."""
+"""What jobs ask for beside cores: GPUs, memory, and the nodes of SLURM that a training is divided over."""
 
 from collections.abc import Callable
 from typing import Any
 
-from fsar.config import Config
+from fsar.config import Config, TrainingConfig
+from fsar.methods import MODELS
+
+
+def megabytes_of_tests(model: str) -> int:
+    """Return the memory that a model's tests need: what its head keeps of every video."""
+    return MODELS[model].settings.tests_mb
+
+
+def gpus_of_training(config: Config, training: TrainingConfig) -> int:
+    """Return the GPUs of a training over all its nodes; none where models run on the CPU."""
+    spread = training.spread()
+    return 0 if config.device == "cpu" else spread.devices * spread.nodes
 
 
 def across_nodes(config: Config, name: str) -> Callable[[Any], Any]:
     """Return a resource of training as a function of wildcards: None, which is none, on a single node."""
 
     def resource(wildcards: Any) -> Any:
-        of_model = config.settings(wildcards.benchmark, "training", wildcards.backbone, wildcards.model)
-        training = of_model.spread()
+        training = config.of(wildcards.benchmark, wildcards.backbone, wildcards.model).training.spread()
         asked = slurm_resources(training.nodes, training.devices, training.threads, config.device != "cpu")
         return asked.get(name)
 

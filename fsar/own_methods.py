@@ -1,4 +1,8 @@
-"""Folders of a user's own methods: `fsar.methods.<name>` is then imported from there."""
+"""Folders of a user's own methods, which the package finds as it finds its own (docs/methods.md).
+
+They are named by an environment variable, so that jobs and their processes know them, too. The workflow sets it from the
+key `own_methods`, before anything asks for a method.
+"""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -7,7 +11,13 @@ from pathlib import Path
 from fsar.errors import UserError
 
 VARIABLE = "FSAR_METHODS"
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent / "methods"
+
+
+def announce(folders: object) -> None:
+    """Name folders by the environment variable: a config's `own_methods`, which is not checked yet."""
+    if isinstance(folders, list) and all(isinstance(folder, str) for folder in folders):
+        os.environ[VARIABLE] = os.pathsep.join(os.path.abspath(folder) for folder in folders)
 
 
 def own_folders() -> dict[str, Path]:
