@@ -1,6 +1,5 @@
 """Reading a config: the values that Snakemake merged, as one checked object."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,13 @@ def load(values: dict[str, Any]) -> Config:
     Raises:
         UserError: one message that names every wrong key and, where there is one, the nearest valid value.
     """
+    if problems := _untold_methods(values.get("own_methods")):
+        raise UserError(message(problems))
     try:
         config = Config.model_validate(values, strict=True)  # a text is no number, and true is no 1
     except ValidationError as error:
         raise UserError(message(describe(problem) for problem in error.errors())) from None
-    problems = [*_unknown_methods(config), *wrong_references(config), *wrong_predictions(config)]
+    problems = [*wrong_references(config), *wrong_predictions(config)]
     if not problems:
         problems = [problem for name in config.run.benchmarks for problem in wrong_settings(config, name)]
     if problems:
@@ -32,8 +33,11 @@ def load(values: dict[str, Any]) -> Config:
     return config
 
 
-def _unknown_methods(config: Config) -> Iterator[str]:
-    """Name folders of own methods that this process was not told of: the workflow does, Python has to be told."""
-    for folder in config.own_methods:
-        if Path(folder).absolute() not in OWN_FOLDERS.values():
-            yield f"own_methods names {folder}, which {VARIABLE} must name before fsar is imported"
+def _untold_methods(folders: object) -> list[str]:
+    """Name folders of own methods that this process does not know: the workflow tells it, Python has to be told."""
+    named = [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
+    return [
+        f"own_methods names {folder}, which {VARIABLE} must name before fsar is imported"
+        for folder in named
+        if Path(folder).absolute() not in OWN_FOLDERS.values()
+    ]
