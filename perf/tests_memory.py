@@ -23,7 +23,7 @@ from fsar.evaluation.feature_file import FeatureSizes, write_features
 from fsar.files import write_parquet
 from fsar.model.heads.load import load_head
 from fsar.model.methods import MODELS
-from fsar.plan.plan import megabytes_of_tests
+from fsar.plan.resources import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
 
 CLASSES, VIDEOS, FRAMES, WIDTH, EPISODES = 24, 2400, 8, 1024, 1000

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from fsar.config.merge import components_facts
 
 from fsar.config import BackboneConfig, FramesConfig
+from fsar.config.settings import components_facts
 from fsar.model import methods
 from fsar.model.methods import MODELS
 from fsar.plan import code as code_module
 from fsar.plan.code import PACKAGE, code_checksum, code_checksums, code_inputs, statements_checksum
-from fsar.plan.plan import decoder_file, encoder_files, model_files
+from fsar.plan.imported import decoder_file, encoder_files, model_files
 
 SCRIPTS = PACKAGE.parent / "workflow_scripts"
 

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import typing
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -11,22 +12,23 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from fsar.config.merge import MERGED, decisive_record, effective, without_effect
 from pydantic import ValidationError
 from snakemake.utils import update_config
 
-from fsar.config import Config, load, methods_page
+from fsar.config import Config, layers, load, methods_page
 from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.document import documentation, schema
+from fsar.config.overview import decisive_record, effective, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.keys.declare import NOTHING, Section, decided_by
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.class_texts import class_texts
-from fsar.model.methods import METHODS
+from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
+from fsar.plan.rows import rows, rows_of_demos
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_every_key_is_documented():
 
 def test_a_benchmark_overlays_the_general_settings(values):
     values = changed(values, "training.weight_decay", 0.5)
-    training = load(values).settings("demo", "training", "small-clip")
+    training = layers.training(load(values), "demo", "small-clip")
     assert training.weight_decay == 0.5  # general
     assert training.queries == 3  # the benchmark's own
     assert training.video_text_weight == 1.5  # the published default
@@ -114,9 +116,9 @@ def test_a_benchmark_overlays_the_general_settings(values):
 def test_a_backbone_overlays_the_benchmark(values):
     values = changed(values, "benchmarks.demo.training_of_backbone", {"RN50": {"learning_rate": 0.5}})
     config = load(values)
-    assert config.settings("demo", "training", "RN50").learning_rate == 0.5
-    assert config.settings("demo", "training", "RN50").queries == 3
-    assert config.settings("demo", "training", "small-clip").learning_rate == 3e-4
+    assert layers.training(config, "demo", "RN50").learning_rate == 0.5
+    assert layers.training(config, "demo", "RN50").queries == 3
+    assert layers.training(config, "demo", "small-clip").learning_rate == 3e-4
 
 
 # λ_vt, base rate, warm-up from, S, milestones, iterations, evaluated every: the table of the public settings.
@@ -134,12 +136,12 @@ def test_the_recipes_are_the_published_ones(values):
     keys = ("video_text_weight", "learning_rate", "warmup_from", "warmup_iterations", "milestones", "iterations")
     for benchmark, recipe in RECIPES.items():
         for backbone in ("RN50", "ViT-B-16"):
-            training = config.settings(benchmark, "training", backbone)
+            training = layers.training(config, benchmark, backbone)
             assert (*(getattr(training, key) for key in keys), training.validate_every) == recipe
             assert (training.way, training.shot, training.queries, training.tasks_per_step) == (5, 1, 5, 4)
         kinetics = benchmark == "kinetics100"
         assert (training.flip, training.colour_jitter) == (kinetics, kinetics)
-        assert config.settings(benchmark, "sampling").strategy == ("span" if kinetics else "segments")
+        assert config.videos(benchmark).sampling.strategy == ("span" if kinetics else "segments")
         assert config.shots(benchmark) == ([1, 2, 3, 4, 5] if benchmark in ("kinetics100", "ssv2_full") else [1, 3, 5])
 
 
@@ -333,14 +335,14 @@ def test_a_variant_comes_after_the_benchmark_it_is_of(values):
     config = load(changed(values, "benchmarks.varied", varied))
     expected = {"demo": (4, 0.7, 7, 2, 0.2, 5, "normalised"), "varied": (6, 0.9, 9, 4, 0.4, 8, "plain")}
     for name, (frames, smoothing, tokens, queries, rate, iterations, average) in expected.items():
-        sampling, head = config.settings(name, "sampling"), config.settings(name, "head")
+        sampling, head = config.videos(name).sampling, config.of(name, "RN50", "clip-fsar").head
         assert (sampling.frames, sampling.strategy, head.smoothing, head.depth) == (frames, "span", smoothing, 2)
-        team = config.head_settings(name, "RN50", "team")
+        team = config.of(name, "RN50", "team").head
         assert (team.tokens, team.dropout) == (tokens, 0.3)
-        training = config.settings(name, "training", "RN50", "team")
+        training = config.of(name, "RN50", "team").training
         assert (training.queries, training.learning_rate, training.way) == (queries, rate, 2)
-        assert training.iterations == iterations and config.settings(name, "text").average == average
-        assert config.settings(name, "training", "small-clip").learning_rate == 0.1
+        assert training.iterations == iterations and layers.text(config, name).average == average
+        assert layers.training(config, name, "small-clip").learning_rate == 0.1
 
 
 def test_validation_takes_the_queries_of_tests_and_training_its_own(values):
@@ -363,7 +365,7 @@ def test_of_several_trainings_the_largest_counts_whatever_their_order(values):
         config = load(
             changed(changed(values, "run.methods", ["otam", "clip-fsar"]), "benchmarks.demo.training_of_model", own)
         )
-        queries = config.settings("demo", "episodes").queries
+        queries = config.videos("demo").episodes.queries
         needed = config.videos_needed("demo")
         assert (needed["train"], needed["val"]) == (13, 9 + queries)
 
@@ -569,18 +571,22 @@ def test_the_study_repeats_the_demo(values, repository):
     config, demo = load(study), load(values)
     deals = [name for name in config.run.benchmarks if config.base(name) == name]
     for name in deals:
-        for section in MERGED:
-            assert config.settings(name, section, "small-clip") == demo.settings("demo", section, "small-clip")
+        for model in MODELS:
+            at = "small-clip", model
+            assert replace(config.of(name, *at), benchmark="demo", methods=()) == replace(
+                demo.of("demo", *at), methods=()
+            )
     sources = [config.benchmarks[name].source for name in deals]
     assert {source.model_copy(update={"deal": 1}) for source in sources} == {demo.benchmarks["demo"].source}
     clips = [config.small_clips[Path(config.backbones[name].weights).stem] for name in config.run.backbones]
     assert {clip.model_copy(update={"seed": 0}) for clip in clips} == {demo.small_clips["small-clip"]}
     assert len({source.deal for source in sources}) > 2 and len({clip.seed for clip in clips}) == len(clips) > 1
     assert len(config.run.seeds) > 1
-    unnamed = class_texts(["star rising", "heart falling"], config.settings("demo-unnamed", "text"))
+    unnamed = class_texts(["star rising", "heart falling"], layers.text(config, "demo-unnamed"))
     assert unnamed == [["a photo of "]] * 2
-    assert [setting.benchmark in deals for setting in Plan(config).settings_of_deals()].count(False) == 0
-    assert Plan(demo).settings_of_deals() == []
+    summary = rows_of_demos(Plan(config), rows(Plan(config)))
+    assert summary and all(row.benchmark in deals for row in summary)
+    assert rows_of_demos(Plan(demo), rows(Plan(demo))) == []
 
 
 def test_a_small_clip_that_is_not_there(values):

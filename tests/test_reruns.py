@@ -381,12 +381,9 @@ def parameters(values, models):
     predictions = PlannedPredictions(plan)
     found = {}
     for model in models:
-        at = ("tiny", "small-clip", model)
-        trained = ("head", "adapters", "training")
-        found["train_model", model] = [plan.decisive(name, "train_model")(*at) for name in trained]
-        adapters = plan.decisive("adapters", "encode_features")(*at)
-        found["encode_features", model] = plan.encoding_head("tiny", "small-clip", model), adapters
-        found["evaluate_model", model] = [plan.decisive(n, "evaluate_model")(*at) for n in ("head", "adapters")]
+        settings = plan.config.of("tiny", "small-clip", model)
+        for stage in ("train_model", "encode_features", "evaluate_model"):
+            found[stage, model] = settings.decisive(stage)
         found["predict_clips", model] = predictions.model(model)
     return found
 
