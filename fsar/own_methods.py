@@ -1,7 +1,7 @@
 """Folders of a user's own methods, which the package finds as it finds its own (docs/methods.md).
 
-They are named by an environment variable, so that jobs and their processes know them, too. The workflow sets it from the
-key `own_methods`, before anything asks for a method.
+They are named by an environment variable, so that jobs and their processes know them, too. The workflow sets it from
+the key `own_methods`, before anything asks for a method.
 """
 
 import os

@@ -23,7 +23,7 @@ from fsar.evaluation.load_head import load_head
 from fsar.files import write_parquet
 from fsar.methods import MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
-from fsar.plan.plan import megabytes_of_tests
+from fsar.plan.resources import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
 
 CLASSES, VIDEOS, FRAMES, WIDTH, EPISODES = 24, 2400, 8, 1024, 1000

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fsar.config.sections import Counts
 
-from fsar.config import SamplingConfig, TrainingConfig
+from fsar.config import Counts, SamplingConfig, TrainingConfig
 from fsar.fabric import make_fabric, set_float32
 from fsar.methods import MODELS
 from fsar.training.data import TrainingEpisodes, load_episodes

@@ -96,7 +96,10 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
 
     layers = len({n.split(".")[3] for n in weights if n.startswith("head.temporal_transformer.")})
     feed_forward = len(weights["head.temporal_transformer.layers.0.expand.bias"])
-    head = ClipFsarConfig(depth=layers, feed_forward=feed_forward, attention_dropout=0, feed_forward_dropout=0)
+    head = ClipFsarConfig(
+        depth=layers, feed_forward=feed_forward, attention_dropout=0, feed_forward_dropout=0,
+        video_text_weight=float(tensors["lambda"]),
+    )  # fmt: skip
     visual = visual_encoder(weights, meta)
     normalised = (visual.image_mean, visual.image_std)
     backbone = Backbone(Clip(visual), visual.output_dim, meta["picture"], *normalised, None, meta["backbone"])
@@ -107,11 +110,11 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
     order = tensors["in_support_classes"].unique()
     sets = [by_class(tensors[f"in_{s}_frames"], tensors[f"in_{s}_classes"], order) for s in ("support", "query")]
     training = TrainingConfig(
-        way=way, shot=shot, queries=len(sets[1]) // way, tasks_per_step=1, video_text_weight=float(tensors["lambda"]),
-        batch_norm=batch_norm,
+        way=way, shot=shot, queries=len(sets[1]) // way, tasks_per_step=1, batch_norm=batch_norm,
     )  # fmt: skip
     job = TrainingJob(
-        "clip-fsar", path.stem, meta["backbone"], MODELS["clip-fsar"], BackboneConfig(model=meta["backbone"], weights="given"),
+        "clip-fsar", path.stem, meta["backbone"], MODELS["clip-fsar"],
+        BackboneConfig(model=meta["backbone"], weights="given"),
         SamplingConfig(frames=int(tensors["frames"])), head, training, seed=0, data_seed=0,
     )  # fmt: skip
     fabric = make_fabric("cpu", "tf32")

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 import yaml
-from fsar.config.merge import effective
 from PIL import Image
 
 from fsar.config import load
+from fsar.config.overview import effective
 from fsar.files import write_json, write_parquet
 from fsar.results.comparisons import COMPARISON_COLUMNS
 from fsar.results.data_report import STRIPS_SCHEMA

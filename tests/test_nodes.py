@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from fsar.plan.nodes import across_nodes, slurm_resources
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
 
@@ -17,6 +16,7 @@ from fsar.fabric import make_fabric
 from fsar.gpus import own_gpus
 from fsar.job import is_first_process
 from fsar.nodes import STARTED, is_task, start_tasks
+from fsar.plan.resources import across_nodes, slurm_resources
 
 
 class Asked(dict):

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from fsar.config import load
+from fsar.config import layers, load
 from fsar.methods import FOLDERS, METHODS, MODELS, RECORDS, module_file
 from fsar.methods.head import Inputs, build_head
 from fsar.methods.needs import TransformerSizes
@@ -83,19 +83,19 @@ def values(repository):
 def test_recipes_are_those_of_the_public_codes(values):
     config = load(values)
     for (model, benchmark), (rate, start, length, milestones, factors, episodes, weight) in CLOCKED.items():
-        training = config.settings(benchmark, "training", "INet-RN50", model)
+        training = config.of(benchmark, "INet-RN50", model).training
         assert (training.learning_rate, training.warmup_from, training.warmup_iterations) == (rate, start, length)
         assert training.milestones == [milestone * length // 2 for milestone in milestones]
         assert (training.factors, training.iterations, training.optimizer) == (factors, episodes, "adam")
-        assert config.head_settings(benchmark, "INet-RN50", model).classification_weight == weight
+        assert config.of(benchmark, "INet-RN50", model).head.classification_weight == weight
     for benchmark, expected in COHERENCE.items():
         keys = ("classification_weight", "coherence_weight", "window", "falloff", "far_weight")
-        settings = config.head_settings(benchmark, "INet-RN50", "hyrsmpp")
+        settings = config.of(benchmark, "INet-RN50", "hyrsmpp").head
         assert tuple(getattr(settings, key) for key in keys) == expected
-        team = config.settings(benchmark, "training", "INet-RN50", "team")
+        team = config.of(benchmark, "INet-RN50", "team").training
         assert (team.optimizer, team.momentum, team.nesterov, team.tasks_per_step) == ("sgd", 0.9, True, 16)
         for model in ("trx", "strm"):
-            training = config.settings(benchmark, "training", "INet-RN50", model)
+            training = config.of(benchmark, "INet-RN50", model).training
             fast = model == "trx" or benchmark.startswith("ssv2")
             assert training.learning_rate == (1e-3 if fast else 1e-4) and training.loss_over_queries == "sum"
             assert training.iterations == (75010 if benchmark.startswith("ssv2") else 20010)
@@ -109,11 +109,11 @@ def test_which_settings_of_a_model_are_stronger(values):
         "heads": {"hyrsm": {"classification_weight": 0.3}},
     }
     config = load({**values, "benchmarks": {**values["benchmarks"], "hmdb51": own}})
-    team = config.settings("hmdb51", "training", "INet-RN50", "team")
+    team = config.of("hmdb51", "INet-RN50", "team").training
     assert (team.learning_rate, team.tasks_per_step, team.threads, team.validate_every) == (1e-3, 4, 9, 300)
-    assert config.settings("hmdb51", "training", "INet-RN50", "otam").learning_rate == 0.5
-    assert config.head_settings("hmdb51", "INet-RN50", "hyrsm").classification_weight == 0.3
-    demo = config.settings("demo", "training", "small-clip")
-    assert config.settings("demo", "training", "small-clip", "team") == demo
+    assert config.of("hmdb51", "INet-RN50", "otam").training.learning_rate == 0.5
+    assert config.of("hmdb51", "INet-RN50", "hyrsm").head.classification_weight == 0.3
+    demo = layers.training(config, "demo", "small-clip")
+    assert config.of("demo", "small-clip", "team").training == demo
     assert config.training_shots("hmdb51", "INet-RN50", "team") == [1, 3, 5]
     assert config.training_shots("hmdb51", "INet-RN50", "molo") == [1] == config.training_shots("demo", "RN50", "team")

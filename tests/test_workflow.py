@@ -276,7 +276,8 @@ def test_every_rule_logs_and_is_timed(finished):
         path.relative_to(finished / "logs").parts[0].removesuffix(".log") for path in finished.glob("logs/**/*.log")
     }
     times = {
-        path.relative_to(finished / "logs").parts[0].removesuffix(".tsv") for path in finished.glob("logs/**/*.tsv")
+        path.relative_to(finished / "benchmarks").parts[0].removesuffix(".tsv")
+        for path in finished.glob("benchmarks/**/*.tsv")
     }
     assert logs == times and {"decode_frames", "train_model", "evaluate_model", "write_tables"} <= logs
     assert not list(finished.glob("results/checkpoints/**/*.pt"))

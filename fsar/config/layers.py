@@ -2,8 +2,8 @@
 
 From the weakest to the strongest: the default of a key; the general section; that of the benchmark a variant is of, and
 the benchmark's own, each for `training` with what it says of a backbone; a model's recipe on a published benchmark
-(its `recipe.toml`); what the benchmarks say of a model (`training_of_model`, `text_of_model`). For the settings of a head
-and of adapters a recipe is the weakest layer: what a config says of the method is stronger.
+(`recipe.toml` of its folder); what the benchmarks say of a model (`training_of_model`, `text_of_model`). For the
+settings of a head and of adapters a recipe is the weakest layer: what a config says of the method is stronger.
 """
 
 from collections.abc import Iterator

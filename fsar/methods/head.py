@@ -128,7 +128,8 @@ class Head(nn.Module):
     @property
     def name(self) -> str:
         """The folder that it is of."""
-        return type(self.settings).__module__.split(".")[-2]
+        folder: str = self.settings.folder
+        return folder
 
     @property
     def loss_names(self) -> tuple[str, ...]:

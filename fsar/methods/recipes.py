@@ -1,4 +1,4 @@
-"""How methods are trained by their public codes on the published benchmarks, as data (`recipe.toml` of a method's folder).
+"""How methods are trained by their public codes on the published benchmarks, as data: `recipe.toml` of a folder.
 
 They overrule the keys of config.yaml, which there are those of CLIP-FSAR: what a recipe says of the head, the adapters
 and the text with every backbone, what it says of training with the backbones that it names. With another backbone, on

@@ -41,6 +41,11 @@ class HeadSettings(FittedSection):
     needs_pixels: ClassVar[bool] = False
 
     @property
+    def folder(self) -> str:
+        """The folder of its method."""
+        return type(self).__module__.split(".")[-2]
+
+    @property
     def compares_with_text(self) -> bool:
         """Whether it looks at the texts of an episode's classes, in tests too."""
         return self.texts != "none"

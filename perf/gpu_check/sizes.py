@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fsar.config.sections import Counts, DemoSource
+from fsar.config.source import Counts, DemoSource
 from fsar.methods import MODELS
 
 

@@ -34,7 +34,7 @@ class TuplesConfig(HeadSettings):
     def least_frames(self) -> tuple[int, str]:
         """As many as the longest tuple has."""
         longest = max(self.cardinalities)
-        return longest, f"compares tuples of {longest} frames (its key `cardinalities`)"
+        return longest, f"compares tuples of {longest} frames (heads.{self.folder}.cardinalities)"
 
     @property
     def tests_mb(self) -> int:
