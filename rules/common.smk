@@ -10,7 +10,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.sourcecache import LocalSourceFile
-from snakemake.utils import validate
 
 # Scripts import the package from this checkout, in whichever environment they run, and nothing from the user's home. Where
 # Snakemake takes the rules from a repository (`github(…)`, `gitfile(…)`) there is no checkout: the installed package is it.
@@ -84,7 +83,6 @@ def planned(config):
 
 PLAN, IN_FRONT = planned(config)
 CONFIG = PLAN.config
-validate(config, "../configs/schema.json", set_default=False)
 
 if IN_FRONT:
     for problem in without_effect(CONFIG):
