@@ -103,14 +103,14 @@ def test_a_module_comes_from_a_repository(repository, tmp_path):
     source = copy_project(repository, tmp_path / "source")
     clone = tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache/github.com/some/one"
     identity = ["-c", "user.name=somebody", "-c", "user.email=some@body"]
-    for command in (
+    for words in (
         ["init", "--quiet"],
         ["add", "--all"],
         [*identity, "commit", "--quiet", "--no-verify", "--message=all"],
         ["tag", "v1"],
         ["clone", "--quiet", "--bare", str(source), str(clone)],
     ):
-        subprocess.run(["git", *command], cwd=source, check=True)
+        subprocess.run(["git", *words], cwd=source, check=True)
     other = importing(tmp_path / "other", source, 'github("some/one", path="Snakefile", tag="v1")', TABLE)
     shutil.rmtree(source)
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
