@@ -16,12 +16,13 @@ import open_clip
 import torch
 from torch import Tensor
 
-from fsar.config import BackboneConfig, HeadConfig
+from fsar.config import BackboneConfig
 from fsar.errors import UserError
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import Backbone
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import CLIP_FSAR
 from fsar.model.open_clip_backbone import random_backbone
 
 COLUMNS = ("architecture", "parameters", "picture", "width", "pictures", "text", "training step", "computed again")
@@ -89,7 +90,7 @@ def _text(backbone: Backbone) -> tuple[Tensor, str]:
 def _gradients(backbone: Backbone, pixels: Tensor, text: Tensor) -> tuple[dict[str, Tensor], int]:
     """Return the gradients of the visual encoder, and how many of its parameters got none."""
     torch.manual_seed(0)
-    model = FewShotModel(backbone, CLIP_FSAR, HeadConfig(heads=1, feed_forward=64)).train()
+    model = FewShotModel(backbone, MODELS["clip-fsar"], ClipFsarConfig(heads=1, feed_forward=64)).train()
     backbone.freeze_text()
     model.set_training_text(text)
     model.zero_grad()

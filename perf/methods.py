@@ -14,11 +14,11 @@ import time
 
 import torch
 
-from fsar.config import head_section
 from fsar.evaluation.episode_logits import FewShotLogits
-from fsar.model.heads.head import Head, Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
-from fsar.model.needs import TransformerSizes
+from fsar.methods import MODELS
+from fsar.methods.head import Head, Inputs, build_head
+from fsar.methods.needs import TransformerSizes
+from fsar.methods.record import head_section
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16
 RESNET, CLIP = 2048, 512
@@ -76,5 +76,7 @@ def main(models: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    own = [name for name, parts in MODELS.items() if parts.head != CLIP_FSAR_HEAD and not parts.across_videos]
+    own = [
+        name for name, parts in MODELS.items() if parts.head not in ("otam", "clip_fsar") and not parts.across_videos
+    ]
     main(sys.argv[1:] or own)

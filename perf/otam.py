@@ -12,7 +12,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from fsar.model.matching.otam import both_directions
+from fsar.methods.blocks.otam import both_directions
 from perf import usual_way
 
 ROUNDS, REPEATS, SMOOTHING = 7, 20, 0.5

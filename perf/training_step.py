@@ -21,11 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, SamplingConfig, TrainingConfig
+from fsar.methods import MODELS
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_backbone
-from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import set_up, train_step
 from fsar.training.job import TrainingJob
@@ -58,7 +59,7 @@ class Step:
         torch.manual_seed(0)
         backbone = random_backbone(name)
         parts = MODELS[model]
-        head = HeadConfig() if parts.head == CLIP_FSAR_HEAD else small_head(parts)
+        head = ClipFsarConfig() if parts.head in ("otam", "clip_fsar") else small_head(parts)
         self.job = TrainingJob(
             model, "random", name, parts, BackboneConfig(model=name, weights="none"), SamplingConfig(frames=frames),
             head, self.config, seed=0, data_seed=0, text=small_text(parts), adapters=small_adapters(parts),

@@ -29,16 +29,23 @@ else:
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}
 
+# Methods of a user's own are told before anything asks which there are; jobs inherit it.
+from fsar.errors import UserError
+from fsar.own_methods import announce
+
+announce(config.get("own_methods"))
+try:
+    from fsar.methods import MODELS
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
 from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import load
 from fsar.config.overview import effective, without_effect
-from fsar.config.settings import components_facts
 from fsar.config.written_twice import check_written_once
-from fsar.errors import UserError
 from fsar.files import from_working_directory
 from fsar.locales import take_any_text
-from fsar.model.methods import MODELS
 from fsar.plan import paths, resources, rows, snakemake_api, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.code import code_checksum
@@ -146,7 +153,7 @@ def decided_by(stage):
 
     def values(wildcards):
         settings = settings_of(wildcards)
-        facts = components_facts(settings.components_of(stage))
+        facts = settings.components_of(stage).facts()
         return settings.decisive(stage) | {"facts": facts, "seed": CONFIG.seed}
 
     return by_key(values)

@@ -11,7 +11,7 @@ import torch
 
 from fsar.config import Counts, SamplingConfig, TrainingConfig
 from fsar.fabric import make_fabric, set_float32
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 from fsar.training.data import TrainingEpisodes, load_episodes
 from perf.gpu_check.agreement import relative, seen
 from perf.gpu_check.correctness import same

@@ -7,13 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fsar.config.heads import HyrsmConfig, HyrsmppConfig, MoloConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.model.heads.hyrsm import Hyrsm
-from fsar.model.heads.hyrsmpp import coherence_loss
-from fsar.model.heads.positions import encoding
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.blocks.positions import encoding
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.hyrsm.head import Hyrsm
+from fsar.methods.hyrsm.record import HyrsmConfig
+from fsar.methods.hyrsmpp.head import coherence_loss
+from fsar.methods.hyrsmpp.record import HyrsmppConfig
+from fsar.methods.molo.record import MoloConfig
 
 WIDTH, FRAMES, CLASSES, WAY = 16, 4, 6, 3
 CASES = {
@@ -28,7 +30,7 @@ def make(case: str, classes: int = CLASSES, **inputs: int) -> Head:
     torch.manual_seed(3)
     sizes = {"width": WIDTH, "frames": FRAMES} | inputs
     components = Components(head=case.split("-")[0])
-    return build_head(Inputs(classes=classes, components=components, **sizes), CASES[case])
+    return build_head(components, Inputs(classes=classes, **sizes), CASES[case])
 
 
 def features(head: Head, videos: int) -> torch.Tensor:

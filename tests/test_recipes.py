@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from fsar.config import load
-from fsar.config.recipes import FOLDER, recipes
+from fsar.methods.recipes import recipes
+from fsar.own_methods import PACKAGE
 from tests.conftest import REPOSITORY
 
 REFERENCE = REPOSITORY.parent / "shared" / "reference"
@@ -42,7 +43,9 @@ def clocked(training):
     return (training.learning_rate, training.warmup_from, length, steps, training.factors, training.iterations)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.glob("*/recipe*.toml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 def test_every_number_says_where_it_is_from(path):
     """Above each table stands a file of the public code, or why the numbers are ours."""
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -11,7 +11,7 @@ from scipy import stats
 
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
 from fsar.plan.layouts import layouts
 from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
@@ -332,7 +332,7 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
         "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},
         "environment": {"torch": "2.15.0"},
-        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/model/heads/clip_fsar.py"]}],
+        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/methods/clip_fsar/head.py"]}],
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
     rows = [

@@ -8,7 +8,7 @@ import yaml
 
 from fsar.config import load
 from fsar.keys.declare import NOTHING, Section, decided_by
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 from fsar.plan import paths
 from fsar.plan.parameters import by_key
 

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 
 from fsar.config import BackboneConfig, TextConfig, load
 from fsar.errors import UserError
+from fsar.methods import MODELS
 from fsar.model.backbone import load_backbone
 from fsar.model.class_texts import class_texts
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.text import encode_classes
 from fsar.plan.checks import check_texts

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from fsar.config import load
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.made_from import encoding, with_weights
 from fsar.gpus import own_gpus
 from fsar.job import logged
-from fsar.model.heads.load import load_head
 from fsar.plan.plan import Plan
 
 with logged(snakemake.log[0]):

@@ -3,7 +3,6 @@
 from fsar.config.backbone import BackboneConfig, SmallClipConfig, is_weights_file
 from fsar.config.benchmark import BenchmarkConfig
 from fsar.config.config import Config
-from fsar.config.head import HeadConfig, adapter_section, head_section
 from fsar.config.load import load
 from fsar.config.predict import PredictConfig
 from fsar.config.settings import Settings
@@ -22,7 +21,6 @@ __all__ = [
     "DemoSource",
     "EpisodesConfig",
     "FramesConfig",
-    "HeadConfig",
     "PredictConfig",
     "PublishedSource",
     "SamplingConfig",
@@ -31,8 +29,6 @@ __all__ = [
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",
-    "adapter_section",
-    "head_section",
     "is_weights_file",
     "load",
 ]

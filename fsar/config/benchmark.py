@@ -4,9 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fsar.config.adapters import AdaptersConfig
-from fsar.config.head import HeadConfig
-from fsar.config.heads import HeadsConfig
+from fsar.config.heads import AdaptersConfig, HeadsConfig
 from fsar.config.names import DEALS, TESTS, MethodName, ModelName, Name
 from fsar.config.source import CsvSource, DemoSource, PublishedSource
 from fsar.config.text import TextConfig
@@ -47,7 +45,6 @@ class BenchmarkConfig(Section):
     sampling: SamplingConfig = section("Keys that differ from `sampling`.", default=SamplingConfig())
     episodes: EpisodesConfig = section("Keys that differ from `episodes`.", default=EpisodesConfig())
     text: TextConfig = section("Keys that differ from `text`.", default=TextConfig())
-    head: HeadConfig = section("Keys that differ from `head`.", default=HeadConfig())
     heads: HeadsConfig = section("Keys that differ from `heads`.", default=HeadsConfig())
     adapters: AdaptersConfig = section("Keys that differ from `adapters`.", default=AdaptersConfig())
     training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())

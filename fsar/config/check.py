@@ -11,7 +11,7 @@ from fsar.config.config import Config
 from fsar.config.messages import message, nearest
 from fsar.config.source import DEMO_CLASSES, DemoSource, PublishedSource
 from fsar.errors import UserError
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 
 
 def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
@@ -215,7 +215,7 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
     frames = config.videos(benchmark).sampling.frames
     for method in methods:
-        needed, why = _frames_needed(config, benchmark, backbone, METHODS[method].model)
+        needed, why = config.of(benchmark, backbone, METHODS[method].model).head.least_frames
         if needed > frames:
             yield (
                 f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
@@ -248,7 +248,7 @@ def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -
     """Say where a method that gives each class's text to one query meets several queries of a class."""
     model = METHODS[method].model
     settings = config.of(benchmark, backbone, model)
-    if getattr(settings.head, "orientation", "") != "published":
+    if not settings.head.one_query:
         return
     for where, queries in (
         (
@@ -259,20 +259,9 @@ def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -
     ):
         if queries != 1:
             yield (
-                f"method {method!r} gives the text of class i to query i, as its public code does, so it needs one "
-                f"query of each class: benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
+                f"method {method!r} {settings.head.one_query}, so it needs one query of each class: "
+                f"benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
             )
-
-
-def _frames_needed(config: Config, benchmark: str, backbone: str, model: str) -> tuple[int, str]:
-    """Return how many frames of a video a model needs at least, and why."""
-    parts = MODELS[model]
-    if parts.head == "molo":
-        return 2, "looks at differences of frames"
-    if parts.head == CLIP_FSAR_HEAD:
-        return (3, "compares triples of frames") if parts.metric == "trx" else (1, "")
-    longest = max(getattr(config.of(benchmark, backbone, model).head, "cardinalities", [1]))
-    return longest, f"compares tuples of {longest} frames (heads.{parts.head}.cardinalities)"
 
 
 def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:

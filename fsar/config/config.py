@@ -10,7 +10,7 @@ from fsar.benchmarks.splits import SPLITS
 from fsar.config import layers
 from fsar.config.file import ConfigFile
 from fsar.config.settings import Settings, VideoSettings
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 
 
 class Config(ConfigFile):

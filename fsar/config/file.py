@@ -2,11 +2,9 @@
 
 from typing import Any, Literal
 
-from fsar.config.adapters import AdaptersConfig
 from fsar.config.backbone import BackboneConfig, SmallClipConfig
 from fsar.config.benchmark import BenchmarkConfig
-from fsar.config.head import HeadConfig
-from fsar.config.heads import HeadsConfig
+from fsar.config.heads import AdaptersConfig, HeadsConfig
 from fsar.config.names import Name
 from fsar.config.predict import PredictConfig
 from fsar.config.run import RunConfig
@@ -31,6 +29,12 @@ class ConfigFile(Section):
     device: Literal["auto", "cpu", "cuda"] = key(
         "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"
     )
+    own_methods: list[str] = key(
+        "Folders of methods of your own (docs/methods.md): their names are then those of any other.",
+        NOTHING,
+        once=True,
+        default=[],
+    )
     run: RunConfig = section("What to run.", default=RunConfig())
     benchmarks: dict[Name, BenchmarkConfig] = section("The benchmarks, by name.")
     backbones: dict[Name, BackboneConfig] = section("The backbones, by name.")
@@ -39,8 +43,7 @@ class ConfigFile(Section):
     sampling: SamplingConfig = section("Which frames the model sees.", default=SamplingConfig())
     episodes: EpisodesConfig = section("The stored episodes.", default=EpisodesConfig())
     text: TextConfig = section("How class names become text features.", default=TextConfig())
-    head: HeadConfig = section("The model after the backbone.", default=HeadConfig())
-    heads: HeadsConfig = section("The heads of other methods.", default=HeadsConfig())
+    heads: HeadsConfig = section("The heads of methods.", default=HeadsConfig())
     adapters: AdaptersConfig = section("What is put into frozen backbones.", default=AdaptersConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
     predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})

@@ -2,22 +2,22 @@
 
 From the weakest to the strongest: the default of a key; the general section; that of the benchmark a variant is of, and
 the benchmark's own, each for `training` with what it says of a backbone; a model's recipe on a published benchmark
-(fsar/recipes/); what the benchmarks say of a model (`training_of_model`, `text_of_model`). For the settings of a head
-and of adapters a recipe is the weakest layer: what a config says of the method is stronger.
+(`recipe.toml` of its folder); what the benchmarks say of a model (`training_of_model`, `text_of_model`). For the
+settings of a head and of adapters a recipe is the weakest layer: what a config says of the method is stronger.
 """
 
 from collections.abc import Iterator
 
 from fsar.config.file import ConfigFile
-from fsar.config.head import HeadConfig
-from fsar.config.recipes import recipe_of, training_recipe
 from fsar.config.text import TextConfig
 from fsar.config.training import TrainingConfig
 from fsar.keys.declare import Section
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
+from fsar.methods import MODELS
+from fsar.methods.recipes import recipe_of, training_recipe
+from fsar.methods.record import AdapterSettings, HeadSettings
 
 # The sections that a benchmark may overlay.
-OVERLAID = ("frames", "sampling", "episodes", "text", "head", "training")
+OVERLAID = ("frames", "sampling", "episodes", "text", "training")
 Layers = Iterator[tuple[str, Section]]
 
 
@@ -60,20 +60,21 @@ def text(config: ConfigFile, benchmark: str, model: str | None = None) -> TextCo
     return config.text.overlaid(*found)
 
 
-def head(config: ConfigFile, benchmark: str, backbone: str, model: str) -> Section:
-    """Return the settings of a model's head: `head` for CLIP-FSAR's, else its section of `heads`."""
+def head(config: ConfigFile, benchmark: str, backbone: str, model: str) -> HeadSettings:
+    """Return the settings of a model's head: its section of `heads`, and what the model fixes."""
     components = MODELS[model]
-    if components.head == CLIP_FSAR_HEAD:
-        own: HeadConfig = config.head.overlaid(*overlay(config, "head", benchmark))
-        return own
     part = _part(config, "heads", components.head, benchmark, backbone, model)
-    return part.overlaid(type(part)(**dict(components.fixed)))
+    settings = part.overlaid(type(part)(**dict(components.fixed)))
+    assert isinstance(settings, HeadSettings)
+    return settings
 
 
-def adapters(config: ConfigFile, benchmark: str, backbone: str, model: str) -> Section | None:
+def adapters(config: ConfigFile, benchmark: str, backbone: str, model: str) -> AdapterSettings | None:
     """Return the settings of a model's adapters; None of a model without any."""
     name = MODELS[model].adapters
-    return _part(config, "adapters", name, benchmark, backbone, model) if name else None
+    settings = _part(config, "adapters", name, benchmark, backbone, model) if name else None
+    assert settings is None or isinstance(settings, AdapterSettings)
+    return settings
 
 
 def _part(config: ConfigFile, name: str, part: str, benchmark: str, backbone: str, model: str) -> Section:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.config.prompts import prompt_sets
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 
 # Names become parts of file paths and of Snakemake wildcards.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*$")]

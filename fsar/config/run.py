@@ -26,7 +26,7 @@ class RunConfig(Section):
         min_length=1,
     )
     methods: list[MethodName] | None = key(
-        "Methods, by their names in fsar/model/methods.py, on every benchmark; without it each benchmark has its own.",
+        "Methods, by their names in docs/methods.md, on every benchmark; without it each benchmark has its own.",
         (*TESTS, *ROWS, *DEALS),
         once=True,
         default=None,

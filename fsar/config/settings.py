@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from fsar.config.backbone import BackboneConfig
-from fsar.config.head import HeadConfig
 from fsar.config.text import TextConfig
 from fsar.config.training import TrainingConfig
 from fsar.config.videos import EpisodesConfig, FramesConfig, SamplingConfig
 from fsar.keys.declare import Section
-from fsar.model.methods import METHODS, Components
+from fsar.methods import METHODS, Components
+from fsar.methods.record import AdapterSettings, HeadSettings
 
 # The stages whose keys decide another one, which does the work of both.
 STAGES = {"evaluate_part": ("encode_features", "evaluate_model")}
@@ -77,8 +77,8 @@ class Settings(VideoSettings):
     components: Components
     backbone: BackboneConfig
     text: TextConfig
-    head: Section
-    adapters: Section | None
+    head: HeadSettings
+    adapters: AdapterSettings | None
     training: TrainingConfig
 
     def decisive(self, stage: str) -> dict[str, dict[str, Any]]:
@@ -96,7 +96,7 @@ class Settings(VideoSettings):
         """Return the settings reduced to what decides a stage, and to how its job is run; the rest are defaults."""
         components, reduced = self.components_of(stage), super().for_stage(stage)
         if components.head != self.components.head:  # frames as they are have none
-            return replace(reduced, components=components, head=HeadConfig())
+            return replace(reduced, components=components, head=components.settings)
         return replace(reduced, components=components)
 
     def components_of(self, stage: str) -> Components:
@@ -127,13 +127,3 @@ def _decisive(section: Section, stage: str) -> dict[str, Any]:
 def components_record(components: Components) -> dict[str, Any]:
     """Return what differs from a plain model: a new field with a default leaves no trace."""
     return {f.name: value for f in fields(components) if (value := getattr(components, f.name)) != f.default}
-
-
-def components_facts(components: Components) -> dict[str, Any]:
-    """Return what jobs look up about components, so that a changed table or property counts.
-
-    The code of `fsar.model.methods` does not: a new record would make everything again. What is false, or nothing,
-    leaves no trace, and neither does a new fact that is.
-    """
-    names = [name for name, own in vars(Components).items() if isinstance(own, property) and name != "encoding"]
-    return {name: value for name in names if (value := getattr(components, name))}

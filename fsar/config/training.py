@@ -71,7 +71,6 @@ class TrainingConfig(Section):
         default=1e-3,
         ge=0,
     )
-    video_text_weight: float = key("λ_vt, weight of the video-text objective.", ("train_model",), default=1.5, ge=0)
     flip: bool = key("Mirror training queries at random (Kinetics only).", ("train_model",), default=False)
     colour_jitter: bool = key(
         "Jitter the colours of training queries (Kinetics only).", ("train_model",), default=False

@@ -9,9 +9,9 @@ from fsar.config.check import check_decoders, check_loggers, check_pictures, che
 from fsar.config.messages import message, nearest
 from fsar.errors import UserError
 from fsar.files import read_parquet
+from fsar.methods import METHODS, MODELS
 from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
-from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths
 from fsar.plan.fits import misfits
 from fsar.plan.plan import Plan

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 
 

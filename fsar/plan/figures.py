@@ -11,7 +11,8 @@ from typing import Any
 
 from fsar.config.settings import components_record
 from fsar.files import from_working_directory
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
@@ -150,7 +151,8 @@ def _closer_looks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
                 caption = f"Accuracy of {looked_at.title} minus that of {baseline.title}, for each test class."
                 yield _of_settings(f"class-gain-{name}", "class_gain", caption, [looked_at, baseline])
                 break
-        if METHODS[looked_at.method].components.temporal_transformer and looked_at.selection == "val":
+        settings = METHODS[looked_at.method].components.settings
+        if isinstance(settings, ClipFsarConfig) and settings.modulation and looked_at.selection == "val":
             yield from _of_a_trained_model(plan, looked_at, name)
 
 
@@ -176,7 +178,8 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
         [features, weights, manifest],
         arguments | {"manifest": manifest},
     )
-    if setting.shot == 1 and method.components.metric == "otam":
+    head = settings.head
+    if setting.shot == 1 and isinstance(head, ClipFsarConfig) and head.metric == "otam":
         episodes = paths.EPISODES.format(benchmark=setting.base, split="test", way=setting.way, shot=1)
         index = paths.INDEX.format(benchmark=setting.base)
         own = {"episodes": episodes, "index": index, "predictions": setting.predictions[0]}

@@ -4,28 +4,26 @@ from pathlib import Path
 
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.files import from_working_directory
+from fsar.methods import Components, module_file
 from fsar.model.backbone_facts import OWN_ARCHITECTURES
-from fsar.model.methods import CLIP_FSAR_HEAD, Components
 from fsar.plan.code import PACKAGE
 
 
 def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
-    """Return the files that are imported by name: of a backbone's library, adapters, a head, and the metric in that."""
-    folder = PACKAGE / "model"
-    own = [folder / f"{backbone.library}_backbone.py", *_adapter_files(components)]
-    own.append(folder / "heads" / f"{components.head}.py")
-    return own + ([folder / "matching" / f"{components.metric}.py"] if components.head == CLIP_FSAR_HEAD else [])
+    """Return the files that are imported by name: of a backbone's library, adapters, a head, and a metric in that."""
+    return [_library_file(backbone), *map(module_file, components.imported_by_name)]
 
 
 def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path]:
     """Return those of them that features come from: of frames they come whatever the head is."""
     if components.stores_its_own:
         return model_files(backbone, components)
-    return [PACKAGE / "model" / f"{backbone.library}_backbone.py", *_adapter_files(components)]
+    adapters = (name for name in components.imported_by_name if name.endswith(".adapter"))
+    return [_library_file(backbone), *map(module_file, adapters)]
 
 
-def _adapter_files(components: Components) -> list[Path]:
-    return [PACKAGE / "model" / "adapters" / f"{components.adapters}.py"] if components.adapters else []
+def _library_file(backbone: BackboneConfig) -> Path:
+    return PACKAGE / "model" / f"{backbone.library}_backbone.py"
 
 
 def decoder_file(frames: FramesConfig) -> Path:

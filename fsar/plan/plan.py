@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fsar.config import Config
 from fsar.evaluation.predictions import parts_of_file
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 from fsar.plan import paths
 from fsar.plan.imported import architecture_files
 from fsar.plan.videos import PresentVideos

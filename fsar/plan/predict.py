@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.settings import Settings, components_facts
+from fsar.config.settings import Settings
 from fsar.errors import UserError
-from fsar.model.methods import METHODS, Components
+from fsar.methods import METHODS, Components
 from fsar.plan import paths
 from fsar.plan.imported import decoder_file, model_files
 from fsar.plan.plan import Plan, PlannedModel
@@ -104,7 +104,7 @@ class PlannedPredictions:
             return {}
         method = METHODS[name]
         own = {"decides_by": method.decides_by, "inductive": method.inductive, "title": method.title}
-        return own | components_facts(method.components)
+        return own | method.components.facts()
 
     def files_by_name(self, prediction: str) -> list[Path]:
         """Return the files that the code imports by name: of the backbone's library, of the metric and the decoder."""
@@ -114,7 +114,7 @@ class PlannedPredictions:
             return [*model_files(own.backbone, own.components), decoder_file(own.frames)]
         described = json.loads(Path(self.model_files(prediction)[1]).read_text(encoding="utf-8"))
         backbone_of_folder = BackboneConfig(**described["backbone"])
-        components = Components.of_record(described["components"])
+        components = Components(**described["components"])
         return [*model_files(backbone_of_folder, components), decoder_file(FramesConfig(**described["frames"]))]
 
     def _model(self, prediction: str) -> PlannedModel:

@@ -4,18 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from fsar.config import Config, TrainingConfig
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
-
-# Memory of a model's tests by metric or head, as measured with 2,400 videos of RN50's width (docs/performance.md). Of a
-# video of ViT-B/16 EMP-Net keeps 3.2 MB, and with several shots makes as much again of it; TS-FSAR keeps 1.1 MB.
-TESTS_MB = {"trx": 12000, "strm": 12000, "empnet": 32000, "tsfsar": 12000}
-OTHER_TESTS_MB = 4000
+from fsar.methods import MODELS
 
 
 def megabytes_of_tests(model: str) -> int:
     """Return the memory that a model's tests need: what its head keeps of every video."""
-    parts = MODELS[model]
-    return TESTS_MB.get(parts.metric if parts.head == CLIP_FSAR_HEAD else parts.head, OTHER_TESTS_MB)
+    return MODELS[model].settings.tests_mb
 
 
 def gpus_of_training(config: Config, training: TrainingConfig) -> int:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from fsar.config import DemoSource, HeadConfig
-from fsar.model.methods import METHODS, Method
+from fsar.config import DemoSource
+from fsar.methods import METHODS, Method
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.plan import Plan, PlannedModel, predictions_file
 from fsar.results.setting import Setting
@@ -32,7 +33,7 @@ def row(
     """Return one row: of all trainings that its tests look at, or of a single one."""
     config, model = plan.config, METHODS[method].model
     head = config.of(benchmark, backbone, DEEPEST).head
-    assert isinstance(head, HeadConfig)
+    assert isinstance(head, ClipFsarConfig)
     trainings = [training] if training else plan.trainings(benchmark, backbone, model, shot)
     seeds = tuple(seed for own in trainings if (seed := paths.seed_of(own)) is not None)
     return Setting(

@@ -17,23 +17,21 @@ from torch import Tensor, nn
 from fsar.config import (
     BackboneConfig,
     FramesConfig,
-    HeadConfig,
     SamplingConfig,
     TextConfig,
     TrainingConfig,
-    adapter_section,
-    head_section,
 )
 from fsar.errors import UserError
 from fsar.fabric import Float32
 from fsar.keys.declare import Section
+from fsar.methods import METHODS, MODELS, Components
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
+from fsar.methods.record import AdapterSettings, HeadSettings, adapter_section, head_section
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.few_shot import FewShotModel, part_of
 from fsar.model.finite import check_finite, check_weights
-from fsar.model.heads.head import Head
-from fsar.model.methods import METHODS, MODELS, Components
-from fsar.model.needs import Tensors
 from fsar.model.text import encode_classes
 from fsar.predict.decide import JOINT
 from fsar.predict.folder import EXPORTED, WEIGHTS, describing_file
@@ -52,7 +50,7 @@ FILES = (("backbone", "model"), ("text", "descriptions"))
 SECTIONS: dict[str, type[Section]] = {
     "backbone": BackboneConfig,
     "text": TextConfig,
-    "head": HeadConfig,
+    "head": HeadSettings,
     "sampling": SamplingConfig,
     "frames": FramesConfig,
 }
@@ -77,14 +75,14 @@ class ModelSettings:
     components: Components
     backbone: BackboneConfig
     text: TextConfig
-    head: Section
+    head: HeadSettings
     sampling: SamplingConfig
     frames: FramesConfig
     seed: int
     knows: str
     licence: str = "not stated"
     float32: Float32 = NO_TRAINING.float32
-    adapters: Section | None = None
+    adapters: AdapterSettings | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -100,7 +98,7 @@ class ModelSettings:
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> "ModelSettings":
         """Read what `record` returned."""
-        components = Components.of_record(record["components"])
+        components = Components(**record["components"])
         kinds = SECTIONS | {"head": head_section(components.head)}
         read: dict[str, Any] = {name: kind(**record[name]) for name, kind in kinds.items()}
         own = {name: record[name] for name in ("method", "seed", "knows", "licence")}

@@ -6,8 +6,8 @@ from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, Settings, TextConfig, TrainingConfig
 from fsar.config.settings import components_record
-from fsar.keys.declare import Section
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.record import AdapterSettings, HeadSettings
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class TrainingJob:
     components: Components
     backbone: BackboneConfig
     sampling: SamplingConfig
-    head: Section  # of the components' head
+    head: HeadSettings  # of the components' head
     training: TrainingConfig
     seed: int  # of this training
     data_seed: int  # of the frames that validation looks at
     text: TextConfig = field(default_factory=TextConfig)  # how class names become text
-    adapters: Section | None = None  # of the components' adapters, if there are any
+    adapters: AdapterSettings | None = None  # of the components' adapters, if there are any
     device: str = "auto"
     frames: FramesConfig = field(default_factory=FramesConfig)  # as stored, for whoever uses the model; not decisive
 

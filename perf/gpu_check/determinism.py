@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 from perf.gpu_check.device import Device
 from perf.gpu_check.findings import Findings
 from perf.gpu_check.sizes import Sizes

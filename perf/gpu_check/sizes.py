@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fsar.config.source import Counts, DemoSource
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 
 
 @dataclass(frozen=True)

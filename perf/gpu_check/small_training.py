@@ -10,9 +10,10 @@ import pandas as pd
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, SamplingConfig, TrainingConfig
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.few_shot import FewShotModel, Outcome
-from fsar.model.methods import MODELS
 from fsar.training.fit import fit
 from fsar.training.job import TrainingFiles, TrainingJob
 from perf.gpu_check.sizes import Sizes
@@ -38,7 +39,7 @@ def job(data: Path, sizes: Sizes, device: str, model: str, dropout: bool = True,
     parts = MODELS[model]
     architecture = small_backbone(parts)
     # A CPU and a GPU draw other numbers from the same seed, so what is compared between them has no dropout.
-    head = small_head(parts) if dropout else HeadConfig(attention_dropout=0.0, feed_forward_dropout=0.0)
+    head = small_head(parts) if dropout else ClipFsarConfig(attention_dropout=0.0, feed_forward_dropout=0.0)
     settings = {"threads": 1, "workers": 0, "learning_rate": 1e-4, "warmup_from": 1e-5, "warmup_iterations": 4}
     return TrainingJob(
         model=model,
