@@ -23,7 +23,7 @@ from tests.other_values import another
 from tests.predicting import backbone_of, make_model
 from tests.test_config import leaves
 from tests.videos import make_video
-from tests.workflow import copy_project, snakemake, write_listing
+from tests.workflow import snakemake, write_listing
 
 RUN = ["--configfile", "rerun.yaml"]
 
@@ -180,9 +180,10 @@ def with_change(values, path, value):
 
 
 @pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
+def finished(tiny_run, tmp_path_factory):
     """A finished run of the tiny benchmark, and of a list of test videos alone, on which nothing is trained."""
-    folder = copy_project(repository, tmp_path_factory.mktemp("reruns") / "project")
+    folder = tmp_path_factory.mktemp("reruns") / "project"
+    shutil.copytree(tiny_run, folder, copy_function=shutil.copy2)  # whose data and models are those of this run
     values = yaml.safe_load((folder / "configs/tiny.yaml").read_text())
     del values["run"]["methods"], values["run"]["shots"]
     tiny = values["benchmarks"]["tiny"] | {

@@ -25,11 +25,10 @@ from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, r
 
 
 @pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
+def finished(tiny_run, tmp_path_factory):
     """A copy of the project with the tiny run finished."""
-    folder = copy_project(repository, tmp_path_factory.mktemp("workflow") / "a folder (with spaces) & 'ünïcode'")
-    snakemake(folder, *TINY)
-    return folder
+    folder = tmp_path_factory.mktemp("workflow") / tiny_run.name
+    return Path(shutil.copytree(tiny_run, folder, copy_function=shutil.copy2))
 
 
 def test_every_config_is_a_command_and_every_profile_plans_a_table(repository, tmp_path):
