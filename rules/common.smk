@@ -152,11 +152,12 @@ def decided_by(stage):
     """The settings of a model that decide a stage, one parameter for each key. Its script is given the same."""
 
     def values(wildcards):
-        settings = settings_of(wildcards)
-        facts = settings.components_of(stage).facts()
-        return settings.decisive(stage) | {"facts": facts, "seed": CONFIG.seed}
+        return settings_of(wildcards).decisive(stage) | {"seed": CONFIG.seed}
 
-    return by_key(values)
+    def facts(wildcards):
+        return Values("facts", settings_of(wildcards).components_of(stage).facts())
+
+    return by_key(values) | {"facts": facts}
 
 
 def tests(wildcards):
@@ -169,7 +170,7 @@ def code(script, *further):
         file = ROOT / "workflow_scripts" / script
     else:
         file = Path(workflow.sourcecache.get_path(RULES.join(f"../workflow_scripts/{script}")))
-    return f"code {code_checksum(file, *further)}"
+    return f"code {code_checksum(file, *further)[:10]}"
 
 
 def with_model(script, files=model_files):

@@ -156,6 +156,9 @@ for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
             for name in kind.model_fields
             if f"{kind.__name__}.{name}" not in CHANGES
         }
+# The sections whose keys are parameters of these rules, one by one.
+SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "head", "backbone", "training")}
+BY_KEY = {"decode_frames", "train_model", "encode_features", "predict_clips"}
 MISSING = "Missing output files"
 TWO_LINES = 2 * 120  # characters of a reason, on a terminal
 DOWNLOADS = ("Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
@@ -277,10 +280,12 @@ def test_every_key_makes_again_what_it_says(finished, after):
             f"{place}: a reason is too long to read: {reason[:400]}" for reason in reasons if len(reason) > TWO_LINES
         ]
         # A shot is in the name of the training.
-        if place.startswith("TrainingConfig.") and "train_model" in decisive[place] and not place.endswith(".shot"):
-            key = f"training.{place.partition('.')[2]}="
-            if not any(key in reason for reason in rules.get("train_model", ())):
-                wrong.append(f"{place}: no reason of train_model names {key}: {rules.get('train_model')}")
+        kind, _, key = place.partition(".")
+        if kind in SECTIONS and set(decisive[place]) & BY_KEY and place != "TrainingConfig.shot":
+            key = f"{SECTIONS[kind]}.{key}="
+            for rule in set(decisive[place]) & BY_KEY & set(rules):
+                if not any(key in reason for reason in rules[rule]):
+                    wrong.append(f"{place}: no reason of {rule} names {key}: {rules[rule]}")
         declared = set(decisive[place])
         if not declared and "Nothing to be done" not in output:
             wrong.append(f"{place} decides nothing, but makes again {rules}\n{output[-1500:]}")

@@ -62,6 +62,9 @@ def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_pa
     shots = dict.fromkeys(benchmarks, (1, 3, 5)) | dict.fromkeys(("ssv2_full", "kinetics100"), (1, 2, 3, 4, 5))
     expected |= {f"{benchmark}/INet-RN50/trx/shot{shot}-seed1" for benchmark in benchmarks for shot in shots[benchmark]}
     assert len(trained) == len(expected) == 68 and set(trained) == expected
+    validated = re.findall(r"rule train_model:.*?input: (.*?)\n.*?shot=(\d)", plan, re.S)
+    assert len(validated) == 68
+    assert all(re.findall(r"episodes/(\S+?)-5way-(\d)shot", files) == [("val", shot)] for files, shot in validated)
     tests = dict(re.findall(r"rule evaluate_model:.*?input: (.*?)\n.*?output: results/predictions/(\S+)\n", plan, re.S))
     tests = {output: set(re.findall(r"test-5way-(\d)shot", inputs)) for inputs, output in tests.items()}
     assert tests["ssv2_full/RN50/clip-fsar/seed1.parquet"] == {"0", "1", "2", "3", "4", "5"}
