@@ -63,7 +63,7 @@ def test_at_the_start_only_the_adapter_along_videos_speaks(kind):
     bare, backbone = backbone_of(kind), backbone_of(kind)
     names = list(backbone.visual.state_dict())
     adapters = insert_adapters(
-        "task", backbone, FRAMES, TaskAdaptersConfig(text_blocks=0 if kind == "timm" else 1, texts=TEXTS)
+        "task_adapter", backbone, FRAMES, TaskAdaptersConfig(text_blocks=0 if kind == "timm" else 1, texts=TEXTS)
     )
     assert list(backbone.visual.state_dict()) == names
     assert (backbone(videos(2)) - bare(videos(2))).abs().max() > 1e-3

@@ -19,7 +19,6 @@ from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
 from fsar.methods import METHODS, MODELS
-from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.methods.needs import TransformerSizes
 from fsar.model.backbone import Backbone
@@ -130,7 +129,7 @@ class Balanced(Head):
 
 def test_queries_that_would_see_one_another_are_asked_alone(features):
     frames, text = features
-    episodes, head = episodes_of(1), Balanced(Inputs(WIDTH, 8), None)
+    episodes, head = episodes_of(1), Balanced(Inputs(WIDTH, 8), MODELS["otam"].settings)
     rows = {f"v{v}": v for v in range(VIDEOS)}, {"frames": frames}, {f"c{c}": c for c in range(CLASSES)}, text
     together = torch.cat(list(episode_logits(head, episodes, *rows, inductive=False)))
     alone = torch.cat(list(episode_logits(head, episodes, *rows)))
@@ -162,7 +161,7 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     write_features(
         tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, FeatureSizes(WIDTH, 8)
     )
-    head = load_head(MODELS["frozen"], ClipFsarConfig(), tmp_path / "features.safetensors", None)
+    head = load_head(MODELS["frozen"], MODELS["frozen"].settings, tmp_path / "features.safetensors", None)
     tests = [PlannedTest(m, "few-shot", 5, 1, tmp_path / "episodes.parquet") for m in ("clip-freeze", "again")]
     evaluate_model(head, tests, tmp_path / "features.safetensors", tmp_path / "out.parquet", "cpu", 1)
 

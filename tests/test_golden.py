@@ -131,7 +131,7 @@ def test_trx_with_all_gradients(golden, monkeypatch):
     monkeypatch.setattr(trx, "DROPOUT", 0.0)
     assert tensors["cardinalities"].tolist() == list(trx.CARDINALITIES)
     inputs = {name: tensors[name].requires_grad_() for name in ("in_support_set", "in_target_set")}
-    head = clip_fsar(inputs["in_support_set"].shape[1], **PLAIN, metric="trx").train()
+    head = clip_fsar(inputs["in_support_set"].shape[1], frames, **PLAIN, metric="trx").train()
     head.load_state_dict(parameters)
 
     support, queries = (features.unflatten(0, (-1, frames)) for features in inputs.values())

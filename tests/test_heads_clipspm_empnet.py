@@ -118,7 +118,7 @@ def test_only_the_losses_of_clipspm_look_at_motion():
     trained = {name for name in whole.state_dict() if not name.startswith("for_training.")}
     assert trained == set(bare.state_dict())
     assert set(bare.losses(training_episode(bare, shot=1))[1]) == {"few_shot"}
-    with pytest.raises(UserError, match="at least two"):
+    with pytest.raises(UserError, match="must be at least 2, and not 1"):
         make("clipspm", frames=1)
 
 

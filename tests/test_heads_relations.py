@@ -40,7 +40,7 @@ def features(head: Head, videos: int) -> torch.Tensor:
 
 def episode(head: Head, shot: int, queries: int = 2) -> TrainingEpisode:
     videos = features(head, WAY * (shot + queries))
-    pixels = torch.randn(len(videos), FRAMES, 3, 40, 48) if head.needs_pixels else None  # of any size
+    pixels = torch.randn(len(videos), FRAMES, 3, 40, 48) if head.settings.needs_pixels else None  # of any size
     return TrainingEpisode(
         WAY, shot, head.store({head.needs.kind: videos}), torch.tensor([4, 0, 5]), torch.empty(CLASSES, 0), pixels
     )
@@ -141,7 +141,7 @@ def test_hyrsm_is_what_its_paper_says(items, shot):
 
 
 def test_exponents_of_positions_run_to_two():
-    table = encoding(count=3, width=8)
+    table = encoding(frames=3, width=8)
     assert table.shape == (3, 8) and torch.equal(table[0], torch.tensor([0.0, 1.0] * 4, dtype=table.dtype))
     assert math.isclose(table[2, 1].item(), math.cos(2 / 10000 ** (2 / 8)))
     assert math.isclose(table[2, 6].item(), math.sin(2 / 10000 ** (12 / 8)), rel_tol=1e-9)
@@ -208,5 +208,5 @@ def test_heads_that_do_not_divide_the_width(case):
 
 
 def test_molo_needs_two_frames():
-    with pytest.raises(UserError, match="at least two"):
+    with pytest.raises(UserError, match="must be at least 2, and not 1"):
         make("molo", frames=1)

@@ -126,5 +126,5 @@ def test_windows_of_texts():
 
 
 def test_a_single_frame_has_no_neighbour():
-    with pytest.raises(UserError, match=r"set sampling\.frames to at least two"):
+    with pytest.raises(UserError, match="must be at least 2, and not 1"):
         TaskAdapter(Inputs(WIDTH, frames=1), TaskAdapterConfig())

@@ -103,7 +103,7 @@ def test_trained_weights_round_trip_and_misfit(weights, tmp_path):
             FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), MODELS["otam"], config),
             tmp_path / "model.safetensors",
         )
-    with pytest.raises(UserError, match=r"head\.heads is 7, which does not divide"):
+    with pytest.raises(UserError, match=r"heads\.clip_fsar\.heads is 7, which does not divide"):
         FewShotModel(
             load_backbone(BackboneConfig(model="small-clip", weights=weights)),
             MODELS["clip-fsar"],

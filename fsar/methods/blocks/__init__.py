@@ -1,1 +1,1 @@
-"""The heads: what each method does with what the backbone gives. A head is one file here; docs/methods.md adds one."""
+"""What several methods share: metrics, attention, tuples, positions, layers of adapters."""

@@ -4,36 +4,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fsar.methods.blocks.attention import Attention
 
-class TemporalAttention(nn.Module):
+
+class TemporalAttention(Attention):
     """x ← Attention(LN(x)) + x over the tokens of each video.
 
     Args:
-        width: D, the width of the frame features; a multiple of `heads` without a `head_width`.
-        heads: attention heads.
+        width, heads, head_width: as of `Attention`.
         dropout: after the attention's output projection.
-        head_width: of each head; D / heads without it.
     """
 
     def __init__(self, width: int, heads: int = 8, dropout: float = 0.2, head_width: int | None = None):
-        super().__init__()
-        self.heads = heads
-        inner = heads * head_width if head_width else width
+        super().__init__(width, heads, head_width, bias=False)
         self.norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, inner, bias=False)
-        self.key = nn.Linear(width, inner, bias=False)
-        self.value = nn.Linear(width, inner, bias=False)
-        self.output = nn.Linear(inner, width)
         self.attention_dropout = nn.Dropout(dropout)
 
     def attend(self, asking: Tensor, seen: Tensor) -> Tensor:
         """Return what normed tokens find in others: (V, outputs, D), (V, tokens, D) → (V, outputs, D)."""
-        q, k, v = (
-            projection(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, width of a head)
-            for projection, tokens in ((self.query, asking), (self.key, seen), (self.value, seen))
-        )
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)  # (V, outputs, inner width)
-        return self.attention_dropout(self.output(attended))
+        found: Tensor = self.attention_dropout(super().attend(asking, seen))
+        return found
 
     def forward(self, x: Tensor, outputs: int) -> Tensor:
         """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""

@@ -16,22 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fsar.errors import UserError
 from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.needs import Tensors
 
 
 def tuples_of_pieces(frames: int, cardinality: int) -> Tensor:
-    """Return which pieces each tuple is the sum of: (M, R) of zeros and ones, pieces by place and then by frame.
-
-    Raises:
-        UserError: a video has fewer frames than a tuple.
-    """
-    if cardinality > frames:
-        raise UserError(
-            f"The head compares tuples of {cardinality} frames, but its videos have {frames}. Take fewer in its "
-            f"`cardinalities`, or more in the benchmark's `sampling.frames`."
-        )
+    """Return which pieces each tuple is the sum of: (M, R) of zeros and ones, pieces by place and then by frame."""
     chosen = torch.tensor(list(combinations(range(frames), cardinality)))  # (M, c)
     each = frames - cardinality + 1  # frames that can take a place
     numbers = chosen + torch.arange(cardinality) * (each - 1)

@@ -10,7 +10,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from fsar.errors import UserError
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
@@ -52,11 +51,7 @@ class Motion(nn.Module):
 
 
 class Clipspm(Head):
-    """Tokens of text in support and queries, and prototypes of both.
-
-    Raises:
-        UserError: a video has one frame, in which nothing moves.
-    """
+    """Tokens of text in support and queries, and prototypes of both."""
 
     averages_shots = False
     classes_apart = False
@@ -68,8 +63,6 @@ class Clipspm(Head):
 
     def __init__(self, inputs: Inputs, settings: ClipspmConfig):
         super().__init__(inputs, settings)
-        if inputs.frames < 2:
-            raise UserError("CLIP-SPM looks at the motion between frames: sampling.frames must be at least two")
         width = inputs.width
         self.text_gate = gate(width, settings.text_gate, settings.slope)
         self.frame_gate = gate(width, settings.frame_gate, settings.slope)

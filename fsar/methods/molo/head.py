@@ -117,8 +117,6 @@ class Molo(Head):
         width, reduced = inputs.width, inputs.width // REDUCTION
         if width % settings.heads:
             raise UserError(f"heads is {settings.heads}, which does not divide the backbone's width {width}")
-        if inputs.frames < 2:
-            raise UserError("MoLo compares neighbouring frames, so that videos need at least two")
         self.reduce = nn.Conv3d(width, reduced, 3, padding=1)
         self.smooth = nn.Conv2d(reduced, reduced, 3, padding=1)
         self.expand = nn.Conv2d(reduced, width, 1)

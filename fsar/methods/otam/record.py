@@ -39,7 +39,7 @@ class OtamConfig(HeadSettings):
 
 
 RECORD = Record(
-    title="Frames, matched.",
+    title="OTAM and other matching metrics.",
     head=OtamConfig,
     models={
         "frozen": Components(trains="nothing"),

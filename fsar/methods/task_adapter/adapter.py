@@ -116,7 +116,7 @@ class TaskAdapters(Adapters):
         """
         if len(x) % self.texts:
             raise UserError(
-                f"Task-Adapter++ looks at {self.texts} texts of each class together (key adapters.task.texts), and "
+                f"Task-Adapter++ looks at {self.texts} texts of each class together (key adapters.task_adapter.texts), and "
                 f"{len(x)} texts are no multiple: give each class so many (keys text.templates, text.descriptions)"
             )
         x = x + block.scale_1(block.attention(block.norm_1(x), attn_mask=attn_mask))
@@ -128,7 +128,9 @@ class TaskAdapters(Adapters):
 
 def _last(blocks: Sequence[Block], count: int, key: str, what: str) -> Sequence[Block]:
     if count > len(blocks):
-        raise UserError(f"The {what} has {len(blocks)} blocks: set adapters.task.{key} to at most that, not {count}")
+        raise UserError(
+            f"The {what} has {len(blocks)} blocks: set adapters.task_adapter.{key} to at most that, not {count}"
+        )
     return blocks[-count:]
 
 
@@ -146,6 +148,6 @@ def _text_blocks(backbone: Backbone) -> Sequence[Block]:
     if not modules or not all(type(module) is ResidualAttentionBlock for module in modules):
         raise UserError(
             f"{backbone.name} has no text encoder with plain blocks of open_clip, which Task-Adapter++ adapts: choose "
-            "a backbone such as ViT-B-16, or set adapters.task.text_blocks to 0"
+            "a backbone such as ViT-B-16, or set adapters.task_adapter.text_blocks to 0"
         )
     return [block_of(module) for module in modules]

@@ -23,17 +23,12 @@ class TaskAdapter(Head):
     """The product of a semantic and a visual cosine, scaled.
 
     Frames of a query look at the next frames of all queries, so its scores depend on which other queries there are.
-
-    Raises:
-        UserError: there is a single frame.
     """
 
     queries_apart = False
 
     def __init__(self, inputs: Inputs, settings: TaskAdapterConfig):
         super().__init__(inputs, settings)
-        if inputs.frames < 2:
-            raise UserError("Task-Adapter++ compares neighbouring frames: set sampling.frames to at least two")
         self.classes_apart = settings.orientation == "matched"
         self.queries_together = settings.orientation == "published"
         self.norm = nn.LayerNorm(inputs.width) if settings.aligned_norm else nn.Identity()

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from fsar.errors import UserError
 from fsar.methods.backbone import Backbone
+from fsar.methods.blocks.attention import Attention
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.head import Head, Inputs, TrainingEpisode
 from fsar.methods.needs import Needs, Tensors, TransformerSizes
 from fsar.methods.tsfsar.distance_correlation import descriptions
 from fsar.methods.tsfsar.principal import fill_attention, fill_block
 from fsar.methods.tsfsar.record import TsfsarConfig
-from fsar.methods.tsfsar.side_network import Attention, SideBlock, SideNetwork
+from fsar.methods.tsfsar.side_network import SideBlock, SideNetwork
 
 
 def at(one_and_several: Sequence[float], shot: int) -> float:
@@ -46,8 +47,8 @@ class FrameAdapter(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map (V, T, D) to the same."""
-        found: Tensor = self.attention(self.norm(frames))
-        return (2 - self.ratio) * frames + self.ratio * found
+        normed = self.norm(frames)
+        return (2 - self.ratio) * frames + self.ratio * self.attention.attend(normed, normed)
 
 
 class Tsfsar(Head):

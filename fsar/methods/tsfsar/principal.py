@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fsar.methods.blocks.attention import Attention
 from fsar.methods.blocks.vision_transformer import Block
-from fsar.methods.tsfsar.side_network import Attention, SideBlock
+from fsar.methods.tsfsar.side_network import SideBlock
 
 
 def principal_scores(matrix: Tensor, components: int) -> Tensor:

@@ -8,36 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fsar.methods.blocks.attention import Attention
 from fsar.methods.needs import TransformerSizes
 
 HIDDEN = 4  # times d, of the feed-forward part, as in CLIP
-
-
-class Attention(nn.Module):
-    """Attention of the tokens of each sequence to one another, without the norm and the sum around it.
-
-    Args:
-        width: of the tokens; a multiple of `heads`.
-        heads: attention heads.
-    """
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return what the tokens find: (sequences, tokens, width), and so is the result."""
-        q, k, v = (
-            projection(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for projection in (self.query, self.key, self.value)
-        )
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)
-        found: Tensor = self.output(attended)
-        return found
 
 
 class SideBlock(nn.Module):
@@ -62,7 +36,8 @@ class SideBlock(nn.Module):
         """Map (V, T, L, d) to the same."""
         normed = self.norm_1(tokens)
         sequences = normed.transpose(1, 2) if self.temporal else normed
-        found = self.attention(sequences.flatten(0, 1)).unflatten(0, sequences.shape[:2])
+        flat = sequences.flatten(0, 1)
+        found = self.attention.attend(flat, flat).unflatten(0, sequences.shape[:2])
         tokens = tokens + (found.transpose(1, 2) if self.temporal else found)
         found = self.contract(F.gelu(self.expand(self.norm_2(tokens))))
         return tokens + found
