@@ -27,9 +27,9 @@ from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import set_up, train_step
 from fsar.training.job import TrainingJob
 from fsar.training.processes import start_processes
+from fsar.training.step import train_step
 from fsar.training.texts import EpisodeTexts
 from perf.small_models import small_adapters, small_head, small_text
 from perf.usual_way import both_directions
@@ -63,8 +63,8 @@ class Step:
             model, "random", name, parts, BackboneConfig(model=name, weights="none"), SamplingConfig(frames=frames),
             head, self.config, seed=0, data_seed=0, text=small_text(parts), adapters=small_adapters(parts),
         )  # fmt: skip
-        self.model, self.optimizer = set_up(self.job, backbone, CLASSES, self.fabric)
-        EpisodeTexts(self.model.module, self.job, [f"class {number}" for number in range(CLASSES)], ["none"])
+        self.model, self.optimizer = set_up_model(self.job, backbone, CLASSES, self.fabric)
+        EpisodeTexts(self.model.module, self.job.text, [f"class {number}" for number in range(CLASSES)], ["none"])
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
         batch = TrainingBatch(0, pixels, torch.arange(WAY))
@@ -88,7 +88,9 @@ class Step:
         self._step(replace(self.job, training=self.config.model_copy(update={"batch_norm": "together"})))
 
     def _step(self, job: TrainingJob) -> None:
-        _, _, statistics = train_step(self.fabric, self.model, self.optimizer, iter([self.batch]), job)
+        _, _, statistics = train_step(
+            self.fabric, self.model, self.optimizer, iter([self.batch]), job.training, job.seed
+        )
         statistics.finish(self.fabric, 1)
         self.optimizer.step()
 

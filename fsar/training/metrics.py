@@ -31,7 +31,7 @@ MACHINE_COLUMNS = ["episodes_per_second", "loader_seconds", "gpu_memory_mb"]
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """Read the rows that `Metrics.write` has written.
+    """Read the rows that `write_metrics` has written.
 
     Raises:
         UserError: the file is not there, is damaged, or is another kind of file.
@@ -62,15 +62,16 @@ class Metrics:
         if self.logger is not None:
             log_row(self.logger, row)
 
-    def write(self, path: Path) -> None:
-        """Write all rows as Parquet."""
-        terms = [name for name in self.rows[0] if name.endswith("_loss")]
-        schema = METRICS_SCHEMA
-        for place, name in enumerate(terms, METRICS_SCHEMA.get_field_index("loss") + 1):
-            schema = schema.insert(place, pa.field(name, pa.float64()))
-        write_parquet(path, pd.DataFrame(self.rows, columns=schema.names), schema)
-
     def close(self) -> None:
         """End the logger, which writes out what it still holds."""
         if self.logger is not None:
             self.logger.finalize("success")
+
+
+def write_metrics(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows of a training as Parquet."""
+    terms = [name for name in rows[0] if name.endswith("_loss")]
+    schema = METRICS_SCHEMA
+    for place, name in enumerate(terms, METRICS_SCHEMA.get_field_index("loss") + 1):
+        schema = schema.insert(place, pa.field(name, pa.float64()))
+    write_parquet(path, pd.DataFrame(rows, columns=schema.names), schema)

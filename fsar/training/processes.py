@@ -40,6 +40,11 @@ def start_processes(config: TrainingConfig, device: str) -> Fabric:
     return fabric
 
 
+def own_workers(config: TrainingConfig) -> int:
+    """Return how many loader processes each process of a training has."""
+    return config.workers // config.spread().devices
+
+
 def share(total: int, fabric: Fabric) -> range:
     """Return which of `total` things are this process's: every process takes one in turn."""
     return range(fabric.global_rank, total, fabric.world_size)

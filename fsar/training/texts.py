@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fsar.config import TextConfig
 from fsar.model.few_shot import FewShotModel
 from fsar.model.finite import check_finite
 from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, no_text
-from fsar.training.job import TrainingJob
 
 
 class EpisodeTexts:
@@ -16,7 +16,7 @@ class EpisodeTexts:
 
     Args:
         model: takes the texts of the training classes, on the device where it is.
-        job: the training.
+        config: how class names become text.
         train, val: names of the training and of the validation classes.
 
     Raises:
@@ -24,10 +24,10 @@ class EpisodeTexts:
             feature is not finite.
     """
 
-    def __init__(self, model: FewShotModel, job: TrainingJob, train: Sequence[str], val: Sequence[str]):
-        self.model, self.config, self.val = model, job.text, val
-        self.trained, self.each = job.components.text_trained, job.components.each_text
-        if not job.components.reads_text:
+    def __init__(self, model: FewShotModel, config: TextConfig, train: Sequence[str], val: Sequence[str]):
+        self.model, self.config, self.val = model, config, val
+        self.trained, self.each = model.components.text_trained, model.components.each_text
+        if not model.components.reads_text:
             device = model.backbone.mean.device
             model.set_training_text(no_text(train, device))
             self.val_text = no_text(val, device)
