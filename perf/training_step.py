@@ -29,6 +29,7 @@ from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.job import TrainingJob
 from fsar.training.processes import start_processes
+from fsar.training.setup import set_up_model
 from fsar.training.step import train_step
 from fsar.training.texts import EpisodeTexts
 from perf.small_models import small_adapters, small_head, small_text

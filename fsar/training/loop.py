@@ -100,8 +100,8 @@ def _given_up(training: Training, keeper: Keeper, what: str, numbers: list[int])
     return (
         f"Training stopped in step {keeper.step}: {what}. The state before this step is saved in {keeper.path}. The "
         "same settings would come to the same: lower training.learning_rate or take precision 32-true and, since that "
-        "is another training, delete that file to start anew. If one of these videos is to blame, mend or remove it, and "
-        f"delete the file too:\n{videos}"
+        "is another training, delete that file to start anew. If one of these videos is to blame, mend or remove it, "
+        f"and delete the file too:\n{videos}"
     )
 
 
