@@ -21,7 +21,7 @@ from tqdm import tqdm
 from fsar.errors import NotWritableError, UserError
 from fsar.files import sha256_of, write_json
 from fsar.job import progress
-from fsar.sources.archives import RAR, ZIP
+from fsar.sources.archives.rar_or_zip import RAR, ZIP
 from fsar.sources.places import Place
 
 if TYPE_CHECKING:  # the config names the data sets, which are fetched from here

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fsar.errors import UserError
 from fsar.seal import whole
-from fsar.sources.archives import extract_tar
+from fsar.sources.archives.tars import extract_tar
 from fsar.sources.data_set import DataSet, Find
 from fsar.sources.download import Patience, fetch
 from fsar.sources.inventory import write_inventory

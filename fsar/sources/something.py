@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from fsar.errors import UserError
-from fsar.sources.archives import Joined, extract_tar
+from fsar.sources.archives.tars import Joined, extract_tar
 from fsar.sources.data_set import DataSet, Find
 from fsar.sources.inventory import write_inventory
 from fsar.sources.is_video import is_usual

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from fsar.errors import NotWritableError, UserError
-from fsar.sources.archives import ARCHIVES, Member, extract, members_of
+from fsar.sources.archives.members import Member
+from fsar.sources.archives.rar_or_zip import ARCHIVES, extract, members_of
 from fsar.sources.data_set import by_folder_and_file
 from fsar.sources.inventory import write_inventory
 from fsar.sources.split_lists import Entry
