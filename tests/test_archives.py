@@ -181,7 +181,7 @@ def test_claims_of_monstrous_sizes_are_refused(tmp_path, monkeypatch):
     members = rar_members(tmp_path / "a.rar")
     with pytest.raises(UserError, match="claims 3221225472 bytes, more than any video; refused"):
         extract_rar(tmp_path / "a.rar", {"a.avi": tmp_path / "a.avi"}, members)
-    monkeypatch.setattr(tars, "MAX_RATIO_FROM", 1000)
+    monkeypatch.setattr(of_archives, "MAX_RATIO_FROM", 1000)
     (tmp_path / "b.rar").write_bytes(make_rar([("b.avi", b"b")], claims={"b.avi": 10_000}))
     with pytest.raises(UserError, match="would unpack to 10000 bytes, more than 20 times its size; refused"):
         extract_rar(tmp_path / "b.rar", {"b.avi": tmp_path / "b.avi"}, rar_members(tmp_path / "b.rar"))
