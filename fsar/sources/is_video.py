@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from io import FileIO
 
-# Suffixes of videos. Such a file is not opened here; if it is broken, it becomes a row with a reason. Any other file is a
+# Suffixes of videos. Such a file is not opened here; if broken, it becomes a row with a reason. Any other file is a
 # video if FFmpeg finds one in it.
 # fmt: off
 USUAL = frozenset({

@@ -60,8 +60,8 @@ def read_listings(listings: Iterable[Path], files: Literal["refuse", "warn", "le
 
     Args:
         listings: CSVs.
-        files: treatment of a file that is listed twice, by a link or as a copy in another split: refuse, or warn, as for
-            a copy in the same split and for classes with nearly the same name. Or do not check.
+        files: treatment of a file that is listed twice, by a link or as a copy in another split: refuse, or warn, as
+            for a copy in the same split and for classes with nearly the same name. Or do not check.
 
     Raises:
         UserError: as `read_listing`, or a video listed twice, or a class in two splits.
