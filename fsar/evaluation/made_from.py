@@ -15,7 +15,7 @@ from fsar.videos.shards import INDEX_SCHEMA
 SHOWN = 5
 MadeFrom = dict[str, str]
 WEIGHTS = "the trained weights"
-# The settings that decide features, by the names of the rules' parameters.
+# The settings that decide features, by the parameters of the rules that have them.
 SETTINGS = ("backbone", "sampling", "text", "components", "head", "adapters", "training", "data_seed")
 
 

@@ -1,4 +1,4 @@
-"""The record of a published data set; each data set's module fills one in."""
+"""What is special about a published data set: a record, filled in by the module of each."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,17 +23,17 @@ def _no_templates(annotations: Iterable[Path]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A published data set, from which one or more benchmarks are made.
+    """A published data set, of which there are one or more benchmarks.
 
     Attributes:
-        name: of its section under `sources` in the config, and of its folder in data/sources/.
+        name: of its section of `sources` in the config, and of its folder in data/sources/.
         benchmarks: title by name of the benchmarks that are made from it.
-        comes: as one archive, RAR or zip; as many tar archives, which are downloaded in parts; or by hand, after a
-            registration. The URLs are in places.csv.
-        find: takes its inventory (`fsar.sources.inventory`) and returns a function: entry of a split list → its file.
-        published_prompts: readable class name → prompt of the public implementation, if it differs.
-        annotations: the files below its folder that name its classes, if split lists do not.
-        templates: reads the class of each video id from those.
+        comes: as one archive, RAR or zip; as many tar archives, which are fetched in parts; or by hand, after a
+            registration. Where from is in places.csv.
+        find: takes its inventory (`fsar.sources.inventory`), returns what finds the file of an entry of a split list.
+        published_prompts: readable class name → as the public implementation prompts it, where that differs.
+        annotations: the files below its folder that name its classes, where split lists do not.
+        templates: class of each video id, read from those.
     """
 
     name: str

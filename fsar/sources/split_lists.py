@@ -15,7 +15,7 @@ SPLIT_LISTS = Path(__file__).with_name("split_lists.csv")
 
 @cache
 def split_lists() -> pd.DataFrame:
-    """Return a table of the lists: benchmark, split, path, videos, classes, smallest_class, sha256."""
+    """Return what is known of the lists: benchmark, split, path, videos, classes, smallest_class, sha256."""
     return pd.read_csv(SPLIT_LISTS)
 
 
