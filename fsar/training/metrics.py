@@ -1,4 +1,4 @@
-"""What training tells of itself: a row per optimizer step, to Parquet at the end and to a logger meanwhile."""
+"""Metrics of training: a row per optimizer step, logged at once and written as Parquet at the end."""
 
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ METRICS_SCHEMA = pa.schema(
         # here the terms of the loss, each without its weight: few_shot_loss, and others by the model
         ("train_accuracy", pa.float64()),
         ("gradient_norm", pa.float64()),  # of all trained parameters
-        ("val_accuracy", pa.float64()),  # missing where no validation followed the step
-        ("episodes_per_second", pa.float64()),  # of the step, validation not included
+        ("val_accuracy", pa.float64()),  # missing if no validation followed the step
+        ("episodes_per_second", pa.float64()),  # of the step, without validation
         ("loader_seconds", pa.float64()),  # of the step, waited for frames; near 0 if the loader keeps up
-        ("gpu_memory_mb", pa.float64()),  # the most that was allocated so far; missing on a CPU
+        ("gpu_memory_mb", pa.float64()),  # most memory allocated so far; missing on a CPU
     ]
 )
-# What a training does to the machine; all else is the same in a run that was stopped and went on.
+# Columns that depend on the machine; all others are equal in a continued run.
 MACHINE_COLUMNS = ["episodes_per_second", "loader_seconds", "gpu_memory_mb"]
 
 
@@ -45,11 +45,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
 
 
 class Metrics:
-    """The rows of a training.
+    """The rows of a training run.
 
     Args:
-        rows: those of a run that is gone on with.
-        logger: shows them while the training runs, and has those rows; None for none.
+        rows: those of a continued run so far.
+        logger: gets each new row; it already has `rows`. None for no logger.
     """
 
     def __init__(self, rows: list[dict[str, Any]], logger: Logger | None):
@@ -63,7 +63,7 @@ class Metrics:
             log_row(self.logger, row)
 
     def close(self) -> None:
-        """End the logger, which writes out what it still holds."""
+        """Close the logger, which writes what it still holds."""
         if self.logger is not None:
             self.logger.finalize("success")
 

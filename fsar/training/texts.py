@@ -1,4 +1,4 @@
-"""The texts of a training's classes: encoded once, or anew where the text encoder is trained."""
+"""Text features of the training and validation classes: encoded once, or anew if the text encoder is trained."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, no_t
 
 
 class EpisodeTexts:
-    """Gives a model the texts of its training classes, and validation those of its own.
+    """Gives a model the texts of its training classes, and validation those of the validation classes.
 
     Args:
         model: takes the texts of the training classes, on the device where it is.
@@ -20,7 +20,7 @@ class EpisodeTexts:
         train, val: names of the training and of the validation classes.
 
     Raises:
-        UserError: the text encoder cannot be used, a class is not described as the method needs it, or a text
+        UserError: the text encoder cannot be used, a class lacks a description that the method needs, or a text
             feature is not finite.
     """
 
@@ -40,7 +40,7 @@ class EpisodeTexts:
             self.val_text = self._encoded(self.val_tokens, val)
 
     def of_validation(self) -> Tensor:
-        """Return the text features of the validation classes, under the model as it is: (C, D), or (C, S, D) of each
+        """Return the text features of the validation classes with the current weights: (C, D), or (C, S, D) of each
         text."""
         return self._encoded(self.val_tokens, self.val) if self.trained else self.val_text
 
