@@ -27,9 +27,9 @@ from fsar.predict.check import (
 )
 from fsar.predict.decide import Decision
 from fsar.predict.leave_out import Examples
-from perf.small_models import small_head
 from tests.heads import clip_fsar
 from tests.predicting import CLASSES, SHOTS, make_world
+from tests.small_models import small_head
 
 WIDTH, FRAMES = 32, 4
 

@@ -33,8 +33,8 @@ from fsar.videos.frame import VideoError
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from perf.small_models import small_adapters
 from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, backbone_of, head_of, make_model, make_world
+from tests.small_models import small_adapters
 from tests.videos import encode, make_video
 from tests.workflow import write_listing
 
