@@ -21,8 +21,8 @@ def test_the_whole_check_on_a_cpu(tmp_path, repository):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    tests = run("pytest", "-m", "gpu", "-v", "-p", "no:cacheprovider", "tests/test_gpu.py")
-    assert len(re.findall(r"PASSED", tests)) > 30 and "FAILED" not in tests
+    tests = run("pytest", "-m", "gpu", "-p", "no:cacheprovider", "tests/test_gpu.py")
+    assert int(re.search(r"(\d+) passed", tests)[1]) > 30
     run("perf.gpu", str(tmp_path))
     page = (tmp_path / "README.md").read_text()
     assert "the numbers mean nothing" in page and "## Memory" in page

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 import fsar
@@ -22,6 +21,7 @@ from fsar.job import progress
 from fsar.model.finite import check_finite
 from fsar.model.methods import METHODS
 from fsar.model.needs import Tensors
+from fsar.pages.strips import strip_of
 from fsar.predict.calibrate import ENOUGH, TELLING, fit_temperature
 from fsar.predict.clips import Clip, Source, list_clips, list_examples
 from fsar.predict.clips import Examples as NamedExamples
@@ -29,8 +29,8 @@ from fsar.predict.decide import JOINT, Decision
 from fsar.predict.frames import read_clip
 from fsar.predict.leave_out import Examples
 from fsar.predict.model import DEFAULT_BACKBONE, SMALL_CLIP, LabellingModel, load_folder, model_of_backbone
-from fsar.predict.nearest import Nearest, SupportClips
-from fsar.predict.strips import strip_of
+from fsar.predict.nearest import SupportClips
+from fsar.predict.prediction import Prediction
 from fsar.predict.support import SupportSet
 from fsar.videos.frame import VideoError
 
@@ -40,37 +40,6 @@ DEVICES = ("auto", "cpu", "cuda")
 
 # Which frames of a clip are looked at: the middle one of each segment, or one drawn by the clip's id, as in the tests.
 Frames = Literal["centres", "drawn"]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What is said of one clip.
-
-    Attributes:
-        clip: which.
-        reason: why the clip cannot be read; empty if it can, and what follows is empty if it cannot.
-        label: the class with the highest score.
-        scores: (N,) of each class, which add up to one: probabilities where the classifier is calibrated.
-        logits: (N,) as the workflow's tests have them.
-        nearest: the example it is nearest to; None without examples.
-        strip: the frames that were looked at side by side, as JPEG; empty if they were not asked for.
-    """
-
-    clip: Clip
-    reason: str = ""
-    label: str = ""
-    scores: NDArray[np.float32] | None = None
-    logits: NDArray[np.float32] | None = None
-    nearest: Nearest | None = None
-    strip: bytes = b""
-
-    @property
-    def margin(self) -> float:
-        """How far the first class is ahead of the second; 1 if there is one class, NaN for an unread clip."""
-        if self.scores is None:
-            return float("nan")
-        ordered = np.sort(self.scores)[::-1]
-        return float(ordered[0] - (ordered[1] if len(ordered) > 1 else 0.0))
 
 
 class FewShotClassifier:

@@ -8,9 +8,10 @@ from typing import Any
 
 from fsar.files import atomic
 from fsar.job import progress
-from fsar.predict.classifier import FewShotClassifier, Prediction
+from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.clips import Clip
 from fsar.predict.page import Page
+from fsar.predict.prediction import Prediction
 
 
 def write_predictions(
