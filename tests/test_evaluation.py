@@ -25,7 +25,7 @@ from fsar.model.heads.load import load_head
 from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS, MODELS
 from fsar.model.needs import TransformerSizes
 from fsar.model.open_clip_backbone import random_clip
-from perf.small_models import small_adapters, small_head
+from tests.small_models import small_adapters, small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
 SIZES = FeatureSizes(WIDTH, 8)

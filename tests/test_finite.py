@@ -30,8 +30,8 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from perf.small_models import small_adapters
 from tests.predicting import CLASSES, backbone_of, head_of, make_model, make_world
+from tests.small_models import small_adapters
 from tests.workflow import write_listing
 
 NAN, INF = float("nan"), float("inf")

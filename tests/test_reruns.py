@@ -15,9 +15,9 @@ from fsar.keys.declare import decided_by
 from fsar.model.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
-from perf.small_models import SMALL_ADAPTERS, THREE_TEXTS
 from tests.dry_runs import dry_runs, planned
 from tests.predicting import backbone_of, make_model
+from tests.small_models import SMALL_ADAPTERS, THREE_TEXTS
 from tests.test_config import leaves
 from tests.videos import make_video
 from tests.workflow import copy_project, snakemake, write_listing

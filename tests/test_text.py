@@ -18,7 +18,7 @@ from fsar.model.text import encode_classes
 from fsar.plan.checks import check_texts
 from fsar.plan.plan import Plan
 from fsar.training.texts import EpisodeTexts
-from perf.small_models import small_head
+from tests.small_models import small_head
 from tests.workflow import write_listing
 
 

@@ -50,8 +50,8 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from perf.small_models import small_adapters, small_backbone, small_head, small_text
 from tests.hold import PATIENCE, STEP, wait_until
+from tests.small_models import small_adapters, small_backbone, small_head, small_text
 from tests.videos import make_video
 
 # Of the small ViT CLIP.
@@ -551,7 +551,7 @@ RUN = """
 import json, sys
 from pathlib import Path
 from fsar.job import logged
-from perf.small_models import small_adapters, small_backbone, small_head, small_text
+from tests.small_models import small_adapters, small_backbone, small_head, small_text
 from tests.hold import hold_first_training
 from tests.test_training import train
 

@@ -9,7 +9,7 @@ from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.clips import list_clips
-from fsar.predict.model import planned_model
+from fsar.predict.load import planned_model
 from fsar.predict.results import write_predictions
 
 with logged(snakemake.log[0]):
