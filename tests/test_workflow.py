@@ -18,8 +18,8 @@ from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.methods import METHODS
 from fsar.results.pictures import write_pictures
-from perf.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.commands import commands
+from tests.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.test_index import Targets
 from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
