@@ -7,7 +7,6 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.utils import validate
 
 # Methods of a user's own are told before anything asks which there are; jobs inherit it.
 from fsar.errors import UserError
@@ -64,7 +63,6 @@ def planned(config):
 
 PLAN, IN_FRONT = planned(config)
 CONFIG = PLAN.config
-validate(config, "../configs/schema.json", set_default=False)
 
 if IN_FRONT:
     for problem in without_effect(CONFIG):

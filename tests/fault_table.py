@@ -165,7 +165,10 @@ FAULTS = [
         MODEL,
     ),
     Fault(
-        "fsar/methods/blocks/trx.py", ".mean(dim=-1)\n\n\ndef tuple_counts", ".sum(dim=-1)\n\n\ndef tuple_counts", MODEL
+        "fsar/methods/blocks/tuples.py",
+        "torch.stack(distances).mean(dim=0)",
+        "torch.stack(distances).sum(dim=0)",
+        MODEL,
     ),
     Fault("fsar/methods/blocks/mean_cosine.py", "queries.shape[-2] * (1", "(1", MODEL),
     Fault(
@@ -186,7 +189,12 @@ FAULTS = [
         "self.feed_forward_dropout(self.contract(hidden))",
         MODEL,
     ),
-    Fault("fsar/methods/clip_fsar/head.py", "text if self.components.text_token else None)", "None)", MODEL),
+    Fault(
+        "fsar/methods/clip_fsar/head.py",
+        "self.temporal_transformer(frames, text)",
+        "self.temporal_transformer(frames)",
+        MODEL,
+    ),
     Fault(
         "fsar/methods/clip_fsar/head.py",
         "F.cross_entropy(class_logits, episode.video_classes)",
@@ -223,9 +231,9 @@ FAULTS = [
     ),
     Fault("fsar/model/text.py", "F.normalize(encoded, dim=-1)", "F.normalize(encoded, dim=0)", "tests/test_text.py"),
     Fault(
-        "fsar/methods/__init__.py",
-        '"task-adapter",\n        inductive=False',
-        '"task-adapter",\n        inductive=True',
+        "fsar/methods/task_adapter/record.py",
+        '"task-adapter",\n            inductive=False',
+        '"task-adapter",\n            inductive=True',
         CONFIG + " tests/test_every_method_labels.py",
     ),
     # Training.
@@ -397,7 +405,7 @@ FAULTS = [
         CONFIG,
     ),
     Fault("fsar/config/training.py", "default=[0.9, 0.999]", "default=[0.9, 0.99]", CONFIG),
-    Fault("fsar/recipes/hyrsm.toml", "epsilon = 2e-8\n", "", CONFIG),
+    Fault("fsar/methods/hyrsm/recipe.toml", "epsilon = 2e-8\n", "", CONFIG),
     Fault(
         "fsar/plan/code.py",
         'yield from (f"{node.module}.{alias.name}" for alias in node.names)',
