@@ -356,7 +356,7 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "2.15.0",
         "CC BY 4.0",
         "MIT",
-        "clip_fsar.py",
+        "clip_fsar/head.py",
         "someone/code, commit 1",
         "another norm",
         "best on test; here: best on the validation classes",
