@@ -422,7 +422,7 @@ FAULTS = [
     Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", "tests/test_plan.py"),
     Fault("fsar/plan/plan.py", "shot in (None, own)]", "shot is None]", "tests/test_plan.py tests/test_config.py"),
     Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "tests/test_plan.py"),
-    Fault("rules/train.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "tests/test_workflow.py"),
+    Fault("rules/inputs.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "tests/test_workflow.py"),
     Fault(
         "fsar/config/settings.py",
         "_reduced(section, {*decided.get(name, {}), *section.execution()})",

@@ -213,7 +213,7 @@ def test_the_pictures_of_the_readme(finished, repository, tmp_path):
 
 def test_a_figure_is_drawn_again_from_its_data(finished, tmp_path):
     data, mine = finished / "results/figures/accuracy.parquet", tmp_path / "mine.pdf"
-    command = [sys.executable, "-m", "fsar.results.figures.drawing", "accuracy", str(data), str(mine)]
+    command = [sys.executable, "-m", "fsar", "draw", "accuracy", str(data), str(mine)]
     subprocess.run(command, cwd=finished, check=True)
     assert mine.read_bytes() == (finished / "results/figures/accuracy.pdf").read_bytes()
 
