@@ -29,12 +29,13 @@ test-lowest: .venv/ready
 # On a machine with an NVIDIA GPU, in ten minutes and without a network: docs/gpu.md. A Python that has the packages
 # already is named by PYTHON=…, on the command line.
 ifeq ($(origin PYTHON), command line)
-gpu-check:
-	$(PYTHON) -m perf.gpu_check
+gpu-check: GPU_PYTHON := $(PYTHON)
 else
+gpu-check: GPU_PYTHON := $(BIN)/python
 gpu-check: .venv/ready
-	$(BIN)/python -m perf.gpu_check
 endif
+gpu-check:
+	$(GPU_PYTHON) -m pytest -m gpu -rs tests/test_gpu.py; passed=$$?; $(GPU_PYTHON) -m perf.gpu && exit $$passed
 
 # Seconds: format, lint, types, generated files, without running the workflow.
 check: .venv/ready

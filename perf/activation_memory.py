@@ -1,14 +1,16 @@
 """What the backbone keeps for the backward pass of one training episode, with and without computing it again.
 
-    python -m perf.activation_memory
-
 Counted, not measured: what autograd saves of a forward pass on fake tensors, which have shapes and no contents.
 """
+
+import argparse
+from collections.abc import Sequence
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fsar.model.open_clip_backbone import random_backbone
+from perf.command import reader
 
 VIDEOS, FRAMES = 30, 8  # 5 ways, 1 shot, 5 queries per class
 
@@ -36,8 +38,15 @@ def saved_bytes(model: str, again: bool, precision: torch.dtype | None) -> int:
     return sum(storage.nbytes() for number, storage in saved.items() if number not in parameters)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("activation_memory", __doc__)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
+    parser().parse_args(arguments)
     print("| backbone | fp32 | 16 bits | fp32, computed again | 16 bits, computed again |")
     print("|---|---|---|---|---|")
     for name, model in (("RN50", "RN50-quickgelu"), ("ViT-B/16", "ViT-B-16-quickgelu")):

@@ -1,17 +1,17 @@
 """The decoders side by side: frames, wrong frames and processor time per video.
 
-    python -m perf.decoders FOLDER [FOLDER …]
-
 Time is that of this process and of those it starts, of the faster of two rounds; frames are resized to 256 × 256 and
 not stored. A frame is wrong if it is not that of its position in one pass in order (`frames.decoder: decord`).
 """
 
+import argparse
 import resource
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from fsar.videos.decode import decode
 from fsar.videos.frame import Flaws
+from perf.command import reader
 from perf.worlds import clips_in
 
 DECODERS = ("pyav", "ffmpeg", "decord")
@@ -37,11 +37,18 @@ def measure(videos: list[Path], decoder: str) -> tuple[int, int, float]:
     return frames, wrong, fastest
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("decoders", __doc__)
+    whole.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="with videos")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row for each folder and decoder."""
     print("| clips | decoder | frames | wrong | s per video |")
     print("|---|---|---|---|---|")
-    for folder in map(Path, sys.argv[1:]):
+    for folder in parser().parse_args(arguments).folders:
         videos = clips_in(folder)
         for decoder in DECODERS:
             list(decode(videos[0], 256, 600, decoder))  # what is loaded once is not the matter here

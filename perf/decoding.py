@@ -1,19 +1,18 @@
 """Decoding to the frame store against the bare ffmpeg program, on one core each, on the same clips.
 
-    python -m perf.decoding FOLDER [FOLDER …]
-
 The program decodes, scales to 256 × 256 and throws the frames away: to RGB, which is what a program that wants pixels
 asks for, and in the colours of the video, which is the least that can be asked. The frame store turns them into the
 colours of JPEG, encodes and writes them, too. All three may use one core, whatever threads they start, and run in
 turns; ratios are of medians.
 """
 
+import argparse
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -21,8 +20,8 @@ import pandas as pd
 
 from fsar.config import FramesConfig
 from fsar.videos.store_write import write_shard
-from perf.worlds import clips_in
-from tests.videos import FFMPEG
+from perf.command import reader
+from perf.worlds import FFMPEG, clips_in
 
 ROUNDS = 5
 
@@ -48,12 +47,19 @@ def stored(videos: list[Path], size: int, folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("decoding", __doc__)
+    whole.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="with videos")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print clips per second of both, and their ratio."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # for the program it starts, too
     print("| clips | ffmpeg to RGB, clips/s | ffmpeg, clips/s | frame store, clips/s | ratio to RGB | ratio |")
     print("|---|---|---|---|---|---|")
-    for folder in map(Path, sys.argv[1:]):
+    for folder in parser().parse_args(arguments).folders:
         videos = clips_in(folder)
         few = videos * max(1, 8 // len(videos))  # what a shard costs once is not the matter here
         with tempfile.TemporaryDirectory() as temporary:

@@ -1,14 +1,13 @@
 """A whole evaluation, encoding included: every video once, against encoding the videos of every episode.
 
-    python -m perf.encoding [small-clip or another model of open_clip]
-
 5-way 1-shot, as many episodes per video as in the paper's tests (10,000 of 2,400 videos, here of 96). The usual way
 runs the first episodes; its time for all of them follows. What the backbone is given is counted. Weights are random.
 """
 
-import sys
+import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,18 +20,25 @@ from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.head import Inputs
 from fsar.model.open_clip_backbone import random_backbone
+from perf.command import reader
 from perf.usual_way import episode_logits
-from perf.worlds import draw, store_of
-from tests.videos import make_video
+from perf.worlds import draw, short_clips, store_of
 
 VIDEOS, CLASSES, FIRST = 96, 24, 10
 EPISODES = 10000 * VIDEOS // 2400
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("encoding", __doc__)
+    whole.add_argument("model", nargs="?", default="small-clip", help="an architecture of open_clip")
+    return whole
+
+
 @torch.inference_mode()
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print both."""
-    name = sys.argv[1] if sys.argv[1:] else "small-clip"
+    name = parser().parse_args(arguments).model
     torch.manual_seed(0)
     backbone = random_backbone(name).eval()
     given: list[int] = []  # videos of each call
@@ -40,7 +46,7 @@ def main() -> None:
     head = ClipFsar(Inputs(backbone.width, 8, components=METHODS["clip-fsar"].components), ClipFsarConfig()).eval()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        clips = [make_video(folder / f"{number}.mp4", 30, size="256x256") for number in range(4)]
+        clips = short_clips(folder, 4) * (VIDEOS // 4)
         store, videos = store_of(clips, VIDEOS, folder)
         ids, labels = list(videos["video_id"]), [str(row % CLASSES) for row in range(VIDEOS)]
         episodes = draw(ids, labels, 1, EPISODES)

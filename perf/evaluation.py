@@ -1,13 +1,12 @@
 """10,000 test episodes on cached features, against one episode at a time with OTAM walked cell by cell.
 
-    python -m perf.evaluation [backbone width]
-
 2,400 videos of 24 classes, T = 8; features and the head's weights are random. The baseline runs the first episodes, and
 its predictions must be the same; its time for all of them follows from these.
 """
 
-import sys
+import argparse
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -19,6 +18,7 @@ from fsar.methods import METHODS
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.head import Inputs
+from perf.command import reader
 from perf.usual_way import episode_logits
 from perf.worlds import draw
 
@@ -70,9 +70,16 @@ def compare(method: str, shot: int, width: int) -> None:
     print(f"| {METHODS[method].title} | {shot} | {median(usual):.0f} | {own} | {median(ratios):.0f}× |", flush=True)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("evaluation", __doc__)
+    whole.add_argument("width", nargs="?", type=int, default=512, help="D, of a frame's features")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    width = int(sys.argv[1]) if sys.argv[1:] else 512
+    width = parser().parse_args(arguments).width
     print(f"{EPISODES:,} episodes, {VIDEOS:,} videos, D = {width}, {torch.get_num_threads()} threads")
     print("| method | shot | one at a time, s | cached features, s | ratio |")
     print("|---|---|---|---|---|", flush=True)

@@ -1,16 +1,15 @@
 """Clips per second out of the training loader, with one worker.
 
-    python -m perf.loader [FOLDER with videos]
-
 Against (a) decord's random access into the video for each clip, and (b) decoding the same JPEGs in a loop, which is the
 least that a store of JPEGs can take. A clip is 8 frames, resized to 256 × 256, cropped to 224 × 224 and normalised; (b)
 has neither crop nor normalisation, and beside it the loader is measured without the latter, too, which happens where
 the model is. Without a folder, on rendered clips of 10 s, 340 × 256 pixels, 25 frames per second, H.264.
 """
 
-import sys
+import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +23,7 @@ from fsar.model.backbone import Backbone
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.videos.sampling import sample_positions
+from perf.command import reader
 from perf.usual_way import read_clip
 from perf.worlds import clips_in, store_of, ten_second_clips
 
@@ -69,14 +69,22 @@ def by_random_access(clips: list[tuple[Path, int]], rng: np.random.Generator) ->
     return USUAL / (time.perf_counter() - started)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("loader", __doc__)
+    whole.add_argument("folder", nargs="?", type=Path, help="with videos (default: rendered ones)")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
+    given = parser().parse_args(arguments).folder
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        clips = clips_in(Path(sys.argv[1])) if sys.argv[1:] else ten_second_clips(folder, 4)
+        clips = clips_in(given) if given else ten_second_clips(folder, 4)
         store, videos = store_of(clips, 64 * 8, folder)
-        lengths = [(clip, store.length(row)) for row, clip in enumerate(sorted(clips, key=str))]
+        lengths = [(clip, store.length(row)) for row, clip in enumerate(clips)]
         episodes = TrainingEpisodes(store, videos, TrainingConfig(), SamplingConfig(), 224, seed=0)
         backbone = random_backbone("small-clip")  # for its normalisation
         rng = np.random.default_rng(0)

@@ -1,7 +1,5 @@
 """Test episodes of every method with a head of its own, on what is kept of the videos.
 
-    python -m perf.methods [method …]
-
 Videos of 24 classes, T = 8, random features; 5-way, 1 query per class, 1 and 5 shots. D = 2048, the width of ResNet-50,
 and 2,400 videos; of methods that look at text or tokens D = 512, that of ViT-B/16, with 196 patches, and 240 videos,
 since they keep more of each. Each method is given as many episodes as take some seconds; the time of 10,000 follows
@@ -9,8 +7,9 @@ from these. The videos' own stage is told apart, for 2,400 of them. The baseline
 run. Task-Adapter++ is left out: what its tests cost is its backbone.
 """
 
-import sys
+import argparse
 import time
+from collections.abc import Sequence
 
 import torch
 
@@ -19,6 +18,7 @@ from fsar.methods import MODELS
 from fsar.methods.head import Head, Inputs, build_head
 from fsar.methods.needs import TransformerSizes
 from fsar.methods.record import head_section
+from perf.command import reader
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16
 RESNET, CLIP = 2048, 512
@@ -62,12 +62,22 @@ def kept(head: Head, count: int) -> dict[str, torch.Tensor]:
     return {name: torch.randn(count, *part.shape[1:]) for name, part in head.store(given).items()}
 
 
-def main(models: list[str]) -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("methods", __doc__)
+    own = [
+        name for name, parts in MODELS.items() if parts.head not in ("otam", "clip_fsar") and not parts.across_videos
+    ]
+    whole.add_argument("models", nargs="*", default=own, metavar="MODEL", help="default: %(default)s")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table."""
     print("| method | shots | stage of 2,400 videos (s) | 10,000 episodes (s) | against OTAM |\n|---|---|---|---|---|")
     for shot in (1, 5):
         baseline = sum(measure("otam", shot))
-        for model in models:
+        for model in parser().parse_args(arguments).models:
             videos, episodes = measure(model, shot)
             print(
                 f"| {model} | {shot} | {videos:.1f} | {episodes:.1f} | {(videos + episodes) / baseline:.1f} × |",
@@ -76,7 +86,4 @@ def main(models: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    own = [
-        name for name, parts in MODELS.items() if parts.head not in ("otam", "clip_fsar") and not parts.across_videos
-    ]
-    main(sys.argv[1:] or own)
+    main()

@@ -1,12 +1,11 @@
 """OTAM forward and backward for one training episode, in both directions, against a walk cell by cell.
 
-    python -m perf.otam
-
 25 queries × 5 classes, T = 8. Both work on all pairs at once; they must give the same costs and gradients.
 """
 
+import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from fsar.methods.blocks.otam import both_directions
 from perf import usual_way
+from perf.command import reader
 
 ROUNDS, REPEATS, SMOOTHING = 7, 20, 0.5
 
@@ -28,8 +28,15 @@ def measure(alignment: Callable[[Tensor, float], Tensor], distances: Tensor) -> 
     return 1000 * (time.perf_counter() - started) / REPEATS, leaf.grad
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("otam", __doc__)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print both, and their ratio."""
+    parser().parse_args(arguments)
     torch.manual_seed(0)
     print("| threads | cell by cell, ms | whole columns, ms | ratio (least to most) |")
     print("|---|---|---|---|")

@@ -1,7 +1,5 @@
 """How far the stored pixels are from those that the public code sees, in grey levels of 256, and what they cost.
 
-    python -m perf.pixels [--size 256] FOLDER…
-
 The public code resizes decoded RGB frames as floats without antialiasing and stores nothing. Its pixels are computed
 here from frames decoded in one pass, every tenth of each video, so that only pixels differ and not which frames there
 are. A smaller size stands for larger videos: at 64 the frames shrink as those of four times the width do at 256.
@@ -10,6 +8,7 @@ are. A smaller size stands for larger videos: at 64 the frames shrink as those o
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
+from perf.command import reader
 from perf.worlds import clips_in
 
 EVERY = 10
@@ -58,18 +58,23 @@ def stored_pixels(videos: list[Path], config: FramesConfig, folder: Path) -> lis
     return [store.frames(number, np.arange(0, store.length(number), EVERY)) for number in numbers]
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("pixels", __doc__)
+    whole.add_argument("--size", type=int, default=256, help="of a side, in pixels (default: %(default)s)")
+    whole.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="with videos")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("folders", nargs="+")
-    options = parser.parse_args()
+    options = parser().parse_args(arguments)
     print(
         "| clips | stored | mean difference, levels | 99 % of pixels within | processor time to store, of the default |"
     )
     print("|---|---|---|---|---|")
-    for name in options.folders:
-        videos = clips_in(Path(name))
+    for folder in options.folders:
+        videos = clips_in(folder)
         default = 0.0
         public = [public_pixels(video, options.size) for video in videos]
         for way, keys in WAYS.items():
@@ -82,7 +87,7 @@ def main() -> None:
             errors = [np.abs(ours - theirs) for ours, theirs in zip(stored, public, strict=True)]
             mean = np.mean([error.mean() for error in errors])
             most = np.mean([np.percentile(error, 99) for error in errors])
-            print(f"| {Path(name).name} | {way} | {mean:.2f} | {most:.1f} | {seconds / default:.2f} |")
+            print(f"| {folder.name} | {way} | {mean:.2f} | {most:.1f} | {seconds / default:.2f} |")
 
 
 if __name__ == "__main__":

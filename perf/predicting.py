@@ -1,19 +1,19 @@
 """Labels of one's own clips: the first after a cold start, what each costs beside decoding and encoding, and memory.
 
-    python -m perf.predicting MODEL FOLDER [MODEL FOLDER …]
-
 MODEL is small-clip or another architecture of open_clip; weights are random. FOLDER holds clips; its first five are the
 examples of five classes. Decoding and encoding alone is every frame decoded and eight of them encoded, one clip
 after the other. Both run in turns on the same clips, and their ratio is that of the processor's time, which others on
 the machine disturb less.
 """
 
+import argparse
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -25,6 +25,7 @@ from fsar.predict.clips import Clip
 from fsar.predict.page import Page
 from fsar.videos.decode import decode
 from fsar.videos.frame import VideoError
+from perf.command import reader
 from perf.worlds import clips_in
 
 ROUNDS = 3
@@ -81,10 +82,18 @@ def memory(classifier: FewShotClassifier, clips: list[Clip], count: int) -> floa
     return float(os.read(reading, 100))
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("predicting", __doc__)
+    whole.add_argument("pairs", nargs="+", metavar="MODEL FOLDER", help="an architecture, and a folder with videos")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row per model and folder."""
+    pairs = parser().parse_args(arguments).pairs
     print(f"{torch.get_num_threads()} threads; time of the processor in brackets")
-    for name, folder in zip(sys.argv[1::2], map(Path, sys.argv[2::2]), strict=True):
+    for name, folder in zip(pairs[::2], map(Path, pairs[1::2]), strict=True):
         with tempfile.TemporaryDirectory() as temporary:
             weights, examples = Path(temporary) / "weights.safetensors", Path(temporary) / "examples"
             torch.manual_seed(0)

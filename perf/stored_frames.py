@@ -1,13 +1,12 @@
 """What it costs to store 8, 16, 32 or all frames of a video, and to read a clip of 8 from them.
 
-    python -m perf.stored_frames [folder with videos]
-
 Without a folder, on two rendered videos of 10 seconds, 340 × 256 pixels, 25 frames per second.
 """
 
-import sys
+import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,8 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from perf.worlds import clips_in
-from tests.videos import make_video
+from perf.command import reader
+from perf.worlds import clips_in, ten_second_clips
 
 READS = 300
 
@@ -42,14 +41,19 @@ def measure(videos: list[Path], keep: int, folder: Path) -> tuple[float, float, 
     return index["bytes"].sum() / 1e6 / len(ids), decoding, 1000 * reading, index["source_frames"].mean()
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("stored_frames", __doc__)
+    whole.add_argument("folder", nargs="?", type=Path, help="with videos (default: rendered ones)")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
+    given = parser().parse_args(arguments).folder
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        if sys.argv[1:]:
-            videos = clips_in(Path(sys.argv[1]))
-        else:
-            videos = [make_video(folder / f"{i}.mp4", 250, fps=25, size="340x256") for i in range(2)]
+        videos = clips_in(given) if given else ten_second_clips(folder, 2)
         print(f"{len(videos)} videos")
         print("| frames stored | MB per video | decoding, s per video | reading 8 frames, ms |")
         print("|---|---|---|---|")

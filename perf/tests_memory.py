@@ -1,16 +1,16 @@
 """Memory of the tests of one model, with 2,400 videos of RN50's width, against what the rule states.
 
-    python -m perf.tests_memory [model …]
-
 Each model is tested in a process of its own, with one and with five shots, in two threads. Features are random. What a
 metric keeps of every video decides; of the episodes there are 1,000, since more are not held at a time.
 """
 
+import argparse
 import os
 import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,7 @@ from fsar.methods import MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan.resources import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
+from perf.command import reader
 
 CLASSES, VIDEOS, FRAMES, WIDTH, EPISODES = 24, 2400, 8, 1024, 1000
 SHOTS = (1, 5)
@@ -56,16 +57,25 @@ def test(model: str, folder: Path) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("tests_memory", __doc__)
+    default = ["otam", "clip-fsar", "trx", "clip-fsar-trx"]
+    whole.add_argument("models", nargs="*", default=default, metavar="MODEL", help="default: %(default)s")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row per model."""
+    models = parser().parse_args(arguments).models
     if "PERF_FOLDER" in os.environ:
-        test(sys.argv[1], Path(os.environ["PERF_FOLDER"]))
+        test(models[0], Path(os.environ["PERF_FOLDER"]))
         return
     print("| model | MB | MB stated |")
     print("|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         make_files(Path(folder))
-        for model in sys.argv[1:] or ("otam", "clip-fsar", "trx", "clip-fsar-trx"):
+        for model in models:
             command = [sys.executable, "-m", "perf.tests_memory", model]
             run = subprocess.run(command, env=os.environ | {"PERF_FOLDER": folder}, stdout=subprocess.PIPE, check=True)
             print(f"| {model} | {int(run.stdout):,} | {megabytes_of_tests(model):,} |", flush=True)

@@ -1,19 +1,16 @@
 """One training step of CLIP-FSAR (30 clips × 8 frames), against the backbone's forward and backward pass alone.
 
-    python -m perf.training_step [--model ViT-B-32] [--precision 32-true] [--device cpu] [--rounds 5] [--frames 8]
-        [--float32 tf32] [--fast] [--processor-time]
-
 The step is that of the training loop, set up as there: the backbone, the head, both objectives, the norm of the
 gradients and the optimizer; --fast is `training.deterministic: false`. All rows but the first copy the pixels first.
 The usual way beside it: OTAM walked cell by cell, and always a call for the support and one for the queries.
 On a CPU that others use too, --processor-time measures that instead of the time that passes.
 With a ResNet the training step too encodes support and queries apart, and a further row has them together, in one call.
-Weights and pixels are random. On a GPU further rows take one thing away or add one: channels_last, torch.compile.
+Weights and pixels are random. `python -m perf.gpu` measures it on a GPU.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -28,11 +25,12 @@ from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import set_up, train_step
 from fsar.training.job import TrainingJob
 from fsar.training.processes import start_processes
+from fsar.training.setup import set_up_model
+from fsar.training.step import train_step
 from fsar.training.texts import EpisodeTexts
-from perf.small_models import small_adapters, small_head, small_text
+from perf.command import reader
 from perf.usual_way import both_directions
 
 WAY, SHOT, QUERIES, CLASSES = 5, 1, 5, 64
@@ -49,7 +47,6 @@ class Step:
         frames: int,
         float32: str = "tf32",
         deterministic: bool = True,
-        model: str = "clip-fsar",
     ):
         self.config = TrainingConfig(
             tasks_per_step=1, learning_rate=1e-6, precision=precision, float32=float32, deterministic=deterministic,
@@ -58,14 +55,12 @@ class Step:
         self.fabric = start_processes(self.config, device)
         torch.manual_seed(0)
         backbone = random_backbone(name)
-        parts = MODELS[model]
-        head = ClipFsarConfig() if parts.head in ("otam", "clip_fsar") else small_head(parts)
         self.job = TrainingJob(
-            model, "random", name, parts, BackboneConfig(model=name, weights="none"), SamplingConfig(frames=frames),
-            head, self.config, seed=0, data_seed=0, text=small_text(parts), adapters=small_adapters(parts),
+            "clip-fsar", "random", name, MODELS["clip-fsar"], BackboneConfig(model=name, weights="none"),
+            SamplingConfig(frames=frames), ClipFsarConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
-        self.model, self.optimizer = set_up(self.job, backbone, CLASSES, self.fabric)
-        EpisodeTexts(self.model.module, self.job, [f"class {number}" for number in range(CLASSES)], ["none"])
+        self.model, self.optimizer = set_up_model(self.job, backbone, CLASSES, self.fabric)
+        EpisodeTexts(self.model.module, self.job.text, [f"class {number}" for number in range(CLASSES)], ["none"])
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
         batch = TrainingBatch(0, pixels, torch.arange(WAY))
@@ -89,7 +84,9 @@ class Step:
         self._step(replace(self.job, training=self.config.model_copy(update={"batch_norm": "together"})))
 
     def _step(self, job: TrainingJob) -> None:
-        _, _, statistics = train_step(self.fabric, self.model, self.optimizer, iter([self.batch]), job)
+        _, _, statistics = train_step(
+            self.fabric, self.model, self.optimizer, iter([self.batch]), job.training, job.seed
+        )
         statistics.finish(self.fabric, 1)
         self.optimizer.step()
 
@@ -125,20 +122,25 @@ def seconds(run: Callable[[], None], device: torch.device, clock: Callable[[], f
     return clock() - started
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    whole = reader("training_step", __doc__)
+    whole.add_argument("--model", default="ViT-B-32", help="an architecture of open_clip (default: %(default)s)")
+    whole.add_argument("--precision", default="32-true", help="training.precision (default: %(default)s)")
+    whole.add_argument("--device", default="auto")
+    whole.add_argument("--rounds", type=int, default=5)
+    whole.add_argument("--frames", type=int, default=8, help="T (default: %(default)s)")
+    whole.add_argument("--float32", choices=["tf32", "fp32"], default="tf32", help="training.float32")
+    whole.add_argument("--fast", action="store_true", help="training.deterministic: false")
+    whole.add_argument("--processor-time", action="store_true")
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="ViT-B-32")
-    parser.add_argument("--precision", default="32-true")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--frames", type=int, default=8)
-    parser.add_argument("--float32", choices=["tf32", "fp32"], default="tf32")
-    parser.add_argument("--fast", action="store_true")
-    parser.add_argument("--processor-time", action="store_true")
-    options = parser.parse_args()
-    kind = (options.model, options.precision, options.device, options.frames, options.float32, not options.fast)
-    step = Step(*kind)
+    options = parser().parse_args(arguments)
+    deterministic = not options.fast
+    step = Step(options.model, options.precision, options.device, options.frames, options.float32, deterministic)
     device = step.fabric.device
     runs: dict[str, Callable[[], None]] = {
         "backbone alone": step.backbone,
@@ -147,13 +149,6 @@ def main() -> None:
     }
     if batch_norms(step.model.train()):
         runs["training step, together"] = step.together
-    if device.type == "cuda":
-        contiguous = Step(*kind)
-        contiguous.model.module.backbone.encoders.to(memory_format=torch.contiguous_format)
-        runs["training step, not channels_last"] = contiguous.whole
-        compiled = Step(*kind)
-        compiled.model.module.backbone.visual.compile()
-        runs["training step, torch.compile"] = compiled.whole
     for run in runs.values():
         for _ in range(1 if device.type == "cpu" else 5):
             run()  # warm
@@ -176,8 +171,6 @@ def main() -> None:
     if together := times.get("training step, together"):
         ratios = [apart / both for apart, both in zip(times["training step"], together, strict=True)]
         print(f"apart over together: {median(ratios):.3f} ({min(ratios):.3f}–{max(ratios):.3f})")
-    if device.type == "cuda":
-        print(f"most GPU memory: {torch.cuda.max_memory_allocated() / 1e9:.1f} GB")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pandas as pd
 
@@ -14,9 +15,9 @@ from fsar.sources.walk import videos_below
 from fsar.videos.shards import INDEX_SCHEMA, shard_name
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from tests.videos import FFMPEG
 
 CLASSES = 64
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def clips_in(folder: Path) -> list[Path]:
@@ -29,28 +30,36 @@ def ten_second_clips(folder: Path, count: int) -> list[Path]:
 
     They are dives into the Mandelbrot set: about 1 MB each and 17 kB per stored frame, as clips of Kinetics are.
     """
+    return _dives(folder, count, "340x256", 250)
+
+
+def short_clips(folder: Path, count: int) -> list[Path]:
+    """Render clips of 30 frames, 256 × 256 pixels, in a moment."""
+    return _dives(folder, count, "256x256", 30)
+
+
+def _dives(folder: Path, count: int, size: str, frames: int) -> list[Path]:
     clips = [folder / f"clip {number}.mp4" for number in range(count)]
     for number, clip in enumerate(clips):
-        source = f"mandelbrot=size=340x256:rate=25:start_scale={3 - 0.4 * number}"
-        command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", "250", "-pix_fmt", "yuv420p"]
+        source = f"mandelbrot=size={size}:rate=25:start_scale={3 - 0.4 * number}"
+        command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(frames), "-pix_fmt", "yuv420p"]
         subprocess.run([*command, "-c:v", "libx264", str(clip)], check=True, stdin=subprocess.DEVNULL)
     return clips
 
 
 def store_of(clips: list[Path], rows: int, folder: Path) -> tuple[FrameStore, pd.DataFrame]:
-    """Store clips, and name each of them as many times as it takes to have `rows` videos of 64 classes.
+    """Store clips, and list each of them as often as it takes to have `rows` videos of 64 classes.
 
     Returns:
-        The store, and its videos with the columns video_id and class_name.
+        The store, whose videos are numbered as the clips are; and the list, with the columns video_id and class_name.
     """
-    table = pd.DataFrame({"video_id": [str(clip) for clip in clips], "path": [str(clip) for clip in clips]})
+    ids = [f"{number:04}" for number in range(len(clips))]
+    table = pd.DataFrame({"video_id": ids, "path": [str(clip) for clip in clips]})
     write_shard(table, 0, FramesConfig(shards=1), folder / shard_name(0), folder / "shard-000.parquet")
-    stored = pd.read_parquet(folder / "shard-000.parquet")
-    index = stored.iloc[np.arange(rows) % len(stored)].reset_index(drop=True)
-    index["video_id"] = [f"class {row % CLASSES}/video {row}.mp4" for row in range(rows)]
+    index = pd.read_parquet(folder / "shard-000.parquet")
     write_parquet(folder / "index.parquet", index, INDEX_SCHEMA)
-    videos = pd.DataFrame({"video_id": index["video_id"], "class_name": (index.index % CLASSES).astype(str)})
-    return FrameStore(folder, folder / "index.parquet"), videos
+    listed = [(ids[row % len(ids)], str(row % CLASSES)) for row in range(rows)]
+    return FrameStore(folder, folder / "index.parquet"), pd.DataFrame(listed, columns=["video_id", "class_name"])
 
 
 def draw(ids: list[str], labels: list[str], shot: int, count: int) -> StoredEpisodes:

@@ -41,17 +41,3 @@ def of_markdown(text: str) -> list[str]:
 def words(line: str) -> tuple[str, ...]:
     """Split a line of a shell, without its comment."""
     return tuple(shlex.split(line, comments=True))
-
-
-def fits_usage(arguments: list[str], usage: str) -> bool:
-    """Tell whether a command's arguments are those of a line like `FOLDER [FOLDER …] [--model NAME]`."""
-    optional = re.findall(r"\[([^]]*)\]", usage)
-    needed = [word for word in re.sub(r"\[[^]]*\]", "", usage).split() if word != "…"]
-    valued = {part.split()[0]: len(part.split()) - 1 for part in optional if part.startswith("--")}
-    left = list(arguments)
-    for option in [word for word in arguments if word.startswith("--")]:
-        if option not in valued or len(left) < left.index(option) + 1 + valued[option]:
-            return False
-        del left[left.index(option) : left.index(option) + 1 + valued[option]]
-    most = len(needed) + len(optional) - len(valued)
-    return len(needed) <= len(left) and ("…" in usage or len(left) <= most)

@@ -19,7 +19,7 @@ from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.trained_file import save_weights
 from fsar.training.job import TrainingJob
-from perf.small_models import small_adapters, small_backbone, small_head
+from tests.small_models import small_adapters, small_backbone, small_head
 from tests.videos import make_video
 from tests.workflow import VARIABLES
 

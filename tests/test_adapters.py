@@ -19,7 +19,7 @@ from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import class_tokens, encode_classes
 from fsar.model.trained_file import save_weights
 from fsar.training.optimizer import parameter_groups
-from perf.small_models import THREE_TEXTS, small_adapters, small_head
+from tests.small_models import THREE_TEXTS, small_adapters, small_head
 
 FRAMES = 8
 

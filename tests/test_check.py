@@ -25,10 +25,10 @@ from fsar.predict.check import (
     probabilities_by_others,
 )
 from fsar.predict.decide import Decision
-from fsar.predict.leave_out import Examples
-from perf.small_models import small_head
+from fsar.predict.leave_out import LabelledExamples
 from tests.heads import PLAIN, clip_fsar
 from tests.predicting import CLASSES, SHOTS, make_world
+from tests.small_models import small_head
 
 WIDTH, FRAMES = 32, 4
 
@@ -49,7 +49,7 @@ def decision(model="frozen", decides_by="few-shot", classes=3):
 
 
 def examples_of(decide, features, labels):
-    return Examples(decide, {"frames": features}, labels.numpy())
+    return LabelledExamples(decide, {"frames": features}, labels.numpy())
 
 
 def left_out(examples):

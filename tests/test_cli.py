@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from html.parser import HTMLParser
 from importlib import import_module
@@ -99,6 +101,12 @@ def test_other_commands_are_reached(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["draw", "--help"])
     assert "fsar draw" in capsys.readouterr().out
+
+
+def test_the_command_says_what_it_can_without_what_takes_seconds_to_import(repository):
+    code = "import sys; from fsar.cli.main import parser; parser().format_help(); print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
 
 
 def test_the_command_is_installed_with_the_package(repository):

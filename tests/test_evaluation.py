@@ -25,7 +25,7 @@ from fsar.model.backbone import Backbone
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip
-from perf.small_models import small_adapters, small_head
+from tests.small_models import small_adapters, small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
 SIZES = FeatureSizes(WIDTH, 8)

@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from fsar.cli.main import main
 from fsar.errors import UserError
-from fsar.model.exchange import from_reference, main, our_name, read_state, to_reference
+from fsar.model.exchange import exchange, from_reference, our_name, read_state, to_reference
 
 THEIRS = {
     "backbone.conv1.weight": (4, 3, 3, 3),
@@ -41,9 +42,10 @@ def test_there_and_back(theirs):
 def test_the_command_reads_whole_checkpoints(theirs, wrapper, tmp_path, capsys):
     checkpoint = {"epoch": 3, "cfg": "text", "model_state": {wrapper + name: value for name, value in theirs.items()}}
     torch.save(checkpoint, tmp_path / "theirs.pyth.pth")
-    main(["from-reference", str(tmp_path / "theirs.pyth.pth"), str(tmp_path / "ours.safetensors")])
+    files = [str(tmp_path / name) for name in ("theirs.pyth.pth", "ours.safetensors", "back.pth")]
+    assert main(["exchange", "from-reference", *files[:2]]) == 0
     assert f"{len(theirs)} parameters" in capsys.readouterr().out
-    main(["to-reference", str(tmp_path / "ours.safetensors"), str(tmp_path / "back.pth")])
+    assert main(["exchange", "to-reference", *files[1:]]) == 0
     back = read_state(tmp_path / "back.pth")
     assert back.keys() == theirs.keys() and all(torch.equal(back[name], theirs[name]) for name in theirs)
 
@@ -61,6 +63,6 @@ def test_what_does_not_fit_is_told(theirs, tmp_path):
         read_state(tmp_path / "text.pth")
     save_file(theirs, tmp_path / "theirs.safetensors")
     with pytest.raises(UserError, match=r"must end in \.safetensors"):
-        main(["from-reference", str(tmp_path / "theirs.safetensors"), str(tmp_path / "ours.pt")])
-    main(["from-reference", str(tmp_path / "theirs.safetensors"), str(tmp_path / "ours.safetensors")])
+        exchange("from-reference", tmp_path / "theirs.safetensors", tmp_path / "ours.pt")
+    exchange("from-reference", tmp_path / "theirs.safetensors", tmp_path / "ours.safetensors")
     assert len(load_file(tmp_path / "ours.safetensors")) == len(theirs)

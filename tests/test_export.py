@@ -12,7 +12,7 @@ from fsar import FewShotClassifier
 from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.model.open_clip_backbone import architecture_name
-from fsar.predict.model import read_settings
+from fsar.predict.settings import read_settings
 from tests.predicting import CLASSES, make_world
 
 CARD = """---
@@ -49,7 +49,9 @@ def test_a_trained_model_goes_round(world, tmp_path, monkeypatch, capsys):
     expected = before.predict(world.examples)
     before.save_support(tmp_path / "support.safetensors")
     # Complete by itself: the text encoder too comes from the folder.
-    monkeypatch.setattr("fsar.predict.model.load_backbone", lambda *_: pytest.fail("the backbone was loaded"))
+    for module in ("load", "model"):
+        loaded = lambda *_: pytest.fail("the backbone was loaded")  # noqa: E731
+        monkeypatch.setattr(f"fsar.predict.{module}.load_backbone", loaded)
     after = FewShotClassifier.load(tmp_path / "travelling", method, device="cpu")
     pd.testing.assert_frame_equal(after.support(world.examples).predict(world.examples), expected)
     pd.testing.assert_frame_equal(

@@ -14,7 +14,8 @@ from fsar import FewShotClassifier
 from fsar.errors import UserError
 from fsar.fabric import make_fabric, one_device, set_deterministic, set_float32
 from fsar.model.open_clip_backbone import random_clip
-from fsar.predict.model import ModelSettings, model_of_backbone
+from fsar.predict.load import model_of_backbone
+from fsar.predict.settings import ModelSettings
 
 
 @pytest.fixture

@@ -58,9 +58,15 @@ def test_names_of_any_bytes(run, tmp_path):
 
 @pytest.mark.parametrize("ending", ["", "raise UserError(TEXT)"])
 def test_the_command(run, ending):
-    code = ["from fsar.errors import UserError", "from fsar.cli import main"]
-    code += ["def own(_):", "    print(TEXT)", "    logging.getLogger('fsar').warning('%s', TEXT)", f"    {ending}"]
-    code += ["main.OTHERS['draw'] = (own, '')", "sys.exit(main.main(['draw']))"]
+    code = ["from fsar.errors import UserError", "from fsar.cli import draw, main"]
+    code += [
+        "def own(_):",
+        "    print(TEXT)",
+        "    logging.getLogger('fsar').warning('%s', TEXT)",
+        f"    {ending}",
+        "    return 0",
+    ]
+    code += ["draw.run = own", "sys.exit(main.main(['draw', 'a', 'b', 'c']))"]
     assert run(*python(*code), ok=not ending).count(run.shown) == (3 if ending else 2)
 
 

@@ -33,8 +33,8 @@ from fsar.videos.frame import VideoError
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from perf.small_models import small_adapters
 from tests.predicting import CLASSES, FRAMES, HEAD, SHOTS, backbone_of, head_of, make_model, make_world
+from tests.small_models import small_adapters
 from tests.videos import encode, make_video
 from tests.workflow import write_listing
 
@@ -283,7 +283,9 @@ def test_a_saved_support_set_needs_neither_clips_nor_text_encoder(world, trained
     trained.support(world.examples).save_support(tmp_path / "b.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     # Neither pretrained weights nor a network are looked for again.
-    monkeypatch.setattr("fsar.predict.model.load_backbone", lambda *_: pytest.fail("the backbone was loaded"))
+    for module in ("load", "model"):
+        loaded = lambda *_: pytest.fail("the backbone was loaded")  # noqa: E731
+        monkeypatch.setattr(f"fsar.predict.{module}.load_backbone", loaded)
     again = FewShotClassifier.load(world.model, device="cpu").load_support(tmp_path / "a.safetensors")
     pd.testing.assert_frame_equal(again.predict(clip), expected)
     about = again.support_set.provenance

@@ -16,11 +16,11 @@ from fsar.keys.declare import decided_by
 from fsar.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
-from perf.small_models import SMALL_ADAPTERS, THREE_TEXTS
 from tests.conftest import REPOSITORY
 from tests.dry_runs import dry_runs, planned
 from tests.other_values import another
 from tests.predicting import backbone_of, make_model
+from tests.small_models import SMALL_ADAPTERS, THREE_TEXTS
 from tests.test_config import leaves
 from tests.videos import make_video
 from tests.workflow import snakemake, write_listing
@@ -157,7 +157,8 @@ for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
             if f"{kind.__name__}.{name}" not in CHANGES
         }
 # The sections whose keys are parameters of these rules, one by one.
-SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "head", "backbone", "training")}
+SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "backbone", "training")}
+SECTIONS["ClipFsarConfig"] = "head"
 BY_KEY = {"decode_frames", "train_model", "encode_features", "predict_clips"}
 MISSING = "Missing output files"
 # Of these the change is one of several keys at once.

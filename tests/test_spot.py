@@ -48,7 +48,7 @@ def test_windows_are_those_of_the_frames_at_even_distances(classifier, long_vide
     for one in found:
         positions = [int(10 * (one.start + (frame + 0.5) * 0.25)) for frame in range(8)]
         clip = torch.from_numpy(np.stack([pictures[position] for position in positions]))
-        _, (logits,), _ = classifier.asked(classifier.encode(clip.unsqueeze(0)))
+        _, (logits,), _ = classifier.decide(classifier.encode(clip.unsqueeze(0)))
         assert one.nearness == pytest.approx(float(logits.max()), abs=1e-4)
         assert one.label == classifier.class_names[int(logits.argmax())]
 
@@ -254,7 +254,7 @@ def test_a_window_ends_with_the_video(classifier, world):
 @pytest.mark.parametrize("windows", [1, 2, 4, 9])
 def test_what_is_said_is_averaged_over_neighbours(classifier, world, count, windows):
     rng = np.random.default_rng(0)
-    asked = [spot._Asked(float(i), i + 2.0, *rng.random((2, 3), np.float32)) for i in range(windows)]
+    asked = [spot._Scored(float(i), i + 2.0, *rng.random((2, 3), np.float32)) for i in range(windows)]
     found = list(spot.smoothed(asked, count))
     assert [one.start for one in found] == [one.start for one in asked]
     for place, one in enumerate(found):

@@ -18,8 +18,8 @@ from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.methods import METHODS
 from fsar.results.pictures import write_pictures
-from perf.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.commands import commands
+from tests.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.test_index import Targets
 from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 
@@ -213,7 +213,7 @@ def test_the_pictures_of_the_readme(finished, repository, tmp_path):
 
 def test_a_figure_is_drawn_again_from_its_data(finished, tmp_path):
     data, mine = finished / "results/figures/accuracy.parquet", tmp_path / "mine.pdf"
-    command = [sys.executable, "-m", "fsar.results.figures.drawing", "accuracy", str(data), str(mine)]
+    command = [sys.executable, "-m", "fsar", "draw", "accuracy", str(data), str(mine)]
     subprocess.run(command, cwd=finished, check=True)
     assert mine.read_bytes() == (finished / "results/figures/accuracy.pdf").read_bytes()
 

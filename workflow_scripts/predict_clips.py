@@ -11,7 +11,7 @@ from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
 from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.clips import list_clips
-from fsar.predict.model import planned_model
+from fsar.predict.load import planned_model
 from fsar.predict.results import write_predictions
 
 with logged(snakemake.log[0]):

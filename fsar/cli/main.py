@@ -6,41 +6,16 @@ Exit codes: 0 done; 1 a mistake, told in a sentence; 2 wrong arguments; 3 done, 
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fsar import __version__
-from fsar.cli import check, export, models, predict, spot
+from fsar.cli import check, config, draw, exchange, export, models, predict, spot
 from fsar.errors import UserError
 from fsar.locales import take_any_text
 
 INTERRUPTED = 130
-OWN = (predict, spot, check, models, export)
-
-
-def _exchange(arguments: list[str]) -> None:
-    from fsar.model.exchange import main
-
-    main(arguments)
-
-
-def _config(arguments: list[str]) -> None:
-    from fsar.config.document import main
-
-    main(arguments)
-
-
-def _draw(arguments: list[str]) -> None:
-    from fsar.results.figures.drawing import main
-
-    main(arguments)
-
-
-# Commands that read their own arguments.
-OTHERS: dict[str, tuple[Callable[[list[str]], None], str]] = {
-    "exchange": (_exchange, "rename a trained model's parameters: the public implementation's names, and back"),
-    "config": (_config, "print the config's JSON schema, or the table of its keys"),
-    "draw": (_draw, "draw a figure of the workflow from its data"),
-}
+# Each adds its own arguments, and imports what it runs only when it runs.
+COMMANDS = (predict, spot, check, models, export, exchange, config, draw)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,9 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     take_any_text()
     _tell_warnings()
     try:
-        if given and given[0] in OTHERS:
-            OTHERS[given[0]][0](given[1:])
-            return 0
         options = parser().parse_args(given)
         return int(options.run(options))
     except UserError as error:
@@ -66,14 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the arguments of this package's own sub-commands."""
+    """Return what reads the arguments of all sub-commands."""
     whole = argparse.ArgumentParser(prog="fsar", description="Few-shot action recognition: label your own clips.")
     whole.add_argument("--version", action="version", version=__version__)
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in OWN:
-        module.add(commands)
-    for name, (_, text) in OTHERS.items():
-        commands.add_parser(name, help=text, add_help=False)
+    for command in COMMANDS:
+        command.add(commands)
     return whole
 
 

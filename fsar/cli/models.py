@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     """Print a line per model."""
     from fsar.errors import UserError
     from fsar.predict.folder import WEIGHTS
-    from fsar.predict.model import read_settings
+    from fsar.predict.settings import read_settings
 
     found = sorted({path.parent for folder in options.folders for path in folder.rglob(WEIGHTS)})
     for folder in found:

@@ -20,7 +20,8 @@ from fsar.cli.options import (
 from fsar.files import readable
 
 if TYPE_CHECKING:
-    from fsar.predict.classifier import FewShotClassifier, Prediction
+    from fsar.predict.classifier import FewShotClassifier
+    from fsar.predict.prediction import Prediction
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

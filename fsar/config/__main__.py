@@ -1,7 +1,9 @@
 """`python -m fsar.config schema`, `docs` or `methods` prints or writes what is generated from keys and records."""
 
-import sys
+import argparse
 
-from fsar.config.document import main
+from fsar.config.document import generate
 
-main(sys.argv[1:])
+parser = argparse.ArgumentParser("python -m fsar.config", description=__doc__)
+parser.add_argument("what", choices=["schema", "docs", "methods"])
+generate(parser.parse_args().what)

@@ -1,6 +1,5 @@
 """What is generated: the JSON schema of config.yaml and docs/config.md, from the declared keys; docs/methods.md."""
 
-import argparse
 import io
 import json
 import sys
@@ -86,15 +85,13 @@ def _range(value: dict[str, Any]) -> str:
     return f"{kind} {limits}".strip()
 
 
-def main(arguments: list[str]) -> None:
-    """Print the JSON schema of config.yaml, or docs/config.md, or put the tables of docs/methods.md into it."""
-    parser = argparse.ArgumentParser(prog="fsar config", description="Print what is generated from keys and records.")
-    parser.add_argument(
-        "what",
-        choices=["schema", "docs", "methods"],
-        help="the JSON schema of config.yaml, or docs/config.md; methods writes the tables in docs/methods.md anew",
-    )
-    what = parser.parse_args(arguments).what
+def generate(what: str) -> None:
+    """Print what is generated, or write it.
+
+    Args:
+        what: schema, the JSON schema of config.yaml; docs, docs/config.md; or methods, which puts the tables of
+            docs/methods.md into it.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # what is printed is a file
     if what == "methods":

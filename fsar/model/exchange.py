@@ -6,10 +6,9 @@
 Theirs may be a bare state dict or a whole checkpoint, with or without the visual encoder. Nothing read is executed.
 """
 
-import argparse
 import re
-import sys
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -84,27 +83,27 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return read_weights(str(path), "the source")
 
 
-def main(arguments: list[str]) -> None:
-    """Run the command described at the top of this file."""
-    parser = argparse.ArgumentParser(prog="fsar exchange", description="Rename a model's parameters.")
-    parser.add_argument("direction", choices=["from-reference", "to-reference"])
-    parser.add_argument("source", type=Path, help=".safetensors, .pt or .pth")
-    parser.add_argument("target", type=Path, help=".safetensors; to-reference also writes .pt and .pth")
-    options = parser.parse_args(arguments)
-    state = read_state(options.source)
-    renamed = from_reference(state) if options.direction == "from-reference" else to_reference(state)
-    if options.target.suffix == ".safetensors":
-        save_weights(renamed, options.target)
-    elif options.direction == "to-reference" and options.target.suffix in (".pt", ".pth"):
-        with atomic(options.target) as temporary:
+def exchange(direction: Literal["from-reference", "to-reference"], source: Path, target: Path) -> int:
+    """Write a model with its parameters renamed.
+
+    Args:
+        direction: from the names of the public implementation to ours, or back.
+        source: .safetensors, .pt or .pth.
+        target: .safetensors; to-reference also writes .pt and .pth.
+
+    Returns:
+        The number of parameters.
+
+    Raises:
+        UserError: the source cannot be read, has other parameters, or the target ends otherwise.
+    """
+    state = read_state(source)
+    renamed = from_reference(state) if direction == "from-reference" else to_reference(state)
+    if target.suffix == ".safetensors":
+        save_weights(renamed, target)
+    elif direction == "to-reference" and target.suffix in (".pt", ".pth"):
+        with atomic(target) as temporary:
             torch.save({"model_state": renamed}, temporary)
     else:
-        raise UserError(f"{options.target} must end in .safetensors")
-    print(f"{len(renamed)} parameters written to {options.target}")
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(str(error))
+        raise UserError(f"{target} must end in .safetensors")
+    return len(renamed)

@@ -14,6 +14,7 @@ from pathlib import Path
 from fsar.methods import OWN_FOLDERS, module_file
 
 PACKAGE = Path(__file__).parents[1]
+TEMPLATES = (".jinja", ".css")  # of pages; they lie beside the module that names them
 # Packages and modules whose values reach a rule as parameters, or which change how a job talks and is stored and not
 # what it computes.
 NOT_DECISIVE = (
@@ -65,7 +66,9 @@ def code_inputs(script: Path) -> list[str]:
 
 @cache
 def statements_checksum(path: Path) -> str:
-    """Return the checksum of a file's statements."""
+    """Return the checksum of a file's statements, or of a template."""
+    if path.suffix != ".py":
+        return _digest(path.read_text(encoding="utf-8"))
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = sorted(
         ast.unparse(type(node)(**{**vars(node), "names": [alias]}))
@@ -117,9 +120,13 @@ def _reachable(script: Path) -> frozenset[Path]:
 
 @cache
 def _imported(path: Path) -> list[Path]:
-    """Return the modules of the package that a file imports, but for those that decide nothing."""
+    """Return the modules of the package that a file imports, but for those that decide nothing; templates it names."""
+    if path.suffix != ".py":
+        return []
     tree = ast.parse(path.read_text(encoding="utf-8"))
     files = [_file(name) for name in _imported_names(tree) if _among(name, (PACKAGE.name,)) and not _indecisive(name)]
+    strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    files += [path.parent / name for name in strings if name.endswith(TEMPLATES)]
     return [file for file in files if file.is_file()]
 
 

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from fsar.evaluation.statistics import CONFIDENCE, mean_and_interval
 from fsar.predict.calibrate import fit_temperature
 from fsar.predict.classifier import FewShotClassifier
-from fsar.predict.leave_out import Asked, Examples
+from fsar.predict.leave_out import LabelledExamples, LeftOut
 
 # Draws of the examples for each number of shots of the learning curve: where classes stand apart; where each draw
 # compares all of them anew; and where each encodes all of them anew.
@@ -145,7 +145,7 @@ def mislabelled(
     ]
 
 
-def learning_curve(examples: Examples, seed: int = 0) -> tuple[pd.DataFrame, tuple[float, float]]:
+def learning_curve(examples: LabelledExamples, seed: int = 0) -> tuple[pd.DataFrame, tuple[float, float]]:
     """Return the accuracy for each number of shots that every class has examples for, beside the one that is tested.
 
     Args:
@@ -163,8 +163,8 @@ def learning_curve(examples: Examples, seed: int = 0) -> tuple[pd.DataFrame, tup
     rng = np.random.default_rng(seed)
     rows, right = [], []
     for shot in range(1, largest + 1):
-        asked = [one for _ in range(draws) for one in _drawn(examples, shot, rng)]
-        logits = examples.decided(asked, examples.few_shot(asked, f"{shot} examples of each class"))
+        queries = [one for _ in range(draws) for one in _drawn(examples, shot, rng)]
+        logits = examples.decided(queries, examples.few_shot(queries, f"{shot} examples of each class"))
         hits = logits.argmax(dim=1).numpy().reshape(draws, -1) == examples.labels  # (draws, V)
         right.append(hits.mean(axis=0))
         accuracy = float(right[-1].mean())
@@ -173,11 +173,11 @@ def learning_curve(examples: Examples, seed: int = 0) -> tuple[pd.DataFrame, tup
     return pd.DataFrame(rows, columns=["shots", "accuracy", "low", "high"]), gain
 
 
-def _drawn(examples: Examples, shot: int, rng: np.random.Generator) -> list[Asked]:
-    """Return each example asked of `shot` others of each class, the first of a random order that are not itself."""
+def _drawn(examples: LabelledExamples, shot: int, rng: np.random.Generator) -> list[LeftOut]:
+    """Return each example as a query of `shot` others of each class: the first of a random order, without itself."""
     orders = [rng.permutation(own).tolist() for own in examples.members]
     classes = tuple(range(len(orders)))
     return [
-        Asked(number, tuple(tuple([n for n in own if n != number][:shot]) for own in orders), classes)
+        LeftOut(number, tuple(tuple([n for n in own if n != number][:shot]) for own in orders), classes)
         for number in range(len(examples.labels))
     ]

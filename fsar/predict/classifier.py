@@ -1,15 +1,11 @@
 """The classifier: examples of each class in, labels of new clips out. Nothing is trained."""
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 import fsar
@@ -17,60 +13,29 @@ from fsar.class_names import one_spelling
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.fabric import one_device
-from fsar.files import readable
 from fsar.job import progress
 from fsar.methods import METHODS
 from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
-from fsar.predict.calibrate import ENOUGH, TELLING, fit_temperature
-from fsar.predict.clips import Clip, Source, list_clips, list_examples
-from fsar.predict.clips import Examples as NamedExamples
+from fsar.pages.strips import strip_of
+from fsar.predict.clips import Clip, Examples, Source, list_clips, list_examples
 from fsar.predict.decide import JOINT, Decision
-from fsar.predict.frames import read_clip
-from fsar.predict.leave_out import Examples
-from fsar.predict.model import DEFAULT_BACKBONE, SMALL_CLIP, LabellingModel, load_folder, model_of_backbone
-from fsar.predict.nearest import Nearest, SupportClips
-from fsar.predict.strips import strip_of
+from fsar.predict.examples import make_support_set
+from fsar.predict.leave_out import LabelledExamples
+from fsar.predict.load import DEFAULT_BACKBONE, load_folder, model_of_backbone
+from fsar.predict.model import LabellingModel
+from fsar.predict.nearest import SupportClips
+from fsar.predict.prediction import Prediction
 from fsar.predict.support import SupportSet
+from fsar.predict.table import class_columns, row, table
 from fsar.videos.frame import VideoError
 
-log = logging.getLogger(__name__)
-
+# The demo's own CLIP.
+SMALL_CLIP = "small-clip"
 DEVICES = ("auto", "cpu", "cuda")
 
 # Which frames of a clip are looked at: the middle one of each segment, or one drawn by the clip's id, as in the tests.
 Frames = Literal["centres", "drawn"]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What is said of one clip.
-
-    Attributes:
-        clip: which.
-        reason: why the clip cannot be read; empty if it can, and what follows is empty if it cannot.
-        label: the class with the highest score.
-        scores: (N,) of each class, which add up to one: probabilities where the classifier is calibrated.
-        logits: (N,) as the workflow's tests have them.
-        nearest: the example it is nearest to; None without examples.
-        strip: the frames that were looked at side by side, as JPEG; empty if they were not asked for.
-    """
-
-    clip: Clip
-    reason: str = ""
-    label: str = ""
-    scores: NDArray[np.float32] | None = None
-    logits: NDArray[np.float32] | None = None
-    nearest: Nearest | None = None
-    strip: bytes = b""
-
-    @property
-    def margin(self) -> float:
-        """How far the first class is ahead of the second; 1 if there is one class, NaN for an unread clip."""
-        if self.scores is None:
-            return float("nan")
-        ordered = np.sort(self.scores)[::-1]
-        return float(ordered[0] - (ordered[1] if len(ordered) > 1 else 0.0))
 
 
 class FewShotClassifier:
@@ -139,9 +104,9 @@ class FewShotClassifier:
         sampling = model.settings.sampling.model_copy(update={"at_test": frames})
         self.model.settings = replace(model.settings, sampling=sampling)
         self._wanted = decides_by
-        self._asked: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
-        self.decides_by = self._asked
-        self.examples: SupportSet | None = None
+        self._default: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
+        self.decides_by = self._default
+        self._support_set: SupportSet | None = None
         self.unreadable: list[Prediction] = []
 
     def describe(self) -> str:
@@ -154,7 +119,7 @@ class FewShotClassifier:
             )
         return "\n".join(lines)
 
-    def support(self, examples: NamedExamples | Sequence[str]) -> "FewShotClassifier":
+    def support(self, examples: Examples | Sequence[str]) -> "FewShotClassifier":
         """Take examples of each class, or the names of the classes alone.
 
         Args:
@@ -166,68 +131,15 @@ class FewShotClassifier:
         Raises:
             UserError: the examples cannot be used, or none of a class can be read.
         """
-        if isinstance(examples, Sequence) and not isinstance(examples, str | Path):
-            return self._take({one_spelling(name): [] for name in examples}, by_names=True)
-        return self._take(list_examples(examples), by_names=False)
-
-    def _take(self, examples: dict[str, list[Clip]], by_names: bool) -> "FewShotClassifier":
-        if not examples:
-            raise UserError("There is no class to choose from")
-        self.decides_by = "text" if by_names else self._asked
-        self.unreadable = []
-        kept: list[Tensors] = []
-        labels, strips, clips = [], [], []
-        listed = [(label, clip) for label, own in enumerate(examples.values()) for clip in own]
-        for label, clip in progress(listed, "examples", "clip"):
-            try:
-                frames = self._read(clip)
-            except VideoError as error:
-                self.unreadable.append(Prediction(clip, reason=str(error)))
-                log.warning("%s: %s; this example is left out", readable(clip.path), error)
-                continue
-            kept.append({name: each.cpu() for name, each in self.encode(frames.unsqueeze(0)).items()})
-            labels.append(label)
-            strips.append(strip_of(frames.numpy()))
-            clips.append(clip)
-        if not by_names and (lost := [n for i, n in enumerate(examples) if i not in labels]):
-            raise UserError(f"No example of the class {lost[0]!r} can be read")
-        text, scale = torch.zeros(len(examples), 0), 1.0
-        if self.model.settings.components.compares_with_text or self.decides_by != "few-shot":
-            text, scale = self.model.encode_classes(list(examples))
-        support = SupportSet(
-            class_names=list(examples),
-            video_ids=[clip.video_id for clip in clips],
-            paths=[readable(clip.path) for clip in clips],
-            labels=torch.tensor(labels, dtype=torch.int64),
-            stored={name: torch.cat([one[name] for one in kept]) for name in kept[0]} if kept else {},
-            text=text.cpu(),
-            text_scale=scale,
-            strips=strips,
-        )
+        clips: dict[str, list[Clip]]
+        if isinstance(examples, Sequence) and not isinstance(examples, str | Path):  # the names alone
+            clips, self.decides_by = {one_spelling(name): [] for name in examples}, "text"
+        else:
+            clips, self.decides_by = list_examples(examples), self._default
+        support, self.unreadable = make_support_set(self.model, clips, joint=self.decides_by != "few-shot")
         self._use(support)
-        self.examples = replace(support, temperature=self._fitted_temperature())
+        self._calibrate()
         return self
-
-    def encode(self, clips: Tensor) -> Tensors:
-        """Return what is kept of clips to be asked: (V, T, H, W, 3) RGB bytes → (V, …) each."""
-        return self.model.encode(clips, joint=self.decides_by != "few-shot")
-
-    def _fitted_temperature(self) -> float | None:
-        """Return the temperature that the examples give, each left out of the others.
-
-        None where it would take the backbone again for each of them: where videos look at one another.
-        """
-        examples = self.labelled_examples
-        if examples is None or (self.model.settings.components.across_videos and self.decides_by != "text"):
-            return None
-        several, left_out = examples.several, examples.left_out()
-        if len(several) < ENOUGH or not several.all():
-            return None
-        if not self.decision.classes_apart:  # each takes all examples anew, and so many tell one temperature
-            left_out = left_out[:: -(-len(left_out) // TELLING)]
-        asked = [one.number for one in left_out]
-        logits = examples.decided(left_out, examples.few_shot(left_out, "calibrating"))
-        return fit_temperature(self.decision.scaled(logits).numpy(), examples.labels[asked], several[asked])
 
     def save_support(self, path: str | Path) -> None:
         """Write the support set, with what made it, as one safetensors file."""
@@ -267,7 +179,7 @@ class FewShotClassifier:
             )
         self._use(support)
         if self.decides_by != made_by["decides_by"]:
-            self.examples = replace(support, temperature=self._fitted_temperature())
+            self._calibrate()
         return self
 
     def _has_joint(self, support: SupportSet) -> bool:
@@ -275,25 +187,32 @@ class FewShotClassifier:
         return by_frames or not len(support.labels) or JOINT in support.stored
 
     def _use(self, support: SupportSet) -> None:
-        self.examples = support
+        """Make ready what clips are compared with."""
+        self._support_set = support
         device = self.model.device
         stored = {name: each.to(device) for name, each in support.stored.items()}
         labels = support.labels.to(device)
         head = self.model.tested_head().eval()
         self.decision = Decision(head, self.decides_by, support.text.to(device), support.text_scale, self.model.subject)
-        self.labelled_examples = Examples(self.decision, stored, support.labels.numpy()) if len(labels) else None
+        given = len(labels) > 0
+        self.labelled_examples = LabelledExamples(self.decision, stored, support.labels.numpy()) if given else None
         members = self.labelled_examples.members if self.labelled_examples else []
-        self._prepared = self.decision.support(stored, members)
-        self._clips = SupportClips(self.decision, stored, labels) if len(labels) else None
+        self._ready = self.decision.support(stored, members)
+        self._singly = SupportClips(self.decision, stored, labels) if given else None
+
+    def _calibrate(self) -> None:
+        """Fit the temperature, for the way that now decides."""
+        temperature = self.labelled_examples.temperature() if self.labelled_examples else None
+        self._support_set = replace(self.support_set, temperature=temperature)
 
     @property
     def support_set(self) -> SupportSet:
         """The examples; raises UserError before there are any."""
-        if self.examples is None:
+        if self._support_set is None:
             raise UserError("There are no examples yet: call support() first")
-        return self.examples
+        return self._support_set
 
-    def examples_needed(self) -> Examples:
+    def examples_needed(self) -> LabelledExamples:
         """Return the examples that can be left out; raises UserError where there are names alone."""
         assert self.support_set
         if self.labelled_examples is None:
@@ -312,18 +231,20 @@ class FewShotClassifier:
 
     @property
     def called(self) -> Literal["probability", "score"]:
-        """What the numbers of classes are: a score is no probability, though scores add up to one, too."""
-        return "score" if self.temperature is None else "probability"
+        """What the numbers of classes are (`SupportSet.called`)."""
+        return self.support_set.called
 
-    def _read(self, clip: Clip) -> Tensor:
-        about = self.model.settings
-        frames = read_clip(
-            clip.path, clip.video_id, about.frames, about.sampling, about.seed, self.model.backbone.image_size
-        )
-        return torch.from_numpy(frames)
+    @property
+    def class_columns(self) -> list[str]:
+        """The columns of the table of `predict` that have a number of each class."""
+        return class_columns(self.support_set)
 
-    def asked(self, stored: Tensors) -> tuple[Tensors, Tensor, Tensor]:
-        """Ask which classes clips show.
+    def encode(self, clips: Tensor) -> Tensors:
+        """Return what is kept of clips, as queries: (V, T, H, W, 3) RGB bytes → (V, …) each."""
+        return self.model.encode(clips, joint=self.decides_by != "few-shot")
+
+    def decide(self, stored: Tensors) -> tuple[Tensors, Tensor, Tensor]:
+        """Decide which classes clips show.
 
         Args:
             stored: what the model keeps of clips, (Q, …) each.
@@ -331,8 +252,8 @@ class FewShotClassifier:
         Returns:
             what is compared of them, (Q, …) each; (Q, N) logits; and (Q, N), how near each class is.
         """
-        queries = self.decision.asked(stored)
-        few_shot = None if self.decides_by == "text" else self.decision.few_shot(self._prepared, queries)
+        queries = self.decision.queries(stored)
+        few_shot = None if self.decides_by == "text" else self.decision.few_shot(self._ready, queries)
         logits = self.decision.combine(few_shot, queries)
         check_finite(logits, f"{self.model.subject}, labelling clips,")
         return queries, logits, self.decision.nearness(few_shot, queries)
@@ -354,18 +275,18 @@ class FewShotClassifier:
         names = self.class_names
         for clip in clips:
             try:
-                frames = self._read(clip)
+                frames = self.model.read(clip)
             except VideoError as error:
                 yield Prediction(clip, reason=str(error))
                 continue
-            queries, logits, _ = self.asked(self.encode(frames.unsqueeze(0)))
+            queries, logits, _ = self.decide(self.encode(frames.unsqueeze(0)))
             scores = self.scores(logits)[0].cpu().numpy()
             yield Prediction(
                 clip,
                 label=names[int(scores.argmax())],
                 scores=scores,
                 logits=logits[0].cpu().numpy(),
-                nearest=self._clips.nearest(queries) if self._clips else None,
+                nearest=self._singly.nearest(queries) if self._singly else None,
                 strip=strip_of(frames.numpy()) if strips else b"",
             )
 
@@ -381,33 +302,8 @@ class FewShotClassifier:
             there are too few examples to calibrate probabilities, they are `score` and `score(class)` instead.
         """
         listed = list_clips(clips)
-        rows = progress(self.predictions(listed, strips=False), "clips", "clip", total=len(listed))
-        return self.table([self.row(prediction) for prediction in rows])
-
-    def row(self, prediction: Prediction) -> dict[str, Any]:
-        """Return one row of the table of `predict`."""
-        nearest, found = prediction.nearest, prediction.scores
-        row: dict[str, Any] = {
-            "path": readable(prediction.clip.path),
-            "label": prediction.label,
-            self.called: float("nan") if found is None else float(found.max()),
-            "margin": prediction.margin,
-            "nearest": self.support_set.paths[nearest.number] if nearest else "",
-            "reason": prediction.reason,
-        }
-        each = np.full(len(self.class_names), np.nan) if found is None else found
-        return row | dict(zip(self.class_columns, map(float, each), strict=True))
-
-    @property
-    def class_columns(self) -> list[str]:
-        """The columns of the table that have a number of each class."""
-        short = "p" if self.called == "probability" else "score"
-        return [f"{short}({name})" for name in self.class_names]
-
-    def table(self, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-        """Return rows of `row` as a table, which has its columns without a row too."""
-        columns = ["path", "label", self.called, "margin", "nearest", "reason", *self.class_columns]
-        return pd.DataFrame(rows, columns=columns)
+        found = progress(self.predictions(listed, strips=False), "clips", "clip", total=len(listed))
+        return table([row(prediction, self.support_set) for prediction in found], self.support_set)
 
 
 def _check_choices(decides_by: str | None, device: str, frames: str) -> None:

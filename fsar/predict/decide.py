@@ -79,7 +79,7 @@ class Decision:
         return self.head.classes_apart and self.across is None
 
     @torch.inference_mode()
-    def asked(self, stored: Tensors) -> Tensors:
+    def queries(self, stored: Tensors) -> Tensors:
         """Return clips as queries have them: where videos look at one another, each by itself."""
         if self.across is None:
             return stored
@@ -133,68 +133,68 @@ class Decision:
         return {name: videos[0, 0] for name, videos in merged.items()}
 
     @torch.inference_mode()
-    def few_shot(self, support: Support, asked: Tensors) -> Tensor:
-        """Return the logits of the examples alone: of `asked`, (Q, …) each → (Q, len(support.classes))."""
+    def few_shot(self, support: Support, queries: Tensors) -> Tensor:
+        """Return the logits of the examples alone: of `queries`, (Q, …) each → (Q, len(support.classes))."""
         at_once = self.head.episodes_at_once if self.head.queries_apart else 1
         parts = [
-            self._compare(support, {name: each[start : start + at_once] for name, each in asked.items()})
-            for start in range(0, _count(asked), at_once)
+            self._compare(support, {name: each[start : start + at_once] for name, each in queries.items()})
+            for start in range(0, _count(queries), at_once)
         ]
         if not parts:
             return self.text.new_empty(0, len(support.classes))
         return torch.cat(parts)
 
-    def _compare(self, support: Support, asked: Tensors) -> Tensor:
-        staged = {name: each.unsqueeze(0) for name, each in self.head.video_stage(asked).items()}
-        logits = torch.empty(_count(asked), len(support.classes), device=self.text.device)
+    def _compare(self, support: Support, queries: Tensors) -> Tensor:
+        staged = {name: each.unsqueeze(0) for name, each in self.head.video_stage(queries).items()}
+        logits = torch.empty(_count(queries), len(support.classes), device=self.text.device)
         for group in support.groups:
-            by_class = {name: each.unsqueeze(0) for name, each in self.head.class_stage(asked, group.text).items()}
+            by_class = {name: each.unsqueeze(0) for name, each in self.head.class_stage(queries, group.text).items()}
             scores = self.head.episode_stage(group.merged, staged | by_class, group.text.unsqueeze(0))
             logits[:, group.places] = self.head.decide(scores)[0]
         check_finite(logits, f"{self.subject}, comparing clips,")
         return logits
 
     @torch.inference_mode()
-    def by_text(self, asked: Tensors, classes: Sequence[int] | None = None) -> Tensor:
+    def by_text(self, queries: Tensors, classes: Sequence[int] | None = None) -> Tensor:
         """Return the logits of the class names alone, (Q, N), as the workflow's tests have them."""
         text = self.text if classes is None else self.text[list(classes)]
         mean = text.mean(dim=1) if text.dim() == 3 else text
-        return text_logits(self.joint(asked), mean, self.head.text_scale())
+        return text_logits(self.joint(queries), mean, self.head.text_scale())
 
-    def joint(self, asked: Tensors) -> Tensor:
+    def joint(self, queries: Tensors) -> Tensor:
         """Return the frames in the joint space, (Q, T, D)."""
-        return asked[JOINT] if JOINT in asked else asked["frames"]
+        return queries[JOINT] if JOINT in queries else queries["frames"]
 
     @torch.inference_mode()
-    def logits(self, support: Support, asked: Tensors) -> Tensor:
+    def logits(self, support: Support, queries: Tensors) -> Tensor:
         """Return the logits as the workflow's tests compute them: (Q, …) each → (Q, len(support.classes))."""
-        few_shot = None if self.decides_by == "text" else self.few_shot(support, asked)
-        return self.combine(few_shot, asked, support.classes)
+        few_shot = None if self.decides_by == "text" else self.few_shot(support, queries)
+        return self.combine(few_shot, queries, support.classes)
 
     @torch.inference_mode()
-    def combine(self, few_shot: Tensor | None, asked: Tensors, classes: Sequence[int] | None = None) -> Tensor:
+    def combine(self, few_shot: Tensor | None, queries: Tensors, classes: Sequence[int] | None = None) -> Tensor:
         """Put the logits of the examples, (Q, n), and those of the class names together as `decides_by` says."""
         if self.decides_by == "few-shot":
             assert few_shot is not None
             return few_shot
-        text = self.by_text(asked, classes)
+        text = self.by_text(queries, classes)
         if few_shot is None:
             return text
-        frames = self.joint(asked).shape[1]
+        frames = self.joint(queries).shape[1]
         return combined_logits(few_shot, text * self._missing_scale(), self.head.text_weight, self._per_frame(frames))
 
     @torch.inference_mode()
-    def nearness(self, few_shot: Tensor | None, asked: Tensors, classes: Sequence[int] | None = None) -> Tensor:
+    def nearness(self, few_shot: Tensor | None, queries: Tensors, classes: Sequence[int] | None = None) -> Tensor:
         """Return how near each class is, before classes are held against one another: (Q, n).
 
         What `combine` returns says which class is nearest, not how near: the combined logits of a clip add up to one
         probability, whatever it shows. Arguments as those of `combine`.
         """
         if self.decides_by != "both":
-            return self.combine(few_shot, asked, classes)
+            return self.combine(few_shot, queries, classes)
         assert few_shot is not None
-        frames, weight = self._per_frame(self.joint(asked).shape[1]), self.head.text_weight
-        return weight * self.by_text(asked, classes) * self._missing_scale() + (1 - weight) * few_shot / frames
+        frames, weight = self._per_frame(self.joint(queries).shape[1]), self.head.text_weight
+        return weight * self.by_text(queries, classes) * self._missing_scale() + (1 - weight) * few_shot / frames
 
     def scaled(self, logits: Tensor) -> Tensor:
         """Return logits whose softmax are the scores of classes: (Q, N) → (Q, N).

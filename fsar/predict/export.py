@@ -16,7 +16,8 @@ from fsar.methods import METHODS
 from fsar.model.backbone import load_backbone
 from fsar.model.trained_file import save_weights
 from fsar.predict.folder import EXPORTED, WEIGHTS
-from fsar.predict.model import FILES, LabellingModel
+from fsar.predict.model import LabellingModel
+from fsar.predict.settings import FILES
 
 CARD, LICENCE = "README.md", "LICENSE"
 LICENCES = "## Licences"  # the section of a trained model's card

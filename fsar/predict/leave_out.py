@@ -1,4 +1,4 @@
-"""Examples left out in turn and asked of the others: what the accuracy, the calibration and the threshold rest on.
+"""Examples left out in turn and labelled by the others: what the accuracy, the calibration and the threshold rest on.
 
 Shapes: classes N, examples V, frames T.
 """
@@ -15,13 +15,14 @@ from torch import Tensor
 
 from fsar.job import progress
 from fsar.methods.needs import Tensors
+from fsar.predict.calibrate import ENOUGH, TELLING, fit_temperature
 from fsar.predict.decide import Decision, rows
 
 Members = tuple[tuple[int, ...], ...]
 
 
-class Asked(NamedTuple):
-    """One example asked of others: its number, the examples of each class, and which classes those are."""
+class LeftOut(NamedTuple):
+    """One example as a query: its number, the examples of each class that label it, and which classes those are."""
 
     number: int
     members: Members
@@ -29,8 +30,8 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples:
-    """The examples of all classes, each of which can be asked of any of the others.
+class LabelledExamples:
+    """The examples of all classes, each of which can be a query of any of the others.
 
     Attributes:
         decision: how labels are decided.
@@ -54,14 +55,14 @@ class Examples:
             return np.ones(len(self.labels), bool)
         return np.array([len(self.members[label]) > 1 for label in self.labels], bool)
 
-    def left_out(self) -> list[Asked]:
+    def left_out(self) -> list[LeftOut]:
         """Return each example with itself left out of its class's examples.
 
         Other classes leave one out as well, unless they have fewer: with one example more they would be at an
         advantage, and two examples of each class be labelled worse than by chance. A class without another example is
-        not among those it is asked of.
+        not among those that it can be labelled with.
         """
-        asked = []
+        found = []
         for number, label in enumerate(self.labels.tolist()):
             members, place = self.members, self.members[label].index(number)
             shots = len(members[label])
@@ -73,35 +74,35 @@ class Examples:
                     kept[other] = own
             if self.decision.decides_by != "text":
                 kept = {other: own for other, own in kept.items() if own}
-            asked.append(Asked(number, tuple(map(tuple, kept.values())), tuple(kept)))
-        return asked
+            found.append(LeftOut(number, tuple(map(tuple, kept.values())), tuple(kept)))
+        return found
 
-    def without_class(self) -> list[Asked]:
+    def without_class(self) -> list[LeftOut]:
         """Return each example with its whole class taken away; nothing where there is no other class."""
         if len(self.decision.text) < 2:
             return []
-        asked = []
+        found = []
         for number, label in enumerate(self.labels.tolist()):
             others = {other: tuple(own) for other, own in enumerate(self.members) if other != label}
-            asked.append(Asked(number, tuple(others.values()), tuple(others)))
-        return asked
+            found.append(LeftOut(number, tuple(others.values()), tuple(others)))
+        return found
 
-    def few_shot(self, asked: Sequence[Asked], task: str = "") -> list[Tensor | None]:
-        """Return the logits of the examples alone: for each that is asked (n,), for the classes it is asked of.
+    def few_shot(self, left_out: Sequence[LeftOut], task: str = "") -> list[Tensor | None]:
+        """Return the logits of the examples alone: for each that is left out (n,), of its classes.
 
-        What has the same examples is compared in one call: all that is asked of one class's examples where classes
+        What has the same examples is compared in one call: all queries of one class's examples where classes
         stand apart, and of all classes' examples where they do not.
 
         Args:
-            asked: which examples, of which others.
+            left_out: which examples, as queries of which others.
             task: what the progress bar calls it; none without it.
         """
         if self.decision.decides_by == "text":
-            return [None] * len(asked)
-        queries = self.decision.asked(self.stored)
-        found = [torch.empty(len(one.classes), device=self.decision.text.device) for one in asked]
+            return [None] * len(left_out)
+        queries = self.decision.queries(self.stored)
+        found = [torch.empty(len(one.classes), device=self.decision.text.device) for one in left_out]
         calls: dict[tuple[Members, tuple[int, ...]], list[tuple[int, int | None]]] = {}
-        for place, one in enumerate(asked):
+        for place, one in enumerate(left_out):
             if self.decision.classes_apart:
                 for column, (own, label) in enumerate(zip(one.members, one.classes, strict=True)):
                     calls.setdefault(((own,), (label,)), []).append((place, column))
@@ -110,7 +111,7 @@ class Examples:
         each = calls.items()
         for (members, classes), wanted in progress(each, task, "call", total=len(each)) if task else each:
             support = self.decision.support(self.stored, members, classes)
-            numbers = [asked[place].number for place, _ in wanted]
+            numbers = [left_out[place].number for place, _ in wanted]
             logits = self.decision.few_shot(support, rows(queries, numbers))  # (Q, n)
             for row, (place, column) in enumerate(wanted):
                 if column is None:
@@ -119,21 +120,21 @@ class Examples:
                     found[place][column] = logits[row, 0]
         return list(found)
 
-    def decided(self, asked: Sequence[Asked], few_shot: Sequence[Tensor | None]) -> Tensor:
-        """Return the logits of each that is asked, (len(asked), N); −∞ for classes that it is not asked of."""
-        logits = torch.full((len(asked), len(self.decision.text)), -torch.inf)
-        for place, (one, own, query) in enumerate(self._each(asked, few_shot)):
+    def decided(self, left_out: Sequence[LeftOut], few_shot: Sequence[Tensor | None]) -> Tensor:
+        """Return the logits of each that is left out, (len(left_out), N); −∞ for classes that are not its own."""
+        logits = torch.full((len(left_out), len(self.decision.text)), -torch.inf)
+        for place, (one, own, query) in enumerate(self._each(left_out, few_shot)):
             if one.classes:
                 logits[place, list(one.classes)] = self.decision.combine(own, query, one.classes)[0].cpu()
         return logits
 
-    def nearest(self, asked: Sequence[Asked], few_shot: Sequence[Tensor | None]) -> NDArray[np.float64]:
-        """Return how near the label of each that is asked is (`Decision.nearness`), (len(asked),).
+    def nearest(self, left_out: Sequence[LeftOut], few_shot: Sequence[Tensor | None]) -> NDArray[np.float64]:
+        """Return how near the label of each that is left out is (`Decision.nearness`), (len(left_out),).
 
-        −∞ where it is asked of no class.
+        −∞ where it has no class.
         """
         near = []
-        for one, own, query in self._each(asked, few_shot):
+        for one, own, query in self._each(left_out, few_shot):
             if not one.classes:
                 near.append(-np.inf)
                 continue
@@ -141,10 +142,27 @@ class Examples:
             near.append(float(self.decision.nearness(own, query, one.classes)[0, best]))
         return np.array(near)
 
+    def temperature(self) -> float | None:
+        """Return the temperature that makes scores probabilities (`fit_temperature`), each example left out in turn.
+
+        None where too few examples tell it, or where it would take the backbone again for each of them: where videos
+        look at one another.
+        """
+        decision, several = self.decision, self.several
+        across = decision.across is not None and decision.decides_by != "text"
+        if across or len(several) < ENOUGH or not several.all():
+            return None
+        left_out = self.left_out()
+        if not decision.classes_apart:  # each takes all examples anew, and so many tell one temperature
+            left_out = left_out[:: -(-len(left_out) // TELLING)]
+        numbers = [one.number for one in left_out]
+        logits = self.decided(left_out, self.few_shot(left_out, "calibrating"))
+        return fit_temperature(decision.scaled(logits).numpy(), self.labels[numbers], several[numbers])
+
     def _each(
-        self, asked: Sequence[Asked], few_shot: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Asked, Tensor | None, Tensors]]:
-        queries = {} if self.decision.decides_by == "few-shot" else self.decision.asked(self.stored)
-        for one, logits in zip(asked, few_shot, strict=True):
+        self, left_out: Sequence[LeftOut], few_shot: Sequence[Tensor | None]
+    ) -> Iterator[tuple[LeftOut, Tensor | None, Tensors]]:
+        queries = {} if self.decision.decides_by == "few-shot" else self.decision.queries(self.stored)
+        for one, logits in zip(left_out, few_shot, strict=True):
             own = None if logits is None else logits.unsqueeze(0)  # (1, n)
             yield one, own, rows(queries, [one.number])

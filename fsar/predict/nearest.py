@@ -45,14 +45,14 @@ class SupportClips:
     @torch.inference_mode()
     def __init__(self, decision: Decision, stored: Tensors, labels: Tensor):
         self.head = decision.head
-        self.clips = self.head.single_frames(decision.asked(stored), decision.text[labels])
+        self.clips = self.head.single_frames(decision.queries(stored), decision.text[labels])
         settings = self.head.settings
         self.smoothing = (settings if isinstance(settings, OtamConfig) else OtamConfig()).smoothing
 
     @torch.inference_mode()
-    def nearest(self, asked: Tensors) -> Nearest:
-        """Return the example that is nearest to a clip, of which `Decision.asked` gives (1, …) each."""
-        frames = self.head.single_frames(asked)  # (1, T, D)
+    def nearest(self, query: Tensors) -> Nearest:
+        """Return the example that is nearest to a clip, of which `Decision.queries` gives (1, …) each."""
+        frames = self.head.single_frames(query)  # (1, T, D)
         distances = frame_distances(frames, self.clips)[0]  # (V, T, T)
         costs = both_directions(distances, self.smoothing)  # (V,)
         number = int(costs.argmin())

@@ -8,9 +8,12 @@ from typing import Any
 
 from fsar.files import atomic
 from fsar.job import progress
-from fsar.predict.classifier import FewShotClassifier, Prediction
+from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.clips import Clip
 from fsar.predict.page import Page
+from fsar.predict.prediction import Prediction
+from fsar.predict.support import SupportSet
+from fsar.predict.table import class_columns, row, table
 
 
 def write_predictions(
@@ -30,11 +33,12 @@ def write_predictions(
         csv, page, as_json: files to write.
         tell: the line to print for each clip as it is labelled.
     """
-    shown = Page(classifier.support_set, classifier.describe()) if page else None
+    support = classifier.support_set
+    shown = Page(support, classifier.describe()) if page else None
     rows = []
     bar = progress(classifier.predictions(clips, strips=page is not None), "clips", "clip", total=len(clips))
     for prediction in bar:
-        rows.append(classifier.row(prediction))
+        rows.append(row(prediction, support))
         if shown:
             shown.add(prediction)
         if tell and sys.stderr.isatty():  # where the bar is, which has to step aside
@@ -43,21 +47,21 @@ def write_predictions(
             print(tell(prediction), flush=True)
     if csv:
         with atomic(csv) as temporary:
-            classifier.table(rows).to_csv(temporary, index=False)
+            table(rows, support).to_csv(temporary, index=False)
     if as_json:
         with atomic(as_json) as temporary:
-            text = json.dumps([_object(row, classifier) for row in rows], indent=1, ensure_ascii=False)
+            text = json.dumps([_object(one, support) for one in rows], indent=1, ensure_ascii=False)
             temporary.write_text(text + "\n", encoding="utf-8")
     if shown and page:
         shown.write(page)
-    return sum(bool(row["reason"]) for row in rows)
+    return sum(bool(one["reason"]) for one in rows)
 
 
-def _object(row: dict[str, Any], classifier: FewShotClassifier) -> dict[str, Any]:
+def _object(one: dict[str, Any], support: SupportSet) -> dict[str, Any]:
     """Turn a row into what JSON can say: the numbers of all classes in an object of their own, and null for none."""
-    if row["reason"]:
-        return {"path": row["path"], "reason": row["reason"]}
-    columns = classifier.class_columns
-    each = {name: row[column] for name, column in zip(classifier.class_names, columns, strict=True)}
-    plain = {key: value for key, value in row.items() if key not in (*columns, "reason")}
-    return plain | {"probabilities" if classifier.called == "probability" else "scores": each}
+    if one["reason"]:
+        return {"path": one["path"], "reason": one["reason"]}
+    columns = class_columns(support)
+    each = {name: one[column] for name, column in zip(support.class_names, columns, strict=True)}
+    plain = {key: value for key, value in one.items() if key not in (*columns, "reason")}
+    return plain | {"probabilities" if support.called == "probability" else "scores": each}

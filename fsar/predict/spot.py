@@ -91,7 +91,7 @@ class Spotter:
         """
         self.broken = ""
         video = _Video(path, self)
-        yield from map(self._window, smoothed(self._asked(video), self.smooth))
+        yield from map(self._window, smoothed(self._scored(video), self.smooth))
         if not video.count:
             raise UserError(f"{readable(path)}: {self.broken or 'it has no frames'}")
 
@@ -114,19 +114,19 @@ class Spotter:
         window = torch.stack(frames).unsqueeze(0)
         return {"frames": window} if apart else self.classifier.encode(window)
 
-    def _asked(self, video: "_Video") -> "Iterator[_Asked]":
+    def _scored(self, video: "_Video") -> "Iterator[_Scored]":
         """Yield what each window is said to show."""
         for first, stored in self._looked_at(video):
             start = video.start + first * self.distance
-            _, logits, near = self.classifier.asked(stored)
+            _, logits, near = self.classifier.decide(stored)
             scores = self.classifier.scores(logits)[0].cpu().numpy()
-            yield _Asked(start, min(start + self.window, video.end), scores, near[0].cpu().numpy())
+            yield _Scored(start, min(start + self.window, video.end), scores, near[0].cpu().numpy())
 
-    def _window(self, asked: "_Asked") -> Window:
-        best = int(asked.scores.argmax())
-        nearness = float(asked.near[best])
+    def _window(self, scored: "_Scored") -> Window:
+        best = int(scored.scores.argmax())
+        nearness = float(scored.near[best])
         label = self.classifier.class_names[best] if nearness >= self.threshold.nearness else ""
-        return Window(asked.start, asked.end, label, float(asked.scores[best]), nearness, asked.scores)
+        return Window(scored.start, scored.end, label, float(scored.scores[best]), nearness, scored.scores)
 
     def _features(self, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[Tensor]:
         """Yield the features of frames, (D,) each, encoded some at a time."""
@@ -134,7 +134,7 @@ class Spotter:
             yield from self.classifier.encode(torch.from_numpy(np.stack(batch)).unsqueeze(0))["frames"][0]
 
 
-class _Asked(NamedTuple):
+class _Scored(NamedTuple):
     """The scores of a window's classes, and how near each is, (N,) both."""
 
     start: float
@@ -143,10 +143,10 @@ class _Asked(NamedTuple):
     near: NDArray[np.float32]
 
 
-def smoothed(windows: Iterable[_Asked], count: int) -> Iterator[_Asked]:
+def smoothed(windows: Iterable[_Scored], count: int) -> Iterator[_Scored]:
     """Average what is said of each window over `count` of them, of which it is the middle; at the ends over fewer."""
     around = count // 2
-    held: deque[_Asked] = deque(maxlen=count)
+    held: deque[_Scored] = deque(maxlen=count)
     ahead = 0  # windows held that come after the next one to be yielded
     for window in windows:
         held.append(window)
@@ -161,7 +161,7 @@ def smoothed(windows: Iterable[_Asked], count: int) -> Iterator[_Asked]:
         ahead -= 1
 
 
-def _averaged(windows: list[_Asked], middle: int) -> _Asked:
+def _averaged(windows: list[_Scored], middle: int) -> _Scored:
     scores, near = (np.mean([getattr(one, name) for one in windows], axis=0) for name in ("scores", "near"))
     return windows[middle]._replace(scores=scores, near=near)
 

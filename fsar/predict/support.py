@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -56,6 +56,11 @@ class SupportSet:
     def shots(self) -> list[int]:
         """The number of examples of each class."""
         return torch.bincount(self.labels, minlength=len(self.class_names)).tolist()
+
+    @property
+    def called(self) -> Literal["probability", "score"]:
+        """What the numbers of classes are: a score is no probability, though scores add up to one, too."""
+        return "score" if self.temperature is None else "probability"
 
     def save(self, path: str | Path) -> None:
         """Write the support set as one safetensors file, with a seal (`fsar.seal`)."""

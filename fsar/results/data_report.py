@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from fsar.benchmarks.splits import SPLITS
 from fsar.files import read_csv, read_parquet, write_parquet, write_sealed_json
-from fsar.predict.strips import strip_of
-from fsar.results.page import html_table, strips, write_page
+from fsar.pages.render import template, write_page
+from fsar.pages.strips import strip_of
 from fsar.sources.schemas import MANIFEST_SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 from fsar.videos.store_read import FrameStore
@@ -46,6 +46,8 @@ STRIPS_SCHEMA = pa.schema(
     ]
 )
 STRIP = 4  # frames
+TEMPLATE = "data_report.html.jinja"
+DAMAGED = ["video_id", "split", "class_name", "source_frames", "lost_frames", "error"]  # columns of the report
 # By which notes of one kind differ, such as by how much a clock jumps: numbers by themselves, and not in BT.2020.
 NUMBERS = r"(?<=\s)-?\d[\d.e+]*(?=\s|$)"
 
@@ -89,36 +91,39 @@ def write_data_report(
     lost = table[table["status"] != "ok"]
     by_class = lost.groupby(["split", "class_name", "status"], observed=True).size().rename("videos").reset_index()
     reasons = lost[["video_id", "split", "class_name", "status", "error"]]
-    sections = {
-        "Videos": html_table(_by_split(table)),
-        "Classes": html_table(_by_class(table)),
-        "Left out, by class": html_table(by_class),
-        "Left out, with the reason": html_table(reasons),
-        "Decoding": _decoding(table),
-        "Frames": "<p>One random video of each class.</p>"
-        + "".join(f"<h3>{split}</h3>{strips(own)}" for split in SPLITS if len(own := shown[shown["split"] == split])),
+    tables = {
+        "Videos": _by_split(table),
+        "Classes": _by_class(table),
+        "Left out, by class": by_class,
+        "Left out, with the reason": reasons,
     }
-    write_page(page, f"Data: {benchmark}", benchmark, sections)
-
-
-def _decoding(table: pd.DataFrame) -> str:
-    """Return what the decoder gave that is not in the videos, and did not give that is; a part of a page."""
     used = table[table["status"] == "ok"]
-    damaged, wrong = used[used["lost_frames"] > 0], used[used["wrong_frames"] > 0]
+    write_page(
+        page,
+        template(Path(__file__).parent, TEMPLATE),
+        title=f"Data: {benchmark}",
+        heading=benchmark,
+        tables=tables,
+        decoding=_decoding(used),
+        decoding_tables=[used[used["lost_frames"] > 0][DAMAGED], _notes(used)],
+        strips={split: shown[shown["split"] == split] for split in SPLITS},
+    )
+
+
+def _decoding(used: pd.DataFrame) -> list[str]:
+    """Say what the decoder gave that is not in the videos, and did not give that is."""
+    damaged, wrong = (int((used[f"{kind}_frames"] > 0).sum()) for kind in ("lost", "wrong"))
     frames, lost, off = (int(used[name].sum()) for name in ("source_frames", "lost_frames", "wrong_frames"))
     said = [
-        f"Decoded by {', '.join(sorted(set(used['decoder'])))}. {len(damaged)} of {len(used)} videos are damaged: "
+        f"Decoded by {', '.join(sorted(set(used['decoder'])))}. {damaged} of {len(used)} videos are damaged: "
         f"{lost} frames are lost, {frames} decoded."
     ]
     if "decord" in set(used["decoder"]):
         said.append(
-            f"Random access by decord differs from one pass in order in {len(wrong)} of {len(used)} videos: "
+            f"Random access by decord differs from one pass in order in {wrong} of {len(used)} videos: "
             f"{off} of {frames} frames are not those of their positions."
         )
-    said.append(f"The frame rate varies in {int(used['variable_rate'].sum())} of {len(used)} videos.")
-    shown = damaged[["video_id", "split", "class_name", "source_frames", "lost_frames", "error"]]
-    tables = [rows for rows in (shown, _notes(used)) if len(rows)]
-    return "".join(f"<p>{sentence}</p>" for sentence in said) + "".join(map(html_table, tables))
+    return [*said, f"The frame rate varies in {int(used['variable_rate'].sum())} of {len(used)} videos."]
 
 
 def _notes(used: pd.DataFrame) -> pd.DataFrame:

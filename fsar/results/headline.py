@@ -1,6 +1,5 @@
 """The headline of a run: accuracy by method and shot with its intervals, as the page and the terminal show it."""
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,15 +8,7 @@ import pandas as pd
 
 from fsar.files import read_csv
 
-UNTOLD = ("over_videos",)  # intervals that the whole table has, and the headline leaves out
-STYLE = """.headline th[scope=row]{position:sticky;left:0;background:#fff;text-align:left;font-weight:normal}
-.headline td,.headline thead th{white-space:nowrap;text-align:right}.headline small{color:#666}
-.headline tbody th[colspan]{text-align:left;padding-top:.6em;color:#666;font-weight:normal}"""
-EXPLAINED = (
-    "<p>Accuracy in percent ± its 95 % interval over the test episodes. In bold: the best with each backbone, and what "
-    "these episodes do not tell apart from it (the 95 % interval of the paired difference holds 0). That says nothing "
-    "about other trainings or classes; where several were run, intervals over these stand below the accuracy.</p>"
-)
+LEFT_OUT = ("over_videos",)  # intervals that the whole table has, and the headline not
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,13 @@ class Headline:
         """Every shot that some method was tested with; no shot, where class names alone decide, comes last."""
         return sorted({shot for cells in self.rows.values() for shot in cells}, key=lambda shot: (shot == 0, shot))
 
+    def by_backbone(self) -> dict[str, dict[str, dict[int, Cell]]]:
+        """Return the cells by backbone, method and shot."""
+        found: dict[str, dict[str, dict[int, Cell]]] = {}
+        for (backbone, method), cells in self.rows.items():
+            found.setdefault(backbone, {})[method] = cells
+        return found
+
 
 def headlines(table: Path, comparisons: Path) -> list[Headline]:
     """Return the headlines of a run, one for each benchmark and way.
@@ -73,7 +71,7 @@ def headlines(table: Path, comparisons: Path) -> list[Headline]:
         others = {
             name.removeprefix("over_"): str(value)
             for name, value in row.items()
-            if str(name).startswith("over_") and name not in UNTOLD and value
+            if str(name).startswith("over_") and name not in LEFT_OUT and value
         }
         cells = headline.rows.setdefault((row["backbone"], row["method"]), {})
         first = (row["benchmark"], row["backbone"], row["way"], row["shot"], row["method"]) in leading
@@ -123,32 +121,3 @@ def _plain(cell: Cell | None) -> str:
     if cell is None:
         return ""
     return f"{cell.accuracy} ± {cell.interval}" + (f" ({', '.join(cell.others.values())})" if cell.others else "")
-
-
-def as_html(headline: Headline) -> str:
-    """Return a headline as a table of a page; the methods' names stay in view where it scrolls."""
-    shots = headline.shots
-    titles = "".join(f"<th>{shot}-shot</th>" for shot in shots)
-    bodies: dict[str, list[str]] = {}
-    for (backbone, method), cells in headline.rows.items():
-        row = "".join(f"<td>{_marked(cells.get(shot))}</td>" for shot in shots)
-        bodies.setdefault(backbone, []).append(f'<tr><th scope="row">{html.escape(method)}</th>{row}</tr>')
-    body = "".join(
-        f'<tbody><tr><th colspan="{len(shots) + 1}">{html.escape(backbone)}</th></tr>{"".join(rows)}</tbody>'
-        for backbone, rows in bodies.items()
-    )
-    chance = f"<small>(chance {100 / headline.way:.3g} %)</small>"
-    return (
-        f"<h3>{html.escape(headline.benchmark)}, {headline.way}-way {chance}</h3>"
-        f'<div class="scroll"><table class="headline"><thead><tr><th></th>{titles}</tr></thead>{body}</table></div>'
-    )
-
-
-def _marked(cell: Cell | None) -> str:
-    if cell is None:
-        return ""
-    accuracy = f"<b>{cell.accuracy}</b>" if cell.leading else cell.accuracy
-    more = [f"{name} ± {value}" for name, value in cell.others.items()]
-    more += [f"published {cell.published}"] if cell.published else []
-    below = "".join(f"<br><small>{html.escape(text)}</small>" for text in more)
-    return f"{accuracy} <small>± {cell.interval}</small>{below}"

@@ -1,7 +1,5 @@
 """Drawing any figure from its data: `fsar draw {figure} {data}.parquet {picture}.pdf`."""
 
-import argparse
-import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -63,17 +61,3 @@ def _texts(table: pd.DataFrame) -> set[str]:
     cells = [cell for column in columns for cell in column]
     lists = [cell for cell in cells if isinstance(cell, np.ndarray) and cell.dtype == object]
     return {text for text in [*cells, *(text for own in lists for text in own)] if isinstance(text, str)}
-
-
-def main(arguments: list[str]) -> None:
-    """Draw a figure anew from the data beside it."""
-    parser = argparse.ArgumentParser(prog="fsar draw", description="Draw a figure of the workflow from its data.")
-    parser.add_argument("figure", help="its kind: a file's name in fsar/results/figures/")
-    parser.add_argument("data", type=Path, help=".parquet, beside the figure")
-    parser.add_argument("pictures", nargs="+", type=Path, help=".pdf, .svg or .png")
-    options = parser.parse_args(arguments)
-    draw(options.figure, options.data, options.pictures)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

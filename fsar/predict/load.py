@@ -1,0 +1,177 @@
+"""Loading the model that labels: a trained one from its folder, or a CLIP as it is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
+from fsar.errors import UserError
+from fsar.methods import METHODS
+from fsar.methods.record import head_section
+from fsar.model.backbone import Backbone, bare_backbone, load_backbone
+from fsar.model.few_shot import FewShotModel, part_of
+from fsar.model.finite import check_weights
+from fsar.predict.folder import WEIGHTS
+from fsar.predict.model import LabellingModel
+from fsar.predict.settings import ModelSettings, named_method, read_settings
+from fsar.seal import check_seal
+
+DEFAULT_BACKBONE = "ViT-B-16"
+# A width that is built without a look at the weights.
+SIZE = 100_000
+
+
+def stored_size(image_size: int) -> int:
+    """Return the side of stored frames for a backbone that looks at pictures of `image_size`: 256 for 224, as usual."""
+    return round(image_size * 8 / 7)
+
+
+def model_of_backbone(
+    backbone: str = DEFAULT_BACKBONE,
+    weights: str | None = None,
+    method: str | None = None,
+    sampling: SamplingConfig | None = None,
+    seed: int = 0,
+) -> LabellingModel:
+    """Load a CLIP as it is.
+
+    Args:
+        backbone: an architecture of open_clip or a JSON file that describes one.
+        weights: a tag of open_clip or a local file; OpenAI's without it.
+        method: one that trains nothing; clip-freeze without it.
+        sampling, seed: which frames of a clip are looked at.
+
+    Raises:
+        UserError: a method that needs training, or as `load_backbone`.
+    """
+    method = method or "clip-freeze"
+    if named_method(method).components.trained:
+        plain = ", ".join(name for name, other in METHODS.items() if not other.components.trained)
+        raise UserError(f"The method {method!r} needs a trained model: name its folder. A CLIP as it is does {plain}")
+    weights = weights or "openai"
+    quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
+    model = quick if weights == "openai" and quick in open_clip.list_models() else backbone
+    about = BackboneConfig(model=model, weights=weights)
+    try:
+        loaded = load_backbone(about)
+    except UserError as error:  # which speaks of the config's keys
+        raise UserError(str(error).replace("key backbones.….", "--").replace("backbones.….", "--")) from None
+    knows = f"{backbone} with weights {weights}, as pretrained: it knows what its pictures and captions showed, "
+    settings = ModelSettings(
+        method=method,
+        components=METHODS[method].components,
+        backbone=about,
+        text=TextConfig(),
+        head=head_section(METHODS[method].components.head)(),
+        sampling=sampling or SamplingConfig(),
+        frames=FramesConfig(size=stored_size(loaded.image_size)),
+        seed=seed,
+        knows=knows + "and was not trained on videos",
+    )
+    return _model(settings, loaded, {}, has_text=True)
+
+
+def load_folder(folder: Path, method: str | None = None) -> LabellingModel:
+    """Load a trained model's folder, the workflow's own or an exported one.
+
+    Args:
+        folder: with model.safetensors, and training.json or config.json.
+        method: one that decides with this model; without it the first of them.
+
+    Raises:
+        UserError: a file is missing, damaged, or the method is of another model.
+    """
+    settings = read_settings(folder, method)
+    return load_trained(settings, folder / WEIGHTS)
+
+
+def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
+    """Load a model of these settings with the weights of a training; raises UserError if they do not fit."""
+    try:
+        if wrong := check_seal(weights, foreign=True):
+            raise OSError(wrong)
+        state = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"The trained weights {weights} cannot be read: {error}") from error
+    check_weights(state, weights)
+    _check_sizes(settings, state, weights)
+    has_text = any(name.startswith("text.") for name in state)
+    if any(name.startswith("visual.") for name in state):
+        backbone = bare_backbone(settings.backbone)
+        _fill(backbone.visual, state, "visual", weights)
+    else:  # the head alone was trained
+        backbone, has_text = load_backbone(settings.backbone, trained=True), True
+    if text := part_of(state, "text"):
+        _, unexpected = backbone.encoders.load_state_dict(text, strict=False)
+        if unexpected:
+            raise UserError(f"{weights} is of another backbone: it has no {unexpected[0]!r}")
+    return _model(settings, backbone, state, has_text, weights)
+
+
+def _check_sizes(settings: ModelSettings, state: Mapping[str, Tensor], weights: Path) -> None:
+    """Check that nothing is built that is larger than the weights for it; raises UserError."""
+    for part, section in (("head", settings.head), ("adapters", settings.adapters)):
+        numbers = section.model_dump().items() if section is not None else ()
+        there = sum(values.numel() for values in part_of(state, part).values())
+        for key, value in numbers:
+            each = value if isinstance(value, list) else [value]
+            largest = max((abs(one) for one in each if isinstance(one, int)), default=0)
+            if largest > max(there, SIZE) and not key.endswith("seed"):
+                raise UserError(f"{weights} is of another model: {part}.{key} is {largest}, of {there} weights in all")
+
+
+def planned_model(planned: Mapping[str, Any], weights: Path | None) -> LabellingModel:
+    """Load the model that the workflow has planned (`fsar.plan.predict`).
+
+    Args:
+        planned: its folder and method, or its settings without what equals the default.
+        weights: of its training, if `planned` says that there are any.
+
+    Raises:
+        UserError: as `load_folder` and `load_trained`.
+    """
+    if "folder" in planned:
+        return load_folder(Path(planned["folder"]), planned["method"])
+    settings = ModelSettings.of_record({"licence": "not stated", **planned})
+    return load_trained(settings, weights) if planned["trained"] and weights else untrained(settings)
+
+
+def untrained(settings: ModelSettings) -> LabellingModel:
+    """Load a model of these settings that nothing was trained for."""
+    return _model(settings, load_backbone(settings.backbone), {}, has_text=True)
+
+
+def _model(
+    settings: ModelSettings, backbone: Backbone, state: dict[str, Tensor], has_text: bool, weights: Path | None = None
+) -> LabellingModel:
+    if settings.frames.size < backbone.image_size:
+        raise UserError(
+            f"The model looks at {backbone.image_size} × {backbone.image_size} pixels, but its frames have "
+            f"{settings.frames.size} × {settings.frames.size}"
+        )
+    parts = settings.components
+    if not METHODS[settings.method].inductive:
+        others = [name for name, other in METHODS.items() if other.inductive and other.components.head == parts.head]
+        raise UserError(
+            f"The method {settings.method!r} decides by all queries of an episode together, and cannot label single "
+            f"clips: label them by {' or '.join(others)}"
+        )
+    model = FewShotModel(backbone, parts, settings.head, settings.sampling.frames, adapters=settings.adapters)
+    if weights is not None:
+        if backbone.adapters is not None:
+            _fill(backbone.adapters, state, "adapters", weights)
+        _fill(model.head, state, "head", weights)
+    return LabellingModel(settings, model, has_text).eval().requires_grad_(False)
+
+
+def _fill(module: nn.Module, state: dict[str, Tensor], part: str, weights: Path) -> None:
+    try:
+        module.load_state_dict(part_of(state, part))
+    except RuntimeError as error:
+        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+        raise UserError(f"{weights} is of another backbone or method. First difference: {first}") from None
