@@ -13,7 +13,8 @@ from fsar.methods.blocks.metric import load_metric
 from fsar.methods.blocks.otam import otam
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
-from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs
 from fsar.model.decision import combined_logits, text_logits
 from tests import plain
 from tests.heads import PLAIN, clip_fsar

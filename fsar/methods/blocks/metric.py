@@ -1,15 +1,12 @@
 """What every matching metric is: a file here with a class `Matching`, named by the key `metric` of a head."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
-from fsar.methods.needs import Tensors
-
-if TYPE_CHECKING:
-    from fsar.methods.head import Inputs
-    from fsar.methods.otam.record import OtamConfig
+from fsar.methods.needs import Inputs, Tensors
+from fsar.methods.otam.record import OtamConfig
 
 
 class Metric(nn.Module):
@@ -27,7 +24,7 @@ class Metric(nn.Module):
     keeps_shots = False
     episodes_at_once = 250
 
-    def __init__(self, inputs: "Inputs", settings: "OtamConfig"):
+    def __init__(self, inputs: Inputs, settings: OtamConfig):
         super().__init__()
         self.settings = settings
 
@@ -47,7 +44,7 @@ class Metric(nn.Module):
         raise NotImplementedError
 
 
-def load_metric(inputs: "Inputs", settings: "OtamConfig") -> Metric:
+def load_metric(inputs: Inputs, settings: OtamConfig) -> Metric:
     """Build the metric that the settings name.
 
     It is imported by name, so that a trained model depends on the code of its own metric and of no other.

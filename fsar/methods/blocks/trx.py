@@ -4,8 +4,7 @@ from torch import Tensor
 
 from fsar.methods.blocks.metric import Metric
 from fsar.methods.blocks.tuples import TupleMatching
-from fsar.methods.head import Inputs
-from fsar.methods.needs import Tensors
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.otam.record import OtamConfig
 
 CARDINALITIES, TUPLE_WIDTH, DROPOUT = (2, 3), 1152, 0.1  # as published

@@ -23,8 +23,8 @@ from fsar.errors import UserError
 from fsar.methods.blocks.similarity import cosine_similarity
 from fsar.methods.blocks.temporal_transformer import TemporalTransformer
 from fsar.methods.clip_fsar.record import ClipFsarConfig
-from fsar.methods.head import Inputs, TrainingEpisode
-from fsar.methods.needs import Tensors
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.otam.head import Otam
 
 

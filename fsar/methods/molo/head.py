@@ -14,9 +14,9 @@ from fsar.methods.blocks.bi_mhm import bi_mhm
 from fsar.methods.blocks.positions import Positions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
-from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.head import Head, TrainingEpisode
 from fsar.methods.molo.record import MoloConfig
-from fsar.methods.needs import Tensors
+from fsar.methods.needs import Inputs, Tensors
 
 REDUCTION = 8  # of channels, where motion is computed
 DECODER_WIDTHS = (128, 32, 16)

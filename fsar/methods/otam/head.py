@@ -6,8 +6,8 @@ Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width 
 from torch import Tensor
 
 from fsar.methods.blocks.metric import load_metric
-from fsar.methods.head import Head, Inputs
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.otam.record import OtamConfig
 
 
