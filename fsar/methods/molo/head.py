@@ -38,11 +38,7 @@ class Branch(nn.Module):
         self.token = nn.Parameter(torch.randn(1, 1, width))
         self.positions = Positions(settings)
         self.layer = TemporalLayer(
-            width,
-            settings.heads,
-            settings.feed_forward,
-            settings.attention_dropout,
-            settings.feed_forward_dropout,
+            width, settings.heads, settings.feed_forward, settings.attention_dropout, settings.feed_forward_dropout
         )
         self.scale = nn.Parameter(torch.ones(1))  # of the contrast
 
