@@ -11,11 +11,11 @@ from fsar.methods import METHODS, MODELS, Components
 from fsar.methods.blocks import trx
 from fsar.methods.blocks.metric import load_metric
 from fsar.methods.blocks.otam import otam
+from fsar.methods.clip_fsar.decision import combined_logits, text_logits
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.head import TrainingEpisode
 from fsar.methods.needs import Inputs
-from fsar.model.decision import combined_logits, text_logits
 from tests import plain
 from tests.heads import PLAIN, clip_fsar
 
