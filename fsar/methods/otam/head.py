@@ -21,7 +21,7 @@ class Otam(Head):
 
     def __init__(self, inputs: Inputs, settings: OtamConfig):
         super().__init__(inputs, settings)
-        self.metric = load_metric(inputs, settings)
+        self.metric = load_metric(settings.metric, inputs, settings.smoothing)
         self.averages_shots = not self.metric.keeps_shots
         self.episodes_at_once = self.metric.episodes_at_once
 
