@@ -8,13 +8,26 @@ from snakemake.utils import min_version
 min_version("9.14")
 
 
+include: "rules/package.smk"
+
+
+from fsar.yaml_file import check_readable
+from fsar.errors import UserError
+
 # That of the run's directory, where it has one; else the one beside this file.
-OWN_CONFIG = str(workflow.current_basedir.join("config.yaml"))
-if not exists(OWN_CONFIG):  # the workflow is no checkout, but comes from a repository
+if exists("config.yaml"):
+    OWN_CONFIG = "config.yaml"
+    try:
+        check_readable(Path(OWN_CONFIG))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+elif exists(workflow.current_basedir.join("config.yaml")):
+    OWN_CONFIG = str(workflow.current_basedir.join("config.yaml"))
+else:  # the workflow is no checkout, but comes from a repository
     OWN_CONFIG = workflow.source_path("config.yaml")
 
 
-configfile: "config.yaml" if exists("config.yaml") else OWN_CONFIG
+configfile: OWN_CONFIG
 
 
 include: "rules/common.smk"
@@ -36,13 +49,13 @@ rule tables:
     input:
         rules.write_layouts.output,
         rules.write_statistics.output,
-        rules.write_over_deals.output if DEALS else [],
+        rules.write_over_deals.output if DEMO_ROWS else [],
     localrule: True
 
 
 rule figures:
     input:
-        expand(f"{paths.FIGURE}.{{suffix}}", figure=FIGURES, suffix=("pdf", "svg", "png")),
+        expand("results/figures/{figure}.{suffix}", figure=FIGURES, suffix=("pdf", "svg", "png")),
     localrule: True
 
 
@@ -54,8 +67,12 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         PLAN.trained_models("README.md"),
-        expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
-        expand(f"{paths.PREDICTED}{{suffix}}", prediction=CONFIG.predict, suffix=(".csv", ".html")),
+        expand("results/data/{benchmark}.html", benchmark=PLAN.bases),
+        expand(
+            "results/predict/{prediction}.{suffix}",
+            prediction=CONFIG.predict,
+            suffix=("csv", "html"),
+        ),
     localrule: True
 
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 import torch
 
-from fsar.config import head_section
 from fsar.evaluation.episode_logits import FewShotLogits
-from fsar.model.heads.head import Head, Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
-from fsar.model.needs import TransformerSizes
+from fsar.methods import MODELS
+from fsar.methods.head import Head, Inputs, build_head
+from fsar.methods.needs import TransformerSizes
+from fsar.methods.record import head_section
 from perf.command import reader
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16
@@ -65,7 +65,9 @@ def kept(head: Head, count: int) -> dict[str, torch.Tensor]:
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
     whole = reader("methods", __doc__)
-    own = [name for name, parts in MODELS.items() if parts.head != CLIP_FSAR_HEAD and not parts.across_videos]
+    own = [
+        name for name, parts in MODELS.items() if parts.head not in ("otam", "clip_fsar") and not parts.across_videos
+    ]
     whole.add_argument("models", nargs="*", default=own, metavar="MODEL", help="default: %(default)s")
     return whole
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS
+from fsar.methods import METHODS
 from fsar.results.pictures import write_pictures
 from tests.commands import commands
 from tests.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
@@ -25,11 +25,10 @@ from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, r
 
 
 @pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
+def finished(tiny_run, tmp_path_factory):
     """A copy of the project with the tiny run finished."""
-    folder = copy_project(repository, tmp_path_factory.mktemp("workflow") / "a folder (with spaces) & 'ünïcode'")
-    snakemake(folder, *TINY)
-    return folder
+    folder = tmp_path_factory.mktemp("workflow") / tiny_run.name
+    return Path(shutil.copytree(tiny_run, folder, copy_function=shutil.copy2))
 
 
 def test_every_config_is_a_command_and_every_profile_plans_a_table(repository, tmp_path):
@@ -63,6 +62,9 @@ def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_pa
     shots = dict.fromkeys(benchmarks, (1, 3, 5)) | dict.fromkeys(("ssv2_full", "kinetics100"), (1, 2, 3, 4, 5))
     expected |= {f"{benchmark}/INet-RN50/trx/shot{shot}-seed1" for benchmark in benchmarks for shot in shots[benchmark]}
     assert len(trained) == len(expected) == 68 and set(trained) == expected
+    validated = re.findall(r"rule train_model:.*?input: (.*?)\n.*?shot=(\d)", plan, re.S)
+    assert len(validated) == 68
+    assert all(re.findall(r"episodes/(\S+?)-5way-(\d)shot", files) == [("val", shot)] for files, shot in validated)
     tests = dict(re.findall(r"rule evaluate_model:.*?input: (.*?)\n.*?output: results/predictions/(\S+)\n", plan, re.S))
     tests = {output: set(re.findall(r"test-5way-(\d)shot", inputs)) for inputs, output in tests.items()}
     assert tests["ssv2_full/RN50/clip-fsar/seed1.parquet"] == {"0", "1", "2", "3", "4", "5"}
@@ -94,12 +96,12 @@ def test_methods_that_decide_with_the_same_model_share_it(finished):
 
 
 def test_another_method_leaves_trained_models_as_they_are(finished):
-    methods = finished / "fsar/model/methods.py"
+    methods = finished / "fsar/methods/__init__.py"
     before = methods.read_text()
     try:
         methods.write_text(before + '\nMETHODS["mine"] = Method("Mine", "nobody", "", "otam", "both")\n')
         assert "Nothing to be done" in snakemake(finished, *TINY)
-        metric = finished / "fsar/model/matching/bi_mhm.py"
+        metric = finished / "fsar/methods/blocks/bi_mhm.py"
         metric.write_text(metric.read_text() + "\nchanged = True\n")
         assert "Nothing to be done" in snakemake(finished, *TINY)  # no method of the config uses it
     finally:
@@ -109,7 +111,7 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
 @pytest.mark.slow
 def test_every_other_method_goes_through_the_workflow(finished):
     """A model per test shot where that is asked, features of the backbone alone for a head alone, tests in parts."""
-    others = [name for name, method in METHODS.items() if method.components.head != CLIP_FSAR_HEAD]
+    others = [name for name, method in METHODS.items() if method.components.head not in ("otam", "clip_fsar")]
     others += ["otam-lora", "otam-aim", "clip-fsar-text-encoder"]
     inside = [
         name for name in others if METHODS[name].components.adapters or METHODS[name].components.needs == "tokens"
@@ -122,7 +124,7 @@ def test_every_other_method_goes_through_the_workflow(finished):
     values["backbones"] = {"small-clip": {"methods": [*outside, "clip-fsar-head"]}, "small-vit": {"methods": inside}}
     values["small_clips"]["small-vit"] = {"model": "small-vit-clip", "stills": 128, "epochs": 1}
     tiny = values["benchmarks"]["tiny"]
-    tiny["heads"] = {head: own for head, own in SMALL_HEADS.items() if head != CLIP_FSAR_HEAD}
+    tiny["heads"] = {head: own for head, own in SMALL_HEADS.items() if head not in ("otam", "clip_fsar")}
     tiny["adapters"] = SMALL_ADAPTERS
     texts = {"templates": THREE_TEXTS.templates}
     tiny["text_of_model"] = {"task-adapter": texts, "task-adapter-published": texts}
@@ -151,7 +153,7 @@ def test_how_a_training_is_run_trains_nothing_again(finished):
     arguments = overlay(finished, "workers.yaml")
     values = yaml.safe_load((finished / "workers.yaml").read_text())
     values["benchmarks"]["tiny"]["training"] |= {"checkpoint_minutes": 5, "activation_checkpointing": True}
-    values["head"] = {"text_weight": 0.5}
+    values["heads"] = {"clip_fsar": {"text_weight": 0.5}}
     (finished / "workers.yaml").write_text(yaml.safe_dump(values))
     rules = rules_to_run(finished, *arguments)
     assert "train_model" not in rules and "encode_features" not in rules and "evaluate_model" in rules
@@ -276,7 +278,8 @@ def test_every_rule_logs_and_is_timed(finished):
         path.relative_to(finished / "logs").parts[0].removesuffix(".log") for path in finished.glob("logs/**/*.log")
     }
     times = {
-        path.relative_to(finished / "logs").parts[0].removesuffix(".tsv") for path in finished.glob("logs/**/*.tsv")
+        path.relative_to(finished / "benchmarks").parts[0].removesuffix(".tsv")
+        for path in finished.glob("benchmarks/**/*.tsv")
     }
     assert logs == times and {"decode_frames", "train_model", "evaluate_model", "write_tables"} <= logs
     assert not list(finished.glob("results/checkpoints/**/*.pt"))
@@ -287,7 +290,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_touching_files_reruns_nothing(finished):
-    for path in ("fsar/model/matching/otam.py", "data/tiny/manifest.parquet", "data/tiny/frames/shard-000.arrow"):
+    for path in ("fsar/methods/blocks/otam.py", "data/tiny/manifest.parquet", "data/tiny/frames/shard-000.arrow"):
         (finished / path).touch()
     for script in finished.glob("workflow_scripts/*.py"):
         script.write_text(script.read_text() + "# a comment, and newer than anything that was made\n")
@@ -304,7 +307,7 @@ def test_another_shot_costs_only_evaluations(finished):
 
 
 def test_a_change_of_the_matching_retrains_and_does_not_decode(finished):
-    matching = finished / "fsar/model/matching/otam.py"
+    matching = finished / "fsar/methods/blocks/otam.py"
     before = matching.read_text()
     try:
         matching.write_text(f'"""Another sentence."""\n\n# and a comment\n{before}')

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from fsar.config import SPLITS
+from fsar.benchmarks.splits import SPLITS
 from fsar.files import atomic, read_csv, read_parquet
 from fsar.pages.render import template, write_page
 from fsar.results.data_report import STRIPS_SCHEMA
@@ -62,7 +62,7 @@ def write_index(
         page: HTML file.
         config_file: YAML file.
         config: the whole config, every default filled in.
-        effective: what holds for each benchmark and backbone (`fsar.config.merge.effective`).
+        effective: what holds for each benchmark and backbone (`fsar.config.overview.effective`).
         table, comparisons: of all settings, see `fsar.results.headline.headlines`.
         figures: in the order of the plan.
         strips_of_classes: frames of each class, by benchmark (`fsar.results.data_report.STRIPS_SCHEMA`).

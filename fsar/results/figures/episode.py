@@ -13,17 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fsar.config import HeadConfig, SamplingConfig
+from fsar.config import SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.made_from import WEIGHTS, short_checksum
 from fsar.evaluation.predictions import predictions_made_from, read_predictions
+from fsar.methods import Components
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.alignment import hard_alignment
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.load import load_head
-from fsar.model.methods import Components
-from fsar.model.similarity import frame_distances
 from fsar.results.figures import labels
 from fsar.seal import REMEDY
 from fsar.videos.sampling import positions_at_test
@@ -55,7 +56,7 @@ def collect(
     torch.set_num_threads(1)
     rows, kept, class_rows, text = read_features(Path(features))
     frames = kept["frames"]
-    model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
+    model = load_head(Components(**components), ClipFsarConfig(**head), Path(features), Path(trained)).eval()
     assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
     tested = predictions_made_from(predictions).get(WEIGHTS)
     if tested is not None and tested != short_checksum(trained):
