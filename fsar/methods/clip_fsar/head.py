@@ -5,7 +5,7 @@ name. The paper, top to bottom:
 
 1. Prototype modulation (Sec. 3.3): one temporal transformer lets the frames of each video see one another
    and, in the support, whose class is known, the text of that class: f̃_S = T([f_S, w]), f̃_Q = T(f_Q).
-2. Matching (Eq. 5 and 6): OTAM in both directions on the frame distances D = 1 − cos(f̃_Q, f̃_S); a smaller cost is nearer.
+2. Matching (Eq. 5 and 6): OTAM in both directions on the frame distances D = 1 − cos(f̃_Q, f̃_S): less is nearer.
 3. Video-text objective (Eq. 2): in training, every video's mean frame against the texts of all training classes.
 4. The loss (Eq. 8) is that of the few-shot logits plus λ_vt times that of the objective.
 5. With class names (†, Eq. 7): p = p_text^β · p_few-shot^(1−β), in `decision.py` beside this file.
