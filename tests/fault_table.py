@@ -351,8 +351,8 @@ FAULTS = [
     ),
     Fault(
         "fsar/predict/decide.py",
-        "return weight * self.by_text(asked, classes) * self._missing_scale() + (1 - weight)",
-        "return weight * self.by_text(asked, classes) + (1 - weight)",
+        "return weight * self.by_text(queries, classes) * self._missing_scale() + (1 - weight)",
+        "return weight * self.by_text(queries, classes) + (1 - weight)",
         CHECK,
     ),
     Fault("fsar/predict/timeline.py", "window.start + window.end) / 4", "window.start + window.end) / 2", SPOT),
