@@ -36,13 +36,13 @@ rule tables:
     input:
         rules.write_layouts.output,
         rules.write_statistics.output,
-        rules.write_over_deals.output if DEALS else [],
+        rules.write_over_deals.output if DEMO_ROWS else [],
     localrule: True
 
 
 rule figures:
     input:
-        expand(f"{paths.FIGURE}.{{suffix}}", figure=FIGURES, suffix=("pdf", "svg", "png")),
+        expand("results/figures/{figure}.{suffix}", figure=FIGURES, suffix=("pdf", "svg", "png")),
     localrule: True
 
 
@@ -54,8 +54,12 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         PLAN.trained_models("README.md"),
-        expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
-        expand(f"{paths.PREDICTED}{{suffix}}", prediction=CONFIG.predict, suffix=(".csv", ".html")),
+        expand("results/data/{benchmark}.html", benchmark=PLAN.bases),
+        expand(
+            "results/predict/{prediction}.{suffix}",
+            prediction=CONFIG.predict,
+            suffix=("csv", "html"),
+        ),
     localrule: True
 
 

@@ -24,10 +24,10 @@ RUN = "FSAR_RUN"
 
 
 @contextmanager
-def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
+def logged(log_file: str | Path, measured: str | Path | None = None) -> Iterator[None]:
     """Run a job with its log in `log_file` and its warnings and errors on the terminal too.
 
-    With `measured`, time and memory go to a .tsv beside the log, as Snakemake's `benchmark:` writes them.
+    With `measured`, time and memory go into that file, as Snakemake's `benchmark:` writes them.
 
     A `UserError` ends the process with status 1 and its message; a job that is submitted again after one, in the same
     run of Snakemake, ends with it at once. Any other exception is logged with its traceback and raised.
@@ -56,8 +56,8 @@ def logged(log_file: str | Path, measured: bool = False) -> Iterator[None]:
     started = time.monotonic()
     try:
         yield
-        if measured:
-            _write_measurement(Path(log_file).with_suffix(".tsv"), time.monotonic() - started)
+        if measured is not None:
+            _write_measurement(Path(measured), time.monotonic() - started)
     except UserError as error:
         _give_up(str(error), explained)
     except KeyboardInterrupt:
@@ -108,6 +108,7 @@ def _log_file(path: Path) -> logging.Handler:
 
 def _write_measurement(path: Path, seconds: float) -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"s\th:m:s\tmax_rss\n{seconds:.4f}\t{timedelta(seconds=int(seconds))}\t{memory:.2f}\n")
 
 

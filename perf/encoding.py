@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from fsar.config import HeadConfig, SamplingConfig
+from fsar.config import SamplingConfig
 from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.head import Inputs
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.methods.head import Inputs
 from fsar.model.open_clip_backbone import random_backbone
 from perf.command import reader
 from perf.usual_way import episode_logits
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     backbone = random_backbone(name).eval()
     given: list[int] = []  # videos of each call
     backbone.register_forward_pre_hook(lambda _, arguments: given.append(len(arguments[0])))
-    head = ClipFsar(Inputs(backbone.width, 8, components=METHODS["clip-fsar"].components), HeadConfig()).eval()
+    head = ClipFsar(Inputs(backbone.width, 8, components=METHODS["clip-fsar"].components), ClipFsarConfig()).eval()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         clips = short_clips(folder, 4) * (VIDEOS // 4)

@@ -13,17 +13,18 @@ from collections.abc import Sequence
 
 import torch
 
-from fsar.config import head_section
 from fsar.evaluation.episode_logits import FewShotLogits
-from fsar.model.heads.head import Head, Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
-from fsar.model.needs import TransformerSizes
+from fsar.methods import MODELS
+from fsar.methods.head import Head, Inputs, build_head
+from fsar.methods.needs import TransformerSizes
+from fsar.methods.record import head_section
 from perf.command import reader
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16
 RESNET, CLIP = 2048, 512
 VIT = TransformerSizes(depth=12, width=768, heads=12, patches=196)
 ALL = 10_000
+BASELINES = ("otam", "clip_fsar")  # heads
 ENOUGH = 5.0  # seconds
 
 
@@ -65,7 +66,9 @@ def kept(head: Head, count: int) -> dict[str, torch.Tensor]:
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
     whole = reader("methods", __doc__)
-    own = [name for name, parts in MODELS.items() if parts.head != CLIP_FSAR_HEAD and not parts.across_videos]
+    own = [
+        name for name, parts in MODELS.items() if parts.head not in ("otam", "clip_fsar") and not parts.across_videos
+    ]
     whole.add_argument("models", nargs="*", default=own, metavar="MODEL", help="default: %(default)s")
     return whole
 

@@ -11,7 +11,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from fsar.model.matching.otam import both_directions
+from fsar.methods.blocks.otam import both_directions
 from perf import usual_way
 from perf.command import reader
 

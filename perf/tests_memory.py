@@ -16,14 +16,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from fsar.config import HeadConfig
 from fsar.episodes.stored import draw_episodes
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.load_head import load_head
 from fsar.files import write_parquet
-from fsar.model.heads.load import load_head
-from fsar.model.methods import MODELS
-from fsar.plan.plan import megabytes_of_tests
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.plan.resources import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
 from perf.command import reader
 
@@ -51,7 +51,7 @@ def make_files(folder: Path) -> None:
 def test(model: str, folder: Path) -> None:
     """Run all tests of a model and print the most memory that this process had, in megabytes."""
     features = folder / "features.safetensors"
-    head = load_head(MODELS[model], HeadConfig(), features, None)
+    head = load_head(MODELS[model], ClipFsarConfig(), features, None)
     tests = [PlannedTest(model, "few-shot", 5, shot, folder / f"{shot}.parquet") for shot in SHOTS]
     evaluate_model(head, tests, features, folder / f"{model}.parquet", "cpu", 2)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

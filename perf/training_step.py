@@ -18,11 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, SamplingConfig, TrainingConfig
+from fsar.methods import MODELS
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.few_shot import FewShotModel, batch_norms
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
-from fsar.model.similarity import frame_distances
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import set_up, train_step
 from fsar.training.job import TrainingJob
@@ -55,7 +56,7 @@ class Step:
         backbone = random_backbone(name)
         self.job = TrainingJob(
             "clip-fsar", "random", name, MODELS["clip-fsar"], BackboneConfig(model=name, weights="none"),
-            SamplingConfig(frames=frames), HeadConfig(), self.config, seed=0, data_seed=0,
+            SamplingConfig(frames=frames), ClipFsarConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
         self.model, self.optimizer = set_up(self.job, backbone, CLASSES, self.fabric)
         EpisodeTexts(self.model.module, self.job, [f"class {number}" for number in range(CLASSES)], ["none"])

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.similarity import frame_distances
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.clip_fsar.head import ClipFsar
 
 
 def read_clip(path: Path, positions: NDArray[np.int64], size: int, crop: int, mean: Tensor, std: Tensor) -> Tensor:

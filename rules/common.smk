@@ -1,15 +1,14 @@
-# The config as one checked object, and the plan that follows from it (fsar/plan/): what rules ask of it by wildcards.
+# The config as one checked object, the plan that follows from it (fsar/plan/), and the functions that several rules use.
 
-import inspect
 import os
 import secrets
 import sys
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 from snakemake.utils import validate
 
@@ -29,73 +28,65 @@ else:
     )
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}
-# By this a job that is submitted again knows that it has failed in this run.
-if workflow.is_main_process:
-    os.environ |= {"FSAR_RUN": secrets.token_hex(8)}
 
-from fsar.config import SPLITS, load
-from fsar.config.merge import effective, without_effect
-from fsar.config.written_twice import check_written_once
+# Methods of a user's own are told before anything asks which there are; jobs inherit it.
 from fsar.errors import UserError
+from fsar.own_methods import announce
+
+announce(config.get("own_methods"))
+try:
+    from fsar.methods import MODELS
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
+from fsar.benchmarks.splits import SPLITS
+from fsar.config import load
+from fsar.config.overview import effective, without_effect
+from fsar.config.written_twice import check_written_once
 from fsar.files import from_working_directory
-from fsar.model.methods import MODELS
-from fsar.plan import paths, sources
+from fsar.locales import take_any_text
+from fsar.plan import paths, resources, rows, snakemake_api, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
+from fsar.plan.imported import architecture_files, decoder_file, encoder_files, model_files
 from fsar.plan.layouts import layouts, titles_of
 from fsar.plan.own_files import with_own_files
-from fsar.plan.plan import (
-    Plan,
-    architecture_files,
-    decoder_file,
-    encoder_files,
-    megabytes_of_tests,
-    model_files,
-)
-from fsar.plan.shown import Rows, Text, Values, by_key
-from fsar.plan.triggers import ignore_times_of_scripts
-from fsar.sources.data_sets import DATA_SETS, PUBLISHED
-from fsar.locales import take_any_text
+from fsar.plan.parameters import Keyed, Rows, Text, Values, by_key, fixed
+from fsar.plan.plan import Plan
 
-ignore_times_of_scripts(str(RULES))
 take_any_text(logger)
-
-
-# What scripts find by themselves, and what the config names, lies in the run's directory.
-moved = getattr(workflow.modifier, "path_modifier", None)
-if getattr(moved, "prefix", None) or getattr(moved, "modifies_prefixes", False):
-    raise WorkflowError(
-        "The module of this workflow has a `prefix` (or `replace_prefix`), but files that its config names, such as the "
-        "weights of a backbone, are found in the directory of the run alone: leave the prefix out, and give such a run "
-        "a directory of its own (snakemake --directory)"
-    )
 
 
 def planned(config):
     """Check the config, and what it says of files that a user brings, before any job."""
     try:
-        if workflow.is_main_process:
-            files = {*workflow.configfiles, *workflow.overwrite_configfiles}
-            check_written_once(sorted(map(Path, files)))
+        snakemake_api.ignore_times_of_scripts(workflow)
+        if snakemake_api.is_moved(workflow):
+            raise UserError(
+                "The module of this workflow has a `prefix` (or `replace_prefix`), but files that its config names, "
+                "such as the weights of a backbone, are found in the directory of the run alone: leave the prefix out, "
+                "and give such a run a directory of its own (snakemake --directory)"
+            )
+        in_front = snakemake_api.is_main_process(workflow)
+        if in_front:
+            # By this a job that is submitted again knows that it has failed in this run.
+            os.environ |= {"FSAR_RUN": secrets.token_hex(8)}
+            check_written_once(snakemake_api.config_files(workflow))
         plan = Plan(load(with_own_files(config)))
-        if workflow.is_main_process:
-            deployed_by = workflow.deployment_settings.deployment_method
-            check_before_jobs(plan, own_environments=DeploymentMethod.CONDA in deployed_by)
+        if in_front:
+            check_before_jobs(plan, own_environments=snakemake_api.has_conda(workflow))
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    return plan
+    return plan, in_front
 
 
-PLAN = planned(config)
+PLAN, IN_FRONT = planned(config)
 CONFIG = PLAN.config
 validate(config, "../configs/schema.json", set_default=False)
 
-LAYOUTS = layouts(PLAN.settings)
-FIGURES = planned_figures(PLAN)
-
-
-if workflow.is_main_process:
+if IN_FRONT:
     for problem in without_effect(CONFIG):
         logger.warning(f"config: {problem}")
     for row in effective(CONFIG):
@@ -124,33 +115,52 @@ wildcard_constraints:
     prediction=r"[\w.-]+",
 
 
-def asked(function):
-    """A function of the plan as one of wildcards: it is given those that its parameters name."""
-    names = inspect.signature(function).parameters
-
-    def of_wildcards(wildcards):
-        return function(**{name: wildcards[name] for name in names if name in wildcards.keys()})
-
-    return of_wildcards
+# Inputs. A variant of a benchmark shares the data of its base.
 
 
-def section(name, function):
-    """Values of a section by wildcards, as a parameter whose text is short."""
-    return lambda wildcards: Values(name, asked(function)(wildcards))
+def manifest(wildcards):
+    return f"data/{CONFIG.base(wildcards.benchmark)}/manifest.parquet"
 
 
-def growing(amount, unit=""):
-    """A resource of a job, more of it each time the job is submitted again (`retries`, in a cluster's profile)."""
+def index(wildcards):
+    return f"data/{CONFIG.base(wildcards.benchmark)}/frames/index.parquet"
 
-    def resource(wildcards, attempt):
-        return f"{amount * attempt}{unit}" if unit else amount * attempt
 
-    return resource
+def shards(wildcards):
+    base = CONFIG.base(wildcards.benchmark)
+    return [f"data/{base}/frames/shard-{number}.arrow" for number in PLAN.shards(base)]
+
+
+def counts(wildcards):
+    return f"results/data/{CONFIG.base(wildcards.benchmark)}.json"
 
 
 def project_file(path):
     """A file of the package, so named that a checkout can be moved."""
     return from_working_directory(ROOT / path)
+
+
+# Parameters: what decides a result, beside its inputs.
+
+
+def settings_of(wildcards):
+    """Everything that holds for a model: its sections of the config, merged."""
+    return CONFIG.of(wildcards.benchmark, wildcards.backbone, wildcards.model)
+
+
+def decided_by(stage):
+    """The settings of a model that decide a stage, one parameter for each key. Its script is given the same."""
+
+    def values(wildcards):
+        settings = settings_of(wildcards)
+        facts = settings.components_of(stage).facts()
+        return settings.decisive(stage) | {"facts": facts, "seed": CONFIG.seed}
+
+    return by_key(values)
+
+
+def tests(wildcards):
+    return Rows("tests", PLAN.tests(wildcards))
 
 
 def code(script, *further):
@@ -169,34 +179,12 @@ def with_model(script, files=model_files):
     )
 
 
-def with_decoder(script):
-    """The code of a script that imports the decoder of its benchmark by name."""
-    return lambda wildcards: code(
-        script, decoder_file(CONFIG.settings(wildcards.benchmark, "frames"))
-    )
-
-
-def unmade_files():
-    """The outputs of jobs that should have run and did not."""
-    return {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
+# Resources.
 
 
 def threads_of_a_model(wildcards):
-    return CONFIG.settings(
-        wildcards.benchmark, "training", wildcards.backbone, wildcards.model
-    ).threads
+    return settings_of(wildcards).training.threads
 
 
 def gpus(wildcards):
     return 0 if CONFIG.device == "cpu" else 1
-
-
-def training_gpus(wildcards):
-    of_model = CONFIG.settings(wildcards.benchmark, "training", wildcards.backbone, wildcards.model)
-    training = of_model.spread()
-    return training.devices * training.nodes * gpus(wildcards)
-
-
-def memory_of_tests(wildcards, attempt):
-    """Megabytes: what the metric of the model keeps of every video."""
-    return attempt * megabytes_of_tests(wildcards.model)

@@ -7,18 +7,15 @@ from fsar.sources.kinetics import list_path
 
 rule fetch_split_list:
     output:
-        paths.SPLIT_LIST,
+        "data/sources/split_lists/{published}-{any_split}.txt",
     log:
         "logs/fetch_split_list/{published}-{any_split}.log",
     benchmark:
-        "logs/fetch_split_list/{published}-{any_split}.tsv"
+        "benchmarks/fetch_split_list/{published}-{any_split}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(10, "m"),
         downloads=1,
     params:
         source="split_lists",
@@ -30,18 +27,15 @@ rule fetch_split_list:
 
 rule fetch_archive:
     output:
-        paths.ARCHIVE,
+        "data/sources/{archived}/archive",  # RAR or zip, as its place has it
     log:
         "logs/fetch_archive/{archived}.log",
     benchmark:
-        "logs/fetch_archive/{archived}.tsv"
+        "benchmarks/fetch_archive/{archived}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(1, "d"),
         downloads=1,
     params:
         source="{archived}",
@@ -53,7 +47,7 @@ rule fetch_archive:
 
 rule unpack_archive:
     input:
-        archive=paths.ARCHIVE,
+        archive="data/sources/{archived}/archive",
         lists=expand("data/sources/split_lists/{{archived}}-{split}.txt", split=SPLITS),
     output:
         videos=directory("data/sources/{archived}/videos"),
@@ -61,13 +55,11 @@ rule unpack_archive:
     log:
         "logs/unpack_archive/{archived}.log",
     benchmark:
-        "logs/unpack_archive/{archived}.tsv"
+        "benchmarks/unpack_archive/{archived}.tsv"
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(4, "h"),
+        runtime=lambda wildcards, attempt: f"{4 * attempt}h",
     params:
         code=code("unpack_archive.py"),
     script:
@@ -76,18 +68,15 @@ rule unpack_archive:
 
 rule fetch_kinetics_list:
     output:
-        paths.KINETICS_LIST,
+        "data/sources/kinetics/{kinetics_split}.txt",
     log:
         "logs/fetch_kinetics_list/{kinetics_split}.log",
     benchmark:
-        "logs/fetch_kinetics_list/{kinetics_split}.tsv"
+        "benchmarks/fetch_kinetics_list/{kinetics_split}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(10, "m"),
         downloads=1,
     params:
         source="kinetics",
@@ -103,21 +92,18 @@ rule fetch_kinetics_part:
         archives=expand("data/sources/kinetics/{part}.txt", part=("train", "val")),
         lists=expand("data/sources/split_lists/kinetics100-{split}.txt", split=SPLITS),
     output:
-        inventory=paths.KINETICS_PART,
+        inventory="data/sources/kinetics/part{part}.parquet",
     log:
         "logs/fetch_kinetics_part/{part}.log",
     benchmark:
-        "logs/fetch_kinetics_part/{part}.tsv"
+        "benchmarks/fetch_kinetics_part/{part}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(7, "d"),
         downloads=1,
     params:
-        parts=CONFIG.sources.kinetics.parts,
+        parts=Keyed("sources.kinetics.parts", CONFIG.sources.kinetics.parts),
     script:
         "../workflow_scripts/fetch_kinetics_part.py"
 
@@ -136,65 +122,76 @@ rule unpack_ssv2:
     log:
         "logs/unpack_ssv2.log",
     benchmark:
-        "logs/unpack_ssv2.tsv"
+        "benchmarks/unpack_ssv2.tsv"
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(8, "h"),
+        runtime=lambda wildcards, attempt: f"{8 * attempt}h",
     params:
         code=code("unpack_ssv2.py"),
     script:
         "../workflow_scripts/unpack_ssv2.py"
 
 
+def made_files(wildcards):
+    """What is there when the workflow has put a data set's videos into their folder; nothing of a user's folder."""
+    return sources.made_files(CONFIG, wildcards.dataset)
+
+
 rule list_folder:
     input:
-        made=asked(PLAN.made_files),
+        made=made_files,
     output:
-        inventory=paths.FOLDER_INVENTORY,
+        inventory="data/sources/{dataset}/folder.parquet",
     log:
         "logs/list_folder/{dataset}.log",
     benchmark:
-        "logs/list_folder/{dataset}.tsv"
+        "benchmarks/list_folder/{dataset}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(1, "h"),
     params:
         code=code("list_folder.py"),
-        folder=asked(PLAN.videos_folder),
-        contents=asked(PLAN.videos.folder_contents),
+        folder=lambda wildcards: sources.videos_folder(CONFIG, wildcards.dataset),
+        contents=lambda wildcards: PLAN.videos.folder_contents(wildcards.dataset),
     script:
         "../workflow_scripts/list_folder.py"
 
 
+def split_lists(wildcards):
+    kind = CONFIG.published_kind(wildcards.benchmark)
+    return [f"data/sources/split_lists/{kind}-{split}.txt" for split in SPLITS]
+
+
+def inventory(wildcards):
+    """The table of the files that a data set has."""
+    dataset = PUBLISHED[CONFIG.published_kind(wildcards.benchmark)].name
+    return f"data/sources/{dataset}/folder.parquet"
+
+
+def annotations(wildcards):
+    """The files that name the classes, where split lists do not."""
+    return sources.annotations(CONFIG, CONFIG.published_kind(wildcards.benchmark))
+
+
 rule list_videos:
     input:
-        lists=asked(PLAN.split_lists),
-        inventory=asked(PLAN.inventory),
-        annotations=asked(PLAN.annotations),
+        lists=split_lists,
+        inventory=inventory,
+        annotations=annotations,
     output:
-        listing=paths.PUBLISHED_LISTING,
-        missing=paths.MISSING,
+        listing="data/{benchmark}/published.csv",
+        missing="data/{benchmark}/missing.csv",
     log:
         "logs/list_videos/{benchmark}.log",
     benchmark:
-        "logs/list_videos/{benchmark}.tsv"
+        "benchmarks/list_videos/{benchmark}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
         code=code("list_videos.py"),
-        kind=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.kind,
+        kind=lambda wildcards: CONFIG.published_kind(wildcards.benchmark),
         prompts=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].source.prompts,
     script:
         "../workflow_scripts/list_videos.py"
@@ -207,9 +204,5 @@ rule check_sources:
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(1, "h"),
     script:
         "../workflow_scripts/check_sources.py"

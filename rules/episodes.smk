@@ -1,26 +1,28 @@
 # Manifest + index → stored episodes, the same for every method.
 
 
+def drawn_by(wildcards):
+    """What the episodes of a split are drawn by, beside their way and shot."""
+    episodes = CONFIG.videos(wildcards.benchmark).episodes
+    number = getattr(episodes, wildcards.split)
+    return Values("drawn", {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed})
+
+
 rule draw_episodes:
     input:
-        manifest=paths.MANIFEST,
-        index=paths.INDEX,
+        manifest="data/{benchmark}/manifest.parquet",
+        index="data/{benchmark}/frames/index.parquet",
     output:
-        episodes=paths.EPISODES,
+        episodes="data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet",
     log:
-        f"{paths.EPISODES_LOG}.log",
+        "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.log",
     benchmark:
-        f"{paths.EPISODES_LOG}.tsv"
+        "benchmarks/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
         code=code("draw_episodes.py"),
-        # Snakemake compares the values of parameters without their names, so numbers go together.
-        drawn=asked(PLAN.episodes),
+        drawn=drawn_by,
     script:
         "../workflow_scripts/draw_episodes.py"

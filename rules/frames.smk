@@ -1,89 +1,116 @@
 # Manifest → frame store: a fixed number of shards, one decoding job each, and one index of all.
 
 
+from fsar.config import FramesConfig
+
+
+def makers_of_videos(wildcards):
+    """What makes a benchmark's videos: when it runs again, all are decoded again."""
+    return sources.makers_of_videos(CONFIG, wildcards.benchmark)
+
+
+def lists_of_videos(wildcards):
+    """What names them: a change concerns some shards only, those whose parameter `videos` changes."""
+    return [ancient(path) for path in sources.lists_of_videos(CONFIG, wildcards.benchmark)]
+
+
+def frames_of(wildcards):
+    return CONFIG.videos(wildcards.benchmark).frames
+
+
 rule decode_frames:
     input:
         # Not the manifest: made anew, it would not say which shards it concerns. The parameter `videos` does.
-        made=asked(PLAN.makers_of_videos),
-        listed=lambda wildcards: [
-            ancient(path) for path in PLAN.lists_of_videos(wildcards.benchmark)
-        ],
+        made=makers_of_videos,
+        listed=lists_of_videos,
     output:
-        multiext(paths.SHARD, arrow=".arrow", index=".parquet", checksums=".sha256"),
+        multiext(
+            "data/{benchmark}/frames/shard-{shard}",
+            arrow=".arrow",
+            index=".parquet",
+            checksums=".sha256",
+        ),
     log:
-        f"{paths.DECODE_LOG}.log",
+        "logs/decode_frames/{benchmark}-{shard}.log",
     # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
     cache: "omit-software"
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(8, "h"),
+        runtime=lambda wildcards, attempt: f"{8 * attempt}h",
     params:
-        code=with_decoder("decode_frames.py"),
+        **by_key(
+            lambda wildcards: {"frames": frames_of(wildcards).decisive("decode_frames")},
+            FramesConfig,
+        ),
+        code=lambda wildcards: code("decode_frames.py", decoder_file(frames_of(wildcards))),
         shard=lambda wildcards: int(wildcards.shard),  # a cache knows parameters, but no wildcards
-        frames=section("frames", PLAN.decisive("frames", "decode_frames")),
         videos=lambda wildcards: PLAN.videos.of_shard(wildcards.benchmark, int(wildcards.shard)),
     script:
         "../workflow_scripts/decode_frames.py"
 
 
+def indexes(wildcards):
+    numbers = PLAN.shards(wildcards.benchmark)
+    return [f"data/{wildcards.benchmark}/frames/shard-{number}.parquet" for number in numbers]
+
+
 rule gather_index:
     input:
-        manifest=paths.MANIFEST,
-        indexes=asked(PLAN.shards(".parquet")),
+        manifest="data/{benchmark}/manifest.parquet",
+        indexes=indexes,
     output:
-        index=paths.INDEX,
+        index="data/{benchmark}/frames/index.parquet",
         checksums="data/{benchmark}/frames/index.sha256",
     log:
         "logs/gather_index/{benchmark}.log",
     benchmark:
-        "logs/gather_index/{benchmark}.tsv"
+        "benchmarks/gather_index/{benchmark}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
         code=code("gather_index.py"),
-        max_failed=lambda wildcards: CONFIG.settings(wildcards.benchmark, "frames").max_failed,
+        max_failed=lambda wildcards: Keyed("frames.max_failed", frames_of(wildcards).max_failed),
     script:
         "../workflow_scripts/gather_index.py"
 
 
+def missing_videos(wildcards):
+    """The list of those that are published but not there, of a published benchmark."""
+    return (
+        f"data/{wildcards.benchmark}/missing.csv"
+        if CONFIG.published_kind(wildcards.benchmark)
+        else []
+    )
+
+
 rule report_data:
     input:
-        manifest=paths.MANIFEST,
-        index=paths.INDEX,
-        missing=asked(PLAN.missing),
-        shards=asked(PLAN.shards(".arrow")),
+        manifest="data/{benchmark}/manifest.parquet",
+        index="data/{benchmark}/frames/index.parquet",
+        missing=missing_videos,
+        shards=shards,
     output:
         page=report(
-            f"{paths.DATA_REPORT}.html",
+            "results/data/{benchmark}.html",
             caption="../report/data.rst",
             category="Data",
             labels={"benchmark": "{benchmark}"},
         ),
-        videos=f"{paths.DATA_REPORT}.parquet",
-        strips=paths.STRIPS,
-        counts=paths.COUNTS,
+        videos="results/data/{benchmark}.parquet",
+        strips="results/data/{benchmark}.strips.parquet",
+        counts="results/data/{benchmark}.json",
     log:
         "logs/report_data/{benchmark}.log",
     benchmark:
-        "logs/report_data/{benchmark}.tsv"
+        "benchmarks/report_data/{benchmark}.tsv"
     localrule: True
     conda:
         "../envs/results.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30, "m"),
     params:
         code=code("report_data.py"),
-        seed=CONFIG.seed,
+        seed=Keyed("seed", CONFIG.seed),
     script:
         "../workflow_scripts/report_data.py"
 
@@ -96,11 +123,5 @@ rule verify:
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(1, "d"),
-    params:
-        frames={base: CONFIG.settings(base, "frames").model_dump() for base in PLAN.bases},
     script:
         "../workflow_scripts/verify.py"

@@ -5,15 +5,29 @@ from fsar.plan.predict import PlannedPredictions
 PREDICTIONS = PlannedPredictions(PLAN)
 
 
+def lists_of_clips(wildcards):
+    """A list that is only written anew, or a clip listed elsewhere, changes the parameter `videos` or nothing."""
+    return [ancient(path) for path in PREDICTIONS.lists(wildcards.prediction)]
+
+
+def files_of_the_model(wildcards):
+    return PREDICTIONS.model_files(wildcards.prediction)
+
+
+def model_that_labels(wildcards):
+    """What decides it; with a folder's own settings, that folder."""
+    model = PREDICTIONS.model(wildcards.prediction)
+    return {"model": model, "facts": PREDICTIONS.facts(wildcards.prediction)}
+
+
 rule predict_clips:
     input:
-        # A list that is only written anew, or a clip that is only listed elsewhere, changes the parameter `videos` or nothing.
-        lists=lambda wildcards: [ancient(path) for path in PREDICTIONS.lists(wildcards.prediction)],
-        model=asked(PREDICTIONS.model_files),
+        lists=lists_of_clips,
+        model=files_of_the_model,
     output:
-        csv=f"{paths.PREDICTED}.csv",
+        csv="results/predict/{prediction}.csv",
         page=report(
-            f"{paths.PREDICTED}.html",
+            "results/predict/{prediction}.html",
             caption="../report/predict.rst",
             category="Predictions",
             labels={"clips": "{prediction}"},
@@ -21,23 +35,22 @@ rule predict_clips:
     log:
         "logs/predict_clips/{prediction}.log",
     benchmark:
-        "logs/predict_clips/{prediction}.tsv"
+        "benchmarks/predict_clips/{prediction}.tsv"
     conda:
         "../envs/train.yaml"
     threads: lambda wildcards: CONFIG.threads_to_predict(wildcards.prediction)
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(4, "h"),
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:
+        **by_key(model_that_labels),
         code=lambda wildcards: code(
             "predict_clips.py", *PREDICTIONS.files_by_name(wildcards.prediction)
         ),
-        videos=asked(PREDICTIONS.videos),
+        videos=lambda wildcards: PREDICTIONS.videos(wildcards.prediction),
         support=lambda wildcards: CONFIG.predict[wildcards.prediction].support,
         clips=lambda wildcards: CONFIG.predict[wildcards.prediction].clips,
         frames=lambda wildcards: CONFIG.predict[wildcards.prediction].frames,
-        model=section("model", PREDICTIONS.model),
-        facts=asked(PREDICTIONS.facts),
     script:
         "../workflow_scripts/predict_clips.py"

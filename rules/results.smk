@@ -1,39 +1,37 @@
 # Tables, statistics and figures: for everything the config asks for, and beside what was published.
 
-from dataclasses import asdict
+from fsar.config.overview import decisive_record
 
-from fsar.config.merge import decisive_record
-
-DEALS = PLAN.settings_of_deals()
+ROWS = rows.rows(PLAN)
+DEMO_ROWS = rows.rows_of_demos(PLAN, ROWS)
+PREDICTIONS_FILES = rows.predictions_of(ROWS)
+LAYOUTS = layouts(ROWS)
+FIGURES = planned_figures(PLAN, ROWS)
 
 
 rule write_tables:
     input:
-        predictions=PLAN.predictions(),
-        counts=expand(paths.COUNTS, benchmark=PLAN.bases),
+        predictions=PREDICTIONS_FILES,
+        counts=expand("results/data/{benchmark}.json", benchmark=PLAN.bases),
         published=project_file("fsar/results/published.csv"),
     output:
         csv=report(
-            f"{paths.TABLE}.csv",
+            "results/table.csv",
             caption="../report/table.rst",
             category="Tables",
             labels={"table": "all settings", "format": "CSV"},
         ),
-        markdown=f"{paths.TABLE}.md",
+        markdown="results/table.md",
     log:
         "logs/write_tables.log",
     benchmark:
-        "logs/write_tables.tsv"
+        "benchmarks/write_tables.tsv"
     localrule: True
     conda:
         "../envs/results.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
         code=code("write_tables.py"),
-        settings=lambda wildcards: Rows("rows", PLAN.settings),
+        settings=lambda wildcards: Rows("rows", ROWS),
         caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
     script:
         "../workflow_scripts/write_tables.py"
@@ -41,34 +39,30 @@ rule write_tables:
 
 rule write_layouts:
     input:
-        predictions=PLAN.predictions(),
+        predictions=PREDICTIONS_FILES,
         published=project_file("fsar/results/published.csv"),
     output:
         csv=[
             report(
-                f"{paths.LAYOUT}.csv".format(layout=layout.name),
+                f"results/tables/{layout.name}.csv",
                 caption="../report/layout.rst",
                 category="Tables",
                 labels={"table": layout.caption, "format": "CSV"},
             )
             for layout in LAYOUTS
         ],
-        markdown=[f"{paths.LAYOUT}.md".format(layout=layout.name) for layout in LAYOUTS],
-        latex=[f"{paths.LAYOUT}.tex".format(layout=layout.name) for layout in LAYOUTS],
+        markdown=[f"results/tables/{layout.name}.md" for layout in LAYOUTS],
+        latex=[f"results/tables/{layout.name}.tex" for layout in LAYOUTS],
     log:
         "logs/write_layouts.log",
     benchmark:
-        "logs/write_layouts.tsv"
+        "benchmarks/write_layouts.tsv"
     localrule: True
     conda:
         "../envs/results.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
         code=code("write_layouts.py"),
-        settings=lambda wildcards: Rows("rows", PLAN.settings),
+        settings=lambda wildcards: Rows("rows", ROWS),
         layouts=lambda wildcards: Rows("layouts", [asdict(layout) for layout in LAYOUTS]),
         titles=Values("titles", titles_of(LAYOUTS)),
     script:
@@ -77,7 +71,7 @@ rule write_layouts:
 
 rule write_statistics:
     input:
-        predictions=PLAN.predictions(),
+        predictions=PREDICTIONS_FILES,
     output:
         comparisons=report(
             "results/statistics/comparisons.csv",
@@ -94,16 +88,14 @@ rule write_statistics:
     log:
         "logs/write_statistics.log",
     benchmark:
-        "logs/write_statistics.tsv"
+        "benchmarks/write_statistics.tsv"
     conda:
         "../envs/results.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30, "m"),
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
         code=code("write_statistics.py"),
-        settings=lambda wildcards: Rows("rows", PLAN.settings),
+        settings=lambda wildcards: Rows("rows", ROWS),
     script:
         "../workflow_scripts/write_statistics.py"
 
@@ -111,58 +103,54 @@ rule write_statistics:
 # The demo's deals are benchmarks of one kind, so what holds over them is a question; made where several are run.
 rule write_over_deals:
     input:
-        predictions=[path for setting in DEALS for path in setting.predictions],
+        predictions=rows.predictions_of(DEMO_ROWS),
     output:
         csv=report(
-            f"{paths.OVER_DEALS}.csv",
+            "results/statistics/over_deals.csv",
             caption="../report/over_deals.rst",
             category="Comparisons",
             labels={"table": "over the demo's deals"},
         ),
-        markdown=f"{paths.OVER_DEALS}.md",
+        markdown="results/statistics/over_deals.md",
     log:
         "logs/write_over_deals.log",
     benchmark:
-        "logs/write_over_deals.tsv"
+        "benchmarks/write_over_deals.tsv"
     localrule: True
     conda:
         "../envs/results.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
         code=code("write_over_deals.py"),
-        settings=lambda wildcards: Rows("rows", DEALS),
+        settings=lambda wildcards: Rows("rows", DEMO_ROWS),
     script:
         "../workflow_scripts/write_over_deals.py"
+
+
+def files_of_a_figure(wildcards):
+    return FIGURES[wildcards.figure].inputs
 
 
 # A figure, with the data it is drawn from beside it.
 rule draw_figure:
     input:
-        files=lambda wildcards: FIGURES[wildcards.figure].inputs,
+        files=files_of_a_figure,
     output:
-        data=f"{paths.FIGURE}.parquet",
-        pdf=f"{paths.FIGURE}.pdf",
+        data="results/figures/{figure}.parquet",
+        pdf="results/figures/{figure}.pdf",
         svg=report(
-            f"{paths.FIGURE}.svg",
+            "results/figures/{figure}.svg",
             caption="../report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-        png=f"{paths.FIGURE}.png",
+        png="results/figures/{figure}.png",
     log:
         "logs/draw_figure/{figure}.log",
     benchmark:
-        "logs/draw_figure/{figure}.tsv"
+        "benchmarks/draw_figure/{figure}.tsv"
     localrule: True
     conda:
         "../envs/train.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(30, "m"),
     params:
         code=lambda wildcards: code("draw_figure.py", FIGURES[wildcards.figure].file),
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
@@ -178,17 +166,17 @@ rule write_index:
         table=rules.write_tables.output,
         statistics=rules.write_statistics.output,
         layouts=rules.write_layouts.output,
-        figures=expand(f"{paths.FIGURE}.png", figure=FIGURES),
-        strips=expand(paths.STRIPS, benchmark=PLAN.bases),
-        reports=expand(f"{paths.DATA_REPORT}.html", benchmark=PLAN.bases),
-        counts=expand(paths.COUNTS, benchmark=PLAN.bases),
+        figures=expand("results/figures/{figure}.png", figure=FIGURES),
+        strips=expand("results/data/{benchmark}.strips.parquet", benchmark=PLAN.bases),
+        reports=expand("results/data/{benchmark}.html", benchmark=PLAN.bases),
+        counts=expand("results/data/{benchmark}.json", benchmark=PLAN.bases),
         trainings=PLAN.trained_models("training.json"),
         cards=PLAN.trained_models("README.md"),
-        predictions=PLAN.predictions(),
-        labels=expand(f"{paths.PREDICTED}.html", prediction=CONFIG.predict),
+        predictions=PREDICTIONS_FILES,
+        labels=expand("results/predict/{prediction}.html", prediction=CONFIG.predict),
     output:
         page=report(
-            paths.INDEX_PAGE,
+            "results/index.html",
             caption="../report/run.rst",
             category="Run",
             labels={"page": "results, config, data, versions, hardware"},
@@ -197,17 +185,13 @@ rule write_index:
     log:
         "logs/write_index.log",
     benchmark:
-        "logs/write_index.tsv"
+        "benchmarks/write_index.tsv"
     localrule: True
     conda:
         "../envs/results.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
+        **fixed({"config": decisive_record(CONFIG)}),
         code=code("write_index.py"),
-        config=Values("config", decisive_record(CONFIG)),
         benchmarks=lambda wildcards: Rows("benchmarks", PLAN.bases),
         figures=lambda wildcards: Rows(
             "figures", [(own.kind, own.caption) for own in FIGURES.values()]
@@ -219,26 +203,26 @@ rule write_index:
 # Enough to check every number without the videos.
 rule archive:
     input:
-        f"{paths.TABLE}.csv",
-        f"{paths.TABLE}.md",
+        "results/table.csv",
+        "results/table.md",
         rules.write_layouts.output,
         rules.write_statistics.output,
-        rules.write_over_deals.output if DEALS else [],
+        rules.write_over_deals.output if DEMO_ROWS else [],
         rules.write_index.output,
-        [
-            f"{paths.FIGURE}.{suffix}".format(figure=figure)
-            for figure in FIGURES
-            for suffix in ("pdf", "svg", "png", "parquet")
-        ],
+        expand(
+            "results/figures/{figure}.{suffix}",
+            figure=FIGURES,
+            suffix=("pdf", "svg", "png", "parquet"),
+        ),
         [
             path
             for benchmark in CONFIG.run.benchmarks
             for path in PLAN.data_files(benchmark)
             if path.endswith(".parquet")
         ],
-        expand(paths.MANIFEST, benchmark=PLAN.bases),
-        PLAN.predictions(),
-        expand(f"{paths.DATA_REPORT}.{{suffix}}", benchmark=PLAN.bases, suffix=("html", "json")),
+        expand("data/{benchmark}/manifest.parquet", benchmark=PLAN.bases),
+        PREDICTIONS_FILES,
+        expand("results/data/{benchmark}.{suffix}", benchmark=PLAN.bases, suffix=("html", "json")),
         PLAN.trained_models("README.md"),
         PLAN.trained_models("training.json"),
         PLAN.trained_models("metrics.parquet"),
@@ -247,13 +231,9 @@ rule archive:
     log:
         "logs/archive.log",
     benchmark:
-        "logs/archive.tsv"
+        "benchmarks/archive.tsv"
     conda:
         "../envs/results.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30, "m"),
     params:
         code=code("archive.py"),
     script:

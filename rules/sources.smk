@@ -1,99 +1,103 @@
 # Sources → manifest. Everything special about a benchmark ends here, in data/{benchmark}/manifest.parquet.
 
 
+from fsar.config import Counts, DemoSource, SmallClipConfig
+
+
+def source_of(wildcards):
+    return CONFIG.benchmarks[wildcards.benchmark].source
+
+
 rule render_videos:
     output:
-        videos=directory(paths.RENDERED),
-        listing=f"{paths.RENDERED}.csv",
+        videos=directory("data/{benchmark}/videos/part{part}"),
+        listing="data/{benchmark}/videos/part{part}.csv",
     log:
         "logs/render_videos/{benchmark}-part{part}.log",
     benchmark:
-        "logs/render_videos/{benchmark}-part{part}.tsv"
+        "benchmarks/render_videos/{benchmark}-part{part}.tsv"
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(30, "m"),
     params:
+        **by_key(
+            lambda wildcards: {"source": source_of(wildcards).decisive("render_videos")},
+            DemoSource,
+            Counts,
+            Counts,
+        ),
         code=code("render_videos.py"),
-        source=section("source", PLAN.rendered),
-        seed=CONFIG.seed,
+        seed=Keyed("seed", CONFIG.seed),
     script:
         "../workflow_scripts/render_videos.py"
 
 
+def small_clip_decided_by(stage):
+    return by_key(
+        lambda wildcards: CONFIG.small_clips[wildcards.small_clip].decisive(stage),
+        SmallClipConfig,
+    )
+
+
 rule render_stills:
     output:
-        stills=paths.STILLS,
+        stills="data/small_clip/{small_clip}.parquet",
     log:
         "logs/render_stills/{small_clip}.log",
     benchmark:
-        "logs/render_stills/{small_clip}.tsv"
+        "benchmarks/render_stills/{small_clip}.tsv"
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10, "m"),
     params:
+        **small_clip_decided_by("render_stills"),
         code=code("render_stills.py"),
-        # Snakemake compares the values of parameters without their names, so numbers go together. 64 pixels are what
-        # the small CLIP looks at.
-        rendered=lambda wildcards: {
-            "stills": CONFIG.small_clips[wildcards.small_clip].stills,
-            "size": 64,
-            "seed": CONFIG.small_clips[wildcards.small_clip].seed,
-        },
     script:
         "../workflow_scripts/render_stills.py"
+
+
+def architecture_of_a_small_clip(wildcards):
+    return architecture_files(CONFIG.small_clips[wildcards.small_clip].model)
 
 
 # The weights land where config.yaml's backbone `small-clip` looks for a local weights file, and others by their names.
 rule train_small_clip:
     input:
-        stills=paths.STILLS,
-        architecture=lambda wildcards: architecture_files(
-            CONFIG.small_clips[wildcards.small_clip].model
-        ),
+        stills="data/small_clip/{small_clip}.parquet",
+        architecture=architecture_of_a_small_clip,
     output:
-        weights=paths.SMALL_CLIP,
+        weights="data/small_clip/{small_clip}.safetensors",
     log:
         "logs/train_small_clip/{small_clip}.log",
     benchmark:
-        "logs/train_small_clip/{small_clip}.tsv"
+        "benchmarks/train_small_clip/{small_clip}.tsv"
     priority: 10  # everything trained waits for it
     conda:
         "../envs/train.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30, "m"),
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
     params:
+        **small_clip_decided_by("train_small_clip"),
         code=code("train_small_clip.py"),
-        small_clip=lambda wildcards: CONFIG.small_clips[wildcards.small_clip].decisive(
-            "train_small_clip"
-        ),
     script:
         "../workflow_scripts/train_small_clip.py"
 
 
+def listings(wildcards):
+    """The user's own list, a published one, or one for each rendered part."""
+    return sources.listings(CONFIG, wildcards.benchmark)
+
+
 rule write_manifest:
     input:
-        listings=asked(PLAN.listings),
+        listings=listings,
     output:
-        manifest=paths.MANIFEST,
+        manifest="data/{benchmark}/manifest.parquet",
     log:
         "logs/write_manifest/{benchmark}.log",
     benchmark:
-        "logs/write_manifest/{benchmark}.tsv"
+        "benchmarks/write_manifest/{benchmark}.tsv"
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10, "m"),
     params:
         code=code("write_manifest.py"),
     script:

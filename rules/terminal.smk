@@ -7,15 +7,16 @@ from fsar.results.partial_table import partial_table, remove_partial_table
 
 
 def planned_job(job):
-    """A job of Snakemake as its time is told by: its measured time lies beside its log."""
-    measured = Path(job.log[0]).with_suffix(".tsv") if job.log else None
+    """A job of Snakemake as its time is told by: what it took lies in benchmarks/, under the name of its log."""
+    log = Path(job.log[0]) if job.log else None
+    measured = Path("benchmarks", *log.parts[1:]).with_suffix(".tsv") if log else None
     needs = frozenset(other.jobid for other in workflow.dag.dependencies[job])
     return PlannedJob(job.rule.name, job.threads, measured, needs)
 
 
 onstart:
     take_any_text(logger)  # the log's file is opened after the rules are read
-    if workflow.is_main_process:
+    if IN_FRONT:
         with beside_the_run(logger):
             for told in costs_of_tests(PLAN):
                 logger.info(told)
@@ -25,15 +26,20 @@ onstart:
             logger.addHandler(teller)
 
 
+def unmade_files():
+    """The outputs of jobs that should have run and did not."""
+    return {str(path) for job in workflow.dag.needrun_jobs() for path in job.output}
+
+
 def asked_for(path):
     """Tell whether a file is among those of this run, whether or not it had to be made."""
     return any(path in map(str, job.output) for job in workflow.dag.jobs)
 
 
 onsuccess:
-    if workflow.is_main_process and asked_for(f"{paths.TABLE}.csv"):
+    if IN_FRONT and asked_for("results/table.csv"):
         remove_partial_table(Path(paths.PARTIAL_TABLE))
-    if workflow.is_main_process and asked_for(paths.INDEX_PAGE):
+    if IN_FRONT and asked_for("results/index.html"):
         from fsar.results.headline import on_the_terminal  # takes a second to import
 
         table, comparisons = (
@@ -41,11 +47,13 @@ onsuccess:
             rules.write_statistics.output.comparisons,
         )
         with beside_the_run(logger):
-            logger.info(on_the_terminal(Path(table), Path(comparisons), Path(paths.INDEX_PAGE)))
+            logger.info(
+                on_the_terminal(Path(table), Path(comparisons), Path("results/index.html"))
+            )
 
 
 onerror:
-    if workflow.is_main_process:
-        names = Path(f"{paths.TABLE}.csv"), Path(paths.PARTIAL_TABLE)
-        if told := partial_table(PLAN.settings, unmade_files(), *names):
+    if IN_FRONT:
+        names = Path("results/table.csv"), Path(paths.PARTIAL_TABLE)
+        if told := partial_table(ROWS, unmade_files(), *names):
             logger.error(told)

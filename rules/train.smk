@@ -1,73 +1,84 @@
 # Training: one job per benchmark × backbone × model × training shot × seed. Every test shot uses the same model, and so do
 # methods that differ only in how they decide.
 
-from fsar.config import TrainingConfig
-from fsar.plan.nodes import across_nodes
+
+def validation_episodes(wildcards):
+    """The episodes that a training is validated on: of its way and shot."""
+    base, way = CONFIG.base(wildcards.benchmark), settings_of(wildcards).training.way
+    return f"data/{base}/episodes/val-{way}way-{wildcards.shot}shot.parquet"
+
+
+def gpus_of_a_training(wildcards):
+    return resources.gpus_of_training(CONFIG, settings_of(wildcards).training)
 
 
 rule train_model:
     input:
-        manifest=asked(PLAN.of_base(paths.MANIFEST)),
-        index=asked(PLAN.of_base(paths.INDEX)),
-        shards=asked(PLAN.shards(".arrow")),
-        episodes=asked(PLAN.validation_episodes),
-        backbone=asked(PLAN.backbone_files),
-        descriptions=asked(PLAN.training_descriptions),
+        manifest=manifest,
+        index=index,
+        shards=shards,
+        episodes=validation_episodes,
+        backbone=PLAN.backbone_files,
+        descriptions=PLAN.training_descriptions,
     output:
-        weights=f"{paths.MODEL}/model.safetensors",
-        metrics=f"{paths.MODEL}/metrics.parquet",
-        training=f"{paths.MODEL}/training.json",
+        weights="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/model.safetensors",
+        metrics="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/metrics.parquet",
+        training="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/training.json",
     log:
-        f"{paths.TRAIN_LOG}.log",
+        "logs/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.log",
     benchmark:
-        f"{paths.TRAIN_LOG}.tsv"
+        "benchmarks/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
     conda:
         "../envs/train.yaml"
     threads: threads_of_a_model
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(1, "d"),
-        gpu=training_gpus,
-        nodes=across_nodes(CONFIG, "nodes"),
-        tasks=across_nodes(CONFIG, "tasks"),
-        mpi=across_nodes(CONFIG, "mpi"),
-        cpus_per_task=across_nodes(CONFIG, "cpus_per_task"),
-        tasks_per_gpu=across_nodes(CONFIG, "tasks_per_gpu"),
-        slurm_extra=across_nodes(CONFIG, "slurm_extra"),
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=lambda wildcards, attempt: f"{attempt}d",
+        gpu=gpus_of_a_training,
+        # Of a training on several nodes, as SLURM takes them; none on one.
+        nodes=resources.across_nodes(CONFIG, "nodes"),
+        tasks=resources.across_nodes(CONFIG, "tasks"),
+        mpi=resources.across_nodes(CONFIG, "mpi"),
+        cpus_per_task=resources.across_nodes(CONFIG, "cpus_per_task"),
+        tasks_per_gpu=resources.across_nodes(CONFIG, "tasks_per_gpu"),
+        slurm_extra=resources.across_nodes(CONFIG, "slurm_extra"),
     params:
-        **by_key(
-            "training",
-            TrainingConfig,
-            "train_model",
-            asked(PLAN.decisive("training", "train_model")),
-        ),
+        **decided_by("train_model"),
         code=with_model("train_model.py"),
-        components=section("components", PLAN.components),
-        facts=asked(PLAN.facts),
-        backbone=section(
-            "backbone", lambda backbone: CONFIG.backbones[backbone].decisive("train_model")
-        ),
-        sampling=section("sampling", PLAN.decisive("sampling", "train_model")),
-        text=section("text", PLAN.decisive("text", "train_model")),
-        head=section("head", PLAN.decisive("head", "train_model")),
-        adapters=section("adapters", PLAN.decisive("adapters", "train_model")),
-        data_seed=CONFIG.seed,
         # Not an output: Snakemake deletes the outputs of a job that fails, and this is what it goes on from.
-        checkpoint=paths.CHECKPOINT,
-        curves=paths.CURVES,
+        checkpoint="results/checkpoints/{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}.pt",
+        curves="{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}",  # below logs/{training.logger}/
     script:
         "../workflow_scripts/train_model.py"
 
 
+def predictions_of_a_model(wildcards):
+    of = PLAN.trained(wildcards)
+    return f"results/predictions/{of.benchmark}/{of.backbone}/{of.model}/{of.training}.parquet"
+
+
+def method_of_a_model(wildcards):
+    """Of the first method that decides with a model: what it is called, where it is from, its public code."""
+    method = rows.first_method(wildcards.model)
+    names = ("title", "citation", "code", "deviations", "code_selection")
+    return Values("method", {name: getattr(method, name) for name in names})
+
+
+def licences(wildcards):
+    videos = CONFIG.own(wildcards.benchmark, "licence")
+    weights = CONFIG.backbones[wildcards.backbone].licence
+    return Values("licence", {"videos": videos, "weights": weights})
+
+
 rule write_model_card:
     input:
-        training=f"{paths.MODEL}/training.json",
-        predictions=asked(PLAN.predictions_of_a_model),
-        counts=asked(PLAN.of_base(paths.COUNTS)),
+        training="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/training.json",
+        predictions=predictions_of_a_model,
+        counts=counts,
         published=project_file("fsar/results/published.csv"),
     output:
         card=report(
-            f"{paths.MODEL}/README.md",
+            "results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/README.md",
             caption="../report/card.rst",
             category="Models",
             labels={
@@ -80,20 +91,14 @@ rule write_model_card:
     log:
         "logs/write_model_card/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.log",
     benchmark:
-        "logs/write_model_card/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
+        "benchmarks/write_model_card/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
     localrule: True
     conda:
         "../envs/results.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10, "m"),
     params:
         code=code("write_model_card.py"),
-        settings=lambda wildcards: Rows("rows", asked(PLAN.settings_of_a_model)(wildcards)),
-        title=asked(PLAN.title),
-        citation=asked(PLAN.citation),
-        source=section("source", PLAN.source),
-        licences=section("licences", PLAN.licences),
+        settings=lambda wildcards: Rows("rows", rows.rows_of_a_model(PLAN, wildcards)),
+        method=method_of_a_model,
+        licences=licences,
     script:
         "../workflow_scripts/write_model_card.py"

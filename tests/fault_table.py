@@ -149,20 +149,25 @@ FAULTS = [
     Fault("fsar/episodes/draw.py", "default_rng([seed, 3, number])", "default_rng([seed, 3])", EPISODES),
     Fault("fsar/episodes/draw.py", "len(videos) < shot + queries", "len(videos) < shot", EPISODES),
     # Models.
-    Fault("fsar/model/similarity.py", "y.norm(dim=-1).unsqueeze(-2)", "y.norm(dim=-1).unsqueeze(-2).square()", MODEL),
-    Fault("fsar/model/similarity.py", "NORM_EPSILON = 0.01", "NORM_EPSILON = 0.001", MODEL),
-    Fault("fsar/model/matching/otam.py", "weights[-1] = 0.0", "weights[0] = 0.0", MODEL),
-    Fault("fsar/model/matching/otam.py", "distances.transpose(-1, -2)", "distances", MODEL),
     Fault(
-        "fsar/model/matching/bi_mhm.py",
+        "fsar/methods/blocks/similarity.py",
+        "y.norm(dim=-1).unsqueeze(-2)",
+        "y.norm(dim=-1).unsqueeze(-2).square()",
+        MODEL,
+    ),
+    Fault("fsar/methods/blocks/similarity.py", "NORM_EPSILON = 0.01", "NORM_EPSILON = 0.001", MODEL),
+    Fault("fsar/methods/blocks/otam.py", "weights[-1] = 0.0", "weights[0] = 0.0", MODEL),
+    Fault("fsar/methods/blocks/otam.py", "distances.transpose(-1, -2)", "distances", MODEL),
+    Fault(
+        "fsar/methods/blocks/bi_mhm.py",
         "distances.amin(dim=-2).sum(dim=-1)",
         "distances.amin(dim=-1).sum(dim=-1)",
         MODEL,
     ),
     Fault(
-        "fsar/model/matching/trx.py", ".mean(dim=-1)\n\n\ndef tuple_counts", ".sum(dim=-1)\n\n\ndef tuple_counts", MODEL
+        "fsar/methods/blocks/trx.py", ".mean(dim=-1)\n\n\ndef tuple_counts", ".sum(dim=-1)\n\n\ndef tuple_counts", MODEL
     ),
-    Fault("fsar/model/matching/mean_cosine.py", "queries.shape[-2] * (1", "(1", MODEL),
+    Fault("fsar/methods/blocks/mean_cosine.py", "queries.shape[-2] * (1", "(1", MODEL),
     Fault(
         "fsar/model/decision.py",
         "(few_shot / frames).log_softmax",
@@ -176,26 +181,28 @@ FAULTS = [
         "tests/test_method.py tests/test_evaluation.py",
     ),
     Fault(
-        "fsar/model/temporal_transformer.py",
+        "fsar/methods/blocks/temporal_transformer.py",
         "self.feed_forward_dropout(self.contract(hidden)) + x",
         "self.feed_forward_dropout(self.contract(hidden))",
         MODEL,
     ),
-    Fault("fsar/model/heads/clip_fsar.py", "text if self.components.text_token else None)", "None)", MODEL),
+    Fault("fsar/methods/clip_fsar/head.py", "text if self.components.text_token else None)", "None)", MODEL),
     Fault(
-        "fsar/model/heads/clip_fsar.py",
+        "fsar/methods/clip_fsar/head.py",
         "F.cross_entropy(class_logits, episode.video_classes)",
         "F.cross_entropy(class_logits[: len(episode.labels)], episode.video_classes[: len(episode.labels)])",
         MODEL,
     ),
-    Fault("fsar/model/heads/head.py", "videos.mean(dim=2, keepdim=True)", "videos[:, :, :1]", MODEL),
+    Fault("fsar/methods/head.py", "videos.mean(dim=2, keepdim=True)", "videos[:, :, :1]", MODEL),
     Fault(
-        "fsar/model/heads/head.py",
+        "fsar/methods/head.py",
         "self.classes.repeat_interleave(self.shot)",
         "self.classes.repeat(self.shot)",
         MODEL + " " + HEADS,
     ),
-    Fault("fsar/model/heads/hyrsm.py", "scale = math.sqrt(asks.shape[-1])", "scale = math.sqrt(asks.shape[-2])", HEADS),
+    Fault(
+        "fsar/methods/hyrsm/head.py", "scale = math.sqrt(asks.shape[-1])", "scale = math.sqrt(asks.shape[-2])", HEADS
+    ),
     Fault(
         "fsar/model/in_episode.py",
         "queries_apart = False",
@@ -216,7 +223,7 @@ FAULTS = [
     ),
     Fault("fsar/model/text.py", "F.normalize(encoded, dim=-1)", "F.normalize(encoded, dim=0)", "tests/test_text.py"),
     Fault(
-        "fsar/model/methods.py",
+        "fsar/methods/__init__.py",
         '"task-adapter",\n        inductive=False',
         '"task-adapter",\n        inductive=True',
         CONFIG + " tests/test_every_method_labels.py",
@@ -382,7 +389,7 @@ FAULTS = [
         "needed[split] = shot + queries",
         CONFIG,
     ),
-    Fault("fsar/config/recipes.py", "for place in (PUBLISHED, kind):", "for place in (kind, PUBLISHED):", CONFIG),
+    Fault("fsar/methods/recipes.py", "for place in (PUBLISHED, kind):", "for place in (kind, PUBLISHED):", CONFIG),
     Fault(
         "fsar/config/sections.py",
         "devices = math.gcd(self.tasks_per_step // nodes, self.devices)",

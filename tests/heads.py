@@ -1,11 +1,13 @@
-"""A head for tests."""
+"""The head of CLIP-FSAR for tests."""
 
-from fsar.config import HeadConfig
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.head import Inputs
-from fsar.model.methods import Components
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.methods.head import Inputs
+
+# Without what it adds to OTAM.
+PLAIN = {"modulation": False, "video_text_weight": 0.0}
 
 
-def clip_fsar(components: Components, width: int, settings: HeadConfig, frames: int = 8) -> ClipFsar:
-    """The head of CLIP-FSAR with some of its parts."""
-    return ClipFsar(Inputs(width, frames, components=components), settings)
+def clip_fsar(width: int, frames: int = 8, **settings: object) -> ClipFsar:
+    """The head with some of its parts."""
+    return ClipFsar(Inputs(width, frames), ClipFsarConfig(**settings))

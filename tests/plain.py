@@ -81,8 +81,10 @@ def positions(frames, width):
 def trx(query, shots, parameters):
     """Query and several support videos of one class, against one another (cardinalities 2 and 3)."""
     of_each = []
-    for number, cardinality in enumerate((2, 3)):
-        p = {k.removeprefix(f"relations.{number}."): v for k, v in parameters.items()}
+    for cardinality in (2, 3):
+        start = f"relations.{cardinality}."
+        p = {k.removeprefix(start): v for k, v in parameters.items() if k.startswith(start)}
+        p["value.bias"] = [0.3 - 0.1 * i for i in range(len(p["value.weight"]))]  # whatever it is: it cancels
 
         def tuples(video, cardinality=cardinality):
             placed = [

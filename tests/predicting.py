@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from fsar.config import BackboneConfig, FramesConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig
 from fsar.files import write_json
 from fsar.keys.declare import Section
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.trained_file import save_weights
 from fsar.training.job import TrainingJob
@@ -25,7 +26,7 @@ from tests.workflow import VARIABLES
 CLASSES = ("closing a door", "opening a door", "waving")
 SHOTS = 4
 FRAMES = FramesConfig(size=72)
-HEAD = HeadConfig(feed_forward=64)
+HEAD = ClipFsarConfig(feed_forward=64)
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -81,7 +82,7 @@ def backbone_of(folder: Path, model: str) -> BackboneConfig:
     return BackboneConfig(model=name, weights=str(make_clip(folder, name)))
 
 
-def make_model(folder: Path, model: str, head: HeadConfig | None = None) -> Path:
+def make_model(folder: Path, model: str, head: ClipFsarConfig | None = None) -> Path:
     """Write the folder of a trained model: what training leaves, with weights left to chance."""
     head = head or head_of(model)
     backbone, adapters = backbone_of(folder, model), small_adapters(MODELS[model])

@@ -1,8 +1,9 @@
 """Every model at a small size: which of the demo's small CLIPs it is of, and the settings of its head and adapters."""
 
-from fsar.config import TextConfig, adapter_section, head_section
+from fsar.config import TextConfig
 from fsar.keys.declare import Section
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.record import adapter_section, head_section
 
 SMALL_HEADS: dict[str, dict[str, object]] = {
     "clip_fsar": {"feed_forward": 64},
@@ -15,7 +16,7 @@ SMALL_HEADS: dict[str, dict[str, object]] = {
     "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
 }
 SMALL_ADAPTERS: dict[str, dict[str, object]] = {
-    "task": {"text_blocks": 1},
+    "task_adapter": {"text_blocks": 1},
     "d2st": {"spatial_kernel": [4, 2, 2], "spatial_stride": [4, 1, 1], "temporal_kernel": [1, 2, 2]},
 }
 THREE_TEXTS = TextConfig(templates=["start {class_name}", "middle {class_name}", "end {class_name}"])

@@ -11,9 +11,10 @@ from fsar.episodes.stored import SCHEMA
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, gather_predictions, write_predictions
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_parquet
+from fsar.methods import MODELS
+from fsar.methods.head import Head, Inputs
+from fsar.methods.otam.record import OtamConfig
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
-from fsar.model.heads.head import Head, Inputs
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import class_tokens, encode_classes
 from fsar.model.trained_file import save_weights
@@ -119,7 +120,7 @@ def test_the_parts_of_tests_put_together_are_the_whole(parts, tmp_path):
         torch.zeros(3, 4),
     )  # fmt: skip
     tests = [PlannedTest(method, "few-shot", 3, 1, tmp_path / "episodes.parquet") for method in ("otam", "again")]
-    head = Sums(Inputs(4, 2), None)
+    head = Sums(Inputs(4, 2), OtamConfig())
     write_predictions(head, tests, kept, tmp_path / "whole.parquet")
     files = [tmp_path / f"part{number}.parquet" for number in range(parts)]
     for number, file in enumerate(files):

@@ -12,15 +12,16 @@ from timm.models.resnet import BasicBlock, ResNet
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import nn
 
-from fsar.config.adapters import AimConfig, D2stAdaptersConfig, LoraConfig
-from fsar.config.heads import D2stConfig
 from fsar.errors import UserError
-from fsar.model.adapters.adapter import insert_adapters
-from fsar.model.adapters.deformable import interpolation
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.aim.record import AimConfig
+from fsar.methods.d2st.deformable import interpolation
+from fsar.methods.d2st.record import D2stAdaptersConfig, D2stConfig
+from fsar.methods.lora.record import LoraConfig
+from fsar.methods.needs import Needs
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import Components
-from fsar.model.needs import Needs
 from fsar.model.trained_file import save_weights
 
 FRAMES = 4

@@ -9,19 +9,18 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from fsar.config import TextConfig
-from fsar.config.adapters import TaskConfig
-from fsar.config.heads import TaskAdapterConfig
 from fsar.errors import UserError
-from fsar.model.adapters.adapter import insert_adapters
-from fsar.model.adapters.task import TaskAdapters
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.needs import Needs
+from fsar.methods.task_adapter.adapter import TaskAdapters
+from fsar.methods.task_adapter.record import TaskAdapterConfig, TaskAdaptersConfig
 from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import Components
-from fsar.model.needs import Needs
 from fsar.model.text import ClassTokens
 
 FRAMES, SIZE, TEXTS, CONTEXT = 3, 16, 2, 5
-SETTINGS = TaskConfig(blocks=2, text_blocks=1, texts=TEXTS)
+SETTINGS = TaskAdaptersConfig(blocks=2, text_blocks=1, texts=TEXTS)
 VISION = {"image_size": SIZE, "patch_size": 8, "layers": 3, "width": 16, "head_width": 8}
 TEXT = {"context_length": CONTEXT, "vocab_size": 20, "width": 16, "heads": 2, "layers": 2}
 KINDS = ("clip", "custom-text", "timm")
@@ -45,7 +44,7 @@ def adapted(kind: str, **changes: int) -> Backbone:
     """Return a backbone with adapters whose weights are drawn, those that start at zero too."""
     backbone = backbone_of(kind)
     without_text = {"text_blocks": 0} if kind == "timm" else {}
-    adapters = insert_adapters("task", backbone, FRAMES, SETTINGS.model_copy(update=without_text | changes))
+    adapters = insert_adapters("task_adapter", backbone, FRAMES, SETTINGS.model_copy(update=without_text | changes))
     for parameter in adapters.parameters():
         nn.init.normal_(parameter, std=0.3)
     return backbone
@@ -64,7 +63,7 @@ def test_at_the_start_only_the_adapter_along_videos_speaks(kind):
     bare, backbone = backbone_of(kind), backbone_of(kind)
     names = list(backbone.visual.state_dict())
     adapters = insert_adapters(
-        "task", backbone, FRAMES, TaskConfig(text_blocks=0 if kind == "timm" else 1, texts=TEXTS)
+        "task_adapter", backbone, FRAMES, TaskAdaptersConfig(text_blocks=0 if kind == "timm" else 1, texts=TEXTS)
     )
     assert list(backbone.visual.state_dict()) == names
     assert (backbone(videos(2)) - bare(videos(2))).abs().max() > 1e-3
@@ -127,7 +126,9 @@ def test_texts_of_a_class_look_at_one_another_and_at_no_other_class(kind):
     other[0] = other[4]
     changed = (backbone.encode_tokens(other) - both).abs().amax(dim=1)
     assert changed[1] > 1e-4 and changed[2:].max() < 1e-6
-    with pytest.raises(UserError, match=r"2 texts of each class together \(key adapters.task.texts\), and 3 texts"):
+    with pytest.raises(
+        UserError, match=r"2 texts of each class together \(key adapters.task_adapter.texts\), and 3 texts"
+    ):
         backbone.encode_tokens(texts(2)[:3])
 
 
@@ -188,10 +189,20 @@ def test_mixed_precision_is_near():
 def test_backbones_that_do_not_fit():
     resnet = VISION | {"layers": [1, 1, 1, 1], "width": 8, "head_width": 16, "patch_size": None, "image_size": 32}
     for kind, vision, changes, message in (
-        ("clip", VISION, {"blocks": 4}, r"visual encoder of clip has 3 blocks: set adapters.task.blocks to at most"),
-        ("clip", VISION, {"text_blocks": 3}, r"text encoder of clip has 2 blocks: set adapters.task.text_blocks"),
+        (
+            "clip",
+            VISION,
+            {"blocks": 4},
+            r"visual encoder of clip has 3 blocks: set adapters.task_adapter.blocks to at most",
+        ),
+        (
+            "clip",
+            VISION,
+            {"text_blocks": 3},
+            r"text encoder of clip has 2 blocks: set adapters.task_adapter.text_blocks",
+        ),
         ("clip", resnet, {}, "is no visual transformer with plain blocks"),
-        ("timm", VISION, {}, r"no text encoder with plain blocks.*set adapters.task.text_blocks to 0"),
+        ("timm", VISION, {}, r"no text encoder with plain blocks.*set adapters.task_adapter.text_blocks to 0"),
     ):
         with pytest.raises(UserError, match=message):
             TaskAdapters(backbone_of(kind, vision), FRAMES, SETTINGS.model_copy(update=changes))
@@ -199,7 +210,7 @@ def test_backbones_that_do_not_fit():
 
 def test_a_training_episode_reaches_the_adapters_of_both_encoders():
     """The texts of the classes are encoded anew in each episode; those of other classes are left out."""
-    components = Components(head="task_adapter", trains="adapters", adapters="task")
+    components = Components(head="task_adapter", trains="adapters", adapters="task_adapter")
     head = TaskAdapterConfig(aligned_norm=True)
     model = FewShotModel(backbone_of("clip"), components, head, FRAMES, adapters=SETTINGS).train()
     model.set_training_tokens(ClassTokens(texts(5), [TEXTS] * 5), TextConfig())

@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import save_file
 from timm.models._registry import _model_entrypoints
 
-from fsar.config import BackboneConfig, HeadConfig, TextConfig
+from fsar.config import BackboneConfig, TextConfig
 from fsar.errors import UserError
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import Backbone, VisualEncoder, load_backbone
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import CLIP_FSAR, PLAIN
 from fsar.model.open_clip_backbone import architecture_name, normalisation, random_clip
 from fsar.model.text import encode_classes, no_text
 from tests.test_model import stored_by_activations
@@ -119,8 +120,8 @@ def test_a_backbone_encodes_trains_recomputes_and_resumes(about, tmp_path):
 
     def loaded():
         backbone = load_backbone(about)
-        components = CLIP_FSAR if backbone.has_text else PLAIN
-        model = FewShotModel(backbone, components, HeadConfig(heads=2, feed_forward=16))
+        components = MODELS["clip-fsar"] if backbone.has_text else MODELS["otam"]
+        model = FewShotModel(backbone, components, ClipFsarConfig(heads=2, feed_forward=16))
         text = encode_classes(backbone, classes, TextConfig()) if backbone.has_text else no_text(classes)
         assert text.shape == (2, backbone.width if backbone.has_text else 0) and not text.requires_grad
         model.set_training_text(text)

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from fsar.config import SPLITS
+from fsar.benchmarks.data_sets import PUBLISHED
+from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.errors import UserError
 from fsar.files import read_json, write_parquet
-from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.kinetics import archive_urls
 from fsar.sources.published import list_videos
 from fsar.sources.schemas import INVENTORY_SCHEMA
 from fsar.sources.something import annotation_files, archive_parts, templates
-from fsar.sources.split_lists import Entry, class_name, read_split_lists, split_lists
+from fsar.sources.split_lists import Entry, class_name, read_split_lists
 from fsar.videos.shards import shard_of
 from tests.archives import Served, make_rar, make_tar, make_zip, serving
 from tests.dry_runs import dry_runs, planned
@@ -243,7 +243,7 @@ def prepared(repository, tmp_path_factory):
     folder = copy_project(repository, tmp_path_factory.mktemp("benchmarks") / "project")
     own = tmp_path_factory.mktemp("miniature")
     miniature = Miniature(own)
-    (folder / "fsar/sources/split_lists.csv").write_text(miniature.table)
+    (folder / "fsar/benchmarks/split_lists.csv").write_text(miniature.table)
     with serving(miniature.files) as url:
         miniature.kinetics_lists(url)
         (folder / "fsar/sources/places.csv").write_text(miniature.places(url))

@@ -12,9 +12,8 @@ from scipy import stats
 from fsar import FewShotClassifier
 from fsar.cli.check import report
 from fsar.cli.main import main
-from fsar.config import HeadConfig
-from fsar.model.heads.head import Inputs, build_head
-from fsar.model.methods import FROZEN, MODELS
+from fsar.methods import MODELS
+from fsar.methods.head import Inputs, build_head
 from fsar.predict import check
 from fsar.predict.calibrate import ENOUGH, fit_temperature
 from fsar.predict.check import (
@@ -27,7 +26,7 @@ from fsar.predict.check import (
 )
 from fsar.predict.decide import Decision
 from fsar.predict.leave_out import LabelledExamples
-from tests.heads import clip_fsar
+from tests.heads import PLAIN, clip_fsar
 from tests.predicting import CLASSES, SHOTS, make_world
 from tests.small_models import small_head
 
@@ -44,8 +43,8 @@ def examples(shots, noise, seed=0):
 
 def decision(model="frozen", decides_by="few-shot", classes=3):
     torch.manual_seed(0)
-    components = FROZEN if model == "frozen" else MODELS[model]
-    head = clip_fsar(components, WIDTH, HeadConfig(feed_forward=16)).eval().requires_grad_(False)
+    parts = PLAIN if model == "frozen" else dict(MODELS[model].fixed)
+    head = clip_fsar(WIDTH, **parts, feed_forward=16).eval().requires_grad_(False)
     return Decision(head, decides_by, torch.randn(classes, WIDTH), 10.0)
 
 
@@ -153,7 +152,7 @@ def test_what_has_the_same_examples_is_asked_together_and_the_same(model):
     features, labels = examples([3, 2, 4], noise=1.0)
     torch.manual_seed(0)
     components = MODELS[model]
-    head = build_head(Inputs(WIDTH, FRAMES, components=components), small_head(components)).eval().requires_grad_(False)
+    head = build_head(components, Inputs(WIDTH, FRAMES), small_head(components)).eval().requires_grad_(False)
     decide = Decision(head, "few-shot", torch.randn(3, WIDTH))
     whole = examples_of(decide, features, labels)
     asked = whole.left_out() + whole.without_class()
@@ -232,11 +231,11 @@ def test_what_is_confused_most_often_comes_first(monkeypatch):
 
 
 @pytest.mark.parametrize("decides_by", ["few-shot", "text", "both"])
-@pytest.mark.parametrize("parts", [FROZEN, MODELS["clip-fsar"]], ids=["frozen", "trained"])
+@pytest.mark.parametrize("parts", [PLAIN, {}], ids=["frozen", "trained"])
 def test_nearness_is_what_is_decided_by_before_classes_are_held_against_one_another(parts, decides_by):
     """It differs from the logits by one number for each clip, whatever the class; and grows with what it is made of."""
     torch.manual_seed(4)
-    head = clip_fsar(parts, 16, HeadConfig(heads=2, feed_forward=8), frames=5).eval()
+    head = clip_fsar(16, 5, **parts, heads=2, feed_forward=8).eval()
     decision = Decision(head, decides_by, torch.randn(3, 16), text_scale=40.0)
     asked, few_shot = {"frames": torch.randn(6, 5, 16)}, -10 * torch.rand(6, 3)
     apart = decision.nearness(few_shot, asked) - decision.combine(few_shot, asked)

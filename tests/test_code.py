@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.merge import components_facts
-from fsar.model import methods
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS, Components
+from fsar.methods.record import AdapterSettings, HeadSettings, adapter_section, head_section
 from fsar.plan import code as code_module
 from fsar.plan.code import PACKAGE, code_checksum, code_checksums, code_inputs, statements_checksum
-from fsar.plan.plan import decoder_file, encoder_files, model_files
+from fsar.plan.imported import decoder_file, encoder_files, model_files
 
 SCRIPTS = PACKAGE.parent / "workflow_scripts"
 
@@ -94,14 +93,14 @@ def test_code_follows_the_imports_of_a_script(repository):
 
     written = ("decode", "frame", "orientation", "progressive", "rates", "resize", "scale", "shards", "store_write")
     assert inputs("decode_frames.py") == {f"videos/{name}.py" for name in written}
-    assert {"model/heads/head.py", "training/schedule.py", "videos/sampling.py", "videos/store_read.py"} <= inputs(
+    assert {"methods/head.py", "training/schedule.py", "videos/sampling.py", "videos/store_read.py"} <= inputs(
         "train_model.py"
     )
     # Reading the store decodes nothing, a head encodes nothing, a record or a section of the config makes nothing.
     assert "videos/store_read.py" not in inputs("decode_frames.py") | inputs("gather_index.py")
-    assert "model/heads/clip_fsar.py" not in inputs("encode_features.py")
+    assert "methods/clip_fsar/head.py" not in inputs("encode_features.py")
     for script in SCRIPTS.glob("*.py"):
-        assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p == "model/methods.py"}
+        assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p.endswith("record.py")}
 
 
 def test_a_module_counts_however_it_is_imported(tmp_path, monkeypatch):
@@ -156,53 +155,58 @@ def test_a_metric_and_a_library_count_where_they_are_used():
         return code_checksum(SCRIPTS / "train_model.py", *model_files(backbone, MODELS[model]))
 
     assert len({trained("open_clip", "otam"), trained("open_clip", "trx"), trained("timm", "otam")}) == 3
-    assert trained("open_clip", "clip-fsar") == trained("open_clip", "otam")
+    assert trained("open_clip", "clip-fsar") == trained("open_clip", "otam-video-text")
+    assert trained("open_clip", "otam") == trained("open_clip", "frozen")
     files = {Path(path).name for path in code_inputs(SCRIPTS / "train_model.py")}
     assert "backbone.py" in files and not {"timm_backbone.py", "open_clip_backbone.py", "feature_file.py"} & files
 
 
 def test_adapters_count_where_they_are_used():
     def files(model, of=model_files):
-        return {
-            path.name for path in of(BackboneConfig(model="x", weights="y"), MODELS[model]) if "adapters" in str(path)
-        }
+        found = of(BackboneConfig(model="x", weights="y"), MODELS[model])
+        return {path.parent.name for path in found if path.name == "adapter.py"}
 
-    assert files("d2st") == files("d2st", encoder_files) == {"d2st.py"} and files("otam-lora") == {"lora.py"}
+    assert files("d2st") == files("d2st", encoder_files) == {"d2st"} and files("otam-lora") == {"lora"}
     assert files("otam") == files("clip-spm") == set()
     reached = code_checksums(
         SCRIPTS / "train_model.py", *model_files(BackboneConfig(model="x", weights="y"), MODELS["d2st"])
     )
-    kinds = {Path(path).name for path in reached if Path(path).parent.name == "adapters"}
-    assert {"d2st.py", "deformable.py", "ends.py"} <= kinds and not {"lora.py", "aim.py", "task.py"} & kinds
+    assert {f"fsar/methods/{path}" for path in ("d2st/adapter.py", "d2st/deformable.py", "blocks/ends.py")} <= set(
+        reached
+    )
+    assert not {f"fsar/methods/{path}/adapter.py" for path in ("lora", "aim", "task_adapter")} & set(reached)
 
 
-FACTS = {
-    "HEAD_NEEDS": ("molo", {**methods.HEAD_NEEDS, "molo": "frames"}),
-    "HEADS_OF_TEXTS": ("emp-net", ("task_adapter",)),
-    "HEADS_WITH_TEXT": ("clip-spm", ("tsfsar", "empnet", "task_adapter")),
-    "ADAPTERS_ACROSS_VIDEOS": ("task-adapter", ()),
-    "ADAPTERS_OF_TRANSFORMERS": ("otam-lora", ("task", "aim")),
-    "ADAPTERS_OF_TEXT": ("task-adapter", ()),
-    "PIXEL_HEADS": ("molo", ()),
-}
+# A fact of a record, with another value, and a model that it concerns.
+FACTS = [
+    ("molo", "needs", "frames"),
+    ("emp-net", "texts", "mean"),
+    ("clip-spm", "texts", "none"),
+    ("molo", "needs_pixels", False),
+]
+FACTS_OF_ADAPTERS = [
+    ("task-adapter", "across_videos", False),
+    ("otam-lora", "for_transformers", False),
+    ("task-adapter", "in_text_encoder", False),
+]
 
 
-@pytest.mark.parametrize("table", FACTS)
-def test_what_jobs_look_up_about_models_is_a_parameter_of_those_it_concerns(table, monkeypatch):
-    model, changed = FACTS[table]
-    before = {name: repr(components_facts(parts)) for name, parts in methods.MODELS.items()}
-    monkeypatch.setattr(methods, table, changed)
-    other = {name for name, parts in methods.MODELS.items() if repr(components_facts(parts)) != before[name]}
-    assert model in other and {methods.MODELS[name].head for name in other} == {methods.MODELS[model].head}
+@pytest.mark.parametrize(("model", "fact", "other"), FACTS + FACTS_OF_ADAPTERS)
+def test_what_jobs_look_up_about_models_is_a_parameter_of_those_it_concerns(model, fact, other, monkeypatch):
+    parts = MODELS[model]
+    kind = head_section(parts.head) if (model, fact, other) in FACTS else adapter_section(parts.adapters)
+    before = {name: own.facts() for name, own in MODELS.items()}
+    monkeypatch.setattr(kind, fact, other)
+    changed = {name for name, own in MODELS.items() if own.facts() != before[name]}
+    assert model in changed and {MODELS[name].head for name in changed} == {parts.head}
 
 
-def test_every_table_and_property_of_models_is_looked_at():
-    """Tables of heads and adapters, and what properties say, whether or not a table is behind it."""
-    tables = {name for name in vars(methods) if re.match(r"(HEADS?|ADAPTERS|PIXEL)_", name)}
-    assert tables == set(FACTS)
-    properties = {name for name, own in vars(methods.Components).items() if isinstance(own, property)}
-    found = {name for parts in methods.MODELS.values() for name in components_facts(parts)}
-    assert found == properties - {"encoding"}
+def test_every_fact_of_models_is_looked_at():
+    declared = {name for kind in (HeadSettings, AdapterSettings) for name in kind.__class_vars__}
+    assert {fact for _, fact, _ in FACTS + FACTS_OF_ADAPTERS} == declared - {"model_config"}
+    properties = {name for name, own in vars(Components).items() if isinstance(own, property) and name[0] != "_"}
+    found = {name for parts in MODELS.values() for name in parts.facts()}
+    assert found == properties - {"encoding", "settings", "imported_by_name"}
 
 
 def test_rules_whose_jobs_look_them_up_have_them():

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import typing
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -14,19 +15,20 @@ import yaml
 from pydantic import ValidationError
 from snakemake.utils import update_config
 
-from fsar.config import Config, load, methods_page
+from fsar.config import Config, layers, load, methods_page
 from fsar.config.check import check_pictures, check_source_counts
 from fsar.config.document import documentation, schema
-from fsar.config.merge import MERGED, decisive_record, effective, without_effect
+from fsar.config.overview import decisive_record, effective, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.keys.declare import NOTHING, Section, decided_by
+from fsar.methods import METHODS, MODELS
 from fsar.model.backbone_facts import backbone_facts
 from fsar.model.class_texts import class_texts
-from fsar.model.methods import METHODS
 from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
+from fsar.plan.rows import rows, rows_of_demos
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_what_does_not_fit_the_layers_of_a_backbone_is_told_before_any_job(value
         r"heads\.empnet\.levels is 12 .* valid value is 6",
         "temporal_layers is 10 .* is 5",
         "side_width is 256 .* is 96",
-        r"adapters\.task\.text_blocks is 8 .* is 2",
+        r"adapters\.task_adapter\.text_blocks is 8 .* is 2",
         "on 'demo' there are 1: name 3 templates",
         r"spatial_kernel \(rows and columns\) is 5 .* is 4",
         r"temporal_kernel \(rows and columns\) is 7 .* is 4",
@@ -105,18 +107,17 @@ def test_every_key_is_documented():
 
 def test_a_benchmark_overlays_the_general_settings(values):
     values = changed(values, "training.weight_decay", 0.5)
-    training = load(values).settings("demo", "training", "small-clip")
+    training = layers.training(load(values), "demo", "small-clip")
     assert training.weight_decay == 0.5  # general
     assert training.queries == 3  # the benchmark's own
-    assert training.video_text_weight == 1.5  # the published default
 
 
 def test_a_backbone_overlays_the_benchmark(values):
     values = changed(values, "benchmarks.demo.training_of_backbone", {"RN50": {"learning_rate": 0.5}})
     config = load(values)
-    assert config.settings("demo", "training", "RN50").learning_rate == 0.5
-    assert config.settings("demo", "training", "RN50").queries == 3
-    assert config.settings("demo", "training", "small-clip").learning_rate == 3e-4
+    assert layers.training(config, "demo", "RN50").learning_rate == 0.5
+    assert layers.training(config, "demo", "RN50").queries == 3
+    assert layers.training(config, "demo", "small-clip").learning_rate == 3e-4
 
 
 # λ_vt, base rate, warm-up from, S, milestones, iterations, evaluated every: the table of the public settings.
@@ -131,15 +132,16 @@ RECIPES = {
 
 def test_the_recipes_are_the_published_ones(values):
     config = load(values)
-    keys = ("video_text_weight", "learning_rate", "warmup_from", "warmup_iterations", "milestones", "iterations")
+    keys = ("learning_rate", "warmup_from", "warmup_iterations", "milestones", "iterations")
     for benchmark, recipe in RECIPES.items():
         for backbone in ("RN50", "ViT-B-16"):
-            training = config.settings(benchmark, "training", backbone)
-            assert (*(getattr(training, key) for key in keys), training.validate_every) == recipe
+            training = layers.training(config, benchmark, backbone)
+            weight = config.of(benchmark, backbone, "clip-fsar").head.video_text_weight
+            assert (weight, *(getattr(training, key) for key in keys), training.validate_every) == recipe
             assert (training.way, training.shot, training.queries, training.tasks_per_step) == (5, 1, 5, 4)
         kinetics = benchmark == "kinetics100"
         assert (training.flip, training.colour_jitter) == (kinetics, kinetics)
-        assert config.settings(benchmark, "sampling").strategy == ("span" if kinetics else "segments")
+        assert config.videos(benchmark).sampling.strategy == ("span" if kinetics else "segments")
         assert config.shots(benchmark) == ([1, 2, 3, 4, 5] if benchmark in ("kinetics100", "ssv2_full") else [1, 3, 5])
 
 
@@ -154,21 +156,6 @@ def leaves(kind, found=None):
                     if isinstance(section, type) and issubclass(section, Section):
                         leaves(section, found)
     return found
-
-
-def test_every_default_is_pinned(repository):
-    """A value that equals its default leaves no trace in what was made, so another default would go unseen."""
-    pinned = json.loads((repository / "tests/defaults.json").read_text())
-    defaults = {
-        place: json.loads(kind.model_fields[name].get_default().model_dump_json())
-        if isinstance(kind.model_fields[name].get_default(), Section)
-        else kind.model_fields[name].get_default()
-        for place, (kind, name) in leaves(Config).items()
-        if decided_by(kind, name) is not None and not kind.model_fields[name].is_required()
-    }
-    changed = [place for place in pinned if place in defaults and pinned[place] != defaults[place]]
-    assert changed == [], "finished results hold the old default: give the new meaning a new key"
-    assert set(defaults) == set(pinned), "add new keys to tests/defaults.json"
 
 
 def test_every_key_says_what_it_decides(repository):
@@ -186,7 +173,8 @@ def test_every_key_says_what_it_decides(repository):
         assert set(decided or ()) <= names, place
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
-        "Config.device", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
+        "Config.device", "Config.own_methods",
+        "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
         "TrainingConfig.logger", "TrainingConfig.checkpoint_minutes", "TrainingConfig.activation_checkpointing",
         "TrainingConfig.nodes", "TrainingConfig.deterministic", "FramesConfig.timeout",
         "SourcesConfig.rate_limit", "SourcesConfig.retries", "SourcesConfig.pause", "SourcesConfig.timeout",
@@ -273,8 +261,8 @@ def test_what_decides_leaves_out_how_a_job_is_run(values):
         ("sources.pause", 9.0),
     ):
         assert decisive_record(load(changed(values, path, value))) == before
-    assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 8))) == before  # its default
-    assert decisive_record(load(changed(values, "benchmarks.demo.head.heads", 4))) != before
+    assert decisive_record(load(changed(values, "benchmarks.demo.heads.clip_fsar.heads", 8))) == before  # its default
+    assert decisive_record(load(changed(values, "benchmarks.demo.heads.clip_fsar.heads", 4))) != before
 
 
 def test_test_classes_alone_are_enough_where_nothing_is_trained(values):
@@ -312,8 +300,7 @@ def test_a_variant_comes_after_the_benchmark_it_is_of(values):
     """In every section that may be overlaid, of heads and of a backbone: its own value holds, and else the base's."""
     own = {
         "sampling": {"frames": 4, "strategy": "span"},
-        "head": {"smoothing": 0.7, "depth": 2},
-        "heads": {"team": {"tokens": 7, "dropout": 0.3}},
+        "heads": {"team": {"tokens": 7, "dropout": 0.3}, "clip_fsar": {"smoothing": 0.7, "depth": 2}},
         "training": {"learning_rate": 0.1, "queries": 2, "warmup_from": 0.0},
         "training_of_backbone": {"RN50": {"learning_rate": 0.2}},
         "training_of_model": {"team": {"iterations": 5, "way": 2}},
@@ -322,8 +309,7 @@ def test_a_variant_comes_after_the_benchmark_it_is_of(values):
     varied = {
         "variant_of": "demo",
         "sampling": {"frames": 6},
-        "head": {"smoothing": 0.9},
-        "heads": {"team": {"tokens": 9}},
+        "heads": {"team": {"tokens": 9}, "clip_fsar": {"smoothing": 0.9}},
         "training": {"queries": 4},
         "training_of_backbone": {"RN50": {"learning_rate": 0.4}},
         "training_of_model": {"team": {"iterations": 8}},
@@ -333,14 +319,14 @@ def test_a_variant_comes_after_the_benchmark_it_is_of(values):
     config = load(changed(values, "benchmarks.varied", varied))
     expected = {"demo": (4, 0.7, 7, 2, 0.2, 5, "normalised"), "varied": (6, 0.9, 9, 4, 0.4, 8, "plain")}
     for name, (frames, smoothing, tokens, queries, rate, iterations, average) in expected.items():
-        sampling, head = config.settings(name, "sampling"), config.settings(name, "head")
+        sampling, head = config.videos(name).sampling, config.of(name, "RN50", "clip-fsar").head
         assert (sampling.frames, sampling.strategy, head.smoothing, head.depth) == (frames, "span", smoothing, 2)
-        team = config.head_settings(name, "RN50", "team")
+        team = config.of(name, "RN50", "team").head
         assert (team.tokens, team.dropout) == (tokens, 0.3)
-        training = config.settings(name, "training", "RN50", "team")
+        training = config.of(name, "RN50", "team").training
         assert (training.queries, training.learning_rate, training.way) == (queries, rate, 2)
-        assert training.iterations == iterations and config.settings(name, "text").average == average
-        assert config.settings(name, "training", "small-clip").learning_rate == 0.1
+        assert training.iterations == iterations and layers.text(config, name).average == average
+        assert layers.training(config, name, "small-clip").learning_rate == 0.1
 
 
 def test_validation_takes_the_queries_of_tests_and_training_its_own(values):
@@ -363,7 +349,7 @@ def test_of_several_trainings_the_largest_counts_whatever_their_order(values):
         config = load(
             changed(changed(values, "run.methods", ["otam", "clip-fsar"]), "benchmarks.demo.training_of_model", own)
         )
-        queries = config.settings("demo", "episodes").queries
+        queries = config.videos("demo").episodes.queries
         needed = config.videos_needed("demo")
         assert (needed["train"], needed["val"]) == (13, 9 + queries)
 
@@ -378,9 +364,10 @@ def test_names_of_trainings_are_read_back_whatever_their_digits(seed, shot):
 def test_published_values_are_the_defaults():
     config = Config(benchmarks={}, backbones={})
     assert (config.frames.size, config.sampling.frames, config.episodes.test) == (256, 8, 10000)
-    assert (config.head.depth, config.head.heads, config.head.feed_forward) == (1, 8, 2048)
-    assert (config.head.attention_dropout, config.head.feed_forward_dropout, config.head.smoothing) == (0.2, 0.05, 0.5)
-    assert (config.head.text_weight, config.head.merge) == (0.9, "before")
+    head = config.heads.clip_fsar
+    assert (head.depth, head.heads, head.feed_forward, head.video_text_weight) == (1, 8, 2048, 1.5)
+    assert (head.attention_dropout, head.feed_forward_dropout, head.smoothing) == (0.2, 0.05, 0.5)
+    assert (head.text_weight, head.merge) == (0.9, "before") and config.heads.otam.smoothing == 0.5
     assert (config.training.tasks_per_step, config.training.weight_decay, config.training.queries) == (4, 1e-3, 5)
     assert config.training.batch_norm == "apart"
 
@@ -435,7 +422,11 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ("text.templates", ["{description}"], "'{description}' needs a file of descriptions (key text.descriptions)"),
         ("benchmarks.demo.text.descriptions", "x.csv", "descriptions are given, but no template contains"),
         ("backbones.small-clip.library", "timm", "has no text encoder, which clip-fsar needs on benchmark 'demo'"),
-        ("backbones.small-clip.library", "timm", "small-clip.methods: clip-freeze, otam, otam-one-way, bi-mhm, trx,"),
+        (
+            "backbones.small-clip.library",
+            "timm",
+            "small-clip.methods: clip-freeze, otam, otam-one-way, bi-mhm, mean-cosine, trx,",
+        ),
         ("backbones.small-clip.library", "tim", "backbones.small-clip.library is 'tim'; did you mean 'timm'?"),
         ("backbones.RN50.methods", ["otan"], "backbones.RN50.methods.0 is 'otan'; did you mean 'otam'?"),
         ("benchmarks.demo.training.devices", 2, "which does not leave one for the model on each of 2 devices"),
@@ -463,7 +454,7 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ("benchmarks.demo.source.deal", 10**30, "the nearest valid value is 9223372036854775807"),
         ("seed", "3", "seed is '3'; it must be a whole number, not text: write 3"),
         ("seed", 1.5, "seed is 1.5; it must be a whole number"),
-        ("head.depth", True, "head.depth is True; it must be a whole number"),
+        ("heads.clip_fsar.depth", True, "heads.clip_fsar.depth is True; it must be a whole number"),
         ("training.learning_rate", "1e-4", "it must be a number, not text: write 1.0e-4"),
         ("training.learning_rate", "2.5E3", "it must be a number, not text: write 2.5e+3"),
         ("training.flip", "yes", "training.flip is 'yes'; it must be true or false"),
@@ -569,18 +560,22 @@ def test_the_study_repeats_the_demo(values, repository):
     config, demo = load(study), load(values)
     deals = [name for name in config.run.benchmarks if config.base(name) == name]
     for name in deals:
-        for section in MERGED:
-            assert config.settings(name, section, "small-clip") == demo.settings("demo", section, "small-clip")
+        for model in MODELS:
+            at = "small-clip", model
+            assert replace(config.of(name, *at), benchmark="demo", methods=()) == replace(
+                demo.of("demo", *at), methods=()
+            )
     sources = [config.benchmarks[name].source for name in deals]
     assert {source.model_copy(update={"deal": 1}) for source in sources} == {demo.benchmarks["demo"].source}
     clips = [config.small_clips[Path(config.backbones[name].weights).stem] for name in config.run.backbones]
     assert {clip.model_copy(update={"seed": 0}) for clip in clips} == {demo.small_clips["small-clip"]}
     assert len({source.deal for source in sources}) > 2 and len({clip.seed for clip in clips}) == len(clips) > 1
     assert len(config.run.seeds) > 1
-    unnamed = class_texts(["star rising", "heart falling"], config.settings("demo-unnamed", "text"))
+    unnamed = class_texts(["star rising", "heart falling"], layers.text(config, "demo-unnamed"))
     assert unnamed == [["a photo of "]] * 2
-    assert [setting.benchmark in deals for setting in Plan(config).settings_of_deals()].count(False) == 0
-    assert Plan(demo).settings_of_deals() == []
+    summary = rows_of_demos(Plan(config), rows(Plan(config)))
+    assert summary and all(row.benchmark in deals for row in summary)
+    assert rows_of_demos(Plan(demo), rows(Plan(demo))) == []
 
 
 def test_a_small_clip_that_is_not_there(values):

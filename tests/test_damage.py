@@ -29,7 +29,7 @@ from fsar.evaluation.predictions import (
     read_predictions,
 )
 from fsar.files import atomic_csv, read_checksums, read_csv, read_json, read_parquet, write_parquet, write_sealed_json
-from fsar.model.methods import MODELS
+from fsar.methods import MODELS
 from fsar.model.trained_file import read_trained, save_weights
 from fsar.model.weights_file import read_weights
 from fsar.seal import OPEN, seal

@@ -11,7 +11,8 @@ import pytest
 import simplejpeg
 from open_clip.tokenizer import SimpleTokenizer
 
-from fsar.config import SPLITS, Counts, DemoSource, TextConfig
+from fsar.benchmarks.splits import SPLITS
+from fsar.config import Counts, DemoSource, TextConfig
 from fsar.model.class_texts import class_texts, read_descriptions
 from fsar.sources.demo.actions import ACTION_PAIRS, ACTIONS, class_name, split_classes
 from fsar.sources.demo.descriptions import OTHER_WORDS, STAGES, descriptions

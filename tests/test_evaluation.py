@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from fsar.config import HeadConfig, SamplingConfig
+from fsar.config import SamplingConfig
 from fsar.episodes.stored import SCHEMA, StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.encode_videos import BATCH, encode_videos, load_clips
@@ -14,16 +14,16 @@ from fsar.evaluation.episode_logits import BATCH as BATCHED
 from fsar.evaluation.episode_logits import _video_by_video, correct, episode_logits, predict
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, evaluate_model, write_predictions
 from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
+from fsar.methods import METHODS, MODELS
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.needs import TransformerSizes
 from fsar.model.backbone import Backbone
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.model.heads.load import load_head
-from fsar.model.methods import CLIP_FSAR_HEAD, FROZEN, METHODS, MODELS
-from fsar.model.needs import TransformerSizes
 from fsar.model.open_clip_backbone import random_clip
 from tests.small_models import small_adapters, small_head
 
@@ -45,9 +45,9 @@ TRANSFORMER = TransformerSizes(depth=2, width=16, heads=2, patches=4)
 
 def a_head(components, merge):
     """A head with random weights, small, for what `given` returns."""
-    settings = small_head(components, **({"merge": merge} if components.head == CLIP_FSAR_HEAD else {}))
+    settings = small_head(components, **({"merge": merge} if components.head == "clip_fsar" else {}))
     width = WIDTH // 4 if components.needs == "maps" else WIDTH
-    return build_head(Inputs(width, 8, components=components, transformer=TRANSFORMER), settings)
+    return build_head(components, Inputs(width, 8, transformer=TRANSFORMER), settings)
 
 
 def given(needs, frames):
@@ -79,7 +79,7 @@ def features():
 
 # Every method with one shot and with three; CLIP-FSAR's head also merges them after its transformer.
 CASES = [(method, shot, "before") for method in METHODS for shot in (1, 3)]
-CASES += [(name, 3, "after") for name, method in METHODS.items() if method.components.head == CLIP_FSAR_HEAD]
+CASES += [(name, 3, "after") for name, method in METHODS.items() if method.components.head == "clip_fsar"]
 
 
 @pytest.mark.parametrize(("method", "shot", "merge"), CASES)
@@ -129,7 +129,7 @@ class Balanced(Head):
 
 def test_queries_that_would_see_one_another_are_asked_alone(features):
     frames, text = features
-    episodes, head = episodes_of(1), Balanced(Inputs(WIDTH, 8), None)
+    episodes, head = episodes_of(1), Balanced(Inputs(WIDTH, 8), MODELS["otam"].settings)
     rows = {f"v{v}": v for v in range(VIDEOS)}, {"frames": frames}, {f"c{c}": c for c in range(CLASSES)}, text
     together = torch.cat(list(episode_logits(head, episodes, *rows, inductive=False)))
     alone = torch.cat(list(episode_logits(head, episodes, *rows)))
@@ -161,7 +161,7 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     write_features(
         tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, FeatureSizes(WIDTH, 8)
     )
-    head = load_head(FROZEN, HeadConfig(), tmp_path / "features.safetensors", None)
+    head = load_head(MODELS["frozen"], MODELS["frozen"].settings, tmp_path / "features.safetensors", None)
     tests = [PlannedTest(m, "few-shot", 5, 1, tmp_path / "episodes.parquet") for m in ("clip-freeze", "again")]
     evaluate_model(head, tests, tmp_path / "features.safetensors", tmp_path / "out.parquet", "cpu", 1)
 

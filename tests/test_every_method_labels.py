@@ -9,8 +9,8 @@ import pytest
 from fsar import FewShotClassifier
 from fsar.cli.main import main
 from fsar.errors import UserError
+from fsar.methods import METHODS
 from fsar.model import open_clip_backbone
-from fsar.model.methods import METHODS
 from fsar.predict import check
 from fsar.predict.check import check_support
 from fsar.predict.clips import list_clips

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.predict.timeline import Curve, Stretch
 from fsar.predict.timeline_figure import timeline_figure

@@ -12,6 +12,7 @@ from fsar.files import write_parquet
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan
+from fsar.plan.rows import rows
 from fsar.results.accuracies import episode_accuracies
 from fsar.results.figures import (
     accuracy,
@@ -206,7 +207,8 @@ def test_figures_follow_the_config():
             "benchmarks": dict.fromkeys(("demo", "demo2", "demo3"), demo),
             "backbones": {"small": {"model": "RN50", "weights": "openai"}},
         }
-        return planned_figures(Plan(load(values)))
+        plan = Plan(load(values))
+        return planned_figures(plan, rows(plan))
 
     five = ["clip-freeze", "otam", "clip-fsar", "bi-mhm", "trx"]
     figures = plan(methods=five)
@@ -224,7 +226,7 @@ def test_figures_follow_the_config():
     assert features == "results/features/demo/small/clip-fsar/seed1/test.safetensors"
     assert weights == "results/models/demo/small/clip-fsar/shot1-seed1/model.safetensors"
     assert manifest == "data/demo/manifest.parquet"
-    assert "logs/train_model/demo-small-otam-shot1-seed1.tsv" in figures["cost"].arguments["logs"]
+    assert "benchmarks/train_model/demo-small-otam-shot1-seed1.tsv" in figures["cost"].arguments["logs"]
     assert "over-way" in plan(ways=[5, 6]) and "ablation" in plan(methods=["otam", "otam-video-text", "clip-fsar"])
     assert "curves" not in plan(methods=["clip-freeze"]) and "embedding-demo-small" not in plan(methods=["otam"])
     assert "episode-demo-small" not in plan(methods=["clip-fsar"], shots=[5])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fsar.config import FramesConfig, HeadConfig, SamplingConfig, TextConfig
+from fsar.config import FramesConfig, SamplingConfig, TextConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes, readable_videos
 from fsar.errors import UserError
 from fsar.evaluation.by_episode import evaluate_part
@@ -16,12 +16,13 @@ from fsar.evaluation.episode_logits import episode_logits
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
 from fsar.evaluation.features import Encoder, encode_split, load_encoder
+from fsar.evaluation.load_head import load_head
 from fsar.fabric import make_fabric
+from fsar.methods import METHODS, MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.finite import check_finite, check_weights
-from fsar.model.heads.load import load_head
-from fsar.model.methods import FROZEN, METHODS, MODELS, PLAIN
 from fsar.model.text import encode_classes
 from fsar.sources.manifest import write_manifest
 from fsar.training.texts import EpisodeTexts
@@ -220,7 +221,7 @@ def test_validation_during_training(world, bad):
     episodes = StoredEpisodes.read(world.episodes)
     store = FrameStore(world.folder, world.index)
     fabric = make_fabric("cpu", "fp32")
-    model = FewShotModel(load_backbone(backbone_of(world.folder, "otam")), PLAIN, HeadConfig())
+    model = FewShotModel(load_backbone(backbone_of(world.folder, "otam")), MODELS["otam"], ClipFsarConfig())
     validation = Validation(store, videos, episodes, SamplingConfig(), 64, 0, 0, fabric)
     text = torch.zeros(len(CLASSES), 0)
     assert 0 <= validation.accuracy(model, text) <= 1
@@ -235,6 +236,6 @@ def test_the_head_is_named_where_nothing_else_is_said(world):
     rows = {name: row for row, name in enumerate(episodes.video_ids)}
     classes = {name: row for row, name in enumerate(episodes.class_names)}
     stored = {"frames": torch.full((len(rows), 8, 128), NAN)}
-    model = FewShotModel(load_backbone(backbone_of(world.folder, "otam")), FROZEN, HeadConfig())
+    model = FewShotModel(load_backbone(backbone_of(world.folder, "otam")), MODELS["frozen"], ClipFsarConfig())
     with pytest.raises(UserError, match=r"The head clip_fsar gives .*mp4"):
         list(episode_logits(model.head, episodes, rows, stored, classes, torch.zeros(len(classes), 0)))

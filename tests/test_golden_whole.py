@@ -16,12 +16,13 @@ from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, HeadConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, SamplingConfig, TrainingConfig
 from fsar.fabric import make_fabric
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import Backbone
 from fsar.model.exchange import from_reference
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import CLIP_FSAR
 from fsar.training.data import TrainingBatch
 from fsar.training.fit import train_step
 from fsar.training.job import TrainingJob
@@ -95,22 +96,25 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
 
     layers = len({n.split(".")[3] for n in weights if n.startswith("head.temporal_transformer.")})
     feed_forward = len(weights["head.temporal_transformer.layers.0.expand.bias"])
-    head = HeadConfig(depth=layers, feed_forward=feed_forward, attention_dropout=0, feed_forward_dropout=0)
+    head = ClipFsarConfig(
+        depth=layers, feed_forward=feed_forward, attention_dropout=0, feed_forward_dropout=0,
+        video_text_weight=float(tensors["lambda"]),
+    )  # fmt: skip
     visual = visual_encoder(weights, meta)
     normalised = (visual.image_mean, visual.image_std)
     backbone = Backbone(Clip(visual), visual.output_dim, meta["picture"], *normalised, None, meta["backbone"])
-    model = FewShotModel(backbone, CLIP_FSAR, head)
+    model = FewShotModel(backbone, MODELS["clip-fsar"], head)
     model.load_trained_state(weights | buffers)
     model.training_text = tensors["text_train"]
 
     order = tensors["in_support_classes"].unique()
     sets = [by_class(tensors[f"in_{s}_frames"], tensors[f"in_{s}_classes"], order) for s in ("support", "query")]
     training = TrainingConfig(
-        way=way, shot=shot, queries=len(sets[1]) // way, tasks_per_step=1, video_text_weight=float(tensors["lambda"]),
-        batch_norm=batch_norm,
+        way=way, shot=shot, queries=len(sets[1]) // way, tasks_per_step=1, batch_norm=batch_norm,
     )  # fmt: skip
     job = TrainingJob(
-        "clip-fsar", path.stem, meta["backbone"], CLIP_FSAR, BackboneConfig(model=meta["backbone"], weights="given"),
+        "clip-fsar", path.stem, meta["backbone"], MODELS["clip-fsar"],
+        BackboneConfig(model=meta["backbone"], weights="given"),
         SamplingConfig(frames=int(tensors["frames"])), head, training, seed=0, data_seed=0,
     )  # fmt: skip
     fabric = make_fabric("cpu", "tf32")

@@ -16,14 +16,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fsar.config import HeadConfig, SamplingConfig, TextConfig, TrainingConfig
+from fsar.config import SamplingConfig, TextConfig, TrainingConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes, readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
 from fsar.fabric import make_fabric, set_deterministic, set_float32
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import encode_classes
 from fsar.training.checkpoint import Checkpoint
@@ -64,7 +65,7 @@ def train(folder, name, model="clip-fsar", device=DEVICE, dropout=True, stop=Non
         stop, then: the episodes after which the training stops for the first time, and the device that goes on.
     """
     job, files = job_and_files(folder, name, model, **{"iterations": 8, "validate_every": 8} | training)
-    head = job.head if dropout else HeadConfig(feed_forward=64, attention_dropout=0.0, feed_forward_dropout=0.0)
+    head = job.head if dropout else ClipFsarConfig(feed_forward=64, attention_dropout=0.0, feed_forward_dropout=0.0)
     job = replace(job, device=device, head=head)
     if stop is not None:
         forward, calls = FewShotModel.forward, []

@@ -9,18 +9,18 @@ import torch
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
-from fsar.config.heads import ClipspmConfig, EmpnetConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import episode_logits
+from fsar.methods import Components
+from fsar.methods.blocks.otam import both_directions
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.clipspm.record import ClipspmConfig
+from fsar.methods.empnet.head import GRAINS
+from fsar.methods.empnet.record import EmpnetConfig
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads import empnet
-from fsar.model.heads.empnet import GRAINS
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.model.matching.otam import both_directions
-from fsar.model.methods import Components
-from fsar.model.similarity import frame_distances
 
 WIDTH, FRAMES, CLASSES, WAY, PATCHES, TEXTS, LEVELS = 16, 4, 6, 3, 5, 3, 2
 SMALL = {"heads": 2, "head_width": 4, "feed_forward": 20}
@@ -37,9 +37,7 @@ EMPNETS = [case for case in CASES if case.startswith("empnet")]
 def make(case: str, classes: int = CLASSES, settings=None, **inputs) -> Head:
     torch.manual_seed(3)
     sizes = {"width": WIDTH, "frames": FRAMES} | inputs
-    return build_head(
-        Inputs(classes=classes, components=Components(head=case.split("-")[0]), **sizes), settings or CASES[case]
-    )
+    return build_head(Components(head=case.split("-")[0]), Inputs(classes=classes, **sizes), settings or CASES[case])
 
 
 def given(head: Head, videos: int) -> dict[str, torch.Tensor]:
@@ -120,7 +118,7 @@ def test_only_the_losses_of_clipspm_look_at_motion():
     trained = {name for name in whole.state_dict() if not name.startswith("for_training.")}
     assert trained == set(bare.state_dict())
     assert set(bare.losses(training_episode(bare, shot=1))[1]) == {"few_shot"}
-    with pytest.raises(UserError, match="at least two"):
+    with pytest.raises(UserError, match="must be at least 2, and not 1"):
         make("clipspm", frames=1)
 
 
@@ -230,7 +228,7 @@ def test_patches_are_fused_some_videos_at_a_time(monkeypatch):
     with torch.no_grad():
         patches = head.store(given(head, 5))["patches"]
         whole = head.fused_patches(patches, texts(head)[:5, 0])
-        monkeypatch.setattr(empnet, "VIDEOS_AT_ONCE", 2)
+        monkeypatch.setattr("fsar.methods.empnet.head.VIDEOS_AT_ONCE", 2)
         torch.testing.assert_close(head.fused_patches(patches, texts(head)[:5, 0]), whole)
     assert whole.shape == (5, FRAMES, WIDTH)
 

@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from fsar.config.heads import D2stConfig
-from fsar.model.heads.d2st import D2st
-from fsar.model.heads.head import Inputs, TrainingEpisode
+from fsar.methods.d2st.head import D2st
+from fsar.methods.d2st.record import D2stConfig
+from fsar.methods.head import Inputs, TrainingEpisode
 
 WIDTH, FRAMES, CLASSES, WAY = 6, 4, 5, 3
 

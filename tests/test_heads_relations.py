@@ -7,13 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fsar.config.heads import HyrsmConfig, HyrsmppConfig, MoloConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.model.heads.hyrsm import Hyrsm
-from fsar.model.heads.hyrsmpp import coherence_loss
-from fsar.model.heads.positions import encoding
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.blocks.positions import encoding
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.hyrsm.head import Hyrsm
+from fsar.methods.hyrsm.record import HyrsmConfig
+from fsar.methods.hyrsmpp.head import coherence_loss
+from fsar.methods.hyrsmpp.record import HyrsmppConfig
+from fsar.methods.molo.record import MoloConfig
 
 WIDTH, FRAMES, CLASSES, WAY = 16, 4, 6, 3
 CASES = {
@@ -28,7 +30,7 @@ def make(case: str, classes: int = CLASSES, **inputs: int) -> Head:
     torch.manual_seed(3)
     sizes = {"width": WIDTH, "frames": FRAMES} | inputs
     components = Components(head=case.split("-")[0])
-    return build_head(Inputs(classes=classes, components=components, **sizes), CASES[case])
+    return build_head(components, Inputs(classes=classes, **sizes), CASES[case])
 
 
 def features(head: Head, videos: int) -> torch.Tensor:
@@ -38,7 +40,7 @@ def features(head: Head, videos: int) -> torch.Tensor:
 
 def episode(head: Head, shot: int, queries: int = 2) -> TrainingEpisode:
     videos = features(head, WAY * (shot + queries))
-    pixels = torch.randn(len(videos), FRAMES, 3, 40, 48) if head.needs_pixels else None  # of any size
+    pixels = torch.randn(len(videos), FRAMES, 3, 40, 48) if head.settings.needs_pixels else None  # of any size
     return TrainingEpisode(
         WAY, shot, head.store({head.needs.kind: videos}), torch.tensor([4, 0, 5]), torch.empty(CLASSES, 0), pixels
     )
@@ -139,7 +141,7 @@ def test_hyrsm_is_what_its_paper_says(items, shot):
 
 
 def test_exponents_of_positions_run_to_two():
-    table = encoding(count=3, width=8)
+    table = encoding(frames=3, width=8)
     assert table.shape == (3, 8) and torch.equal(table[0], torch.tensor([0.0, 1.0] * 4, dtype=table.dtype))
     assert math.isclose(table[2, 1].item(), math.cos(2 / 10000 ** (2 / 8)))
     assert math.isclose(table[2, 6].item(), math.sin(2 / 10000 ** (12 / 8)), rel_tol=1e-9)
@@ -206,5 +208,5 @@ def test_heads_that_do_not_divide_the_width(case):
 
 
 def test_molo_needs_two_frames():
-    with pytest.raises(UserError, match="at least two"):
+    with pytest.raises(UserError, match="must be at least 2, and not 1"):
         make("molo", frames=1)

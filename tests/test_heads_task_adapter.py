@@ -4,18 +4,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fsar.config.heads import TaskAdapterConfig
 from fsar.errors import UserError
-from fsar.model.heads.head import Inputs, TrainingEpisode, build_head
-from fsar.model.heads.task_adapter import TaskAdapter, windows
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.head import Inputs, TrainingEpisode, build_head
+from fsar.methods.task_adapter.head import TaskAdapter, windows
+from fsar.methods.task_adapter.record import TaskAdapterConfig
 
 WIDTH, FRAMES, WAY, CLASSES, TEXTS = 8, 5, 3, 6, 2
 
 
 def make(**settings) -> TaskAdapter:
     torch.manual_seed(2)
-    head = build_head(Inputs(WIDTH, FRAMES, CLASSES, Components(head="task_adapter")), TaskAdapterConfig(**settings))
+    head = build_head(Components(head="task_adapter"), Inputs(WIDTH, FRAMES, CLASSES), TaskAdapterConfig(**settings))
     return head.eval()
 
 
@@ -126,5 +126,5 @@ def test_windows_of_texts():
 
 
 def test_a_single_frame_has_no_neighbour():
-    with pytest.raises(UserError, match=r"set sampling\.frames to at least two"):
+    with pytest.raises(UserError, match="must be at least 2, and not 1"):
         TaskAdapter(Inputs(WIDTH, frames=1), TaskAdapterConfig())

@@ -8,20 +8,24 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from fsar.config.heads import StrmConfig, TeamConfig, TrxConfig
 from fsar.errors import UserError
-from fsar.model.heads import strm, team, trx
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode
-from fsar.model.heads.tuples import pieces, tuples_of_pieces
-from fsar.model.matching.trx import positions
+from fsar.methods.blocks.positions import sinusoidal
+from fsar.methods.blocks.tuples import pieces, tuples_of_pieces
+from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.strm.head import PatchAttention, SecondMetric, Strm, pooled
+from fsar.methods.strm.record import StrmConfig
+from fsar.methods.team.head import Team
+from fsar.methods.team.record import TeamConfig
+from fsar.methods.trx.head import Trx
+from fsar.methods.trx.record import TrxConfig
 from tests import plain
 
 WIDTH, FRAMES, WAY, MAP = 16, 4, 3, 5
 HEADS = {
-    "trx": (trx.build, TrxConfig(tuple_width=12)),
-    "strm": (strm.build, StrmConfig(tuple_width=12, cardinalities=[2, 3])),
-    "strm-published": (strm.build, StrmConfig(tuple_width=12, second_metric="published")),
-    "team": (team.build, TeamConfig(tokens=6)),
+    "trx": (Trx, TrxConfig(tuple_width=12)),
+    "strm": (Strm, StrmConfig(tuple_width=12, cardinalities=[2, 3])),
+    "strm-published": (Strm, StrmConfig(tuple_width=12, second_metric="published")),
+    "team": (Team, TeamConfig(tokens=6)),
 }
 
 
@@ -58,11 +62,6 @@ def test_trx_equals_the_plain_one(shot):
     head = make_head("trx")
     task = episode(head, shot)
     parameters = {n.removeprefix("matching."): p.tolist() for n, p in head.named_parameters()}
-    for number, cardinality in enumerate(("2", "3")):
-        for name in [n for n in parameters if n.startswith(f"relations.{cardinality}.")]:
-            parameters[name.replace(f".{cardinality}.", f".{number}.", 1) + "!"] = parameters.pop(name)
-        parameters[f"relations.{number}.value.bias!"] = random(12, seed=number).tolist()  # whatever it is
-    parameters = {name.removesuffix("!"): p for name, p in parameters.items()}
     videos = task.stored["frames"].tolist()
     classes = [videos[n * shot : (n + 1) * shot] for n in range(WAY)]
     expected = [[-plain.trx(query, shots, parameters) for shots in classes] for query in videos[WAY * shot :]]
@@ -94,7 +93,7 @@ def test_team_equals_a_plain_one(shot):
     frames = task.stored["frames"]
 
     def found(video):
-        placed = F.layer_norm(video + positions(FRAMES, WIDTH).double(), (WIDTH,), p.norm.weight, p.norm.bias)
+        placed = F.layer_norm(video + sinusoidal(FRAMES, WIDTH).double(), (WIDTH,), p.norm.weight, p.norm.bias)
         tokens = F.layer_norm(p.tokens, (WIDTH,), p.norm.weight, p.norm.bias)
         return torch.softmax(tokens @ placed.T / (WIDTH / 8) ** 0.5, dim=1) @ placed
 
@@ -128,7 +127,7 @@ def test_team_equals_a_plain_one(shot):
 @pytest.mark.parametrize("size", [(7, 7), (14, 14), (5, 9), (2, 2)])
 def test_maps_are_pooled_as_torch_does(size):
     maps = random(2, 3, *size)
-    torch.testing.assert_close(strm.pooled(maps, 4), F.adaptive_max_pool2d(maps, 4), rtol=0, atol=0)
+    torch.testing.assert_close(pooled(maps, 4), F.adaptive_max_pool2d(maps, 4), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -182,12 +181,12 @@ def test_how_the_heads_start():
                 assert part.weight.eq(1).all() and part.bias.eq(0).all()
             elif isinstance(part, torch.nn.Dropout):
                 assert part.p == 0.1
-            elif isinstance(part, strm.PatchAttention):
+            elif isinstance(part, PatchAttention):
                 assert part.share.tolist() == [0]
-            elif isinstance(part, strm.SecondMetric):
+            elif isinstance(part, SecondMetric):
                 bound = (part.cardinality * 32) ** -0.5
                 assert 0.9 * bound < part.weight.abs().max() <= bound and part.bias.abs().max() <= bound
-    tokens = team.build(Inputs(256, FRAMES), TeamConfig()).pattern.tokens
+    tokens = Team(Inputs(256, FRAMES), TeamConfig()).pattern.tokens
     assert tokens.shape == (60, 256) and abs(tokens.std() - 1) < 0.03 and abs(tokens.mean()) < 0.03
 
 
@@ -205,7 +204,7 @@ def test_the_second_metric_is_trained_unless_it_is_the_published_one():
 def test_the_published_second_metric_comes_from_its_seed():
     first = make_head("strm-published")
     torch.manual_seed(1)  # the state of the program decides nothing
-    again = strm.build(Inputs(WIDTH, FRAMES), first.settings).double().eval()
+    again = Strm(Inputs(WIDTH, FRAMES), first.settings).double().eval()
     again.load_state_dict(first.state_dict())
     other = make_head("strm-published", second_metric_seed=1)
     task = episode(first, shot=1)
@@ -225,7 +224,7 @@ def test_the_dropout_of_the_published_second_metric_stays_on():
 
 
 def test_tuples_longer_than_a_video_and_repeated_ones_are_refused():
-    with pytest.raises(UserError, match="tuples of 3 frames, but its videos have 2"):
-        trx.build(Inputs(WIDTH, 2), TrxConfig())
+    with pytest.raises(UserError, match=r"compares tuples of 3 frames .*must be at least 3, and not 2"):
+        Trx(Inputs(WIDTH, 2), TrxConfig())
     with pytest.raises(ValidationError, match="cardinalities lists 2 twice"):
         StrmConfig(cardinalities=[2, 2])

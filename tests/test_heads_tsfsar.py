@@ -9,18 +9,18 @@ from open_clip.transformer import VisionTransformer
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor
 
-from fsar.config.heads import TsfsarConfig
-from fsar.config.recipes import recipe_of
 from fsar.errors import UserError
+from fsar.methods import Components
+from fsar.methods.head import Inputs, TrainingEpisode, build_head
+from fsar.methods.needs import TransformerSizes
+from fsar.methods.recipes import recipe_of
+from fsar.methods.tsfsar.distance_correlation import descriptions
+from fsar.methods.tsfsar.head import Tsfsar
+from fsar.methods.tsfsar.principal import principal_scores, reduced, resized
+from fsar.methods.tsfsar.record import TsfsarConfig
+from fsar.methods.tsfsar.side_network import SideBlock, SideNetwork
 from fsar.model.backbone import Backbone, VisualEncoder
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.distance_correlation import descriptions
-from fsar.model.heads.head import Inputs, TrainingEpisode, build_head
-from fsar.model.heads.principal import principal_scores, reduced, resized
-from fsar.model.heads.side_network import SideBlock, SideNetwork
-from fsar.model.heads.tsfsar import Tsfsar
-from fsar.model.methods import Components
-from fsar.model.needs import TransformerSizes
 
 WIDTH, FRAMES, CLASSES, WAY = 8, 3, 6, 3  # D, T, C, N
 BESIDE = TransformerSizes(depth=2, width=16, heads=2, patches=4)
@@ -33,7 +33,7 @@ def make(classes: int = CLASSES, **settings) -> Tsfsar:
     """A head with random weights everywhere, gates and norms included."""
     torch.manual_seed(3)
     config = TsfsarConfig(**(SMALL | POWERS | {"text_scale": [5.0, 7.0]} | settings))
-    head = build_head(Inputs(WIDTH, FRAMES, classes, PARTS, BESIDE), config)
+    head = build_head(PARTS, Inputs(WIDTH, FRAMES, classes, BESIDE), config)
     for parameter in head.parameters():
         if parameter.dim() == 1:
             torch.nn.init.normal_(parameter, 0.5, 0.2)
@@ -295,7 +295,7 @@ def test_settings_that_do_not_fit(settings, says):
 
 def test_other_networks_have_no_layers_to_look_into():
     with pytest.raises(UserError, match="a visual transformer"):
-        Tsfsar(Inputs(WIDTH, FRAMES, CLASSES, PARTS), TsfsarConfig())
+        Tsfsar(Inputs(WIDTH, FRAMES, CLASSES), TsfsarConfig())
 
 
 @pytest.mark.parametrize("benchmark", ["kinetics100", "ssv2_full", "ssv2_small", "ucf101", "hmdb51"])

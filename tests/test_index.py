@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from fsar.config import load
-from fsar.config.merge import effective
+from fsar.config.overview import effective
 from fsar.files import write_json, write_parquet
 from fsar.results.comparisons import COMPARISON_COLUMNS
 from fsar.results.data_report import STRIPS_SCHEMA

@@ -1,23 +1,22 @@
 """Every variant of the method against the plain implementation in plain.py, and what must hold of any matching."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsar.config import HeadConfig
+from fsar.methods import METHODS, MODELS, Components
+from fsar.methods.blocks import trx
+from fsar.methods.blocks.metric import load_metric
+from fsar.methods.blocks.otam import otam
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.methods.head import Inputs, TrainingEpisode
 from fsar.model.decision import combined_logits, text_logits
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.head import TrainingEpisode
-from fsar.model.matching import trx
-from fsar.model.matching.metric import load_metric
-from fsar.model.matching.otam import otam
-from fsar.model.methods import CLIP_FSAR, METHODS, MODELS, PLAIN, Components
 from tests import plain
-from tests.heads import clip_fsar
+from tests.heads import PLAIN, clip_fsar
 
 METRICS = ["otam", "otam_one_way", "bi_mhm", "mean_cosine", "trx"]
 WIDTH, HEADS = 16, 4
@@ -27,11 +26,11 @@ def random(*shape, seed=0):
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def make_head(components=CLIP_FSAR, **config) -> ClipFsar:
+def make_head(frames=8, **config) -> ClipFsar:
     """A head in 64 bits with random weights everywhere, norms and scale included."""
     torch.manual_seed(0)
     settings = {"heads": HEADS, "feed_forward": 24} | config
-    head = clip_fsar(components, WIDTH, HeadConfig(**settings)).double().eval()
+    head = clip_fsar(WIDTH, frames, **settings).double().eval()
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, 0.5 if parameter.dim() == 1 else 0.0, 0.3)
     return head
@@ -60,15 +59,15 @@ def test_otam_equals_the_recurrence(rows, columns, smoothing, seed):
 @pytest.mark.parametrize("metric", METRICS[:4])
 def test_metrics_equal_the_plain_ones(metric):
     queries, prototypes = random(3, 8, WIDTH), random(4, 8, WIDTH, seed=1)
-    ours = load_metric(metric, WIDTH, HeadConfig(smoothing=0.3))(queries, prototypes)
+    ours = load_metric(Inputs(WIDTH, 8), ClipFsarConfig(metric=metric, smoothing=0.3)).distances(queries, prototypes)
     close(ours, [[plain.distance(metric, q, p, 0.3) for p in prototypes.tolist()] for q in queries.tolist()])
 
 
 def test_trx_equals_the_plain_one(monkeypatch):
     monkeypatch.setattr(trx, "TUPLE_WIDTH", 12)  # nothing but the size
-    head = make_head(replace(PLAIN, metric="trx"))
+    head = make_head(5, **PLAIN, metric="trx")
     support, queries = random(2, 3, 5, WIDTH), random(2, 5, WIDTH, seed=1)
-    parameters = {name.removeprefix("metric."): p.tolist() for name, p in head.named_parameters()}
+    parameters = {name.removeprefix("metric.tuples."): p.tolist() for name, p in head.named_parameters()}
     expected = [[-plain.trx(q, shots, parameters) for shots in support.tolist()] for q in queries.tolist()]
     close(head.few_shot_logits(support, queries, random(2, WIDTH)), expected)
 
@@ -85,7 +84,7 @@ def test_trx_equals_the_plain_one(monkeypatch):
     ],
 )
 def test_the_whole_head_equals_the_plain_one(way, shot, depth, merge, metric):
-    head = make_head(replace(CLIP_FSAR, metric=metric), depth=depth, merge=merge)
+    head = make_head(metric=metric, depth=depth, merge=merge)
     support, queries, text = random(way, shot, 8, WIDTH), random(2, 8, WIDTH, seed=1), random(way, WIDTH, seed=2)
     layers = layers_of(head)
     expected = []
@@ -116,7 +115,7 @@ def test_deciding_by_text_and_by_both_equals_the_plain_way(beta):
 
 
 def test_frozen_clip_decides_by_text_without_a_scale():
-    head = make_head(METHODS["clip-zero-shot"].components)
+    head = make_head(**PLAIN)
     queries, text = random(4, 8, WIDTH), random(5, WIDTH, seed=1)
     expected = [[plain.cosine(plain.mean(q), t, 0.0) for t in text.tolist()] for q in queries.tolist()]
     close(text_logits(queries, text, head.text_scale()), expected)
@@ -133,7 +132,7 @@ def test_single_precision_is_close_enough():
 @pytest.mark.parametrize("metric", METRICS)
 def test_gradients_are_right(metric, monkeypatch):
     monkeypatch.setattr(trx, "TUPLE_WIDTH", 6)
-    head = make_head(replace(CLIP_FSAR, metric=metric), feed_forward=6)
+    head = make_head(4, metric=metric, feed_forward=6)
     support, queries, text = random(2, 1, 4, WIDTH), random(2, 4, WIDTH, seed=1), random(2, WIDTH, seed=2)
     assert torch.autograd.gradcheck(head.few_shot_logits, (support.requires_grad_(), queries.requires_grad_(), text))
 
@@ -161,7 +160,7 @@ def test_brighter_features_match_alike(seed, factor):
     """Cosine distances forget the length of features, but for the 0.01 beside it."""
     queries, prototypes = 50 * random(3, 8, WIDTH, seed=seed), 50 * random(4, 8, WIDTH, seed=seed + 1)
     for metric in METRICS[:4]:
-        matching = load_metric(metric, WIDTH, HeadConfig())
+        matching = load_metric(Inputs(WIDTH, 8), ClipFsarConfig(metric=metric)).distances
         torch.testing.assert_close(
             matching(factor * queries, prototypes), matching(queries, prototypes), rtol=1e-3, atol=1e-3
         )
@@ -171,7 +170,7 @@ def test_brighter_features_match_alike(seed, factor):
 @given(seed=st.integers(0, 999), shot=st.integers(1, 3), merge=st.sampled_from(["before", "after"]))
 @settings(max_examples=10, deadline=None)
 def test_order_of_classes_queries_and_shots_does_not_matter(metric, seed, shot, merge):
-    head = make_head(replace(CLIP_FSAR, metric=metric), merge=merge)
+    head = make_head(metric=metric, merge=merge)
     support, queries = random(4, shot, 8, WIDTH, seed=seed), random(5, 8, WIDTH, seed=seed + 1)
     text = random(4, WIDTH, seed=seed + 2)
     logits = head.few_shot_logits(support, queries, text)
@@ -186,7 +185,7 @@ def test_order_of_classes_queries_and_shots_does_not_matter(metric, seed, shot, 
 @settings(max_examples=20, deadline=None)
 def test_the_same_video_has_the_highest_logit(metric, seed):
     videos = random(6, 8, WIDTH, seed=seed)
-    head = make_head(replace(PLAIN, metric=metric))
+    head = make_head(**PLAIN, metric=metric)
     logits = head.few_shot_logits(videos.unsqueeze(1), videos, random(6, WIDTH))
     assert (logits.argmax(dim=1) == torch.arange(6)).all()
 
@@ -194,7 +193,7 @@ def test_the_same_video_has_the_highest_logit(metric, seed):
 def test_only_the_alignments_and_trx_see_the_order_of_frames():
     video = random(1, 8, WIDTH)
     for metric in METRICS:
-        head = make_head(replace(PLAIN, metric=metric))
+        head = make_head(**PLAIN, metric=metric)
         prototypes = torch.stack([video, video.flip(1)])
         logits = head.few_shot_logits(prototypes, video, random(2, WIDTH))[0].tolist()
         assert math.isclose(logits[0], logits[1], rel_tol=1e-9) is (metric in ("bi_mhm", "mean_cosine")), metric
@@ -210,14 +209,12 @@ def test_text_modulates_prototypes_and_not_queries(monkeypatch):
     monkeypatch.setattr(head, "support_stage", lambda *_: prototypes)
     assert torch.equal(head.few_shot_logits(support, queries, text), head.few_shot_logits(support, queries, -text))
     with pytest.raises(ValueError, match="no video-text objective"):
-        make_head(PLAIN).class_logits(queries, text)
-    assert list(make_head(PLAIN).parameters()) == []
+        make_head(**PLAIN).class_logits(queries, text)
+    assert list(make_head(**PLAIN).parameters()) == []
 
 
-def test_methods_are_sound(repository):
-    for name, method in METHODS.items():
-        assert (repository / f"fsar/model/matching/{method.components.metric}.py").is_file(), name
-        assert (repository / f"fsar/model/heads/{method.components.head}.py").is_file(), name
+def test_methods_are_sound():
+    for method in METHODS.values():
         assert method.title and method.citation and method.model in MODELS
     assert len({method.title for method in METHODS.values()}) == len(METHODS)
     assert {name for name, method in METHODS.items() if method.model == "clip-fsar"} == {
@@ -225,10 +222,8 @@ def test_methods_are_sound(repository):
     }  # fmt: skip
     assert METHODS["clip-zero-shot"].model == METHODS["clip-freeze"].model == "frozen"
     assert METHODS["clip-fsar-zero-shot"].shots([1, 5]) == [0] and METHODS["clip-fsar-text"].shots([1, 5]) == [1, 5]
-    with pytest.raises(ValueError, match="needs the temporal transformer"):
-        Components(text_token=True)
-    with pytest.raises(ValueError, match="not trained"):
-        Components(trains="nothing", video_text_loss=True)
+    with pytest.raises(ValueError, match="adapters are what is trained"):
+        Components(trains="adapters")
 
 
 def test_the_video_text_loss_is_of_every_video_against_all_training_classes():
@@ -236,7 +231,7 @@ def test_the_video_text_loss_is_of_every_video_against_all_training_classes():
     torch.manual_seed(5)
     way, shot, queries, classes = 2, 3, 4, torch.tensor([4, 1])
     frames, text = torch.randn(way * (shot + queries), 6, 16), torch.randn(5, 16)
-    head = clip_fsar(CLIP_FSAR, 16, HeadConfig(heads=2, feed_forward=8), frames=6).eval()
+    head = clip_fsar(16, 6, heads=2, feed_forward=8).eval()
     _, losses = head.losses(TrainingEpisode(way, shot, {"frames": frames}, classes, text))
     own = [4] * shot + [1] * shot + [4] * queries + [1] * queries
     expected = []

@@ -7,12 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fsar.config import BackboneConfig, HeadConfig
+from fsar.config import BackboneConfig
 from fsar.errors import UserError
 from fsar.fabric import make_fabric
+from fsar.methods import MODELS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import CLIP_FSAR, PLAIN
 from fsar.model.open_clip_backbone import random_backbone, random_clip
 from fsar.model.trained_file import save_weights
 from fsar.training.batch_norm import RunningStatistics
@@ -87,21 +88,27 @@ def test_no_network(monkeypatch):
 
 def test_trained_weights_round_trip_and_misfit(weights, tmp_path):
     backbone = BackboneConfig(model="small-clip", weights=weights)
-    config = HeadConfig(feed_forward=64)
+    config = ClipFsarConfig(feed_forward=64)
     torch.manual_seed(1)
-    model = FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), CLIP_FSAR, config)
+    model = FewShotModel(
+        load_backbone(BackboneConfig(model="small-clip", weights=weights)), MODELS["clip-fsar"], config
+    )
     save_weights(model.trained_state(), tmp_path / "model.safetensors")
-    loaded = FewShotModel(load_backbone(backbone), CLIP_FSAR, config)
+    loaded = FewShotModel(load_backbone(backbone), MODELS["clip-fsar"], config)
     load_weights(loaded, tmp_path / "model.safetensors")
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
     with pytest.raises(UserError, match="of another backbone or method"):
         load_weights(
-            FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), PLAIN, config),
+            FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), MODELS["otam"], config),
             tmp_path / "model.safetensors",
         )
-    with pytest.raises(UserError, match=r"head\.heads is 7, which does not divide"):
-        FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), CLIP_FSAR, HeadConfig(heads=7))
+    with pytest.raises(UserError, match=r"heads\.clip_fsar\.heads is 7, which does not divide"):
+        FewShotModel(
+            load_backbone(BackboneConfig(model="small-clip", weights=weights)),
+            MODELS["clip-fsar"],
+            ClipFsarConfig(heads=7),
+        )
 
 
 @pytest.mark.parametrize("apart", [True, False])
@@ -109,12 +116,12 @@ def test_support_and_queries_meet_batch_norm_apart(weights, apart):
     """Losses, gradients and running statistics are those of two plain calls, the support's first, or of one."""
     torch.manual_seed(2)
     model = FewShotModel(
-        load_backbone(BackboneConfig(model="small-clip", weights=weights)), PLAIN, HeadConfig()
+        load_backbone(BackboneConfig(model="small-clip", weights=weights)), MODELS["otam"], ClipFsarConfig()
     ).train()
     model.set_training_text(model.backbone.encode_text(["a star", "a heart"]))
     visual = copy.deepcopy(model.backbone.visual)
     videos = torch.randint(0, 256, (2 * 1 + 2 * 3, 2, 64, 64, 3), dtype=torch.uint8)
-    losses = model(videos, torch.arange(2), shot=1, loss_weights={}, apart=apart)
+    losses = model(videos, torch.arange(2), shot=1, apart=apart)
     losses.total.backward()
 
     pixels = model.backbone.normalise(videos)
@@ -132,7 +139,9 @@ def test_support_and_queries_meet_batch_norm_apart(weights, apart):
 
 
 def test_without_batch_norm_an_episode_is_one_call(weights, monkeypatch):
-    model = FewShotModel(load_backbone(BackboneConfig(model="small-clip", weights=weights)), PLAIN, HeadConfig())
+    model = FewShotModel(
+        load_backbone(BackboneConfig(model="small-clip", weights=weights)), MODELS["otam"], ClipFsarConfig()
+    )
     model.set_training_text(model.backbone.encode_text(["a star", "a heart"]))
     give, seen = model.backbone.give, []
     monkeypatch.setattr(
@@ -141,7 +150,7 @@ def test_without_batch_norm_an_episode_is_one_call(weights, monkeypatch):
     videos = torch.randint(0, 256, (6, 2, 64, 64, 3), dtype=torch.uint8)
     for training in (True, False):  # in evaluation mode BatchNorm normalises by no batch, like other layers
         model.train(training)
-        model(videos, torch.arange(2), shot=1, loss_weights={})
+        model(videos, torch.arange(2), shot=1)
     assert seen == [2, 4, 6]
 
 

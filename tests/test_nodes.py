@@ -16,7 +16,7 @@ from fsar.fabric import make_fabric
 from fsar.gpus import own_gpus
 from fsar.job import is_first_process
 from fsar.nodes import STARTED, is_task, start_tasks
-from fsar.plan.nodes import across_nodes, slurm_resources
+from fsar.plan.resources import across_nodes, slurm_resources
 
 
 class Asked(dict):

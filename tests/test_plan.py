@@ -1,12 +1,14 @@
 """What a run is, known before any job: which trainings, which tests, of which files."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from fsar.config import load
-from fsar.plan.plan import Plan
+from fsar.config import layers, load
+from fsar.plan.plan import Plan, TestedModel
+from fsar.plan.rows import rows
 
 
 @pytest.fixture
@@ -32,14 +34,14 @@ def test_one_training_for_all_shots_is_tested_with_each(values):
     plan = planned(values)
     assert plan.trainings("demo", "small-clip", "clip-fsar") == ["seed3", "seed12"]
     assert plan.trainings("demo", "small-clip", "frozen", shot=10) == ["untrained"]
-    tests = plan.tests("demo", "small-clip", "clip-fsar", "seed3")
+    tests = plan.tests(TestedModel("demo", "small-clip", "clip-fsar", "seed3"))
     assert [(t["method"], t["decides_by"], t["way"], t["shot"]) for t in tests] == [
         (method, by, way, shot)
         for method, by in (("clip-fsar", "few-shot"), ("clip-fsar-text", "both"))
         for way in (5, 4)
         for shot in (1, 10)
     ]
-    assert plan.test_episodes("demo", "small-clip", "otam", "seed12") == [
+    assert plan.test_episodes(TestedModel("demo", "small-clip", "otam", "seed12")) == [
         f"data/demo/episodes/test-{way}way-{shot}shot.parquet" for way in (5, 4) for shot in (1, 10)
     ]
 
@@ -51,18 +53,13 @@ def test_a_training_for_each_shot_is_tested_with_its_own(values):
     assert plan.trainings("demo", "small-clip", "otam", shot=10) == ["seed3-shot10", "seed12-shot10"]
     assert plan.trainings("demo", "small-clip", "clip-fsar", shot=10) == ["seed3", "seed12"]
     for training, shot in (("seed12-shot1", 1), ("seed12-shot10", 10)):
-        assert {(t["way"], t["shot"]) for t in plan.tests("demo", "small-clip", "otam", training)} == {
-            (5, shot),
-            (4, shot),
-        }
+        tested = TestedModel("demo", "small-clip", "otam", training)
+        assert {(t["way"], t["shot"]) for t in plan.tests(tested)} == {(5, shot), (4, shot)}
         folder = f"results/models/demo/small-clip/otam/shot{shot}-seed12"
-        assert plan.trained_weights("demo", "small-clip", "otam", training) == [f"{folder}/model.safetensors"]
-        assert plan.training_of("demo", "small-clip", "otam", str(shot), "12") == training
-        # A checkpoint is chosen by validation episodes like those it trained on.
-        found = plan.validation_episodes("demo", "small-clip", "otam", str(shot))
-        assert found == f"data/demo/episodes/val-3way-{shot}shot.parquet"
-    rows = [s for s in plan.settings if s.method == "otam" and s.shot == 10 and s.way == 5]
-    (row,) = rows
+        assert plan.trained_weights(tested) == [f"{folder}/model.safetensors"]
+        wildcards = SimpleNamespace(benchmark="demo", backbone="small-clip", model="otam", shot=str(shot), seed="12")
+        assert plan.trained(wildcards) == tested
+    (row,) = [row for row in rows(plan) if row.method == "otam" and row.shot == 10 and row.way == 5]
     assert (row.seeds, row.selection) == ((3, 12), "val")
     assert row.predictions == tuple(
         f"results/predictions/demo/small-clip/otam/seed{seed}-shot10.parquet" for seed in (3, 12)
@@ -71,10 +68,12 @@ def test_a_training_for_each_shot_is_tested_with_its_own(values):
 
 def test_rows_are_every_method_way_and_shot_once(values):
     plan = planned(values)
-    rows = [(s.way, s.shot, s.method) for s in plan.settings]
+    found = rows(plan)
     methods = ("clip-freeze", "otam", "clip-fsar", "clip-fsar-text")
-    assert rows == [(way, shot, method) for way in (5, 4) for shot in (1, 10) for method in methods]
-    frozen = plan.settings[0]
+    assert [(row.way, row.shot, row.method) for row in found] == [
+        (way, shot, method) for way in (5, 4) for shot in (1, 10) for method in methods
+    ]
+    frozen = found[0]
     assert (frozen.seeds, frozen.selection, frozen.inductive) == ((), "not trained", True)
     assert frozen.predictions == ("results/predictions/demo/small-clip/frozen/untrained.parquet",)
 
@@ -82,15 +81,12 @@ def test_rows_are_every_method_way_and_shot_once(values):
 def test_drawn_are_the_episodes_of_all_tests_and_of_what_is_trained(values):
     plan = planned(values, training_of_model={"otam": {"shot": "tested"}})
     drawn = {path.rpartition("/")[2] for path in plan.data_files("demo") if "/episodes/" in path}
-    way = plan.config.settings("demo", "training", "small-clip").way
+    way = layers.training(plan.config, "demo", "small-clip").way
     tested = {f"test-{way}way-{shot}shot.parquet" for way in (5, 4) for shot in (1, 10)}
     assert drawn == tested | {f"val-{way}way-{shot}shot.parquet" for shot in (1, 10)}
 
 
 def test_shards_have_three_digits_and_are_all_there(values):
     plan = planned(values, frames={"shards": 12, "size": 64})
-    names = plan.shards(".arrow")("demo")
-    assert len(names) == 12 and (names[0], names[-1]) == (
-        "data/demo/frames/shard-000.arrow",
-        "data/demo/frames/shard-011.arrow",
-    )
+    names = plan.shards("demo")
+    assert len(names) == 12 and (names[0], names[-1]) == ("000", "011")

@@ -18,12 +18,12 @@ from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.encode_videos import EvaluationClips
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.features import encode_split, load_encoder
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_json
+from fsar.methods import METHODS, MODELS
 from fsar.model.backbone import bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.heads.load import load_head
-from fsar.model.methods import METHODS, MODELS
 from fsar.model.trained_file import save_weights
 from fsar.predict import frames
 from fsar.predict.clips import Clip, list_clips

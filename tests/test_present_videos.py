@@ -24,7 +24,7 @@ def test_the_next_plan_finds_what_was_recorded(repository, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     base, tiny = (yaml.safe_load((repository / name).read_text()) for name in ("config.yaml", "configs/tiny.yaml"))
     config = load(base | tiny | {"backbones": base["backbones"]})
-    shards = range(config.settings("tiny", "frames").shards)
+    shards = range(config.videos("tiny").frames.shards)
     planned = [PresentVideos(config).of_shard("tiny", shard) for shard in shards]
     assert planned == [""] * len(shards)
     folder = tmp_path / "data/tiny/videos"

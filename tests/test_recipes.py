@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from fsar.config import load
-from fsar.config.recipes import FOLDER, recipes
+from fsar.methods.recipes import recipes
+from fsar.own_methods import PACKAGE
 from tests.conftest import REPOSITORY
 
 REFERENCE = REPOSITORY.parent / "shared" / "reference"
@@ -42,7 +43,9 @@ def clocked(training):
     return (training.learning_rate, training.warmup_from, length, steps, training.factors, training.iterations)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.glob("*/recipe*.toml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 def test_every_number_says_where_it_is_from(path):
     """Above each table stands a file of the public code, or why the numbers are ours."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -59,7 +62,7 @@ def test_every_number_says_where_it_is_from(path):
 def test_hyrsmpp_is_that_of_its_settings(config, benchmark):
     rows = csv.DictReader(reference("recipes_hyrsmpp.csv").splitlines())
     (row,) = (row for row in rows if (row["benchmark"], row["shot"]) == (benchmark, "1"))
-    training = config.settings(benchmark, "training", INET, "hyrsmpp")
+    training = config.of(benchmark, INET, "hyrsmpp").training
     first, *factors = json.loads(row["lrs"])
     start, *steps = json.loads(row["steps"])
     length = int(row["steps_iter"])
@@ -75,7 +78,7 @@ def test_hyrsmpp_is_that_of_its_settings(config, benchmark):
     )
     assert (training.weight_decay, training.epsilon) == (1e-3 * divisor / of_step, 1e-8 * divisor / of_step)
     assert training.shot == "tested"
-    head = config.head_settings(benchmark, INET, "hyrsmpp")
+    head = config.of(benchmark, INET, "hyrsmpp").head
     keys = (
         "use_classification_value",
         "temporal_loss_weight",
@@ -94,7 +97,7 @@ def test_hyrsm_is_that_of_its_table(config):
     found = re.findall(r"^\| (\w+) \| (\S+) \| (\S+) \| (\d+) \| ([\d, ]+) \(([\d., ]+)\) \| (\d+) \|$", section, re.M)
     assert {row[0] for row in found} == set(BENCHMARKS)
     for benchmark, rate, start, length, steps, factors, episodes in found:
-        training = config.settings(benchmark, "training", INET, "hyrsm")
+        training = config.of(benchmark, INET, "hyrsm").training
         halves = [int(step) / 2 for step in steps.split(",")]
         expected = (float(rate), float(start), int(length), halves, [float(f) for f in factors.split(",")])
         assert clocked(training) == (*expected, int(episodes)), benchmark
@@ -102,7 +105,7 @@ def test_hyrsm_is_that_of_its_table(config):
         r"λ: Kinetics ([\d.]+), SSv2-Full ([\d.]+), SSv2-Small ([\d.]+), UCF ([\d.]+), HMDB ([\d.]+)", section
     )
     for benchmark, weight in zip(BENCHMARKS, weights.groups(), strict=True):
-        assert config.head_settings(benchmark, INET, "hyrsm").classification_weight == float(weight.rstrip("."))
+        assert config.of(benchmark, INET, "hyrsm").head.classification_weight == float(weight.rstrip("."))
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
@@ -114,13 +117,13 @@ def test_molo_is_that_of_its_text(config, benchmark):
     rate, start, length, steps, factors, episodes = found
     # "all ×0.1, ×0.01" where none are named.
     drops = [float(f) for f in factors.split(",")] if factors else [0.1, 0.01]
-    training = config.settings(benchmark, "training", INET, "molo")
+    training = config.of(benchmark, INET, "molo").training
     halves = [int(step) / 2 for step in steps.split(",")]
     assert clocked(training) == (float(rate), float(start), int(length), halves, drops, int(episodes))
     weight, reconstruction = re.search(
         rf"{name} ([\d.]+), ([\d.]+\d)", section_of(section, "λ, μ:", "queries")
     ).groups()
-    head = config.head_settings(benchmark, INET, "molo")
+    head = config.of(benchmark, INET, "molo").head
     # Its code divides every loss but this by the four episodes of a step.
     assert (head.classification_weight, head.reconstruction_weight) == (float(weight), 4 * float(reconstruction))
     place = (2048, 0.02) if benchmark == "kinetics100" else (10, 1)
@@ -138,13 +141,13 @@ def test_d2st_is_that_of_its_text(config, benchmark, backbone):
     rate, start, length, steps, factors, episodes = re.search(pattern, line).groups()
     if backbone == INET:
         rate, start = re.search(r"RN50: ([\de-]+)/([\de-]+), otherwise alike", line).groups()
-    training = config.settings(benchmark, "training", backbone, "d2st")
+    training = config.of(benchmark, backbone, "d2st").training
     whole = [int(step) for step in steps.split(",")]
     expected = (float(rate), float(start), int(length), whole, [float(f) for f in factors.split(",")], int(episodes))
     assert clocked(training) == expected
     of_both = re.search(rf"{name} ([\d.–]+)/([\d.]+\d|\d)", section_of(section, "λ (ViT/RN):", "Adam")).groups()
     weight = of_both[backbone == INET]
-    head = config.head_settings(benchmark, backbone, "d2st")
+    head = config.of(benchmark, backbone, "d2st").head
     assert head.classification_weight == (0 if weight == "–" else float(weight))
 
 
@@ -155,9 +158,9 @@ def test_clip_spm_is_that_of_its_text(config, benchmark):
     name = {kind: said for said, kind in PROSE.items()}[benchmark]
     (part,) = (part for part in line.split(";") if name in part)
     numbers = [float(number) for number in re.findall(r"(?<![\w-])\d+(?:\.\d+)?", part)]
-    head = config.head_settings(benchmark, VIT, "clip-spm")
+    head = config.of(benchmark, VIT, "clip-spm").head
     assert [head.text_strength, head.slope, head.text_gate, head.frame_gate] == numbers
-    training = config.settings(benchmark, "training", VIT, "clip-spm")
+    training = config.of(benchmark, VIT, "clip-spm").training
     full = benchmark == "ssv2_full"
     assert (training.learning_rate, training.weight_decay) == ((1.6e-5, 9.7e-4) if full else (1e-5, 5e-5))
     assert training.iterations == (100010 if benchmark.startswith("ssv2") else 20010)
@@ -181,7 +184,7 @@ SCALED = [
 def test_adam_takes_the_published_step(config, model, backbone, only, episodes, divisor):
     others = {place for name, _, place, *_ in SCALED if name == model and place}
     for benchmark in [only] if only else [name for name in BENCHMARKS if name not in others]:
-        training = config.settings(benchmark, "training", backbone, model)
+        training = config.of(benchmark, backbone, model).training
         assert (training.optimizer, training.tasks_per_step) == ("adam", episodes)
         assert training.weight_decay == pytest.approx(1e-3 * divisor / episodes)
         assert training.epsilon == pytest.approx(1e-8 * divisor / episodes)
@@ -189,7 +192,7 @@ def test_adam_takes_the_published_step(config, model, backbone, only, episodes, 
 
 def test_what_else_a_step_is(config):
     def of(model, benchmark, backbone=INET):
-        return config.settings(benchmark, "training", backbone, model)
+        return config.of(benchmark, backbone, model).training
 
     for benchmark in BENCHMARKS:
         queries = 5 if benchmark == "kinetics100" else 4

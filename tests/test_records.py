@@ -3,39 +3,45 @@
 import pytest
 import yaml
 
-from fsar.config import HeadConfig, load
-from fsar.config.heads import HeadsConfig
-from fsar.config.recipes import FOLDER, recipes
-from fsar.model.heads.head import Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
-from fsar.model.needs import TransformerSizes
-
-HEADS = FOLDER.parent / "model" / "heads"
-# Files that are no heads.
-SHARED = {"__init__", "head", "load", "positions", "reasoning", "tuples"}
-SHARED |= {"side_network", "distance_correlation", "principal"}
+from fsar.config import layers, load
+from fsar.methods import FOLDERS, METHODS, MODELS, RECORDS, module_file
+from fsar.methods.head import Inputs, build_head
+from fsar.methods.needs import TransformerSizes
+from fsar.methods.recipes import recipes
+from fsar.own_methods import PACKAGE
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_a_record_says_of_its_head(model):
+def test_every_model_is_built_by_what_its_record_names(model):
     parts = MODELS[model]
-    settings = HeadConfig() if parts.head == CLIP_FSAR_HEAD else getattr(HeadsConfig(), parts.head)
-    settings = type(settings)(**settings.model_dump() | dict(parts.fixed))
     transformer = TransformerSizes(depth=12, width=256, heads=4, patches=9)
-    head = build_head(Inputs(16, 4, classes=3, components=parts, transformer=transformer), settings)
-    assert (head.needs.kind, head.needs_pixels) == (parts.needs, parts.needs_pixels)
+    head = build_head(parts, Inputs(16, 4, classes=3, transformer=transformer), parts.settings)
+    assert head.needs.kind == parts.needs and head.name == parts.head
+    assert set(head.loss_names) == set(head.loss_weights_at(5)) and all(
+        map(module_file_is_there, parts.imported_by_name)
+    )
 
 
-def test_every_head_has_a_method_and_settings_of_its_own():
-    heads = {path.stem for path in HEADS.glob("*.py")} - SHARED
-    assert heads == {method.components.head for method in METHODS.values()}
-    assert heads == {*HeadsConfig.model_fields, CLIP_FSAR_HEAD}
+def module_file_is_there(name: str) -> bool:
+    return module_file(name).is_file()
+
+
+def test_every_folder_has_a_record_and_what_the_record_names():
+    folders = {path.parent.name for path in PACKAGE.glob("*/record.py")} - {"blocks"}
+    assert folders == set(FOLDERS)
+    for folder, record in RECORDS.items():
+        code = {"head.py": record.head, "adapter.py": record.adapters}
+        assert {name for name, settings in code.items() if settings} == {
+            name for name in code if (PACKAGE / folder / name).is_file()
+        }
+        heads = {parts.head for parts in record.models.values()} | {parts.adapters for parts in record.models.values()}
+        assert folder in heads and {method.model for method in record.methods.values()} == set(record.models)
 
 
 def test_what_is_said_of_public_code_is_said_in_full():
     assert [name for name, method in METHODS.items() if bool(method.code) != bool(method.code_selection)] == []
     assert [name for name, method in METHODS.items() if method.deviations and not method.code] == []
-    own = {method.model for method in METHODS.values() if method.components.head != CLIP_FSAR_HEAD}
+    own = {method.model for method in METHODS.values() if method.components.head not in ("otam", "clip_fsar")}
     assert set(recipes()) == own
     for model, of_backbones in recipes().items():
         codes = {method.code for method in METHODS.values() if method.model == model}
@@ -77,19 +83,19 @@ def values(repository):
 def test_recipes_are_those_of_the_public_codes(values):
     config = load(values)
     for (model, benchmark), (rate, start, length, milestones, factors, episodes, weight) in CLOCKED.items():
-        training = config.settings(benchmark, "training", "INet-RN50", model)
+        training = config.of(benchmark, "INet-RN50", model).training
         assert (training.learning_rate, training.warmup_from, training.warmup_iterations) == (rate, start, length)
         assert training.milestones == [milestone * length // 2 for milestone in milestones]
         assert (training.factors, training.iterations, training.optimizer) == (factors, episodes, "adam")
-        assert config.head_settings(benchmark, "INet-RN50", model).classification_weight == weight
+        assert config.of(benchmark, "INet-RN50", model).head.classification_weight == weight
     for benchmark, expected in COHERENCE.items():
         keys = ("classification_weight", "coherence_weight", "window", "falloff", "far_weight")
-        settings = config.head_settings(benchmark, "INet-RN50", "hyrsmpp")
+        settings = config.of(benchmark, "INet-RN50", "hyrsmpp").head
         assert tuple(getattr(settings, key) for key in keys) == expected
-        team = config.settings(benchmark, "training", "INet-RN50", "team")
+        team = config.of(benchmark, "INet-RN50", "team").training
         assert (team.optimizer, team.momentum, team.nesterov, team.tasks_per_step) == ("sgd", 0.9, True, 16)
         for model in ("trx", "strm"):
-            training = config.settings(benchmark, "training", "INet-RN50", model)
+            training = config.of(benchmark, "INet-RN50", model).training
             fast = model == "trx" or benchmark.startswith("ssv2")
             assert training.learning_rate == (1e-3 if fast else 1e-4) and training.loss_over_queries == "sum"
             assert training.iterations == (75010 if benchmark.startswith("ssv2") else 20010)
@@ -103,11 +109,11 @@ def test_which_settings_of_a_model_are_stronger(values):
         "heads": {"hyrsm": {"classification_weight": 0.3}},
     }
     config = load({**values, "benchmarks": {**values["benchmarks"], "hmdb51": own}})
-    team = config.settings("hmdb51", "training", "INet-RN50", "team")
+    team = config.of("hmdb51", "INet-RN50", "team").training
     assert (team.learning_rate, team.tasks_per_step, team.threads, team.validate_every) == (1e-3, 4, 9, 300)
-    assert config.settings("hmdb51", "training", "INet-RN50", "otam").learning_rate == 0.5
-    assert config.head_settings("hmdb51", "INet-RN50", "hyrsm").classification_weight == 0.3
-    demo = config.settings("demo", "training", "small-clip")
-    assert config.settings("demo", "training", "small-clip", "team") == demo
+    assert config.of("hmdb51", "INet-RN50", "otam").training.learning_rate == 0.5
+    assert config.of("hmdb51", "INet-RN50", "hyrsm").head.classification_weight == 0.3
+    demo = layers.training(config, "demo", "small-clip")
+    assert config.of("demo", "small-clip", "team").training == demo
     assert config.training_shots("hmdb51", "INet-RN50", "team") == [1, 3, 5]
     assert config.training_shots("hmdb51", "INet-RN50", "molo") == [1] == config.training_shots("demo", "RN50", "team")

@@ -11,11 +11,14 @@ import yaml
 
 from fsar import FewShotClassifier
 from fsar.config import Config, load
+from fsar.config.heads import AdaptersConfig, HeadsConfig
 from fsar.keys.declare import decided_by
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
+from tests.conftest import REPOSITORY
 from tests.dry_runs import dry_runs, planned
+from tests.other_values import another
 from tests.predicting import backbone_of, make_model
 from tests.small_models import SMALL_ADAPTERS, THREE_TEXTS
 from tests.test_config import leaves
@@ -29,6 +32,7 @@ RUN = ["--configfile", "rerun.yaml"]
 CHANGES = {
     "Config.seed": ("seed", 1),
     "Config.device": ("device", "cpu"),
+    "Config.own_methods": ("own_methods", [str(REPOSITORY / "tests/own/nearest_mean")]),
     "RunConfig.test_jobs": ("run.test_jobs", 2),
     "RunConfig.benchmarks": ("run.benchmarks", ["tiny", "own", "copy"]),
     "RunConfig.backbones": ("run.backbones", ["small-clip", "other"]),
@@ -74,14 +78,14 @@ CHANGES = {
         {"templates": ["a photo of {class_name}", "{description}"], "descriptions": "described.json"},
     ),
     "TextConfig.average": ("text.average", "normalised"),
-    "HeadConfig.depth": ("head.depth", 2),
-    "HeadConfig.heads": ("head.heads", 4),
-    "HeadConfig.feed_forward": ("benchmarks.tiny.head.feed_forward", 32),
-    "HeadConfig.attention_dropout": ("head.attention_dropout", 0.1),
-    "HeadConfig.feed_forward_dropout": ("head.feed_forward_dropout", 0.1),
-    "HeadConfig.merge": ("head.merge", "after"),
-    "HeadConfig.smoothing": ("head.smoothing", 0.1),
-    "HeadConfig.text_weight": ("head.text_weight", 0.5),
+    "ClipFsarConfig.depth": ("heads.clip_fsar.depth", 2),
+    "ClipFsarConfig.heads": ("heads.clip_fsar.heads", 4),
+    "ClipFsarConfig.feed_forward": ("benchmarks.tiny.heads.clip_fsar.feed_forward", 32),
+    "ClipFsarConfig.attention_dropout": ("heads.clip_fsar.attention_dropout", 0.1),
+    "ClipFsarConfig.feed_forward_dropout": ("heads.clip_fsar.feed_forward_dropout", 0.1),
+    "ClipFsarConfig.merge": ("heads.clip_fsar.merge", "after"),
+    "ClipFsarConfig.smoothing": ("heads.clip_fsar.smoothing", 0.1),
+    "ClipFsarConfig.text_weight": ("heads.clip_fsar.text_weight", 0.5),
     "TrainingConfig.way": ("benchmarks.tiny.training.way", 2),
     "TrainingConfig.shot": ("benchmarks.tiny.training.shot", 2),
     "TrainingConfig.queries": ("benchmarks.tiny.training.queries", 2),
@@ -93,7 +97,6 @@ CHANGES = {
     "TrainingConfig.warmup_iterations": ("benchmarks.tiny.training.warmup_iterations", 2),
     "TrainingConfig.milestones": ("benchmarks.tiny.training.milestones", [10]),
     "TrainingConfig.weight_decay": ("training.weight_decay", 0.0),
-    "TrainingConfig.video_text_weight": ("training.video_text_weight", 2.0),
     "TrainingConfig.flip": ("training.flip", True),
     "TrainingConfig.colour_jitter": ("training.colour_jitter", True),
     "TrainingConfig.batch_norm": ("training.batch_norm", "running"),
@@ -133,95 +136,9 @@ CHANGES = {
     "SmallClipConfig.learning_rate": ("small_clips.small-clip.learning_rate", 1e-3),
     "SmallClipConfig.seed": ("small_clips.small-clip.seed", 1),
 }
-# Keys of a single head and of the optimizer, which reach the parameters of rules as those above do: there is no dry run
+# Keys of heads, adapters and the optimizer, which reach the parameters of rules as those above do: there is no dry run
 # for each, but the parameters are compared.
 PARAMETERS = {
-    "TrxConfig.cardinalities": ("heads.trx.cardinalities", [2]),
-    "TrxConfig.tuple_width": ("heads.trx.tuple_width", 24),
-    "TrxConfig.dropout": ("heads.trx.dropout", 0.2),
-    "StrmConfig.cardinalities": ("heads.strm.cardinalities", [2, 3]),
-    "StrmConfig.tuple_width": ("benchmarks.tiny.heads.strm.tuple_width", 24),
-    "StrmConfig.dropout": ("heads.strm.dropout", 0.2),
-    "StrmConfig.grid": ("heads.strm.grid", 2),
-    "StrmConfig.second_metric": ("heads.strm.second_metric", "published"),
-    "StrmConfig.second_metric_weight": ("heads.strm.second_metric_weight", 0.2),
-    "StrmConfig.second_metric_seed": ("heads.strm.second_metric_seed", 1),
-    "HyrsmppConfig.coherence_weight": ("heads.hyrsmpp.coherence_weight", 0.1),
-    "HyrsmppConfig.window": ("heads.hyrsmpp.window", 1),
-    "HyrsmppConfig.falloff": ("heads.hyrsmpp.falloff", 51.0),
-    "HyrsmppConfig.far_weight": ("heads.hyrsmpp.far_weight", 20.0),
-    "MoloConfig.feed_forward": ("heads.molo.feed_forward", 64),
-    "MoloConfig.feed_forward_dropout": ("heads.molo.feed_forward_dropout", 0.1),
-    "MoloConfig.motion_weight": ("heads.molo.motion_weight", 0.5),
-    "MoloConfig.contrast_weight": ("heads.molo.contrast_weight", 0.1),
-    "MoloConfig.reconstruction_weight": ("heads.molo.reconstruction_weight", 0.4),
-    "TeamConfig.tokens": ("heads.team.tokens", 6),
-    "TeamConfig.dropout": ("heads.team.dropout", 0.2),
-    "TeamConfig.negative_weight": ("heads.team.negative_weight", 0.5),
-    "TaskAdapterConfig.logit_scale": ("heads.task_adapter.logit_scale", 32.0),
-    "TaskAdapterConfig.aligned_norm": ("heads.task_adapter.aligned_norm", True),
-    "TaskAdapterConfig.orientation": ("heads.task_adapter.orientation", "published"),
-    "TaskConfig.blocks": ("adapters.task.blocks", 1),
-    "TaskConfig.text_blocks": ("adapters.task.text_blocks", 2),
-    "TaskConfig.texts": ("adapters.task.texts", 2),
-    "TaskConfig.bottleneck": ("adapters.task.bottleneck", 0.5),
-    "D2stAdaptersConfig.bottleneck": ("adapters.d2st.bottleneck", 0.5),
-    "D2stAdaptersConfig.heads": ("adapters.d2st.heads", 2),
-    "D2stAdaptersConfig.spatial_kernel": ("adapters.d2st.spatial_kernel", [4, 3, 3]),
-    "D2stAdaptersConfig.spatial_stride": ("adapters.d2st.spatial_stride", [4, 2, 2]),
-    "D2stAdaptersConfig.temporal_kernel": ("adapters.d2st.temporal_kernel", [1, 2, 2]),
-    "D2stAdaptersConfig.stage_heads": ("adapters.d2st.stage_heads", [1, 1, 2, 2]),
-    "D2stAdaptersConfig.stage_spatial_kernels": ("adapters.d2st.stage_spatial_kernels", [[4, 2, 2]] * 4),
-    "D2stAdaptersConfig.stage_spatial_strides": ("adapters.d2st.stage_spatial_strides", [[4, 2, 2]] * 4),
-    "D2stAdaptersConfig.stage_temporal_kernels": ("adapters.d2st.stage_temporal_kernels", [[1, 2, 2]] * 4),
-    "LoraConfig.rank": ("adapters.lora.rank", 4),
-    "LoraConfig.alpha": ("adapters.lora.alpha", 16.0),
-    "LoraConfig.projections": ("adapters.lora.projections", ["values"]),
-    "AimConfig.bottleneck": ("adapters.aim.bottleneck", 0.5),
-    "AimConfig.joint_scale": ("adapters.aim.joint_scale", 1.0),
-    "TsfsarConfig.side_width": ("heads.tsfsar.side_width", 16),
-    "TsfsarConfig.head_width": ("heads.tsfsar.head_width", 8),
-    "TsfsarConfig.temporal_layers": ("heads.tsfsar.temporal_layers", [1]),
-    "TsfsarConfig.gate_temperature": ("heads.tsfsar.gate_temperature", 0.2),
-    "TsfsarConfig.adapter_heads": ("heads.tsfsar.adapter_heads", 4),
-    "TsfsarConfig.adapter_ratio": ("heads.tsfsar.adapter_ratio", 1.6),
-    "TsfsarConfig.alpha": ("heads.tsfsar.alpha", 0.5),
-    "TsfsarConfig.text_scale": ("heads.tsfsar.text_scale", [100.0, 50.0]),
-    "TsfsarConfig.few_shot_power": ("heads.tsfsar.few_shot_power", [0.4, 0.8]),
-    "TsfsarConfig.text_clip_power": ("heads.tsfsar.text_clip_power", [0.2, 0.05]),
-    "TsfsarConfig.text_side_power": ("heads.tsfsar.text_side_power", [0.4, 0.15]),
-    "TsfsarConfig.dropout": ("heads.tsfsar.dropout", 0.6),
-    "TsfsarConfig.classification_weight": ("heads.tsfsar.classification_weight", 1.0),
-    "TsfsarConfig.text_side_weight": ("heads.tsfsar.text_side_weight", [0.1, 0.01]),
-    "TsfsarConfig.distillation_weight": ("heads.tsfsar.distillation_weight", [0.1, 0.01]),
-    "TsfsarConfig.distillation_temperature": ("heads.tsfsar.distillation_temperature", 4.0),
-    "TsfsarConfig.generator_learning_rate_factor": ("heads.tsfsar.generator_learning_rate_factor", 1.0),
-    "TsfsarConfig.adapter_learning_rate_factor": ("heads.tsfsar.adapter_learning_rate_factor", 1.0),
-    "ClipspmConfig.episode_token": ("heads.clipspm.episode_token", "labels"),
-    "ClipspmConfig.text_strength": ("heads.clipspm.text_strength", 0.5),
-    "ClipspmConfig.slope": ("heads.clipspm.slope", 0.05),
-    "ClipspmConfig.text_gate": ("heads.clipspm.text_gate", 2.0),
-    "ClipspmConfig.frame_gate": ("benchmarks.tiny.heads.clipspm.frame_gate", 2.0),
-    "ClipspmConfig.heads": ("heads.clipspm.heads", 4),
-    "ClipspmConfig.head_width": ("heads.clipspm.head_width", 8),
-    "ClipspmConfig.feed_forward": ("heads.clipspm.feed_forward", 64),
-    "ClipspmConfig.attention_dropout": ("heads.clipspm.attention_dropout", 0.1),
-    "ClipspmConfig.feed_forward_dropout": ("heads.clipspm.feed_forward_dropout", 0.1),
-    "ClipspmConfig.smoothing": ("heads.clipspm.smoothing", 0.1),
-    "ClipspmConfig.local_weight": ("heads.clipspm.local_weight", 1.0),
-    "ClipspmConfig.motion_weight": ("heads.clipspm.motion_weight", 0.001),
-    "EmpnetConfig.levels": ("heads.empnet.levels", [1, 2]),
-    "EmpnetConfig.heads": ("heads.empnet.heads", 2),
-    "EmpnetConfig.attention_dropout": ("heads.empnet.attention_dropout", 0.1),
-    "EmpnetConfig.feed_forward_dropout": ("heads.empnet.feed_forward_dropout", 0.1),
-    "EmpnetConfig.top_patches": ("heads.empnet.top_patches", 4),
-    "EmpnetConfig.top_frames": ("benchmarks.tiny.heads.empnet.top_frames", 3),
-    "EmpnetConfig.merge_before": ("heads.empnet.merge_before", False),
-    "EmpnetConfig.smoothing": ("heads.empnet.smoothing", 0.1),
-    "EmpnetConfig.cross_entropy": ("heads.empnet.cross_entropy", "probabilities"),
-    "EmpnetConfig.text_loss_weight": ("heads.empnet.text_loss_weight", 0.5),
-    "EmpnetConfig.text_score_weight": ("heads.empnet.text_score_weight", 0.5),
-    "D2stConfig.classification_weight": ("heads.d2st.classification_weight", 1.0),
     "TrainingConfig.optimizer": ("training.optimizer", "adamw"),
     "TrainingConfig.momentum": ("training.momentum", 0.9),
     "TrainingConfig.nesterov": ("training", {"momentum": 0.9, "nesterov": True}),
@@ -231,12 +148,14 @@ PARAMETERS = {
     "TrainingConfig.factors": ("benchmarks.tiny.training.factors", [0.5]),
     "TrainingConfig.loss_over_queries": ("training.loss_over_queries", "sum"),
 }
-for head, kind in (("hyrsm", "HyrsmConfig"), ("hyrsmpp", "HyrsmppConfig"), ("molo", "MoloConfig")):
-    shared = {"feature_divisor": 20.0, "position_scale": 0.5, "heads": 4, "position_dropout": 0.2}
-    shared |= {"attention_dropout": 0.1, "classification_weight": 0.3}
-    if head != "molo":
-        shared |= {"items": "videos", "relation_dropout": 0.2, "relation_output_dropout": 0.1}
-    PARAMETERS |= {f"{kind}.{name}": (f"heads.{head}.{name}", value) for name, value in shared.items()}
+for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
+    for folder, field in sections.model_fields.items():
+        kind = field.annotation
+        PARAMETERS |= {
+            f"{kind.__name__}.{name}": (f"{part}.{folder}.{name}", another(kind, name))
+            for name in kind.model_fields
+            if f"{kind.__name__}.{name}" not in CHANGES
+        }
 MISSING = "Missing output files"
 TWO_LINES = 2 * 120  # characters of a reason, on a terminal
 DOWNLOADS = ("Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
@@ -381,12 +300,9 @@ def parameters(values, models):
     predictions = PlannedPredictions(plan)
     found = {}
     for model in models:
-        at = ("tiny", "small-clip", model)
-        trained = ("head", "adapters", "training")
-        found["train_model", model] = [plan.decisive(name, "train_model")(*at) for name in trained]
-        adapters = plan.decisive("adapters", "encode_features")(*at)
-        found["encode_features", model] = plan.encoding_head("tiny", "small-clip", model), adapters
-        found["evaluate_model", model] = [plan.decisive(n, "evaluate_model")(*at) for n in ("head", "adapters")]
+        settings = plan.config.of("tiny", "small-clip", model)
+        for stage in ("train_model", "encode_features", "evaluate_model"):
+            found[stage, model] = settings.decisive(stage)
         found["predict_clips", model] = predictions.model(model)
     return found
 

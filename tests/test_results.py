@@ -11,7 +11,7 @@ from scipy import stats
 
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
 from fsar.plan.layouts import Layout, layouts
 from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import class_accuracies, confusion
@@ -331,7 +331,7 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
         "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},
         "environment": {"torch": "2.15.0"},
-        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/model/heads/clip_fsar.py"]}],
+        "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/methods/clip_fsar/head.py"]}],
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
     rows = [
@@ -355,7 +355,7 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "2.15.0",
         "CC BY 4.0",
         "MIT",
-        "clip_fsar.py",
+        "clip_fsar/head.py",
         "someone/code, commit 1",
         "another norm",
         "best on test; here: best on the validation classes",

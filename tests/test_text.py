@@ -10,14 +10,14 @@ from safetensors.torch import save_file
 
 from fsar.config import BackboneConfig, TextConfig, load
 from fsar.errors import UserError
+from fsar.methods import MODELS
 from fsar.model.backbone import load_backbone
 from fsar.model.class_texts import class_texts
 from fsar.model.few_shot import FewShotModel
-from fsar.model.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.text import encode_classes
 from fsar.plan.checks import check_texts
-from fsar.plan.plan import Plan
+from fsar.plan.plan import Plan, TestedModel
 from fsar.training.texts import EpisodeTexts
 from tests.small_models import small_head
 from tests.workflow import write_listing
@@ -147,9 +147,9 @@ def test_a_class_without_description_is_told_before_any_job_where_classes_are_kn
     }
     plan = Plan(load(values))
     check_texts(plan)  # training reads no text, so that its classes need none
-    assert plan.feature_descriptions("own", "clip", "otam") == [str(described)]
-    assert plan.training_descriptions("own", "clip-fsar") == [str(described)]
-    assert plan.training_descriptions("own", "otam") == []
+    otam, clip_fsar = (TestedModel("own", "clip", model, "seed1") for model in ("otam", "clip-fsar"))
+    assert plan.descriptions(otam) == [str(described)] == plan.training_descriptions(clip_fsar)
+    assert plan.training_descriptions(otam) == []
     values["run"]["methods"] = ["clip-fsar"]
     with pytest.raises(UserError, match=r"has no description of class 'train 0', 'train 1', 'train 2', 'val 0', 'val"):
         check_texts(Plan(load(values)))

@@ -26,11 +26,11 @@ from fsar.errors import UserError
 from fsar.evaluation import encode_videos as encode_module
 from fsar.fabric import make_fabric
 from fsar.files import write_parquet
+from fsar.methods import MODELS
+from fsar.methods.head import Inputs, build_head
+from fsar.methods.needs import TransformerSizes
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.head import Inputs, build_head
-from fsar.model.methods import CLIP_FSAR_HEAD, MODELS
-from fsar.model.needs import TransformerSizes
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
 from fsar.training import fit as fit_module
@@ -392,7 +392,7 @@ def test_layers_named_norm_are_spared_as_those_named_bn():
     )
     model = SimpleNamespace(
         backbone=SimpleNamespace(encoders=encoder, adapters=None),
-        head=build_head(Inputs(8, 2, components=MODELS["otam"]), small_head(MODELS["otam"])),
+        head=build_head(MODELS["otam"], Inputs(8, 2), small_head(MODELS["otam"])),
     )
     groups = parameter_groups(model, TrainingConfig(weight_decay=0.5))
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
@@ -811,7 +811,7 @@ def test_every_model_that_is_trained_trains_what_it_has(world, models):
         found = {name.split(".")[1] for name in trained if name.startswith("head.")}
         assert any(name.startswith("text.") for name in trained) == components.trains_text
         assert any(name.startswith("adapters.") for name in trained) == bool(components.adapters)
-        if components.head == CLIP_FSAR_HEAD:
+        if components.head in ("otam", "clip_fsar"):
             parts = {
                 "temporal_transformer": components.temporal_transformer,
                 "scale": components.video_text_loss,
@@ -819,7 +819,7 @@ def test_every_model_that_is_trained_trains_what_it_has(world, models):
             }
             assert found == {part for part, there in parts.items() if there}, model
         else:
-            head = build_head(Inputs(96, 8, components=components, transformer=SIZES), small_head(components))
+            head = build_head(components, Inputs(96, 8, transformer=SIZES), small_head(components))
             assert found == {name.split(".")[0] for name in head.state_dict()} - {"for_training"}, model
         terms = [name for name in metrics if name.endswith("_loss")]
         assert metrics[terms].gt(0).all(axis=None), model

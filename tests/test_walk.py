@@ -17,8 +17,8 @@ from fsar.files import on_disk, readable
 from fsar.predict import clips
 from fsar.predict.clips import list_clips, list_examples
 from fsar.sources import walk
-from fsar.sources.data_sets import KINETICS
 from fsar.sources.inventory import list_folder, videos_of_folder
+from fsar.sources.kinetics import FILES as KINETICS
 from fsar.sources.published import present_videos
 from fsar.sources.something import archive_parts
 from fsar.sources.split_lists import Entry

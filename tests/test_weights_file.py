@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import save, save_file
 from torch import nn
 
-from fsar.config import BackboneConfig, HeadConfig, TextConfig, is_weights_file
+from fsar.config import BackboneConfig, TextConfig, is_weights_file
 from fsar.errors import UserError
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.load_head import load_head
+from fsar.methods import MODELS
 from fsar.model.backbone import bare_backbone, load_backbone
-from fsar.model.heads.load import load_head
-from fsar.model.methods import FROZEN, MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.text import class_tokens
 from fsar.model.weights_file import read_weights
@@ -134,14 +134,14 @@ def test_a_method_that_needs_texts_says_so_where_there_are_none(tmp_path):
     write_features(tmp_path / "f", names[0], {"frames": torch.randn(40, 8, 32)}, names[1], torch.empty(8, 0),
                    FeatureSizes(32, 8))  # fmt: skip
     for components, method, decides in (
-        (FROZEN, "clip-zero-shot", "text"),
+        (MODELS["frozen"], "clip-zero-shot", "text"),
         (MODELS["clip-fsar"], "clip-fsar", "few-shot"),
     ):
-        head = load_head(components, HeadConfig(feed_forward=8, heads=2), tmp_path / "f", None)
+        head = load_head(components, components.settings, tmp_path / "f", None)
         test = PlannedTest(method, decides, 5, 1, tmp_path / "e.parquet")
         with pytest.raises(UserError, match=rf"The method {method} .* looks at class names, but .* no text encoder"):
             evaluate_model(head, [test], tmp_path / "f", tmp_path / "out.parquet", "cpu", 1)
-    head = load_head(FROZEN, HeadConfig(), tmp_path / "f", None)
+    head = load_head(MODELS["frozen"], MODELS["frozen"].settings, tmp_path / "f", None)
     evaluate_model(head, [PlannedTest("clip-freeze", "few-shot", 5, 1, tmp_path / "e.parquet")], tmp_path / "f",
                    tmp_path / "out.parquet", "cpu", 1)  # fmt: skip
 

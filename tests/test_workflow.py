@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS
+from fsar.methods import METHODS
 from fsar.results.pictures import write_pictures
 from tests.commands import commands
 from tests.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
@@ -94,12 +94,12 @@ def test_methods_that_decide_with_the_same_model_share_it(finished):
 
 
 def test_another_method_leaves_trained_models_as_they_are(finished):
-    methods = finished / "fsar/model/methods.py"
+    methods = finished / "fsar/methods/__init__.py"
     before = methods.read_text()
     try:
         methods.write_text(before + '\nMETHODS["mine"] = Method("Mine", "nobody", "", "otam", "both")\n')
         assert "Nothing to be done" in snakemake(finished, *TINY)
-        metric = finished / "fsar/model/matching/bi_mhm.py"
+        metric = finished / "fsar/methods/blocks/bi_mhm.py"
         metric.write_text(metric.read_text() + "\nchanged = True\n")
         assert "Nothing to be done" in snakemake(finished, *TINY)  # no method of the config uses it
     finally:
@@ -109,7 +109,7 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
 @pytest.mark.slow
 def test_every_other_method_goes_through_the_workflow(finished):
     """A model per test shot where that is asked, features of the backbone alone for a head alone, tests in parts."""
-    others = [name for name, method in METHODS.items() if method.components.head != CLIP_FSAR_HEAD]
+    others = [name for name, method in METHODS.items() if method.components.head not in ("otam", "clip_fsar")]
     others += ["otam-lora", "otam-aim", "clip-fsar-text-encoder"]
     inside = [
         name for name in others if METHODS[name].components.adapters or METHODS[name].components.needs == "tokens"
@@ -122,7 +122,7 @@ def test_every_other_method_goes_through_the_workflow(finished):
     values["backbones"] = {"small-clip": {"methods": [*outside, "clip-fsar-head"]}, "small-vit": {"methods": inside}}
     values["small_clips"]["small-vit"] = {"model": "small-vit-clip", "stills": 128, "epochs": 1}
     tiny = values["benchmarks"]["tiny"]
-    tiny["heads"] = {head: own for head, own in SMALL_HEADS.items() if head != CLIP_FSAR_HEAD}
+    tiny["heads"] = {head: own for head, own in SMALL_HEADS.items() if head not in ("otam", "clip_fsar")}
     tiny["adapters"] = SMALL_ADAPTERS
     texts = {"templates": THREE_TEXTS.templates}
     tiny["text_of_model"] = {"task-adapter": texts, "task-adapter-published": texts}
@@ -275,7 +275,8 @@ def test_every_rule_logs_and_is_timed(finished):
         path.relative_to(finished / "logs").parts[0].removesuffix(".log") for path in finished.glob("logs/**/*.log")
     }
     times = {
-        path.relative_to(finished / "logs").parts[0].removesuffix(".tsv") for path in finished.glob("logs/**/*.tsv")
+        path.relative_to(finished / "benchmarks").parts[0].removesuffix(".tsv")
+        for path in finished.glob("benchmarks/**/*.tsv")
     }
     assert logs == times and {"decode_frames", "train_model", "evaluate_model", "write_tables"} <= logs
     assert not list(finished.glob("results/checkpoints/**/*.pt"))
@@ -286,7 +287,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_touching_files_reruns_nothing(finished):
-    for path in ("fsar/model/matching/otam.py", "data/tiny/manifest.parquet", "data/tiny/frames/shard-000.arrow"):
+    for path in ("fsar/methods/blocks/otam.py", "data/tiny/manifest.parquet", "data/tiny/frames/shard-000.arrow"):
         (finished / path).touch()
     for script in finished.glob("workflow_scripts/*.py"):
         script.write_text(script.read_text() + "# a comment, and newer than anything that was made\n")
@@ -303,7 +304,7 @@ def test_another_shot_costs_only_evaluations(finished):
 
 
 def test_a_change_of_the_matching_retrains_and_does_not_decode(finished):
-    matching = finished / "fsar/model/matching/otam.py"
+    matching = finished / "fsar/methods/blocks/otam.py"
     before = matching.read_text()
     try:
         matching.write_text(f'"""Another sentence."""\n\n# and a comment\n{before}')

@@ -2,39 +2,38 @@
 
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
+from fsar.config import load
 from fsar.evaluation.features import encode_split, load_encoder
 from fsar.evaluation.made_from import encoding
 from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.backbone import load_backbone
-from fsar.model.methods import Components
+from fsar.plan import paths
 
-with logged(snakemake.log[0], measured=True):
-    params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
+files, names = snakemake.input, snakemake.wildcards
+with logged(snakemake.log[0], measured=paths.FEATURES_TIME.format(**names)):
     config = load(snakemake.config)
-    with own_gpus(1, config.device):
-        components = Components(**params.components)
-        sampling = SamplingConfig(**params.sampling)
+    settings = config.of(names.benchmark, names.backbone, names.model).for_stage("encode_features")
+    with own_gpus(1, settings.device):
         encode_split(
             load_encoder(
-                load_backbone(BackboneConfig(**params.backbone), trained=bool(files.trained)),
-                components,
-                head_section(components.head)(**params.head),
-                sampling.frames,
+                load_backbone(settings.backbone, trained=bool(files.trained)),
+                settings.components,
+                settings.head,
+                settings.sampling.frames,
                 Path(files.trained[0]) if files.trained else None,
-                adapter_section(components.adapters)(**params.adapters) if components.adapters else None,
+                settings.adapters,
             ),
             Path(files.manifest),
             Path(files.index),
             "test",
-            sampling,
-            TextConfig(**params.text),
-            params.data_seed,
-            config.device,
-            TrainingConfig(**params.training).float32,
-            config.settings(names.benchmark, "training", names.backbone, names.model).threads,
+            settings.sampling,
+            settings.text,
+            settings.seed,
+            settings.device,
+            settings.training.float32,
+            settings.training.threads,
             Path(snakemake.output.features),
-            components.each_text,
-            encoding(params, files, files.trained),
+            settings.components.each_text,
+            encoding(settings.decisive("encode_features"), settings.seed, files, files.trained),
         )

@@ -2,30 +2,32 @@
 
 from pathlib import Path
 
-from fsar.config import head_section, load
+from fsar.config import load
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.made_from import encoding, with_weights
 from fsar.gpus import own_gpus
 from fsar.job import logged
-from fsar.model.heads.load import load_head
-from fsar.model.methods import Components
+from fsar.plan.plan import Plan
 
 with logged(snakemake.log[0]):
-    params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
+    files, names = snakemake.input, snakemake.wildcards
     config = load(snakemake.config)
-    pairs = zip(params.tests, files.episodes, strict=True)
+    settings = config.of(names.benchmark, names.backbone, names.model).for_stage("evaluate_model")
+    # The features may be those of another model: of the backbone as it is, for a head alone.
+    encoder = config.of(*Plan(config).encoder(names)[:3])
+    expected = encoding(encoder.decisive("encode_features"), encoder.seed, files, files.encoder)
+    pairs = zip(snakemake.params.tests, files.episodes, strict=True)
     features = Path(files.features)
     trained = Path(files.trained[0]) if files.trained else None
-    components = Components(**params.components)
-    expected = encoding(params.encoded, files, files.encoder)
-    with own_gpus(1, config.device):
+    with own_gpus(1, settings.device):
         evaluate_model(
-            load_head(components, head_section(components.head)(**params.head), features, trained),
+            load_head(settings.components, settings.head, features, trained),
             [PlannedTest(**test, episodes=Path(episodes)) for test, episodes in pairs],
             features,
             Path(snakemake.output.predictions),
-            config.device,
-            config.settings(names.benchmark, "training", names.backbone, names.model).threads,
+            settings.device,
+            settings.training.threads,
             expected,
             with_weights(expected, files.trained),
         )

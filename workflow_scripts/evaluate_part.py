@@ -2,15 +2,7 @@
 
 from pathlib import Path
 
-from fsar.config import (
-    BackboneConfig,
-    SamplingConfig,
-    TextConfig,
-    TrainingConfig,
-    adapter_section,
-    head_section,
-    load,
-)
+from fsar.config import load
 from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.evaluate import PlannedTest
 from fsar.evaluation.made_from import encoding
@@ -18,36 +10,32 @@ from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
-from fsar.model.methods import Components
 
 with logged(snakemake.log[0]):
-    params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
-    config = load(snakemake.config)
-    components, sampling = Components(**params.components), SamplingConfig(**params.sampling)
-    with own_gpus(1, config.device):
+    files, names = snakemake.input, snakemake.wildcards
+    settings = load(snakemake.config).of(names.benchmark, names.backbone, names.model).for_stage("evaluate_part")
+    with own_gpus(1, settings.device):
         model = FewShotModel(
-            load_backbone(BackboneConfig(**params.backbone), trained=True),
-            components,
-            head_section(components.head)(**params.head),
-            sampling.frames,
-            adapters=adapter_section(components.adapters)(**params.adapters),
+            load_backbone(settings.backbone, trained=True),
+            settings.components,
+            settings.head,
+            settings.sampling.frames,
+            adapters=settings.adapters,
         )
         load_weights(model, Path(files.trained[0]))
+        pairs = zip(snakemake.params.tests, files.episodes, strict=True)
         evaluate_part(
             model,
-            [
-                PlannedTest(**test, episodes=Path(episodes))
-                for test, episodes in zip(params.tests, files.episodes, strict=True)
-            ],
+            [PlannedTest(**test, episodes=Path(episodes)) for test, episodes in pairs],
             Path(files.manifest),
             Path(files.index),
-            sampling,
-            TextConfig(**params.text),
-            params.data_seed,
+            settings.sampling,
+            settings.text,
+            settings.seed,
             (int(names.part), int(names.parts)),
-            config.device,
-            TrainingConfig(**params.training).float32,
-            config.settings(names.benchmark, "training", names.backbone, names.model).threads,
+            settings.device,
+            settings.training.float32,
+            settings.training.threads,
             Path(snakemake.output.predictions),
-            encoding(params, files, files.trained),
+            encoding(settings.decisive("evaluate_part"), settings.seed, files, files.trained),
         )

@@ -13,7 +13,7 @@ with logged(snakemake.log[0]):
     params, sources = snakemake.params, load(snakemake.config).sources
     urls = archive_urls([Path(path) for path in snakemake.input.archives])
     fetch_part(
-        urls[int(snakemake.wildcards.part) :: params.parts],
+        urls[int(snakemake.wildcards.part) :: params.parts.value],
         read_split_lists([Path(path) for path in snakemake.input.lists]),
         Path(snakemake.output.inventory).parent,
         Path(snakemake.output.inventory),

@@ -9,6 +9,6 @@ with logged(snakemake.log[0]):
     gather_index(
         Path(snakemake.input.manifest),
         [Path(index) for index in snakemake.input.indexes],
-        snakemake.params.max_failed,
+        snakemake.params.max_failed.value,
         Path(snakemake.output.index),
     )

@@ -7,6 +7,8 @@ import torch
 from fsar.config import load
 from fsar.gpus import own_gpus
 from fsar.job import logged
+from fsar.plan.plan import Plan
+from fsar.plan.predict import PlannedPredictions
 from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.clips import list_clips
 from fsar.predict.load import planned_model
@@ -14,10 +16,11 @@ from fsar.predict.results import write_predictions
 
 with logged(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
-    config = load(snakemake.config)
-    torch.set_num_threads(config.threads_to_predict(snakemake.wildcards.prediction))  # sums depend on it
+    config, name = load(snakemake.config), snakemake.wildcards.prediction
+    planned = PlannedPredictions(Plan(config)).model(name)  # what decides, as its parameters say
+    torch.set_num_threads(config.threads_to_predict(name))  # sums depend on it
     with own_gpus(1, config.device):
-        model = planned_model(params.model, Path(snakemake.input.model[0]) if snakemake.input.model else None)
+        model = planned_model(planned, Path(snakemake.input.model[0]) if snakemake.input.model else None)
         classifier = FewShotClassifier.of_model(model, device=config.device, frames=params.frames)
         classifier.support(params.support)
         write_predictions(classifier, list_clips(params.clips), csv=Path(output.csv), page=Path(output.page))

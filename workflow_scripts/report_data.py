@@ -12,7 +12,7 @@ with logged(snakemake.log[0]):
         Path(files.manifest),
         Path(files.index),
         Path(files.missing[0]) if files.missing else None,
-        snakemake.params.seed,
+        snakemake.params.seed.value,
         page=Path(output.page),
         videos=Path(output.videos),
         strips_of_classes=Path(output.strips),

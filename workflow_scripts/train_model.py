@@ -3,43 +3,23 @@
 import sys
 from pathlib import Path
 
-from fsar.config import BackboneConfig, SamplingConfig, TextConfig, TrainingConfig, adapter_section, head_section, load
+from fsar.config import load
 from fsar.gpus import own_gpus, set_cublas_workspace
 from fsar.job import logged
-from fsar.model.methods import Components
 from fsar.nodes import is_task, start_tasks
 from fsar.plan.code import code_checksums, code_inputs
-from fsar.plan.plan import model_files
-from fsar.plan.shown import values_of
+from fsar.plan.imported import model_files
 
 with logged(snakemake.log[0]):
     params, files, names = snakemake.params, snakemake.input, snakemake.wildcards
-    # How the job is run is no parameter: another number of workers trains nothing again.
-    config = load(snakemake.config)
-    execution = config.settings(names.benchmark, "training", names.backbone, names.model).execution()
-    set_cublas_workspace(execution["deterministic"])
+    settings = load(snakemake.config).of(names.benchmark, names.backbone, names.model)
+    set_cublas_workspace(settings.training.deterministic)
     from fsar.training.fit import fit  # which imports PyTorch
     from fsar.training.job import TrainingFiles, TrainingJob
 
-    backbone, components = BackboneConfig(**params.backbone), Components(**params.components)
-    job = TrainingJob(
-        model=names.model,
-        benchmark=names.benchmark,
-        backbone_name=names.backbone,
-        components=components,
-        backbone=backbone,
-        sampling=SamplingConfig(**params.sampling),
-        text=TextConfig(**params.text),
-        head=head_section(components.head)(**params.head),
-        adapters=adapter_section(components.adapters)(**params.adapters) if components.adapters else None,
-        training=TrainingConfig(**{**values_of(params, "training"), "shot": int(names.shot)}, **execution),
-        seed=int(names.seed),
-        data_seed=params.data_seed,
-        device=config.device,
-        frames=config.settings(names.benchmark, "frames"),
-    )
+    job = TrainingJob.of(settings, shot=int(names.shot), seed=int(names.seed))
     # What this script imports; where it lies itself is known to Snakemake alone, which runs a copy of it.
-    code = [*map(Path, code_inputs(Path(sys.argv[0]))), *model_files(backbone, components)]
+    code = [*map(Path, code_inputs(Path(sys.argv[0]))), *model_files(job.backbone, job.components)]
     training_files = TrainingFiles(
         manifest=Path(files.manifest),
         index=Path(files.index),

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from fsar.benchmarks.splits import SPLITS
 from fsar.config import load
 from fsar.job import logged
 from fsar.sources.something import archive_parts, unpack
-from fsar.sources.split_lists import SPLITS, read_split_lists
+from fsar.sources.split_lists import read_split_lists
 
 with logged(snakemake.log[0]):
     lists = [Path(path) for path in snakemake.input.lists]

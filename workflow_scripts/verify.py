@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from fsar.config import FramesConfig
+from fsar.config import load
 from fsar.job import logged
 from fsar.videos.verify import verify
 
 with logged(snakemake.log[0]):
-    frames = {name: FramesConfig(**settings) for name, settings in snakemake.params.frames.items()}
-    verify(Path("data"), frames)
+    config = load(snakemake.config)
+    bases = {config.base(benchmark) for benchmark in config.run.benchmarks}
+    verify(Path("data"), {base: config.videos(base).frames for base in sorted(bases)})

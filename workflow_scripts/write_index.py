@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fsar.config import load
-from fsar.config.merge import effective
+from fsar.config.overview import effective
 from fsar.job import logged
 from fsar.results.index import ShownFigure, write_index
 

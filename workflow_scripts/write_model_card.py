@@ -10,9 +10,9 @@ with logged(snakemake.log[0]):
     write_model_card(
         Path(snakemake.input.training),
         params.settings,
-        params.title,
-        params.citation,
-        params.source,
-        params.licences,
+        params.method["title"],
+        params.method["citation"],
+        {name: params.method[name] for name in ("code", "deviations", "code_selection")},
+        dict(params.licences),
         Path(snakemake.output.card),
     )

@@ -1,31 +1,18 @@
-"""The one typed model of config.yaml: sections and what they decide, merging, checks, messages, documentation."""
+"""The one typed model of config.yaml: its sections, how they merge, checks, messages, documentation."""
 
+from fsar.config.backbone import BackboneConfig, SmallClipConfig, is_weights_file
+from fsar.config.benchmark import BenchmarkConfig
+from fsar.config.config import Config
 from fsar.config.load import load
-from fsar.config.merge import Config
-from fsar.config.sections import (
-    BackboneConfig,
-    BenchmarkConfig,
-    Counts,
-    CsvSource,
-    DemoSource,
-    EpisodesConfig,
-    FramesConfig,
-    HeadConfig,
-    PredictConfig,
-    PublishedSource,
-    SamplingConfig,
-    SmallClipConfig,
-    SourcesConfig,
-    TextConfig,
-    TrainingConfig,
-    adapter_section,
-    head_section,
-    is_weights_file,
-)
-from fsar.sources.split_lists import SPLITS
+from fsar.config.predict import PredictConfig
+from fsar.config.settings import Settings
+from fsar.config.source import Counts, CsvSource, DemoSource, PublishedSource
+from fsar.config.sources import SourcesConfig
+from fsar.config.text import TextConfig
+from fsar.config.training import TrainingConfig
+from fsar.config.videos import EpisodesConfig, FramesConfig, SamplingConfig
 
 __all__ = [
-    "SPLITS",
     "BackboneConfig",
     "BenchmarkConfig",
     "Config",
@@ -34,16 +21,14 @@ __all__ = [
     "DemoSource",
     "EpisodesConfig",
     "FramesConfig",
-    "HeadConfig",
     "PredictConfig",
     "PublishedSource",
     "SamplingConfig",
+    "Settings",
     "SmallClipConfig",
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",
-    "adapter_section",
-    "head_section",
     "is_weights_file",
     "load",
 ]

@@ -4,13 +4,14 @@ import importlib.util
 import os
 from collections.abc import Iterable, Mapping
 
-from fsar.config.merge import Config
+from fsar.benchmarks.data_sets import PUBLISHED
+from fsar.benchmarks.splits import SPLITS, split_lists
+from fsar.config import layers
+from fsar.config.config import Config
 from fsar.config.messages import message, nearest
-from fsar.config.sections import DEMO_CLASSES, DemoSource, PublishedSource
+from fsar.config.source import DEMO_CLASSES, DemoSource, PublishedSource
 from fsar.errors import UserError
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, MODELS
-from fsar.sources.data_sets import PUBLISHED
-from fsar.sources.split_lists import SPLITS, split_lists
+from fsar.methods import METHODS, MODELS
 
 
 def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
@@ -39,7 +40,7 @@ def check_decoders(config: Config) -> None:
         f"frames.decoder of benchmark {benchmark!r} is decord, which is not installed: `pip install decord` (there are "
         "builds for x86_64 alone), or choose pyav or ffmpeg"
         for benchmark in dict.fromkeys(map(config.base, config.run.benchmarks))
-        if config.settings(benchmark, "frames").decoder == "decord" and importlib.util.find_spec("decord") is None
+        if config.videos(benchmark).frames.decoder == "decord" and importlib.util.find_spec("decord") is None
     ]
     if problems:
         raise UserError(message(problems))
@@ -52,10 +53,10 @@ def check_loggers(config: Config) -> None:
         UserError: naming the benchmark and what to do.
     """
     asked = {
-        config.settings(benchmark, "training", backbone).logger: benchmark
+        config.of(benchmark, backbone, model).training.logger: benchmark
         for benchmark in config.run.benchmarks
         for backbone in config.backbones_used(benchmark)
-        if config.trained_here(benchmark, backbone)
+        for model in config.trained_here(benchmark, backbone)
     }
     problems = [
         f"training.logger of benchmark {benchmark!r} is {kind}: {lacks}"
@@ -175,12 +176,12 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     for backbone in config.backbones_used(benchmark):
         told: set[str] = set()  # of all models, and so of each
         for model in (None, *config.trained_here(benchmark, backbone)):
-            training = config.settings(benchmark, "training", backbone, model)
+            training = layers.training(config, benchmark, backbone, model)
             for problem in training.problems():
                 if problem not in told:
                     yield f"training of {model or 'models'} on {backbone}, benchmark {benchmark!r}: {problem}"
                 told.add(problem)
-    stored = config.settings(benchmark, "frames")
+    stored = config.videos(benchmark).frames
     if stored.decoder == "ffmpeg" and not stored.antialias:
         yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"
     yield from _wrong_texts(config, benchmark)
@@ -212,9 +213,9 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
     if not methods:
         own = ", ".join(config.backbones[backbone].methods or ())
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
-    frames = config.settings(benchmark, "sampling").frames
+    frames = config.videos(benchmark).sampling.frames
     for method in methods:
-        needed, why = _frames_needed(config, benchmark, backbone, METHODS[method].model)
+        needed, why = config.of(benchmark, backbone, METHODS[method].model).head.least_frames
         if needed > frames:
             yield (
                 f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
@@ -237,7 +238,7 @@ def _wrong_texts(config: Config, benchmark: str) -> Iterable[str]:
         METHODS[m].model for backbone in config.backbones_used(benchmark) for m in config.methods(benchmark, backbone)
     )
     for model in dict.fromkeys((None, *models)):
-        for problem in config.settings(benchmark, "text", model=model).problems():
+        for problem in layers.text(config, benchmark, model).problems():
             if problem not in told:
                 yield f"text of {'' if model is None else f'{model} on '}benchmark {benchmark!r}: {problem}"
             told.add(problem)
@@ -246,33 +247,21 @@ def _wrong_texts(config: Config, benchmark: str) -> Iterable[str]:
 def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -> Iterable[str]:
     """Say where a method that gives each class's text to one query meets several queries of a class."""
     model = METHODS[method].model
-    if getattr(config.head_settings(benchmark, backbone, model), "orientation", "") != "published":
+    settings = config.of(benchmark, backbone, model)
+    if not settings.head.one_query:
         return
-    training = config.settings(benchmark, "training", backbone, model)
-    episodes = config.settings(benchmark, "episodes")
     for where, queries in (
         (
             f"training_of_model.{model}.queries",
-            training.queries if model in config.trained_here(benchmark, backbone) else 1,
+            settings.training.queries if model in config.trained_here(benchmark, backbone) else 1,
         ),
-        ("episodes.queries", episodes.queries),
+        ("episodes.queries", settings.episodes.queries),
     ):
         if queries != 1:
             yield (
-                f"method {method!r} gives the text of class i to query i, as its public code does, so it needs one "
-                f"query of each class: benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
+                f"method {method!r} {settings.head.one_query}, so it needs one query of each class: "
+                f"benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
             )
-
-
-def _frames_needed(config: Config, benchmark: str, backbone: str, model: str) -> tuple[int, str]:
-    """Return how many frames of a video a model needs at least, and why."""
-    parts = MODELS[model]
-    if parts.head == "molo":
-        return 2, "looks at differences of frames"
-    if parts.head == CLIP_FSAR_HEAD:
-        return (3, "compares triples of frames") if parts.metric == "trx" else (1, "")
-    longest = max(getattr(config.head_settings(benchmark, backbone, model), "cardinalities", [1]))
-    return longest, f"compares tuples of {longest} frames (heads.{parts.head}.cardinalities)"
 
 
 def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
@@ -287,7 +276,7 @@ def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
     """
     problems = []
     for benchmark in dict.fromkeys(config.base(name) for name in config.run.benchmarks):
-        stored = config.settings(benchmark, "frames").size
+        stored = config.videos(benchmark).frames.size
         for backbone, size in sizes.items():
             if size > stored:
                 problems.append(

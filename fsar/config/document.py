@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from fsar.config import methods_page
-from fsar.config.merge import Config
+from fsar.config.config import Config
 
 
 def schema() -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Reading a config: the values that Snakemake merged, as one checked object."""
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from fsar.config.check import wrong_predictions, wrong_references, wrong_settings
-from fsar.config.merge import Config
+from fsar.config.config import Config
 from fsar.config.messages import describe, message
 from fsar.errors import UserError
+from fsar.methods import OWN_FOLDERS
+from fsar.own_methods import VARIABLE
 
 
 def load(values: dict[str, Any]) -> Config:
@@ -16,6 +19,8 @@ def load(values: dict[str, Any]) -> Config:
     Raises:
         UserError: one message that names every wrong key and, where there is one, the nearest valid value.
     """
+    if problems := _untold_methods(values.get("own_methods")):
+        raise UserError(message(problems))
     try:
         config = Config.model_validate(values, strict=True)  # a text is no number, and true is no 1
     except ValidationError as error:
@@ -26,3 +31,13 @@ def load(values: dict[str, Any]) -> Config:
     if problems:
         raise UserError(message(problems))
     return config
+
+
+def _untold_methods(folders: object) -> list[str]:
+    """Name folders of own methods that this process does not know: the workflow tells it, Python has to be told."""
+    named = [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
+    return [
+        f"own_methods names {folder}, which {VARIABLE} must name before fsar is imported"
+        for folder in named
+        if Path(folder).absolute() not in OWN_FOLDERS.values()
+    ]

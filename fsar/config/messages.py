@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any, get_args, get_origin
 
-from fsar.config.merge import Config
-from fsar.config.sections import SOURCES
+from fsar.config.config import Config
+from fsar.config.source import SOURCES
 from fsar.keys.declare import Section
 
 # What a key holds, in words.

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from fsar.model.methods import CLIP_FSAR_HEAD, METHODS, Components, Method
+from fsar.methods import METHODS, Components, Method
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
-BEGIN = "<!-- From fsar/model/methods.py by `make docs`; do not edit. -->"
+BEGIN = "<!-- From the records of fsar/methods/ by `make docs`; do not edit. -->"
 END = "<!-- Up to here. -->"
 DECIDES = {"few-shot": "support", "text": "class names", "both": "both"}
 
@@ -38,16 +39,12 @@ def tables() -> str:
 
 
 def _head(parts: Components) -> str:
-    """Say what turns features into logits; of CLIP-FSAR's head, which of its parts a model has."""
-    if parts.head != CLIP_FSAR_HEAD:
-        return " ".join([f"`{parts.head}`", *(f"({name}: {value})" for name, value in parts.fixed)])
-    named = {
-        f"metric `{parts.metric}`": True,
-        "temporal transformer": parts.temporal_transformer,
-        "text token": parts.text_token,
-        "video-text objective": parts.video_text_loss,
-    }
-    return ", ".join(part for part, there in named.items() if there)
+    """Say what turns features into logits, with the settings that the model fixes."""
+    return " ".join([f"`{parts.head}`", *(f"({name}: {_shown(value)})" for name, value in parts.fixed)])
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _needs(method: Method) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fsar.config import SPLITS
+from fsar.benchmarks.splits import SPLITS
 from fsar.episodes.draw import EpisodeSampler
 from fsar.errors import UserError
 from fsar.files import read_parquet, write_parquet

@@ -16,8 +16,8 @@ from fsar.episodes.stored import StoredEpisodes, readable_videos
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, write_predictions
 from fsar.evaluation.features import encode_table
 from fsar.fabric import Float32, one_device
+from fsar.methods.needs import TransformerSizes
 from fsar.model.few_shot import FewShotModel
-from fsar.model.needs import TransformerSizes
 from fsar.model.text import encode_classes
 
 log = logging.getLogger(__name__)

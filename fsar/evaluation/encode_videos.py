@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
 from fsar.job import progress
+from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
-from fsar.model.needs import Tensors
 from fsar.videos.augmentation import crop
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore

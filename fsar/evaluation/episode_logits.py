@@ -12,15 +12,15 @@ from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.job import progress
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.finite import check_finite
-from fsar.model.heads.head import Head
-from fsar.model.needs import Tensors
 
 # Videos that go through a stage in one call; bounds memory.
 BATCH = 250
 
-# What a method decides by: the support videos, the class names, or both (`fsar.model.methods.Method`).
+# What a method decides by: the support videos, the class names, or both (`fsar.methods.Method`).
 DecidesBy = Literal["few-shot", "text", "both"]
 
 
@@ -53,7 +53,7 @@ def episode_logits(
     Raises:
         UserError: a logit is not finite: that of a class is never masked.
     """
-    subject = subject or f"The head {head.inputs.components.head}"
+    subject = subject or f"The head {head.name}"
     device = text.device
     video_row = torch.tensor([video_rows[v] for v in episodes.video_ids], device=device)
     class_row = torch.tensor([class_rows[c] for c in episodes.class_names], device=device)
@@ -74,7 +74,7 @@ def episode_logits(
             if decides_by == "text":
                 logits = by_text
             else:
-                logits = combined_logits(logits, by_text, head.settings.text_weight, frames.shape[1])
+                logits = combined_logits(logits, by_text, head.text_weight, frames.shape[1])
         own = (episodes.video_ids[row] for row in episodes.queries[part].ravel())
         check_finite(logits.flatten(0, 1), subject, own)
         yield logits

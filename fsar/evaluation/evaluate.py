@@ -22,8 +22,8 @@ from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.made_from import check_made_from
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer
 from fsar.fabric import one_device
-from fsar.model.heads.head import Head
-from fsar.model.needs import Tensors
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
 from fsar.seal import REMEDY
 
 log = logging.getLogger(__name__)
@@ -35,10 +35,10 @@ class PlannedTest:
 
     Attributes:
         method: its key, for the file of predictions.
-        decides_by: the support videos, the class names, or both (see `fsar.model.methods.Method`).
+        decides_by: the support videos, the class names, or both (see `fsar.methods.Method`).
         way, shot: N and K of its episodes.
         episodes: the stored episodes.
-        inductive: queries are asked alone (see `fsar.model.methods.Method`).
+        inductive: queries are asked alone (see `fsar.methods.Method`).
     """
 
     method: str
@@ -130,7 +130,7 @@ def write_predictions(
             if not len(own.queries):
                 continue
             subject = f"The method {test.method} ({test.way}-way {test.shot}-shot)"
-            names_count = test.decides_by != "few-shot" or head.inputs.components.compares_with_text
+            names_count = test.decides_by != "few-shot" or head.settings.compares_with_text
             if names_count and not kept.text.shape[-1]:
                 raise UserError(
                     f"{subject} looks at class names, but the backbone has no text encoder: choose methods that do not "

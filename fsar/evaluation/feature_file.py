@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fsar.evaluation.made_from import check_made_from
 from fsar.files import atomic
+from fsar.methods.needs import TransformerSizes
 from fsar.model.finite import check_finite
-from fsar.model.needs import TransformerSizes
 from fsar.seal import OPEN, REMEDY, seal, whole
 
 NAMES = "names"
@@ -22,7 +22,7 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class FeatureSizes:
-    """What the head that looks at a file of features is sized by: `fsar.model.heads.head.Inputs` has the same.
+    """What the head that looks at a file of features is sized by: `fsar.methods.head.Inputs` has the same.
 
     Attributes:
         width: D.

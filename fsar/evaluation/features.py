@@ -14,12 +14,12 @@ from fsar.episodes.stored import readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.feature_file import FeatureSizes, write_features
 from fsar.fabric import Float32, one_device
-from fsar.keys.declare import Section
-from fsar.model.adapters.adapter import insert_adapters
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.needs import Needs, Tensors
+from fsar.methods.record import AdapterSettings, HeadSettings, Kind
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
-from fsar.model.methods import Components, Kind
-from fsar.model.needs import Needs, Tensors
 from fsar.model.text import encode_classes, no_text
 from fsar.shared_memory import shared_memory_told
 from fsar.videos.store_read import FrameStore
@@ -51,10 +51,10 @@ class Encoder(nn.Module):
 def load_encoder(
     backbone: Backbone,
     components: Components,
-    settings: Section,
+    settings: HeadSettings,
     frames: int,
     trained: Path | None,
-    adapters: Section | None = None,
+    adapters: AdapterSettings | None = None,
 ) -> Encoder:
     """Load what encodes videos and class names for a model.
 

@@ -15,8 +15,6 @@ from fsar.videos.shards import INDEX_SCHEMA
 SHOWN = 5
 MadeFrom = dict[str, str]
 WEIGHTS = "the trained weights"
-# The settings that decide features, by the parameters of the rules that have them.
-SETTINGS = ("backbone", "sampling", "text", "components", "head", "adapters", "training", "data_seed")
 
 
 def made_from(
@@ -38,17 +36,17 @@ def made_from(
     return found | {name: " ".join(map(short_checksum, paths)) for name, paths in files.items() if paths}
 
 
-def encoding(settings: Any, files: Any, trained: Sequence[str]) -> MadeFrom:
+def encoding(settings: Mapping[str, Any], seed: int, files: Any, trained: Sequence[str]) -> MadeFrom:
     """Describe what features are made from.
 
     Args:
-        settings: by their names, those of `SETTINGS` among them: parameters of a rule, or a dictionary.
+        settings: what decides them, by section and key.
+        seed: of the data.
         files: inputs of a rule: manifest, index, and local files of the backbone and of texts, where there are any.
         trained: the trained weights, if there are any.
     """
     local = {"the file of the backbone": files.backbone, "the descriptions": files.descriptions, WEIGHTS: trained}
-    own = {name: settings[name] for name in SETTINGS}
-    return made_from(own, Path(files.manifest), Path(files.index), local)
+    return made_from({**settings, "seed": seed}, Path(files.manifest), Path(files.index), local)
 
 
 def with_weights(made: MadeFrom, trained: Sequence[str]) -> MadeFrom:

@@ -15,9 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 from fsar.config import BackboneConfig
 from fsar.errors import UserError
-from fsar.model.adapters.adapter import Adapters
-from fsar.model.needs import Needs, Tensors, TransformerSizes
-from fsar.model.vision_transformer import VisionTransformer
+from fsar.methods.adapters import Adapters
+from fsar.methods.blocks.vision_transformer import VisionTransformer
+from fsar.methods.needs import Needs, Tensors, TransformerSizes
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Backbone(nn.Module):
         self.make_tokenizer = tokenizer
         # Where its weights are from, for messages: a tag or files, as they were loaded one after the other.
         self.origins: list[str] = []
-        # What is put into its blocks, if anything is (`fsar.model.adapters.adapter.insert_adapters`).
+        # What is put into its blocks, if anything is (`fsar.methods.adapters.insert_adapters`).
         self.adapters: Adapters | None = None
         self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std) * 255, persistent=False)

@@ -30,7 +30,7 @@ class BackboneFacts:
     Attributes:
         size: side of the square pictures it is given, in pixels.
         needs: a package that is needed for it and is not among those always installed; empty if there is none.
-        transformer: it is a visual transformer with plain blocks (`fsar.model.vision_transformer`).
+        transformer: it is a visual transformer with plain blocks (`fsar.methods.blocks.vision_transformer`).
         layers: of that, where they are known without building it.
     """
 

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from fsar.config import TextConfig
 from fsar.errors import UserError
-from fsar.keys.declare import Section
-from fsar.model.adapters.adapter import insert_adapters
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.needs import Needs, Tensors
+from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode, build_head
 from fsar.model.in_episode import InEpisode, tokens_before
-from fsar.model.methods import Components
-from fsar.model.needs import Needs, Tensors
 from fsar.model.text import ClassTokens, encode_class_tokens
 from fsar.model.trained_file import read_trained
 
@@ -53,18 +53,18 @@ class FewShotModel(nn.Module):
         self,
         backbone: Backbone,
         components: Components,
-        settings: Section,
+        settings: HeadSettings,
         frames: int = 8,
         classes: int = 0,
-        adapters: Section | None = None,
+        adapters: AdapterSettings | None = None,
     ):
         super().__init__()
         self.backbone, self.components = backbone, components
         if adapters is not None:
             insert_adapters(components.adapters, backbone, frames, adapters)
         width = backbone.width_of(Needs(components.needs))
-        self.inputs = Inputs(width, frames, classes, components, backbone.transformer_sizes)
-        self.head = build_head(self.inputs, settings)
+        self.inputs = Inputs(width, frames, classes, backbone.transformer_sizes)
+        self.head = build_head(components, self.inputs, settings)
         self.register_buffer("training_text", torch.empty(0, backbone.width), persistent=False)
         self.training_tokens: tuple[ClassTokens, TextConfig] | None = None
 
@@ -80,16 +80,13 @@ class FewShotModel(nn.Module):
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
         self.training_text = text
 
-    def forward(
-        self, videos: Tensor, classes: Tensor, shot: int, loss_weights: Mapping[str, float], apart: bool = True
-    ) -> Outcome:
+    def forward(self, videos: Tensor, classes: Tensor, shot: int, apart: bool = True) -> Outcome:
         """Return what one training episode gives.
 
         Args:
             videos: (N·K + Q, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each class.
             classes: (N,) numbers of the episode's classes among all training classes.
             shot: K.
-            loss_weights: of losses by name, in place of the head's own weights.
             apart: BatchNorm sees support and queries apart, as published, or the whole episode at once.
         """
         way = len(classes)
@@ -97,12 +94,12 @@ class FewShotModel(nn.Module):
         text = self._text(classes)
         with torch.autocast(videos.device.type, enabled=False):  # distances need more digits than bf16 has
             pixels = None
-            if self.head.needs_pixels:
+            if self.components.needs_pixels:
                 pixels = self.backbone.normalise(videos).unflatten(0, videos.shape[:2])  # (V, T, 3, H, W)
             stored = self.head.store(features)
             episode = TrainingEpisode(way, shot, stored, classes, text, pixels)
             logits, losses = self.head.losses(episode)
-            weights = {**self.head.loss_weights_at(shot), **loss_weights}
+            weights = self.head.loss_weights_at(shot)
             total = torch.stack([weights[name] * losses[name] for name in self.head.loss_names]).sum()
         accuracy = (logits.detach().argmax(dim=1) == episode.labels).float().mean()
         return Outcome(total, losses, accuracy)

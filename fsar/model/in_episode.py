@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fsar.model.adapters.adapter import Adapters
+from fsar.methods.adapters import Adapters
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
 from fsar.model.backbone import Backbone
-from fsar.model.heads.head import Head
-from fsar.model.needs import Tensors
 
 TOKENS = "tokens"
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic
+from fsar.methods import Components
 from fsar.model.finite import check_weights
-from fsar.model.methods import Components
 from fsar.seal import OPEN, seal, whole
 
 # The one entry of the metadata, since safetensors writes several in random order.
@@ -50,7 +50,7 @@ def read_trained(path: Path, components: Components, parts: Sequence[str] | None
         names = [name for name in names if parts is None or name.partition(".")[0] in parts]
         state = {name: file.get_tensor(name) for name in names}
         if "components" in about:
-            found = Components.of_record(about["components"])
+            found = Components(**about["components"])
             with_head = parts is None or "head" in parts
             _check(path, *((found, components) if with_head else (found.encoding, components.encoding)))
     check_weights(state, path)

@@ -3,14 +3,15 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from fsar.config import SPLITS, Config, CsvSource
+from fsar.benchmarks.splits import SPLITS
+from fsar.config import Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
 from fsar.config.messages import message, nearest
 from fsar.errors import UserError
 from fsar.files import read_parquet
+from fsar.methods import METHODS, MODELS
 from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
-from fsar.model.methods import METHODS, MODELS
 from fsar.plan import paths
 from fsar.plan.fits import misfits
 from fsar.plan.plan import Plan
@@ -105,8 +106,8 @@ def check_texts(plan: Plan) -> None:
     """
     for benchmark in plan.config.run.benchmarks:
         with_text = [name for name in plan.config.run.backbones if plan.config.backbones[name].has_text]
-        models = {METHODS[method].model for name in with_text for method in plan.config.methods(benchmark, name)}
-        files = {plan.config.settings(benchmark, "text", model=model).descriptions for model in sorted(models)}
+        models = {(name, METHODS[own].model) for name in with_text for own in plan.config.methods(benchmark, name)}
+        files = {plan.config.of(benchmark, *model).text.descriptions for model in models}
         for file in sorted(files - {""}):
             read_descriptions(file)
             check_descriptions(file, _class_names(plan, benchmark))

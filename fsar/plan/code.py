@@ -6,9 +6,12 @@ Comments, docstrings, annotations, formatting and the order of imports do not co
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from fsar.methods import OWN_FOLDERS, module_file
 
 PACKAGE = Path(__file__).parents[1]
 TEMPLATES = (".jinja", ".css")  # of pages; they lie beside the module that names them
@@ -22,7 +25,7 @@ NOT_DECISIVE = (
     "fsar.gpus",
     "fsar.job",
     "fsar.keys",
-    "fsar.model.methods",
+    "fsar.methods.record",
     "fsar.nodes",
     "fsar.plan",
     "fsar.seal",
@@ -49,6 +52,9 @@ def code_checksums(script: Path, *further: Path) -> dict[str, str]:
 
 
 def _name(path: Path) -> str:
+    for folder, place in OWN_FOLDERS.items():  # a user's own method may lie anywhere
+        if path.is_relative_to(place):
+            return f"{PACKAGE.name}/methods/{folder}/{path.relative_to(place)}"
     inside = path.is_relative_to(PACKAGE.parent)
     return str(path.relative_to(PACKAGE.parent)) if inside else f"workflow_scripts/{path.name}"
 
@@ -118,11 +124,21 @@ def _imported(path: Path) -> list[Path]:
     if path.suffix != ".py":
         return []
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    decisive = (name for name in _imported_names(tree) if not _among(name, NOT_DECISIVE))
-    files = [PACKAGE.parent / (name.replace(".", "/") + ".py") for name in decisive if _among(name, (PACKAGE.name,))]
+    files = [_file(name) for name in _imported_names(tree) if _among(name, (PACKAGE.name,)) and not _indecisive(name)]
     strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
     files += [path.parent / name for name in strings if name.endswith(TEMPLATES)]
     return [file for file in files if file.is_file()]
+
+
+def _file(name: str) -> Path:
+    if name.startswith("fsar.methods."):
+        return module_file(name)
+    return PACKAGE.parent / (name.replace(".", "/") + ".py")
+
+
+def _indecisive(name: str) -> bool:
+    """Tell whether a module decides nothing by itself: those below, and records, whose values reach rules."""
+    return _among(name, NOT_DECISIVE) or re.match(r"fsar\.methods\.\w+\.record\b", name) is not None
 
 
 def _imported_names(tree: ast.AST) -> Iterator[str]:

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fsar.config.merge import components_record
+from fsar.config.settings import components_record
 from fsar.files import from_working_directory
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
-from fsar.plan.plan import Plan
+from fsar.plan.plan import Plan, TestedModel
+from fsar.plan.rows import first_method, predictions_of
 from fsar.plan.setting import Setting
 
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
@@ -50,10 +52,10 @@ class PlannedFigure:
         return PACKAGE / "results" / "figures" / f"{self.kind}.py"
 
 
-def planned_figures(plan: Plan) -> dict[str, PlannedFigure]:
+def planned_figures(plan: Plan, rows: list[Setting]) -> dict[str, PlannedFigure]:
     """Return the figures of a run by name."""
     kinds = (_published, _accuracy, _rankings, _mean_ranks, _sweeps, _ablation, _closer_looks, _curves, _cost)
-    return {figure.name: figure for kind in kinds for figure in kind(plan)}
+    return {figure.name: figure for kind in kinds for figure in kind(plan, rows)}
 
 
 def _of_settings(name: str, kind: str, caption: str, settings: list[Setting], **arguments: Any) -> PlannedFigure:
@@ -61,32 +63,32 @@ def _of_settings(name: str, kind: str, caption: str, settings: list[Setting], **
     return PlannedFigure(name, kind, caption, inputs, {"settings": settings, **arguments})
 
 
-def _plain(plan: Plan) -> list[Setting]:
+def _plain(rows: list[Setting]) -> list[Setting]:
     """Return the settings of benchmarks that are no variants."""
-    return [setting for setting in plan.settings if setting.base == setting.benchmark]
+    return [setting for setting in rows if setting.base == setting.benchmark]
 
 
-def _main(plan: Plan) -> list[Setting]:
+def _main(plan: Plan, rows: list[Setting]) -> list[Setting]:
     """Return those of the first way."""
-    return [setting for setting in _plain(plan) if setting.way == plan.config.run.ways[0]]
+    return [setting for setting in _plain(rows) if setting.way == plan.config.run.ways[0]]
 
 
-def _published(plan: Plan) -> Iterator[PlannedFigure]:
+def _published(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     caption = "Published 5-way 1-shot accuracies; diamonds: measured here."
-    figure = _of_settings("published", "published_bars", caption, plan.settings, benchmarks=PAPER_BENCHMARKS)
+    figure = _of_settings("published", "published_bars", caption, rows, benchmarks=PAPER_BENCHMARKS)
     published = from_working_directory(PACKAGE / "results" / "published.csv")
     yield replace(figure, inputs=[*figure.inputs, published])
 
 
-def _accuracy(plan: Plan) -> Iterator[PlannedFigure]:
-    yield _of_settings("accuracy", "accuracy", f"Accuracy over shots. {INTERVAL}", _main(plan))
+def _accuracy(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    yield _of_settings("accuracy", "accuracy", f"Accuracy over shots. {INTERVAL}", _main(plan, rows))
 
 
-def _rankings(plan: Plan) -> Iterator[PlannedFigure]:
+def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     """Yield a ranking for each benchmark and shot, of all backbones: they meet the same episodes."""
     published = from_working_directory(PACKAGE / "results" / "published.csv")
-    for benchmark, shot in dict.fromkeys((setting.benchmark, setting.shot) for setting in _main(plan)):
-        settings = [s for s in _main(plan) if (s.benchmark, s.shot) == (benchmark, shot)]
+    for benchmark, shot in dict.fromkeys((setting.benchmark, setting.shot) for setting in _main(plan, rows)):
+        settings = [s for s in _main(plan, rows) if (s.benchmark, s.shot) == (benchmark, shot)]
         if len(settings) >= RANKED:
             caption = (
                 f"Methods on {benchmark}, {shot}-shot, by accuracy. {INTERVAL} Hollow: published. Right: differences "
@@ -99,11 +101,11 @@ def _rankings(plan: Plan) -> Iterator[PlannedFigure]:
             yield replace(figure, inputs=[*figure.inputs, published])
 
 
-def _mean_ranks(plan: Plan) -> Iterator[PlannedFigure]:
+def _mean_ranks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     """Yield mean ranks over benchmarks for each shot, of what is tested on all of them."""
-    benchmarks = {setting.benchmark for setting in _plain(plan)}
-    for shot in dict.fromkeys(setting.shot for setting in _main(plan)):
-        own = [setting for setting in _main(plan) if setting.shot == shot]
+    benchmarks = {setting.benchmark for setting in _plain(rows)}
+    for shot in dict.fromkeys(setting.shot for setting in _main(plan, rows)):
+        own = [setting for setting in _main(plan, rows) if setting.shot == shot]
         places = Counter((setting.backbone, setting.method) for setting in own)
         settings = [s for s in own if places[s.backbone, s.method] == len(benchmarks)]
         if len(benchmarks) >= OVER_BENCHMARKS and len(settings) >= RANKED * len(benchmarks):
@@ -114,10 +116,10 @@ def _mean_ranks(plan: Plan) -> Iterator[PlannedFigure]:
             yield _of_settings(f"mean-ranks-{shot}shot", "mean_ranks", caption, settings)
 
 
-def _sweeps(plan: Plan) -> Iterator[PlannedFigure]:
-    first = [setting for setting in plan.settings if setting.way == plan.config.run.ways[0]]
+def _sweeps(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    first = [setting for setting in rows if setting.way == plan.config.run.ways[0]]
     for over, title, settings in (
-        ("way", "ways", _plain(plan)),
+        ("way", "ways", _plain(rows)),
         ("frames", "frames per video", first),
         ("depth", "depth of the temporal transformer", first),
     ):
@@ -125,17 +127,17 @@ def _sweeps(plan: Plan) -> Iterator[PlannedFigure]:
             yield _of_settings(f"over-{over}", "sweep", f"Accuracy over {title}. {INTERVAL}", settings, over=over)
 
 
-def _ablation(plan: Plan) -> Iterator[PlannedFigure]:
-    settings = [setting for setting in _main(plan) if setting.method in COMPONENTS]
+def _ablation(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    settings = [setting for setting in _main(plan, rows) if setting.method in COMPONENTS]
     if len({setting.method for setting in settings}) > 2:
         yield _of_settings("ablation", "ablation", f"Each component by itself and together. {INTERVAL}", settings)
 
 
-def _closer_looks(plan: Plan) -> Iterator[PlannedFigure]:
+def _closer_looks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     """Yield the figures that look at one method on one benchmark, at the smallest shot."""
-    places = dict.fromkeys((setting.benchmark, setting.backbone) for setting in _main(plan))
+    places = dict.fromkeys((setting.benchmark, setting.backbone) for setting in _main(plan, rows))
     for place in places:
-        own = [s for s in _main(plan) if (s.benchmark, s.backbone) == place and s.shot > 0]
+        own = [s for s in _main(plan, rows) if (s.benchmark, s.backbone) == place and s.shot > 0]
         smallest = {s.method: s for s in own if s.shot == min(other.shot for other in own)}
         if not smallest:
             continue
@@ -149,23 +151,24 @@ def _closer_looks(plan: Plan) -> Iterator[PlannedFigure]:
                 caption = f"Accuracy of {looked_at.title} minus that of {baseline.title}, for each test class."
                 yield _of_settings(f"class-gain-{name}", "class_gain", caption, [looked_at, baseline])
                 break
-        if METHODS[looked_at.method].components.temporal_transformer and looked_at.selection == "val":
+        settings = METHODS[looked_at.method].components.settings
+        if isinstance(settings, ClipFsarConfig) and settings.modulation and looked_at.selection == "val":
             yield from _of_a_trained_model(plan, looked_at, name)
 
 
 def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[PlannedFigure]:
     config, method = plan.config, METHODS[setting.method]
     benchmark, backbone, model = setting.benchmark, setting.backbone, method.model
-    training = plan.trainings(benchmark, backbone, model, setting.shot)[0]
-    features = plan.features(benchmark, backbone, model, training)
-    weights = plan.model_file(benchmark, backbone, model, training, "model.safetensors")
-    manifest = plan.of_base(paths.MANIFEST)(benchmark)
+    tested = TestedModel(benchmark, backbone, model, plan.trainings(benchmark, backbone, model, setting.shot)[0])
+    settings = config.of(benchmark, backbone, model)
+    features, weights = plan.features(tested), plan.model_file(tested, "model.safetensors")
+    manifest = paths.MANIFEST.format(benchmark=setting.base)
     arguments = {
         "title": setting.title,
         "features": features,
         "trained": weights,
         "components": components_record(method.components),
-        "head": plan.decisive("head", "train_model")(benchmark, backbone, model),
+        "head": settings.decisive("train_model").get("head", {}),
         "seed": config.seed,
     }
     yield PlannedFigure(
@@ -175,9 +178,10 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
         [features, weights, manifest],
         arguments | {"manifest": manifest},
     )
-    if setting.shot == 1 and method.components.metric == "otam":
+    head = settings.head
+    if setting.shot == 1 and isinstance(head, ClipFsarConfig) and head.metric == "otam":
         episodes = paths.EPISODES.format(benchmark=setting.base, split="test", way=setting.way, shot=1)
-        index = plan.of_base(paths.INDEX)(benchmark)
+        index = paths.INDEX.format(benchmark=setting.base)
         own = {"episodes": episodes, "index": index, "predictions": setting.predictions[0]}
         yield PlannedFigure(
             f"episode-{name}",
@@ -188,25 +192,21 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
             arguments
             | own
             | {"method": setting.method, "way": setting.way}
-            | {"sampling": config.settings(benchmark, "sampling").decisive("encode_features")},
+            | {"sampling": settings.sampling.decisive("encode_features")},
         )
 
 
-def _curves(plan: Plan) -> Iterator[PlannedFigure]:
-    config = plan.config
-    metrics = {
-        f"{benchmark}, {backbone}, {plan.title(model)}": plan.model_file(
-            benchmark, backbone, model, plan.trainings(benchmark, backbone, model)[0], "metrics.parquet"
-        )
-        for benchmark in config.run.benchmarks
-        for backbone in config.run.backbones
-        for model in config.trained_here(benchmark, backbone)
-    }
+def _curves(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    metrics: dict[str, str] = {}  # of the first training of each model
+    for of in plan.models():
+        if paths.seed_of(of.training) is not None:
+            name = f"{of.benchmark}, {of.backbone}, {first_method(of.model).title}"
+            metrics.setdefault(name, plan.model_file(of, "metrics.parquet"))
     if metrics:
         caption = "Training (means over stretches of episodes) and validation, one seed."
         yield PlannedFigure("curves", "curves", caption, sorted(metrics.values()), {"metrics": metrics})
 
 
-def _cost(plan: Plan) -> Iterator[PlannedFigure]:
+def _cost(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     caption = "Wall time of all jobs of a stage together, and the memory of its largest job, as they were measured."
-    yield PlannedFigure("cost", "cost", caption, plan.predictions(), {"logs": plan.measured()})
+    yield PlannedFigure("cost", "cost", caption, predictions_of(rows), {"logs": plan.measured()})

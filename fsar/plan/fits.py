@@ -1,13 +1,13 @@
 """What does not fit a backbone's layers in the settings of heads and adapters, found before any job.
 
-The same is told where a model is built (`fsar/model/heads/`, `fsar/model/adapters/`), which may be hours later.
+The same is told where a model is built (`fsar/methods/`), which may be hours later.
 """
 
 from collections.abc import Iterator
 
 from fsar.config import Config
 from fsar.keys.bounds import FittedSection, LayerFacts
-from fsar.model.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS
 
 
 def misfits(config: Config, benchmark: str, backbone: str, layers: LayerFacts) -> Iterator[str]:
@@ -18,21 +18,21 @@ def misfits(config: Config, benchmark: str, backbone: str, layers: LayerFacts) -
         benchmark, backbone: which.
         layers: of the backbone.
     """
-    frames = config.settings(benchmark, "sampling").frames
+    frames = config.videos(benchmark).sampling.frames
     for model in dict.fromkeys(METHODS[method].model for method in config.methods(benchmark, backbone)):
-        parts, adapters = MODELS[model], config.adapter_settings(benchmark, backbone, model)
-        sections = {f"heads.{parts.head}": config.head_settings(benchmark, backbone, model)}
-        if adapters is not None:
-            sections[f"adapters.{parts.adapters}"] = adapters
+        parts, own = MODELS[model], config.of(benchmark, backbone, model)
+        sections: dict[str, FittedSection] = {f"heads.{parts.head}": own.head}
+        if own.adapters is not None:
+            sections[f"adapters.{parts.adapters}"] = own.adapters
         for where, settings in sections.items():
-            for key, value, largest in settings.bounds(layers, frames) if isinstance(settings, FittedSection) else ():
+            for key, value, largest in settings.bounds(layers, frames):
                 if value > largest:
                     yield (
                         f"{where}.{key} is {value} for {model} on {benchmark!r}, which is too much with the backbone "
                         f"{backbone!r}; the largest valid value is {largest}"
                     )
-        templates = config.settings(benchmark, "text", model=model).templates
-        together = getattr(adapters, "texts", 1)
+        templates = own.text.templates
+        together = getattr(own.adapters, "texts", 1)
         if not any("{description}" in template for template in templates) and len(templates) % together:
             yield (
                 f"{model} looks at {together} texts of each class together (adapters.{parts.adapters}.texts), and on "

@@ -3,16 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fsar.model.methods import CLIP_FSAR, METHODS, PLAIN
+from fsar.benchmarks.data_sets import TITLES
+from fsar.methods import METHODS, Components
+from fsar.methods.clip_fsar.record import CLIP_FSAR
+from fsar.methods.otam.record import METRICS as KINDS
+from fsar.methods.otam.record import OtamConfig
 from fsar.plan.setting import Setting
-from fsar.sources.data_sets import TITLES
 
-# The methods of the comparison of metrics: those that differ from OTAM or CLIP-FSAR in nothing but the metric.
-METRICS = tuple(
-    name
-    for name, method in METHODS.items()
-    if method.decides_by == "few-shot" and replace(method.components, metric=PLAIN.metric) in (PLAIN, CLIP_FSAR)
-)
+
+def _metric(components: Components) -> str:
+    """Return the metric of OTAM, CLIP-FSAR, or what differs from them in nothing but the metric; else nothing."""
+    settings = components.settings
+    others = replace(components, fixed=tuple(pair for pair in components.fixed if pair[0] != "metric"))
+    if others not in (Components(), CLIP_FSAR) or not isinstance(settings, OtamConfig):
+        return ""
+    return settings.metric
+
+
+# The methods of the comparison of metrics.
+_BY_METRIC = [(name, _metric(method.components)) for name, method in METHODS.items() if method.decides_by == "few-shot"]
+METRICS = tuple(name for kind in KINDS for name, own in _BY_METRIC if own == kind)
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
 ZERO_SHOT = ("clip-zero-shot", "clip-fsar-zero-shot")
 

@@ -1,13 +1,11 @@
-"""Every path of the workflow, once. Braces are Snakemake's wildcards; `shard` has three digits."""
+"""The paths that Python needs, as the rules have them. Braces are wildcards; `shard` has three digits."""
 
 import re
 from collections.abc import Iterable
 
 MANIFEST = "data/{benchmark}/manifest.parquet"
 PUBLISHED_LISTING = "data/{benchmark}/published.csv"
-MISSING = "data/{benchmark}/missing.csv"
 RENDERED = "data/{benchmark}/videos/part{part}"
-STILLS = "data/small_clip/{small_clip}.parquet"
 SMALL_CLIP = "data/small_clip/{small_clip}.safetensors"
 INDEX = "data/{benchmark}/frames/index.parquet"
 SHARD = "data/{benchmark}/frames/shard-{shard}"
@@ -17,38 +15,26 @@ SPLIT_LIST = "data/sources/split_lists/{published}-{any_split}.txt"
 ARCHIVE = "data/sources/{archived}/archive"  # RAR or zip, as its place has it
 UNPACKED_VIDEOS = "data/sources/{dataset}/videos"
 UNPACKED = "data/sources/{dataset}/unpacked.parquet"
-FOLDER_INVENTORY = "data/sources/{dataset}/folder.parquet"
 KINETICS_LIST = "data/sources/kinetics/{kinetics_split}.txt"
 KINETICS_PART = "data/sources/kinetics/part{part}.parquet"
 
 # A model is trained with a shot and a seed. `training` is seed1, …; seed1-shot5, … where each test shot has a training
 # of its own; given (weights from elsewhere); or untrained.
 MODEL = "results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}"
-CHECKPOINT = "results/checkpoints/{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}.pt"
-CURVES = "{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
 FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors"
 PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
-PREDICTIONS_PART = "results/predictions/{benchmark}/{backbone}/{model}/{training}/part{part}of{parts}.parquet"
 
-PREDICTED = "results/predict/{prediction}"  # .csv, .html
 
 DATA_REPORT = "results/data/{benchmark}"  # .html, .parquet, .json
-STRIPS = DATA_REPORT + ".strips.parquet"
-COUNTS = DATA_REPORT + ".json"
-INDEX_PAGE = "results/index.html"
-TABLE = "results/table"  # .csv, .md
+COUNTS = "results/data/{benchmark}.json"
 PARTIAL_TABLE = "results/partial-table"  # .csv, .md: of a run that failed; no rule makes it
-LAYOUT = "results/tables/{layout}"  # .csv, .md, .tex
-OVER_DEALS = "results/statistics/over_deals"  # .csv, .md
-FIGURE = "results/figures/{figure}"  # .parquet, .pdf, .svg, .png
 
-# Logs (.log) and measured times (.tsv) of the jobs whose cost a figure shows.
-DECODE_LOG = "logs/decode_frames/{benchmark}-{shard}"
-EPISODES_LOG = "logs/draw_episodes/{benchmark}-{split}-{way}way-{shot}shot"
-TRAIN_LOG = "logs/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}"  # below logs/{training.logger}/
-FEATURES_LOG = "logs/encode_features/{benchmark}-{backbone}-{model}-{training}"
-TESTS_LOG = "logs/evaluate_model/{benchmark}-{backbone}-{model}-{training}"
-PART_LOG = "logs/evaluate_part/{benchmark}-{backbone}-{model}-{training}-{part}of{parts}"
+# Measured times of the jobs whose cost a figure shows.
+DECODE_TIME = "benchmarks/decode_frames/{benchmark}-{shard}.tsv"
+TRAIN_TIME = "benchmarks/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
+FEATURES_TIME = "benchmarks/encode_features/{benchmark}-{backbone}-{model}-{training}.tsv"
+TESTS_TIME = "benchmarks/evaluate_model/{benchmark}-{backbone}-{model}-{training}.tsv"
+PART_TIME = "benchmarks/evaluate_part/{benchmark}-{backbone}-{model}-{training}-{part}of{parts}.tsv"
 
 UNTRAINED, GIVEN = "untrained", "given"
 

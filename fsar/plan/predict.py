@@ -2,16 +2,17 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.merge import components_facts, components_record
+from fsar.config.settings import Settings
 from fsar.errors import UserError
-from fsar.model.methods import METHODS, Components
+from fsar.methods import METHODS, Components
 from fsar.plan import paths
-from fsar.plan.plan import Plan, decoder_file, model_files
-from fsar.plan.shown import Values
+from fsar.plan.imported import decoder_file, model_files
+from fsar.plan.plan import Plan, TestedModel
 from fsar.predict.clips import list_clips, list_examples
 from fsar.predict.folder import WEIGHTS, describing_file
 from fsar.sources.there import state_of
@@ -65,65 +66,62 @@ class PlannedPredictions:
                 return [str(Path(folder) / WEIGHTS), str(describing_file(Path(folder)))]
             except UserError as error:
                 raise UserError(f"{error} (key predict.{prediction}.model)") from None
-        benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
-        trained = self.plan.trained_weights(benchmark, backbone, METHODS[method].model, self._training(prediction))
-        text = self.plan.feature_descriptions(benchmark, backbone, METHODS[method].model)
-        return trained + self.plan.backbone_files(backbone) + text
+        model = self._model(prediction)
+        return self.plan.trained_weights(model) + self.plan.backbone_files(model) + self.plan.descriptions(model)
 
     def model(self, prediction: str) -> dict[str, Any]:
         """Return what decides the model: a folder and a method, or its settings without a trace of what is default."""
         asked = self.config.predict[prediction]
         if asked.model:
             return {"folder": asked.model, "method": asked.method}
-        benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
-        model = METHODS[method].model
-        sections = {name: self.plan.decisive(name, "predict_clips")(benchmark) for name in ("sampling", "frames")}
-        head = self.config.head_settings(benchmark, backbone, model).decisive("predict_clips")
-        reads = {key: value for key, value in head.items() if METHODS[method].components.reads("head", key)}
-        if METHODS[method].decides_by == "both" and "text_weight" in head:
-            reads["text_weight"] = head["text_weight"]
-        training = self._training(prediction)
-        knows = {paths.UNTRAINED: "as pretrained", paths.GIVEN: f"trained elsewhere, with settings of {benchmark}"}
-        return sections | {
-            **self.config.settings(benchmark, "training", backbone).decisive("predict_clips"),  # float32
-            "text": self.plan.feature_text(benchmark, backbone, model),
-            "method": method,
-            "components": components_record(METHODS[method].components),
-            "backbone": self.config.backbones[backbone].decisive("predict_clips"),
-            "head": reads,
-            "adapters": self.plan.decisive("adapters", "predict_clips")(benchmark, backbone, model),
-            "seed": self.config.seed,
-            "trained": bool(self.plan.trained_weights(benchmark, backbone, model, training)),
-            "knows": f"{backbone}, {knows.get(training, f'trained on {benchmark}, {training}')}",
+        model, settings = self._model(prediction), self.settings(prediction)
+        if model.training == paths.UNTRAINED:
+            knows = "as pretrained"
+        elif model.training == paths.GIVEN:
+            knows = f"trained elsewhere, with settings of {model.benchmark}"
+        else:
+            knows = f"trained on {model.benchmark}, {model.training}"
+        decided = settings.decisive("predict_clips")
+        names = ("sampling", "frames", "text", "components", "backbone", "head", "adapters")
+        return {name: decided.get(name, {}) for name in names} | {
+            **decided.get("training", {}),  # float32
+            "method": settings.methods[0],
+            "seed": settings.seed,
+            "trained": bool(self.plan.trained_weights(model)),
+            "knows": f"{model.backbone}, {knows}",
         }
 
-    def facts(self, prediction: str) -> Values:
+    def settings(self, prediction: str) -> Settings:
+        """Return the settings of the model that labels, with the one method that decides."""
+        benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
+        return replace(self.config.of(benchmark, backbone, METHODS[method].model), methods=(method,))
+
+    def facts(self, prediction: str) -> dict[str, Any]:
         """Return what the job looks up about the method and what its model is made of."""
         asked = self.config.predict[prediction]
         name = asked.method if asked.model else self.config.model_to_predict(prediction)[2]
         if name is None:  # the first one that the folder's model decides by
-            return Values("facts")
+            return {}
         method = METHODS[name]
         own = {"decides_by": method.decides_by, "inductive": method.inductive, "title": method.title}
-        return Values("facts", own | components_facts(method.components))
+        return own | method.components.facts()
 
     def files_by_name(self, prediction: str) -> list[Path]:
         """Return the files that the code imports by name: of the backbone's library, of the metric and the decoder."""
         asked = self.config.predict[prediction]
         if not asked.model:
-            benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
-            frames = self.config.settings(benchmark, "frames")
-            return [*model_files(self.config.backbones[backbone], METHODS[method].components), decoder_file(frames)]
+            own = self.settings(prediction)
+            return [*model_files(own.backbone, own.components), decoder_file(own.frames)]
         described = json.loads(Path(self.model_files(prediction)[1]).read_text(encoding="utf-8"))
         backbone_of_folder = BackboneConfig(**described["backbone"])
-        components = Components.of_record(described["components"])
+        components = Components(**described["components"])
         return [*model_files(backbone_of_folder, components), decoder_file(FramesConfig(**described["frames"]))]
 
-    def _training(self, prediction: str) -> str:
-        """Return the training whose weights are used."""
+    def _model(self, prediction: str) -> TestedModel:
+        """Return the model that labels, in the training whose weights are used."""
         benchmark, backbone, method, seed = self.config.model_to_predict(prediction)
-        model = METHODS[method].model
-        if model in self.config.trained_here(benchmark, backbone):
-            shot = self.config.training_shots(benchmark, backbone, model)[0]
-            return self.plan.training_of(benchmark, backbone, model, str(shot), str(seed))
-        return self.plan.trainings(benchmark, backbone, model)[0]
+        at = benchmark, backbone, METHODS[method].model
+        training = self.plan.trainings(*at)[0]
+        if paths.seed_of(training) is not None:
+            training = paths.training_name(seed, paths.shot_of(training))
+        return TestedModel(*at, training)

@@ -3,14 +3,16 @@
 import os
 from pathlib import Path
 
-from fsar.config import SPLITS, Config, CsvSource, DemoSource, PublishedSource
+from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
+from fsar.benchmarks.splits import SPLITS
+from fsar.benchmarks.splits import split_lists as known_split_lists
+from fsar.config import Config, CsvSource, DemoSource, PublishedSource
 from fsar.errors import UserError
 from fsar.plan import paths
-from fsar.sources.data_sets import DATA_SETS, PUBLISHED
+from fsar.sources.data_sets import FILES
 from fsar.sources.kinetics import list_path
 from fsar.sources.places import SPLIT_LISTS, Place, places_of
 from fsar.sources.something import archive_parts, has_videos
-from fsar.sources.split_lists import split_lists as known_split_lists
 
 
 def folder_of(config: Config, dataset: str) -> str:
@@ -47,6 +49,30 @@ def split_list_fact(published: str, split: str, fact: str) -> str:
 def videos_folder(config: Config, dataset: str) -> str:
     """Return the folder that a data set's videos lie in: the user's, or the one they are unpacked to."""
     return folder_of(config, dataset) or paths.UNPACKED_VIDEOS.format(dataset=dataset)
+
+
+def makers_of_videos(config: Config, benchmark: str) -> list[str]:
+    """Return the files after which a benchmark's videos are there, and after which all are decoded again."""
+    source = config.benchmarks[benchmark].source
+    if isinstance(source, DemoSource):
+        return listings(config, benchmark)
+    if isinstance(source, PublishedSource) and PUBLISHED[source.kind].comes != "parts":
+        return made_files(config, PUBLISHED[source.kind].name)
+    return []
+
+
+def lists_of_videos(config: Config, benchmark: str) -> list[str]:
+    """Return the fetched files that name a benchmark's videos, whose changes concern some shards only.
+
+    What comes in parts is among them: fetching a part anew leaves the videos that are there as they are. A user's own
+    list is not: it is there before the run, and under another name it lists the same videos.
+    """
+    source = config.benchmarks[benchmark].source
+    if not isinstance(source, PublishedSource):
+        return []
+    in_parts = PUBLISHED[source.kind].comes == "parts"
+    parts = made_files(config, PUBLISHED[source.kind].name) if in_parts else []
+    return split_lists(source.kind) + parts
 
 
 def made_files(config: Config, dataset: str) -> list[str]:
@@ -98,8 +124,8 @@ def lists_of_archives(config: Config) -> dict[str, list[Place]]:
 
 def annotations(config: Config, published: str) -> list[str]:
     """Return the annotations that name a benchmark's classes; none where its lists name them themselves."""
-    data_set = PUBLISHED[published]
-    return [str(path) for path in data_set.annotations(Path(getattr(config.sources, data_set.name).folder))]
+    name = PUBLISHED[published].name
+    return [str(path) for path in FILES[name].annotations(Path(getattr(config.sources, name).folder))]
 
 
 def check_registered_files(config: Config) -> None:

@@ -6,10 +6,10 @@ from typing import Self
 
 import pandas as pd
 
+from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.config import Config, CsvSource, PublishedSource
 from fsar.files import on_disk
 from fsar.plan.sources import listings, made_files, split_lists, videos_folder
-from fsar.sources.data_sets import PUBLISHED
 from fsar.sources.inventory import videos_of_folder
 from fsar.sources.manifest import read_listings
 from fsar.sources.there import fingerprint, listed_videos, state_of
@@ -111,7 +111,7 @@ class PresentVideos:
         return listings(self.config, benchmark)
 
     def _fingerprints(self, benchmark: str, videos: pd.DataFrame, made: list[tuple[int, int]]) -> dict[int, str]:
-        shards = self.config.settings(benchmark, "frames").shards
+        shards = self.config.videos(benchmark).frames.shards
         table = pd.DataFrame(state_of(map(on_disk, videos["path"])), columns=["bytes", "mtime_ns"])
         table = table.assign(path=videos["video_id"].to_numpy())
         if not isinstance(self.config.benchmarks[benchmark].source, CsvSource):

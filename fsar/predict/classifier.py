@@ -14,9 +14,9 @@ from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.fabric import one_device
 from fsar.job import progress
+from fsar.methods import METHODS
+from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
-from fsar.model.methods import METHODS
-from fsar.model.needs import Tensors
 from fsar.pages.strips import strip_of
 from fsar.predict.clips import Clip, Examples, Source, list_clips, list_examples
 from fsar.predict.decide import JOINT, Decision
@@ -44,7 +44,7 @@ class FewShotClassifier:
     Args:
         backbone: a CLIP as it is: an architecture of open_clip, or a JSON file that describes one.
         weights: a tag of open_clip or a local weights file; OpenAI's without it.
-        method: one of `fsar.model.methods.METHODS`.
+        method: one of `fsar.methods.METHODS`.
         decides_by: few-shot, text or both; without it as the method does, or as a saved support set did, and by text
             where there are names alone.
         device: auto, cpu or cuda.

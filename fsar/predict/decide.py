@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fsar.config import HeadConfig
 from fsar.evaluation.episode_logits import DecidesBy
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
+from fsar.methods.otam.record import OtamConfig
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.finite import check_finite
-from fsar.model.heads.head import Head
 from fsar.model.in_episode import InEpisode
-from fsar.model.needs import Tensors
 
 # What is kept of a clip, beside what the head asks for, to be compared with texts: (T, D) frames in the joint space.
 JOINT = "joint"
-TEXT_WEIGHT = HeadConfig().text_weight
 
 
 def rows(stored: Tensors, numbers: Sequence[int]) -> Tensors:
@@ -182,7 +181,7 @@ class Decision:
         if few_shot is None:
             return text
         frames = self.joint(queries).shape[1]
-        return combined_logits(few_shot, text * self._missing_scale(), self._text_weight(), self._per_frame(frames))
+        return combined_logits(few_shot, text * self._missing_scale(), self.head.text_weight, self._per_frame(frames))
 
     @torch.inference_mode()
     def nearness(self, few_shot: Tensor | None, queries: Tensors, classes: Sequence[int] | None = None) -> Tensor:
@@ -194,7 +193,7 @@ class Decision:
         if self.decides_by != "both":
             return self.combine(few_shot, queries, classes)
         assert few_shot is not None
-        frames, weight = self._per_frame(self.joint(queries).shape[1]), self._text_weight()
+        frames, weight = self._per_frame(self.joint(queries).shape[1]), self.head.text_weight
         return weight * self.by_text(queries, classes) * self._missing_scale() + (1 - weight) * few_shot / frames
 
     def scaled(self, logits: Tensor) -> Tensor:
@@ -208,14 +207,9 @@ class Decision:
     def _missing_scale(self) -> float:
         return self.text_scale if self.head.text_scale() is None else 1.0
 
-    def _text_weight(self) -> float:
-        """Return β: of CLIP-FSAR's head as it is set, of others its default."""
-        settings = self.head.settings
-        return settings.text_weight if isinstance(settings, HeadConfig) else TEXT_WEIGHT
-
     def _per_frame(self, frames: int) -> int:
-        """Return what logits of the examples are divided by: distances of CLIP-FSAR's head add up over T frames."""
-        return frames if isinstance(self.head.settings, HeadConfig) else 1
+        """Return what logits of the examples are divided by: distances of matched frames add up over T frames."""
+        return frames if isinstance(self.head.settings, OtamConfig) else 1
 
 
 def _count(stored: Tensors) -> int:

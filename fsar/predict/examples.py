@@ -9,7 +9,7 @@ import torch
 from fsar.errors import UserError
 from fsar.files import readable
 from fsar.job import progress
-from fsar.model.needs import Tensors
+from fsar.methods.needs import Tensors
 from fsar.pages.strips import strip_of
 from fsar.predict.clips import Clip
 from fsar.predict.model import LabellingModel

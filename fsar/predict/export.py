@@ -12,8 +12,8 @@ import fsar
 from fsar.errors import UserError
 from fsar.files import atomic, write_json
 from fsar.keys.declare import Section
+from fsar.methods import METHODS
 from fsar.model.backbone import load_backbone
-from fsar.model.methods import METHODS
 from fsar.model.trained_file import save_weights
 from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.job import progress
-from fsar.model.needs import Tensors
+from fsar.methods.needs import Tensors
 from fsar.predict.calibrate import ENOUGH, TELLING, fit_temperature
 from fsar.predict.decide import Decision, rows
 

@@ -9,12 +9,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, head_section
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.errors import UserError
+from fsar.methods import METHODS
+from fsar.methods.record import head_section
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, part_of
 from fsar.model.finite import check_weights
-from fsar.model.methods import METHODS
 from fsar.predict.folder import WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings

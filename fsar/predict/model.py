@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from fsar.errors import UserError
+from fsar.methods.head import Head
+from fsar.methods.needs import Tensors
 from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.few_shot import FewShotModel
 from fsar.model.finite import check_finite
-from fsar.model.heads.head import Head
-from fsar.model.needs import Tensors
 from fsar.model.text import encode_classes
 from fsar.predict.clips import Clip
 from fsar.predict.decide import JOINT

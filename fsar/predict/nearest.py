@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fsar.config import HeadConfig
+from fsar.methods.blocks.otam import both_directions
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.needs import Tensors
+from fsar.methods.otam.record import OtamConfig
 from fsar.model.alignment import hard_alignment
-from fsar.model.matching.otam import both_directions
-from fsar.model.needs import Tensors
-from fsar.model.similarity import frame_distances
 from fsar.predict.decide import Decision
 
 
@@ -47,7 +47,7 @@ class SupportClips:
         self.head = decision.head
         self.clips = self.head.single_frames(decision.queries(stored), decision.text[labels])
         settings = self.head.settings
-        self.smoothing = (settings if isinstance(settings, HeadConfig) else HeadConfig()).smoothing
+        self.smoothing = (settings if isinstance(settings, OtamConfig) else OtamConfig()).smoothing
 
     @torch.inference_mode()
     def nearest(self, query: Tensors) -> Nearest:

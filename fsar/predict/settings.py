@@ -10,17 +10,15 @@ from pydantic import ValidationError
 from fsar.config import (
     BackboneConfig,
     FramesConfig,
-    HeadConfig,
     SamplingConfig,
     TextConfig,
     TrainingConfig,
-    adapter_section,
-    head_section,
 )
 from fsar.errors import UserError
 from fsar.fabric import Float32
 from fsar.keys.declare import Section
-from fsar.model.methods import METHODS, MODELS, Components, Method
+from fsar.methods import METHODS, MODELS, Components, Method
+from fsar.methods.record import AdapterSettings, HeadSettings, adapter_section, head_section
 from fsar.predict.folder import EXPORTED, describing_file
 from fsar.seal import check_seal
 
@@ -32,7 +30,7 @@ FILES = (("backbone", "model"), ("text", "descriptions"))
 SECTIONS: dict[str, type[Section]] = {
     "backbone": BackboneConfig,
     "text": TextConfig,
-    "head": HeadConfig,
+    "head": HeadSettings,
     "sampling": SamplingConfig,
     "frames": FramesConfig,
 }
@@ -57,14 +55,14 @@ class ModelSettings:
     components: Components
     backbone: BackboneConfig
     text: TextConfig
-    head: Section
+    head: HeadSettings
     sampling: SamplingConfig
     frames: FramesConfig
     seed: int
     knows: str
     licence: str = "not stated"
     float32: Float32 = NO_TRAINING.float32
-    adapters: Section | None = None
+    adapters: AdapterSettings | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -80,7 +78,7 @@ class ModelSettings:
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> "ModelSettings":
         """Read what `record` returned."""
-        components = Components.of_record(record["components"])
+        components = Components(**record["components"])
         kinds = SECTIONS | {"head": head_section(components.head)}
         read: dict[str, Any] = {name: kind(**record[name]) for name, kind in kinds.items()}
         own = {name: record[name] for name in ("method", "seed", "knows", "licence")}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import readable
-from fsar.model.needs import Tensors
+from fsar.methods.needs import Tensors
 from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.frames import as_stored, decoded
 from fsar.predict.threshold import Threshold

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic
-from fsar.model.needs import Tensors
+from fsar.methods.needs import Tensors
 from fsar.seal import OPEN, check_seal, seal
 
 # The one entry of the file's metadata: safetensors writes several in random order, and equal contents give equal bytes.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fsar.config import SPLITS
+from fsar.benchmarks.splits import SPLITS
 from fsar.files import read_csv, read_parquet, write_parquet, write_sealed_json
 from fsar.pages.render import template, write_page
 from fsar.pages.strips import strip_of

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from fsar.config import SPLITS
+from fsar.benchmarks.splits import SPLITS
 from fsar.files import atomic, read_csv, read_parquet
 from fsar.pages.render import template, write_page
 from fsar.results.data_report import STRIPS_SCHEMA

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
-from fsar.model.methods import METHODS
+from fsar.methods import METHODS
 from fsar.plan.layouts import Layout
 from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies, over_seeds

@@ -1,12 +1,12 @@
-"""What is special about a published data set: a record, filled in by the module of each."""
+"""How the files of a published data set are found and named: a record, filled in by the module of each."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
+from fsar.benchmarks.data_sets import DataSet
 from fsar.sources.split_lists import Entry
 
 # The path of an entry's file, or None where there is none.
@@ -22,25 +22,18 @@ def _no_templates(annotations: Iterable[Path]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class DataSet:
-    """A published data set, of which there are one or more benchmarks.
+class Files:
+    """The files of a published data set.
 
     Attributes:
-        name: of its section of `sources` in the config, and of its folder in data/sources/.
-        benchmarks: title by name of the benchmarks that are made from it.
-        comes: as one archive, RAR or zip; as many tar archives, which are fetched in parts; or by hand, after a
-            registration. Where from is in places.csv.
+        of: the data set.
         find: takes its inventory (`fsar.sources.inventory`), returns what finds the file of an entry of a split list.
-        published_prompts: readable class name → as the public implementation prompts it, where that differs.
         annotations: the files below its folder that name its classes, where split lists do not.
         templates: class of each video id, read from those.
     """
 
-    name: str
-    benchmarks: Mapping[str, str]
-    comes: Literal["archive", "parts", "by hand"]
+    of: DataSet
     find: Callable[[pd.DataFrame], Find]
-    published_prompts: Mapping[str, str] = field(default_factory=dict)
     annotations: Callable[[Path], list[Path]] = _no_annotations
     templates: Callable[[Iterable[Path]], dict[str, str]] = _no_templates
 

@@ -1,11 +1,5 @@
-"""The published data sets, and the five benchmarks of the paper that are made from them."""
+"""How the files of each published data set are found and named, by its name."""
 
-from fsar.sources.hmdb51 import HMDB51
-from fsar.sources.kinetics import KINETICS
-from fsar.sources.something import SOMETHING
-from fsar.sources.ucf101 import UCF101
+from fsar.sources import hmdb51, kinetics, something, ucf101
 
-DATA_SETS = {data_set.name: data_set for data_set in (HMDB51, UCF101, KINETICS, SOMETHING)}
-# Benchmark → the data set it is made from.
-PUBLISHED = {benchmark: data_set for data_set in DATA_SETS.values() for benchmark in data_set.benchmarks}
-TITLES = {benchmark: title for data_set in DATA_SETS.values() for benchmark, title in data_set.benchmarks.items()}
+FILES = {module.FILES.of.name: module.FILES for module in (hmdb51, ucf101, kinetics, something)}

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from fsar.benchmarks.data_sets import KINETICS
 from fsar.errors import UserError
 from fsar.seal import whole
 from fsar.sources.archives import extract_tar
-from fsar.sources.data_set import DataSet, Find
+from fsar.sources.data_set import Files, Find
 from fsar.sources.download import Patience, fetch
 from fsar.sources.inventory import write_inventory
 from fsar.sources.is_video import is_usual
@@ -34,7 +35,7 @@ def by_id(inventory: pd.DataFrame) -> Find:
     return lambda entry: paths.get(video_id(entry.file))
 
 
-KINETICS = DataSet(name="kinetics", benchmarks={"kinetics100": "Kinetics"}, comes="parts", find=by_id)
+FILES = Files(KINETICS, find=by_id)
 
 
 def list_path(split: str) -> str:

@@ -7,8 +7,8 @@ from typing import Literal
 
 import pandas as pd
 
+from fsar.benchmarks.splits import SPLITS
 from fsar.class_names import hardly_different, one_spelling
-from fsar.config import SPLITS
 from fsar.csv_rows import read_rows
 from fsar.errors import UserError
 from fsar.files import from_working_directory, named, readable, write_parquet

@@ -11,13 +11,15 @@ from typing import Literal
 
 import pandas as pd
 
+from fsar.benchmarks.data_sets import PUBLISHED
+from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.errors import UserError
 from fsar.files import atomic_csv, on_disk, read_parquet
 from fsar.sources.data_set import Find
-from fsar.sources.data_sets import PUBLISHED
+from fsar.sources.data_sets import FILES
 from fsar.sources.is_video import is_usual, is_video, suffix_of
 from fsar.sources.schemas import INVENTORY_SCHEMA
-from fsar.sources.split_lists import SPLITS, Entry, class_name, split_lists
+from fsar.sources.split_lists import Entry, class_name
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ def present_videos(benchmark: str, entries: Sequence[Entry], files: pd.DataFrame
 
     Files are looked into only where their suffix does not say that they are videos, and an entry has no other.
     """
-    find = PUBLISHED[benchmark].find
+    find = FILES[PUBLISHED[benchmark].name].find
     usual = files["file"].map(is_usual).astype(bool)
     others = [find(own) for _, own in files[~usual].groupby(files["file"].map(suffix_of))]
     find_usual = find(files[usual])
@@ -100,7 +102,7 @@ def _class_names(
 ) -> dict[tuple[str, int], str]:
     """Return the name of each class: of its folder, or the template that its videos are annotated with."""
     data_set = PUBLISHED[benchmark]
-    templates = data_set.templates(annotations)
+    templates = FILES[data_set.name].templates(annotations)
     prompted = data_set.published_prompts if prompts == "published" else {}
     found: dict[tuple[str, int], Counter[str]] = {}
     for entry in entries:

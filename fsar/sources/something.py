@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from fsar.benchmarks.data_sets import SOMETHING
 from fsar.errors import UserError
 from fsar.sources.archives import Joined, extract_tar
-from fsar.sources.data_set import DataSet, Find
+from fsar.sources.data_set import Files, Find
 from fsar.sources.inventory import write_inventory
 from fsar.sources.is_video import is_usual
 from fsar.sources.split_lists import Entry
@@ -110,11 +111,4 @@ def by_number(inventory: pd.DataFrame) -> Find:
     return lambda entry: paths.get(entry.file)
 
 
-SOMETHING = DataSet(
-    name="ssv2",
-    benchmarks={"ssv2_full": "SSv2-Full", "ssv2_small": "SSv2-Small"},
-    comes="by hand",
-    find=by_number,
-    annotations=annotation_files,
-    templates=templates,
-)
+FILES = Files(SOMETHING, find=by_number, annotations=annotation_files, templates=templates)

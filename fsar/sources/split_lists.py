@@ -1,22 +1,11 @@
-"""The published split lists: which videos of a benchmark are in which split, pinned by checksum."""
+"""Reading the published split lists: which videos of a benchmark are in which split."""
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import pandas as pd
-
+from fsar.benchmarks.splits import SPLITS
 from fsar.errors import UserError
-
-SPLITS = ("train", "val", "test")
-SPLIT_LISTS = Path(__file__).with_name("split_lists.csv")
-
-
-@cache
-def split_lists() -> pd.DataFrame:
-    """Return what is known of the lists: benchmark, split, path, videos, classes, smallest_class, sha256."""
-    return pd.read_csv(SPLIT_LISTS)
 
 
 @dataclass(frozen=True)

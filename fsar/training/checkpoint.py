@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic, sha256_of
-from fsar.model.methods import Components
+from fsar.methods import Components
 from fsar.model.trained_file import save_weights
 from fsar.seal import OPEN, check_seal, seal
 

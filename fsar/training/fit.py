@@ -262,7 +262,6 @@ def train_step(
                 batch.videos.to(fabric.device, non_blocking=True),
                 batch.classes.to(fabric.device, non_blocking=True),
                 config.fixed_shot,
-                {"video_text": config.video_text_weight},
                 config.batch_norm == "apart",
             )
             statistics.after_task(place, tasks)

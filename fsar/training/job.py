@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
-from fsar.config.merge import components_record
-from fsar.keys.declare import Section
-from fsar.model.methods import Components
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, Settings, TextConfig, TrainingConfig
+from fsar.config.settings import components_record
+from fsar.methods import Components
+from fsar.methods.record import AdapterSettings, HeadSettings
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,35 @@ class TrainingJob:
     components: Components
     backbone: BackboneConfig
     sampling: SamplingConfig
-    head: Section  # of the components' head
+    head: HeadSettings  # of the components' head
     training: TrainingConfig
     seed: int  # of this training
     data_seed: int  # of the frames that validation looks at
     text: TextConfig = field(default_factory=TextConfig)  # how class names become text
-    adapters: Section | None = None  # of the components' adapters, if there are any
+    adapters: AdapterSettings | None = None  # of the components' adapters, if there are any
     device: str = "auto"
     frames: FramesConfig = field(default_factory=FramesConfig)  # as stored, for whoever uses the model; not decisive
+
+    @classmethod
+    def of(cls, settings: Settings, shot: int, seed: int) -> "TrainingJob":
+        """Return the training of a model with a shot and a seed, by the settings that decide it and no others."""
+        own = settings.for_stage("train_model")
+        return cls(
+            model=own.model,
+            benchmark=own.benchmark,
+            backbone_name=own.backbone_name,
+            components=own.components,
+            backbone=own.backbone,
+            sampling=own.sampling,
+            head=own.head,
+            training=own.training.model_copy(update={"shot": shot}),
+            seed=seed,
+            data_seed=own.seed,
+            text=own.text,
+            adapters=own.adapters,
+            device=own.device,
+            frames=settings.frames,
+        )
 
     def settings(self) -> dict[str, Any]:
         """Return the job as plain values, by section."""

@@ -1,8 +1,8 @@
 """CLIP-SPM's public code, hnlxy/CLIP-SPM 63f4361."""
 
-from fsar.config.heads import ClipspmConfig
-from fsar.model.heads.clipspm import Clipspm
-from fsar.model.heads.head import Inputs, TrainingEpisode
+from fsar.methods.clipspm.head import Clipspm
+from fsar.methods.clipspm.record import ClipspmConfig
+from fsar.methods.head import Inputs, TrainingEpisode
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 NAMES = (

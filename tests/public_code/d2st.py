@@ -4,13 +4,12 @@ import torch
 from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor, nn
 
-from fsar.config.adapters import D2stAdaptersConfig
-from fsar.config.heads import D2stConfig
-from fsar.model.adapters.deformable import DeformableAdapter, Kernels
+from fsar.methods import Components
+from fsar.methods.d2st.deformable import DeformableAdapter, Kernels
+from fsar.methods.d2st.record import D2stAdaptersConfig, D2stConfig
+from fsar.methods.head import TrainingEpisode
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.head import TrainingEpisode
-from fsar.model.methods import Components
 from tests.public_code.golden import Computed, Golden, gradients, load
 
 NAMES = (

@@ -5,9 +5,9 @@ import re
 import torch
 from torch import Tensor
 
-from fsar.config.heads import EmpnetConfig
-from fsar.model.heads.empnet import GRAINS, Empnet
-from fsar.model.heads.head import Inputs, TrainingEpisode
+from fsar.methods.empnet.head import GRAINS, Empnet
+from fsar.methods.empnet.record import EmpnetConfig
+from fsar.methods.head import Inputs, TrainingEpisode
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 PUBLIC_GRAINS = {"patch": "patches", "frame": "frames", "token": "tokens"}

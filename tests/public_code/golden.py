@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fsar.methods.head import Head, TrainingEpisode
 from fsar.model.few_shot import FewShotModel, Outcome
-from fsar.model.heads.head import Head, TrainingEpisode
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fsar.config.heads import HyrsmConfig
-from fsar.model.heads.head import Inputs, TrainingEpisode
-from fsar.model.heads.hyrsm import Hyrsm
+from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.hyrsm.head import Hyrsm
+from fsar.methods.hyrsm.record import HyrsmConfig
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 NAMES = (

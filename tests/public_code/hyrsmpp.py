@@ -1,7 +1,7 @@
 """HyRSM++'s public code, alibaba-mmai-research/CLIP-FSAR 30cf0a8: HyRSM's and the temporal loss."""
 
-from fsar.config.heads import HyrsmppConfig
-from fsar.model.heads.hyrsmpp import Hyrsmpp
+from fsar.methods.hyrsmpp.head import Hyrsmpp
+from fsar.methods.hyrsmpp.record import HyrsmppConfig
 from tests.public_code.golden import Computed, Golden
 from tests.public_code.hyrsm import compute, settings
 

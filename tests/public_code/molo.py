@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from fsar.config.heads import MoloConfig
-from fsar.model.heads.head import Inputs, TrainingEpisode
-from fsar.model.heads.molo import Molo
+from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.molo.head import Molo
+from fsar.methods.molo.record import MoloConfig
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 # The motion branch's names hold the other's, so it goes first.

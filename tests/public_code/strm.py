@@ -4,9 +4,9 @@ import re
 
 import torch
 
-from fsar.config.heads import StrmConfig
-from fsar.model.heads.head import Inputs
-from fsar.model.heads.strm import build
+from fsar.methods.head import Inputs
+from fsar.methods.strm.head import Strm
+from fsar.methods.strm.record import StrmConfig
 from tests.public_code.golden import Computed, Golden, load, without_dropout
 from tests.public_code.trx import episode, our_name, tuple_gradients, tuple_width, without_effect
 
@@ -35,7 +35,7 @@ def run(golden: Golden, stem: str) -> Computed:
         second_metric="published",
         second_metric_weight=golden.value("patch_weight", 0.1),
     )
-    head = build(Inputs(golden.tensors["in_support_set"].shape[1], golden.number("frames")), settings)
+    head = Strm(Inputs(golden.tensors["in_support_set"].shape[1], golden.number("frames")), settings)
 
     def ours(name: str) -> str:
         for theirs, part in OUR_PARTS.items():

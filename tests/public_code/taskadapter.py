@@ -8,13 +8,12 @@ import open_clip
 import torch
 from torch import Tensor
 
-from fsar.config.adapters import TaskConfig
-from fsar.config.heads import TaskAdapterConfig
-from fsar.model.adapters.adapter import insert_adapters
+from fsar.methods import Components
+from fsar.methods.adapters import insert_adapters
+from fsar.methods.task_adapter.head import TaskAdapter
+from fsar.methods.task_adapter.record import TaskAdapterConfig, TaskAdaptersConfig
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.task_adapter import TaskAdapter
-from fsar.model.methods import Components
 from tests.public_code.golden import Computed, Golden
 
 BLOCK = r"transformer\.resblocks\.(\d+)\."
@@ -79,8 +78,8 @@ def texts(golden: Golden) -> Computed:
     about = {"context_length": tokens.shape[-1], "vocab_size": vocabulary, "width": width, "layers": depth(golden)}
     about |= {"heads": golden.number("heads")}
     backbone = backbone_of(golden, golden.tensors["param_text_projection"].shape[1], TINY, about)
-    settings = TaskConfig(blocks=1, text_blocks=golden.number("adapter_layers"), texts=tokens.shape[-2])
-    insert_adapters("task", backbone, 1, settings)
+    settings = TaskAdaptersConfig(blocks=1, text_blocks=golden.number("adapter_layers"), texts=tokens.shape[-2])
+    insert_adapters("task_adapter", backbone, 1, settings)
     ours = parameters(golden, {f"backbone.{n}": p for n, p in backbone.named_parameters()}, "text")
     encoded = backbone.encode_tokens(tokens.flatten(0, -2)).unflatten(0, tokens.shape[:-1])
     loss = (encoded * golden.tensors["in_loss_weights"]).sum()
@@ -101,8 +100,8 @@ def whole(golden: Golden) -> Computed:
         logit_scale=golden.value("logit_scale"),
         aligned_norm=bool(golden.meta.get("layer_norm_after_cross_attention")),
     )
-    adapters = TaskConfig(blocks=golden.number("adapter_layers"), text_blocks=0)
-    components = Components(head="task_adapter", trains="adapters", adapters="task")
+    adapters = TaskAdaptersConfig(blocks=golden.number("adapter_layers"), text_blocks=0)
+    components = Components(head="task_adapter", trains="adapters", adapters="task_adapter")
     model = FewShotModel(backbone, components, head, frames, adapters=adapters)
     ours = parameters(golden, dict(model.named_parameters()), "visual")
     model.set_training_text(golden.tensors["in_text"].requires_grad_())

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from fsar.config.heads import TeamConfig
-from fsar.model.heads.head import Inputs
-from fsar.model.heads.team import build
+from fsar.methods.head import Inputs
+from fsar.methods.team.head import Team
+from fsar.methods.team.record import TeamConfig
 from tests.public_code.golden import Computed, Golden, gradients, load, without_dropout
 from tests.public_code.trx import episode
 
@@ -21,7 +21,7 @@ OUR_PARTS = {
 
 def run(golden: Golden, stem: str) -> Computed:
     tokens = golden.tensors["param_DPM.AP"]  # (1, A, D)
-    head = build(Inputs(tokens.shape[-1], golden.number("frames")), TeamConfig(tokens=tokens.shape[-2]))
+    head = Team(Inputs(tokens.shape[-1], golden.number("frames")), TeamConfig(tokens=tokens.shape[-2]))
     golden.tensors["param_DPM.AP"] = tokens.squeeze(0)
     load(head, golden, OUR_PARTS.__getitem__)
     given = episode(golden, without_dropout(head))

@@ -5,9 +5,9 @@ import re
 import torch
 from torch import Tensor, nn
 
-from fsar.config.heads import TrxConfig
-from fsar.model.heads.head import Head, Inputs, TrainingEpisode
-from fsar.model.heads.trx import build
+from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.trx.head import Trx
+from fsar.methods.trx.record import TrxConfig
 from tests.public_code.golden import Computed, Golden, load, without_dropout
 
 OUR_LAYERS = {"k_linear": "key", "v_linear": "value", "norm_k": "norm"}
@@ -17,7 +17,7 @@ def run(golden: Golden, stem: str) -> Computed:
     cardinalities = golden.tensors["cardinalities"].tolist()
     frames, width = golden.number("frames"), golden.tensors["in_support_set"].shape[1]
     settings = TrxConfig(cardinalities=cardinalities, tuple_width=tuple_width(golden))
-    head = build(Inputs(width, frames), settings)
+    head = Trx(Inputs(width, frames), settings)
     load(head, golden, lambda name: our_name(name, cardinalities), skip=without_effect(golden))
     without_dropout(head).loss_over_queries = "sum"
     logits, losses = golden.decided(head, episode(golden, head))

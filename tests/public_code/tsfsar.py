@@ -6,11 +6,11 @@ import torch
 from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor, nn
 
-from fsar.config.heads import TsfsarConfig
+from fsar.methods import Components
+from fsar.methods.tsfsar.principal import reduced, resized
+from fsar.methods.tsfsar.record import TsfsarConfig
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
-from fsar.model.heads.principal import reduced, resized
-from fsar.model.methods import Components
 from tests.public_code.golden import Computed, Golden, without_dropout
 
 # Parts of names that are written otherwise in the model, in this order.

@@ -10,12 +10,12 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from fsar.config import HeadConfig
 from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.load_head import load_head
 from fsar.files import read_parquet
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.load import load_head
-from fsar.model.methods import Components
+from fsar.methods import Components
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.results.figures import style
 from fsar.sources.schemas import MANIFEST_SCHEMA
 
@@ -38,7 +38,7 @@ def collect(
     torch.set_num_threads(1)
     rows, kept, class_rows, text = read_features(Path(features))
     frames = kept["frames"]
-    model = load_head(Components(**components), HeadConfig(**head), Path(features), Path(trained)).eval()
+    model = load_head(Components(**components), ClipFsarConfig(**head), Path(features), Path(trained)).eval()
     assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
     videos = read_parquet(manifest, MANIFEST_SCHEMA).query("split == 'test'")
     videos = videos[videos["video_id"].isin(rows)]

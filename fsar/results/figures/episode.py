@@ -14,17 +14,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from fsar.config import HeadConfig, SamplingConfig
+from fsar.config import SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.load_head import load_head
 from fsar.evaluation.made_from import WEIGHTS, short_checksum
 from fsar.evaluation.predictions import predictions_made_from, read_predictions
+from fsar.methods import Components
+from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.alignment import hard_alignment
-from fsar.model.heads.clip_fsar import ClipFsar
-from fsar.model.heads.load import load_head
-from fsar.model.methods import Components
-from fsar.model.similarity import frame_distances
 from fsar.pages.strips import strip_of
 from fsar.results.figures import labels
 from fsar.seal import REMEDY
@@ -56,7 +57,7 @@ def collect(
     tested = predictions_made_from(predictions).get(WEIGHTS)
     if tested is not None and tested != short_checksum(trained):
         raise UserError(f"The predictions {predictions} are of other weights than {trained}. {REMEDY}.")
-    compared = _Comparison(Path(features), Path(trained), Components(**components), HeadConfig(**head))
+    compared = _Comparison(Path(features), Path(trained), Components(**components), ClipFsarConfig(**head))
     pictures = _Strips(FrameStore(Path(index).parent, Path(index)), SamplingConfig(**sampling), seed)
     stored, table = StoredEpisodes.read(Path(episodes)), read_predictions(predictions, method, way, 1)
     right = table["label"] == table["predicted"]
@@ -90,7 +91,7 @@ def collect(
 class _Comparison:
     """Test videos' features and the model that compares them."""
 
-    def __init__(self, features: Path, trained: Path, components: Components, head: HeadConfig):
+    def __init__(self, features: Path, trained: Path, components: Components, head: ClipFsarConfig):
         self.rows, kept, self.class_rows, self.text = read_features(features)
         self.frames = kept["frames"]
         model = load_head(components, head, features, trained).eval()

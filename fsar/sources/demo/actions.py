@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from fsar.config import SPLITS, Counts
-from fsar.config.sections import DEMO_CLASSES
+from fsar.benchmarks.splits import SPLITS
+from fsar.config import Counts
+from fsar.config.source import DEMO_CLASSES
 from fsar.sources.demo.shapes import SHAPES, Pose
 
 # An action changes a resting pose, given the progress from 0 to 1.

@@ -10,7 +10,8 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from fsar.config import SPLITS, DemoSource
+from fsar.benchmarks.splits import SPLITS
+from fsar.config import DemoSource
 from fsar.files import atomic, atomic_csv
 from fsar.job import progress
 from fsar.sources.demo.actions import ACTIONS, class_name, split_classes

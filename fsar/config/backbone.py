@@ -1,0 +1,78 @@
+"""A section of `backbones`, and one of `small_clips`."""
+
+from typing import Literal
+
+from fsar.config.names import TESTS, MethodName
+from fsar.keys.declare import LARGEST_SEED, MODEL, ROWS, Section, key
+
+
+class BackboneConfig(Section):
+    """A visual encoder with its text encoder (open_clip), or without one (timm); docs/backbones.md."""
+
+    library: Literal["open_clip", "timm"] = key(
+        "Whose architecture and weights it is: open_clip has CLIP and its successors, timm visual encoders alone.",
+        MODEL,
+        default="open_clip",
+    )
+    model: str = key(
+        "An architecture of the library (OpenAI's weights need open_clip's quickgelu ones), or a JSON file that "
+        "describes one as open_clip does.",
+        MODEL,
+        min_length=1,
+    )
+    weights: str = key(
+        "A pretrained tag of the library (such as openai, tv_in1k), or a local file (with a suffix or a folder in its "
+        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt).",
+        MODEL,
+        min_length=1,
+    )
+    size: int = key(
+        "Height and width of the pictures it is given, where that is not the architecture's own; 0 for its own.",
+        MODEL,
+        unit="pixels",
+        default=0,
+        ge=0,
+        le=1024,
+    )
+    methods: list[MethodName] | None = key(
+        "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all.",
+        (*TESTS, *ROWS),
+        once=True,
+        default=None,
+        min_length=1,
+    )
+    published_as: str = key(
+        "The backbone's name in the published results; empty if it has none.", (*ROWS, "write_model_card"), default=""
+    )
+    licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")
+
+    @property
+    def has_text(self) -> bool:
+        """Whether it has a text encoder."""
+        return self.library != "timm"
+
+    @property
+    def weights_are_a_file(self) -> bool:
+        return is_weights_file(self.weights)
+
+
+def is_weights_file(weights: str) -> bool:
+    """Tell a local weights file from a pretrained tag: no tag has a dot or a folder in its name."""
+    return "." in weights or "/" in weights
+
+
+class SmallClipConfig(Section):
+    """A small CLIP of the demo's own, trained from rendered stills and captions."""
+
+    model: str = key("Its architecture, as in `backbones`.", ("train_small_clip",), default="small-clip")
+    stills: int = key("Still pictures to train from.", ("render_stills",), unit="pictures", default=8000, ge=16)
+    epochs: int = key("Passes over the stills.", ("train_small_clip",), unit="epochs", default=12, ge=1)
+    batch: int = key("Stills in one step.", ("train_small_clip",), unit="pictures", default=64, ge=2)
+    learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_clip",), default=2e-3, gt=0, le=1)
+    seed: int = key(
+        "Seed of the weights, the stills and their order.",
+        ("render_stills", "train_small_clip"),
+        default=0,
+        ge=0,
+        le=LARGEST_SEED,
+    )

@@ -1,0 +1,64 @@
+"""A section of `benchmarks`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fsar.config.heads import AdaptersConfig, HeadsConfig
+from fsar.config.names import DEALS, TESTS, MethodName, ModelName, Name
+from fsar.config.source import CsvSource, DemoSource, PublishedSource
+from fsar.config.text import TextConfig
+from fsar.config.training import TrainingConfig
+from fsar.config.videos import EpisodesConfig, FramesConfig, SamplingConfig
+from fsar.keys.declare import MODEL, ROWS, Section, key, section
+
+
+class BenchmarkConfig(Section):
+    """A benchmark: where its videos come from, and where it differs from the general settings."""
+
+    source: Annotated[DemoSource | CsvSource | PublishedSource, Field(discriminator="kind")] | None = section(
+        "Where the videos come from.", default=None
+    )
+    variant_of: Name | None = key(
+        "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
+        "keys below differ from its own.",
+        (*MODEL, *ROWS, *DEALS),
+        default=None,
+    )
+    licence: str = key("Whose the videos are, for the model cards.", ("write_model_card",), default="not stated")
+    methods: list[MethodName] = key(
+        "Its methods where run.methods does not say.",
+        (*TESTS, *ROWS, *DEALS),
+        once=True,
+        default=["clip-freeze", "otam", "clip-fsar"],
+        min_length=1,
+    )
+    shots: list[Annotated[int, Field(ge=1)]] = key(
+        "Its test shots where run.shots does not say.",
+        (*TESTS, *ROWS, *DEALS),
+        unit="videos",
+        once=True,
+        default=[1, 5],
+        min_length=1,
+    )
+    frames: FramesConfig = section("Keys that differ from `frames`.", default=FramesConfig())
+    sampling: SamplingConfig = section("Keys that differ from `sampling`.", default=SamplingConfig())
+    episodes: EpisodesConfig = section("Keys that differ from `episodes`.", default=EpisodesConfig())
+    text: TextConfig = section("Keys that differ from `text`.", default=TextConfig())
+    heads: HeadsConfig = section("Keys that differ from `heads`.", default=HeadsConfig())
+    adapters: AdaptersConfig = section("Keys that differ from `adapters`.", default=AdaptersConfig())
+    training: TrainingConfig = section("Keys that differ from `training`.", default=TrainingConfig())
+    training_of_backbone: dict[Name, TrainingConfig] = section(
+        "Keys of `training` that differ again for one backbone, by its name.", default={}
+    )
+    training_of_model: dict[ModelName, TrainingConfig] = section(
+        "Keys of `training` that differ again for one model, by its name: stronger than its recipe.", default={}
+    )
+    text_of_model: dict[ModelName, TextConfig] = section(
+        "Keys of `text` that differ again for one model, by its name: stronger than its recipe.", default={}
+    )
+    trained: dict[Name, dict[ModelName, str]] = key(
+        "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
+        ("encode_features", "evaluate_model", "predict_clips", *ROWS, *DEALS),
+        default={},
+    )

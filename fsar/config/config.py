@@ -1,0 +1,128 @@
+"""The whole config, and what follows from it: which methods, models, shots and episodes, and the settings of each.
+
+`run.methods` and `run.shots` are stronger than a benchmark's own, because they are what is asked for in this run; a
+backbone's `methods` takes the place of a benchmark's own, and limits those of the run.
+"""
+
+from pydantic import PrivateAttr
+
+from fsar.benchmarks.splits import SPLITS
+from fsar.config import layers
+from fsar.config.file import ConfigFile
+from fsar.config.settings import Settings, VideoSettings
+from fsar.methods import METHODS, MODELS
+
+
+class Config(ConfigFile):
+    """Everything a run depends on."""
+
+    _videos: dict[str, VideoSettings] = PrivateAttr(default_factory=dict)
+    _settings: dict[tuple[str, str, str], Settings] = PrivateAttr(default_factory=dict)
+
+    def videos(self, benchmark: str) -> VideoSettings:
+        """Return how the videos of a benchmark are stored, looked at and drawn."""
+        if benchmark not in self._videos:
+            self._videos[benchmark] = VideoSettings(
+                benchmark=benchmark,
+                seed=self.seed,
+                frames=self.frames.overlaid(*layers.overlay(self, "frames", benchmark)),
+                sampling=self.sampling.overlaid(*layers.overlay(self, "sampling", benchmark)),
+                episodes=self.episodes.overlaid(*layers.overlay(self, "episodes", benchmark)),
+            )
+        return self._videos[benchmark]
+
+    def of(self, benchmark: str, backbone: str, model: str) -> Settings:
+        """Return everything that holds for a model with a backbone on a benchmark."""
+        at = benchmark, backbone, model
+        if at not in self._settings:
+            methods = (name for name in self.methods(benchmark, backbone) if METHODS[name].model == model)
+            self._settings[at] = Settings(
+                **vars(self.videos(benchmark)),
+                device=self.device,
+                backbone_name=backbone,
+                model=model,
+                methods=tuple(methods),
+                components=MODELS[model],
+                backbone=self.backbones[backbone],
+                text=layers.text(self, benchmark, model),
+                head=layers.head(self, benchmark, backbone, model),
+                adapters=layers.adapters(self, benchmark, backbone, model),
+                training=layers.training(self, benchmark, backbone, model),
+            )
+        return self._settings[at]
+
+    def shots(self, benchmark: str) -> list[int]:
+        """Return the test shots of a benchmark."""
+        return self.run.shots or self.own(benchmark, "shots")
+
+    def test_shots(self, benchmark: str) -> list[int]:
+        """Return the shots of a benchmark's test episodes: 0 where all its methods decide by class names alone."""
+        methods = {method for backbone in self.run.backbones for method in self.methods(benchmark, backbone)}
+        return sorted({shot for method in methods for shot in METHODS[method].shots(self.shots(benchmark))})
+
+    def licence(self, benchmark: str) -> str:
+        """Return whose the videos of a benchmark are; a variant's are those it shares."""
+        return str(self.own(benchmark, "licence"))
+
+    def methods(self, benchmark: str, backbone: str) -> list[str]:
+        """Return the methods to compare on a benchmark with a backbone."""
+        own = self.backbones[backbone].methods
+        if self.run.methods is None:
+            return own or self.own(benchmark, "methods")
+        return [method for method in self.run.methods if own is None or method in own]
+
+    def trained_here(self, benchmark: str, backbone: str) -> list[str]:
+        """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
+        given = self.benchmarks[benchmark].trained.get(backbone, {})
+        models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark, backbone))
+        return [model for model in models if model not in given and MODELS[model].trained]
+
+    def training_shots(self, benchmark: str, backbone: str, model: str) -> list[int]:
+        """Return the shots that a model is trained with, each in a training of its own."""
+        shot = self.of(benchmark, backbone, model).training.shot
+        return self.shots(benchmark) if shot == "tested" else [shot]
+
+    def videos_needed(self, benchmark: str) -> dict[str, int]:
+        """Return, by split, how many videos every class must have for the episodes of all that share its data."""
+        sharing = [name for name in self.run.benchmarks if self.base(name) == benchmark] or [benchmark]
+        needed = dict.fromkeys(SPLITS, 0)
+        for name in sharing:
+            for split, _, shot, queries in self.episodes_drawn(name):
+                needed[split] = max(needed[split], shot + queries)
+        return needed
+
+    def episodes_drawn(self, benchmark: str) -> list[tuple[str, int, int, int]]:
+        """Return split, largest way, largest shot and queries of every kind of episode drawn from a benchmark.
+
+        Training and validation classes are needed only where something is trained.
+        """
+        queries = self.videos(benchmark).episodes.queries
+        drawn = [("test", max(self.run.ways), max(self.test_shots(benchmark), default=0), queries)]
+        for backbone in self.backbones_used(benchmark):
+            for model in self.trained_here(benchmark, backbone):
+                training = self.of(benchmark, backbone, model).training
+                shot = max(self.training_shots(benchmark, backbone, model))
+                drawn.append(("train", training.way, shot, training.queries))
+                # A checkpoint is chosen by episodes like those it trained on.
+                drawn.append(("val", training.way, shot, queries))
+        return list(dict.fromkeys(drawn))
+
+    def model_to_predict(self, name: str) -> tuple[str, str, str, int]:
+        """Return benchmark, backbone, method and training seed of the model that clips are labelled with."""
+        asked = self.predict[name]
+        assert asked.benchmark is not None and asked.method is not None  # checked when the config is loaded
+        seed = self.run.seeds[0] if asked.seed is None else asked.seed
+        return asked.benchmark, asked.backbone or self.run.backbones[0], asked.method, seed
+
+    def backbones_used(self, benchmark: str) -> list[str]:
+        """Return the backbones that are used on a benchmark: those of the run, and others to label clips with."""
+        asked = [self.model_to_predict(name)[:2] for name, own in self.predict.items() if own.benchmark is not None]
+        others = (backbone for place, backbone in asked if place == benchmark)
+        return list(dict.fromkeys([*self.run.backbones, *others]))
+
+    def threads_to_predict(self, name: str) -> int:
+        """Return the cores to label clips with: those of the model's other jobs."""
+        if self.predict[name].model:
+            return self.training.threads
+        benchmark, backbone, method, _ = self.model_to_predict(name)
+        return self.of(benchmark, backbone, METHODS[method].model).training.threads

@@ -1,0 +1,73 @@
+"""config.yaml as it is written: every section, before anything is merged."""
+
+from typing import Any, Literal
+
+from fsar.config.backbone import BackboneConfig, SmallClipConfig
+from fsar.config.benchmark import BenchmarkConfig
+from fsar.config.heads import AdaptersConfig, HeadsConfig
+from fsar.config.names import Name
+from fsar.config.predict import PredictConfig
+from fsar.config.run import RunConfig
+from fsar.config.source import PublishedSource
+from fsar.config.sources import SourcesConfig
+from fsar.config.text import TextConfig
+from fsar.config.training import TrainingConfig
+from fsar.config.videos import EpisodesConfig, FramesConfig, SamplingConfig
+from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, Section, key, section
+
+
+class ConfigFile(Section):
+    """Everything a run depends on, as it is written."""
+
+    seed: int = key(
+        "Seed of the data: rendered videos, stored episodes, frames sampled at test time.",
+        ("render_videos", "draw_episodes", *MODEL, "report_data"),
+        default=0,
+        ge=0,
+        le=LARGEST_SEED,
+    )
+    device: Literal["auto", "cpu", "cuda"] = key(
+        "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"
+    )
+    own_methods: list[str] = key(
+        "Folders of methods of your own (docs/methods.md): their names are then those of any other.",
+        NOTHING,
+        once=True,
+        default=[],
+    )
+    run: RunConfig = section("What to run.", default=RunConfig())
+    benchmarks: dict[Name, BenchmarkConfig] = section("The benchmarks, by name.")
+    backbones: dict[Name, BackboneConfig] = section("The backbones, by name.")
+    sources: SourcesConfig = section("Where the published benchmarks come from.", default=SourcesConfig())
+    frames: FramesConfig = section("How videos are decoded and kept.", default=FramesConfig())
+    sampling: SamplingConfig = section("Which frames the model sees.", default=SamplingConfig())
+    episodes: EpisodesConfig = section("The stored episodes.", default=EpisodesConfig())
+    text: TextConfig = section("How class names become text features.", default=TextConfig())
+    heads: HeadsConfig = section("The heads of methods.", default=HeadsConfig())
+    adapters: AdaptersConfig = section("What is put into frozen backbones.", default=AdaptersConfig())
+    training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
+    predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})
+    small_clips: dict[Name, SmallClipConfig] = section(
+        "The demo's own CLIPs: a backbone has the weights of one as data/small_clip/NAME.safetensors.",
+        default={"small-clip": SmallClipConfig()},
+    )
+
+    def base(self, benchmark: str) -> str:
+        """Return the benchmark whose data a benchmark uses: its own, or that of the one it is a variant of."""
+        return self.benchmarks[benchmark].variant_of or benchmark
+
+    def places(self, benchmark: str) -> list[str]:
+        """Return the benchmarks whose sections hold for one, the weakest first: that it is a variant of, and itself."""
+        return list(dict.fromkeys((self.base(benchmark), benchmark)))
+
+    def own(self, benchmark: str, name: str) -> Any:
+        """Return a key of a benchmark, or that of the one it is a variant of, where it does not say."""
+        own = self.benchmarks[benchmark]
+        if name in own.model_fields_set or own.variant_of is None:
+            return getattr(own, name)
+        return getattr(self.benchmarks[own.variant_of], name)
+
+    def published_kind(self, benchmark: str) -> str:
+        """Return which published benchmark's videos a benchmark has; empty if they are none's."""
+        source = self.benchmarks[self.base(benchmark)].source
+        return source.kind if isinstance(source, PublishedSource) else ""

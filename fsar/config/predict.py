@@ -1,0 +1,38 @@
+"""A section of `predict`."""
+
+from typing import Literal
+
+from fsar.config.names import PREDICT, MethodName, Name
+from fsar.keys.declare import LARGEST_SEED, Section, key
+
+
+class PredictConfig(Section):
+    """Clips of your own to label, by examples of their classes."""
+
+    support: str = key(
+        "The examples: a CSV with the columns path and class, or a folder with a sub-folder per class.",
+        PREDICT,
+        min_length=1,
+    )
+    clips: str = key("The clips: a CSV with the column path, or a folder.", PREDICT, min_length=1)
+    benchmark: Name | None = key("Whose model and settings to label with, by its name.", PREDICT, default=None)
+    backbone: Name | None = key(
+        "The model's backbone, by its name; without it the first of run.backbones.", PREDICT, default=None
+    )
+    method: MethodName | None = key("How to decide: one of the benchmark's methods.", PREDICT, default=None)
+    seed: int | None = key(
+        "The model's training seed, which is trained if it is not there; without it the first of run.seeds.",
+        PREDICT,
+        default=None,
+        ge=0,
+        le=LARGEST_SEED,
+    )
+    model: str = key(
+        "Instead of a benchmark: the folder of a model, trained elsewhere or exported.", PREDICT, default=""
+    )
+    frames: Literal["centres", "drawn"] = key(
+        "Which frames of a clip are looked at. centres: the middle one of each segment, whatever a clip is called. "
+        "drawn: as the benchmark's own tests draw them, by the seed and the clip's id.",
+        PREDICT,
+        default="centres",
+    )

@@ -1,0 +1,57 @@
+"""The section `run`: what to run."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fsar.config.names import DEALS, TESTS, MethodName, Name
+from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key
+
+
+class RunConfig(Section):
+    """What to run: the table has a row for every combination."""
+
+    benchmarks: list[Name] = key(
+        "Benchmarks, by their names below `benchmarks`.",
+        (*MODEL, *ROWS, *DEALS),
+        once=True,
+        default=["demo"],
+        min_length=1,
+    )
+    backbones: list[Name] = key(
+        "Backbones, by their names below `backbones`.",
+        (*MODEL, *ROWS, *DEALS),
+        once=True,
+        default=["small-clip"],
+        min_length=1,
+    )
+    methods: list[MethodName] | None = key(
+        "Methods, by their names in docs/methods.md, on every benchmark; without it each benchmark has its own.",
+        (*TESTS, *ROWS, *DEALS),
+        once=True,
+        default=None,
+        min_length=1,
+    )
+    ways: list[Annotated[int, Field(ge=2)]] = key(
+        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", once=True, default=[5], min_length=1
+    )
+    shots: list[Annotated[int, Field(ge=1)]] | None = key(
+        "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "
+        "shots share one training.",
+        (*TESTS, *ROWS, *DEALS),
+        unit="videos",
+        once=True,
+        default=None,
+        min_length=1,
+    )
+    test_jobs: int = key(
+        "Jobs that the tests of a model are divided over, where its features depend on the episode (Task-Adapter++); "
+        "tests that were begun keep their number.",
+        NOTHING,
+        default=1,
+        ge=1,
+        le=1000,
+    )
+    seeds: list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]] = key(
+        "Training seeds; each is one training per model.", (*MODEL, *ROWS, *DEALS), once=True, default=[1], min_length=1
+    )

@@ -1,0 +1,87 @@
+"""The sections `frames`, `sampling` and `episodes`: how videos are stored, looked at and drawn."""
+
+from typing import Literal
+
+from fsar.config.names import STORED
+from fsar.keys.declare import MODEL, NOTHING, Section, key
+
+
+class FramesConfig(Section):
+    """How videos are decoded and stored."""
+
+    size: int = key(
+        "Height and width of stored frames; the aspect ratio is not kept, as published.",
+        STORED,
+        unit="pixels",
+        default=256,
+        ge=16,
+        le=1024,
+    )
+    antialias: bool = key(
+        "Average over pixels where frames become smaller; false is the published way, which looks at four pixels for "
+        "each (docs/fidelity.md).",
+        STORED,
+        default=True,
+    )
+    quality: int = key("JPEG quality of stored frames.", STORED, unit="1–100", default=90, ge=1, le=100)
+    keep: int = key(
+        "Frames stored per video, evenly spread; 0 stores all. Temporal sampling is exact only with all.",
+        STORED,
+        unit="frames",
+        default=0,
+        ge=0,
+    )
+    shards: int = key(
+        "Files the frames are packed into, one decoding job each.",
+        ("decode_frames",),
+        unit="files",
+        default=16,
+        ge=1,
+        le=1000,
+    )
+    decoder: Literal["pyav", "decord", "ffmpeg"] = key(
+        "pyav: one sequential pass, every frame once. decord: by random access, as the public implementation, with the "
+        "wrong frames that it has on HMDB51. ffmpeg: the ffmpeg program, the independent check. See docs/data.md.",
+        STORED,
+        default="pyav",
+    )
+    damaged: Literal["keep", "leave-out"] = key(
+        "Videos of which frames are lost: stored with the frames that can be decoded, or left out with the reason.",
+        STORED,
+        default="keep",
+    )
+    timeout: float = key("Give up on a video after this long.", NOTHING, unit="seconds", default=600.0, gt=0)
+    max_failed: float = key(
+        "Share of videos that may be unreadable before the run stops with their list.",
+        ("gather_index",),
+        unit="fraction",
+        default=0.02,
+        ge=0,
+        le=1,
+    )
+
+
+class SamplingConfig(Section):
+    """Which frames of a video the model sees."""
+
+    frames: int = key("T, frames per video.", MODEL, unit="frames", default=8, ge=1, le=128)
+    strategy: Literal["segments", "span"] = key(
+        "segments: one random frame from each of T equal segments, at test time too (SSv2, HMDB51, UCF101). "
+        "span: evenly spaced over up to 23 seconds, centred at test time (Kinetics).",
+        MODEL,
+        default="segments",
+    )
+    at_test: Literal["drawn", "centres"] = key(
+        "Which frames of segments videos are validated and tested with. drawn: one at random, by the seed and the "
+        "video's id, as published; no interval covers that draw. centres: the middle one, whatever a video is called.",
+        ("train_model", "encode_features"),
+        default="drawn",
+    )
+
+
+class EpisodesConfig(Section):
+    """The stored episodes of validation and test."""
+
+    val: int = key("Validation episodes.", ("draw_episodes",), unit="episodes", default=1000, ge=1)
+    test: int = key("Test episodes, as published.", ("draw_episodes",), unit="episodes", default=10000, ge=2)
+    queries: int = key("Query videos per class.", ("draw_episodes",), unit="videos", default=1, ge=1)

@@ -1,0 +1,1 @@
+"""What several methods share: metrics, attention, tuples, positions, layers of adapters."""

@@ -1,0 +1,66 @@
+"""Settings that several methods share."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fsar.keys.declare import ADAPTERS, HEAD, key
+from fsar.methods.record import AdapterSettings, HeadSettings, dropout_key
+
+CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
+# What several records say of their public codes, and none of them follows (docs/recipes.md).
+ERASING = "no random erasing of training queries, which the code's settings leave on for UCF101 and HMDB51"
+QUERIES = "7 queries per class at every shot, where the code has 3 for 5 shots"
+DECAY = "weight decay spares normalisation layers"
+
+# Frames in a tuple. The number of tuples grows fast: 8 frames have 28 pairs, 56 triples, 70 of four.
+Cardinality = Annotated[int, Field(ge=1, le=4)]
+
+
+class TuplesConfig(HeadSettings):
+    """Tuples of frames, of the heads that compare these."""
+
+    tuple_width: int = key("Width of the keys and values of tuples of frames.", HEAD, default=1152, ge=1)
+
+    cardinalities: list[Cardinality] = key(
+        "Frames in a tuple; of each metric the distance is the mean over these.",
+        HEAD,
+        once=True,
+        default=[2, 3],
+        min_length=1,
+    )
+
+    @property
+    def least_frames(self) -> tuple[int, str]:
+        """As many as the longest tuple has."""
+        longest = max(self.cardinalities)
+        return longest, f"compares tuples of {longest} frames (heads.{self.folder}.cardinalities)"
+
+    @property
+    def tests_mb(self) -> int:
+        """As measured: see `HeadSettings`."""
+        return 12000
+
+
+class RelationConfig(HeadSettings):
+    """What HyRSM, HyRSM++ and MoLo share: positions added to scaled features, and attention over the frames."""
+
+    feature_divisor: float = key(
+        "A: features are multiplied by √(D/A) before positions are added to them.", HEAD, default=10.0, gt=0
+    )
+    position_scale: float = key("B, which positions are multiplied by.", HEAD, default=1.0, ge=0)
+    heads: int = key("Attention heads; must divide the backbone's width.", HEAD, default=8, ge=1)
+    position_dropout: float = dropout_key("Dropout after positions are added.", 0.1)
+    attention_dropout: float = dropout_key("Dropout after the attention over frames.", 0.2)
+
+
+class BottleneckConfig(AdapterSettings):
+    """Adapters that work at a smaller width."""
+
+    bottleneck: float = key(
+        "Width of an adapter, as a share of the width of the features that it adapts.",
+        ADAPTERS,
+        default=0.25,
+        gt=0,
+        le=1,
+    )

@@ -1,0 +1,1 @@
+"""D²ST-Adapter."""

@@ -1,0 +1,1 @@
+"""OTAM and other matching metrics."""

@@ -1,0 +1,34 @@
+"""Frames matched as they are, by a metric: CLIP-Freeze and OTAM, Bi-MHM, mean cosine (Wang et al., IJCV 2023, Sec. 4).
+
+Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width D.
+"""
+
+from torch import Tensor
+
+from fsar.methods.blocks.metric import load_metric
+from fsar.methods.head import Head, Inputs
+from fsar.methods.needs import Tensors
+from fsar.methods.otam.record import OtamConfig
+
+
+class Otam(Head):
+    """Minus the distance of a query from the prototype of each class, the mean of its support videos.
+
+    A metric that keeps the shots (TRX) compares all support videos instead.
+    """
+
+    settings: OtamConfig
+
+    def __init__(self, inputs: Inputs, settings: OtamConfig):
+        super().__init__(inputs, settings)
+        self.metric = load_metric(inputs, settings)
+        self.averages_shots = not self.metric.keeps_shots
+        self.episodes_at_once = self.metric.episodes_at_once
+
+    def video_stage(self, stored: Tensors) -> Tensors:
+        """Return what the metric compares of each video, (V, …) each."""
+        return self.metric.represent(stored["frames"])
+
+    def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
+        """Return minus the distances of an episode, (B, Q, N)."""
+        return {"few_shot": -self.metric(queries, support)}

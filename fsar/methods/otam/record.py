@@ -1,0 +1,91 @@
+"""Frames of queries matched with those of prototypes: OTAM and other metrics, on a frozen or a tuned backbone."""
+
+from typing import Literal
+
+from fsar.keys.declare import HEAD, key
+from fsar.methods.blocks.record import CLIP_FSAR_PAPER
+from fsar.methods.record import Components, HeadSettings, Method, Record
+
+# Files in fsar/methods/blocks/. TRX keeps all support videos of a class, the others compare prototypes.
+METRICS = ("otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine")
+
+
+class OtamConfig(HeadSettings):
+    """Frame features, matched as they are."""
+
+    metric: Literal["otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine"] = key(
+        "How a query's frames are compared with a prototype's: a file in fsar/methods/blocks/.", HEAD, default="otam"
+    )
+    smoothing: float = key("λ of the softmin in OTAM; 0.1 in the original.", HEAD, default=0.5, gt=0)
+
+    @property
+    def least_frames(self) -> tuple[int, str]:
+        """TRX compares triples."""
+        return (3, "compares triples of frames") if self.metric == "trx" else (1, "")
+
+    @property
+    def tests_mb(self) -> int:
+        """As measured: see `HeadSettings`."""
+        return 12000 if self.metric == "trx" else 4000
+
+    @property
+    def imported_by_name(self) -> tuple[str, ...]:
+        """The metric."""
+        return (f"fsar.methods.blocks.{self.metric}",)
+
+    def reads(self, key_name: str) -> bool:
+        """λ is OTAM's."""
+        return key_name != "smoothing" or self.metric.startswith("otam")
+
+
+RECORD = Record(
+    title="OTAM and other matching metrics.",
+    head=OtamConfig,
+    models={
+        "frozen": Components(trains="nothing"),
+        "otam": Components(),
+        "otam-one-way": Components(fixed=(("metric", "otam_one_way"),)),
+        "bi-mhm": Components(fixed=(("metric", "bi_mhm"),)),
+        "mean-cosine": Components(fixed=(("metric", "mean_cosine"),)),
+    },
+    methods={
+        "clip-freeze": Method(
+            "CLIP-Freeze",
+            f"{CLIP_FSAR_PAPER}, Sec. 4.2: frozen CLIP frame features, matched by OTAM",
+            "CLIP-Freeze",
+            "frozen",
+        ),
+        "clip-zero-shot": Method(
+            "CLIP zero-shot",
+            "Radford et al., ICML 2021 (arXiv 2103.00020): mean frame feature against the text of the classes",
+            "CLIP zero-shot",
+            "frozen",
+            decides_by="text",
+        ),
+        "otam": Method(
+            "OTAM",
+            "Cao et al., CVPR 2020 (arXiv 1906.11415): visual features fine-tuned on episodes, matched by OTAM",
+            "OTAM",
+            "otam",
+        ),
+        "otam-one-way": Method(
+            "OTAM, one direction",
+            "Cao et al., CVPR 2020 (arXiv 1906.11415): the alignment of the query to the support alone",
+            "",
+            "otam-one-way",
+        ),
+        "bi-mhm": Method(
+            "Bi-MHM",
+            "Wang et al., HyRSM, CVPR 2022 (arXiv 2204.13423): features matched by the bidirectional mean Hausdorff "
+            "metric",
+            "Bi-MHM",
+            "bi-mhm",
+        ),
+        "mean-cosine": Method(
+            "Mean cosine",
+            "Snell et al., NeurIPS 2017 (arXiv 1703.05175), with cosine: mean-pooled prototypes",
+            "",
+            "mean-cosine",
+        ),
+    },
+)

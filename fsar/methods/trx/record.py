@@ -1,0 +1,33 @@
+"""TRX, temporal-relational cross-transformers."""
+
+from fsar.keys.declare import HEAD
+from fsar.methods.blocks.record import TuplesConfig
+from fsar.methods.record import FIXED, Components, Method, Record, dropout_key
+
+
+class TrxConfig(TuplesConfig):
+    """TRX; defaults as published."""
+
+    dropout: float = dropout_key("Dropout of frames after their positions are added.", 0.1, HEAD)
+
+
+RECORD = Record(
+    title="TRX.",
+    head=TrxConfig,
+    models={
+        "trx": Components(head="trx"),
+    },
+    methods={
+        "trx": Method(
+            "TRX",
+            "Perrett et al., CVPR 2021 (arXiv 2101.06184): cross-attention between pairs and triples of frames",
+            "TRX",
+            "trx",
+            code="tobyperrett/trx, commit 390c20a",
+            deviations="20,010 training episodes (SSv2 75,010) as STRM, where the code has 100,020 and tests SSv2 "
+            "after "
+            "75,000; its first step comes one episode early",
+            code_selection=f"{FIXED} (run.py:90, 180)",
+        ),
+    },
+)

@@ -1,1 +1,0 @@
-"""What is put into the blocks of a frozen backbone and trained there: a file per kind of adapter."""

@@ -1,0 +1,39 @@
+"""The files that jobs import by name: their statements count beside those that a script imports itself."""
+
+from pathlib import Path
+
+from fsar.config import BackboneConfig, FramesConfig
+from fsar.files import from_working_directory
+from fsar.methods import Components, module_file
+from fsar.model.backbone_facts import OWN_ARCHITECTURES
+from fsar.plan.code import PACKAGE
+
+
+def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
+    """Return the files that are imported by name: of a backbone's library, adapters, a head, and a metric in that."""
+    return [_library_file(backbone), *map(module_file, components.imported_by_name)]
+
+
+def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path]:
+    """Return those of them that features come from: of frames they come whatever the head is."""
+    if components.stores_its_own:
+        return model_files(backbone, components)
+    adapters = (name for name in components.imported_by_name if name.endswith(".adapter"))
+    return [_library_file(backbone), *map(module_file, adapters)]
+
+
+def _library_file(backbone: BackboneConfig) -> Path:
+    return PACKAGE / "model" / f"{backbone.library}_backbone.py"
+
+
+def decoder_file(frames: FramesConfig) -> Path:
+    """Return the file of a decoder, which is imported by its name."""
+    return PACKAGE / "videos" / "decoders" / f"{frames.decoder}.py"
+
+
+def architecture_files(model: str) -> list[str]:
+    """Return the file that describes an architecture, if it is the user's or this project's and not a library's."""
+    if model.endswith(".json"):
+        return [model]
+    own = OWN_ARCHITECTURES / f"{model}.json"
+    return [from_working_directory(own)] if own.is_file() else []

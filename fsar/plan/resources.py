@@ -1,0 +1,49 @@
+"""What jobs ask for beside cores: GPUs, memory, and the nodes of SLURM that a training is divided over."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fsar.config import Config, TrainingConfig
+from fsar.methods import MODELS
+
+
+def megabytes_of_tests(model: str) -> int:
+    """Return the memory that a model's tests need: what its head keeps of every video."""
+    return MODELS[model].settings.tests_mb
+
+
+def gpus_of_training(config: Config, training: TrainingConfig) -> int:
+    """Return the GPUs of a training over all its nodes; none where models run on the CPU."""
+    spread = training.spread()
+    return 0 if config.device == "cpu" else spread.devices * spread.nodes
+
+
+def across_nodes(config: Config, name: str) -> Callable[[Any], Any]:
+    """Return a resource of training as a function of wildcards: None, which is none, on a single node."""
+
+    def resource(wildcards: Any) -> Any:
+        training = config.of(wildcards.benchmark, wildcards.backbone, wildcards.model).training.spread()
+        asked = slurm_resources(training.nodes, training.devices, training.threads, config.device != "cpu")
+        return asked.get(name)
+
+    return resource
+
+
+def slurm_resources(nodes: int, devices: int, threads: int, gpus: bool) -> dict[str, Any]:
+    """Return what a job on several nodes asks SLURM for, by the names of Snakemake's executor; nothing for one node.
+
+    Args:
+        nodes: of the job.
+        devices, threads: of each node.
+        gpus: the devices are GPUs.
+    """
+    if nodes == 1:
+        return {}
+    return {
+        "nodes": nodes,
+        "tasks": nodes * devices,
+        "mpi": "srun",  # the script calls it
+        "cpus_per_task": max(threads // devices, 1),
+        "tasks_per_gpu": 0,  # `tasks` would count as these
+        "slurm_extra": f"--ntasks-per-node={devices}" + (f" --gpus-per-node={devices}" if gpus else ""),
+    }

@@ -1,0 +1,82 @@
+"""The rows of the comparison tables, each with the files that its numbers come from."""
+
+from typing import Any
+
+from fsar.config import DemoSource
+from fsar.methods import METHODS, Method
+from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.plan import paths
+from fsar.plan.plan import Plan, TestedModel, predictions_file
+from fsar.plan.setting import Setting
+
+# The model whose temporal transformer has the depth that a row tells.
+DEEPEST = "clip-fsar"
+
+
+def rows(plan: Plan) -> list[Setting]:
+    """Return every row that the config asks for, in the order of the config."""
+    config = plan.config
+    return [
+        row(plan, benchmark, backbone, method, way, shot)
+        for benchmark in config.run.benchmarks
+        for backbone in config.run.backbones
+        for way in config.run.ways
+        for shot in sorted({0, *config.shots(benchmark)})
+        for method in config.methods(benchmark, backbone)
+        if shot in METHODS[method].shots(config.shots(benchmark))
+    ]
+
+
+def row(
+    plan: Plan, benchmark: str, backbone: str, method: str, way: int, shot: int, training: str | None = None
+) -> Setting:
+    """Return one row: of all trainings that its tests look at, or of a single one."""
+    config, model = plan.config, METHODS[method].model
+    head = config.of(benchmark, backbone, DEEPEST).head
+    assert isinstance(head, ClipFsarConfig)
+    trainings = [training] if training else plan.trainings(benchmark, backbone, model, shot)
+    seeds = tuple(seed for own in trainings if (seed := paths.seed_of(own)) is not None)
+    return Setting(
+        benchmark=benchmark,
+        backbone=backbone,
+        method=method,
+        title=METHODS[method].title,
+        way=way,
+        shot=shot,
+        seeds=seeds,
+        selection="val" if seeds else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
+        predictions=tuple(predictions_file(TestedModel(benchmark, backbone, model, own)) for own in trainings),
+        counts=paths.COUNTS.format(benchmark=config.base(benchmark)),
+        base=config.base(benchmark),
+        frames=config.videos(benchmark).sampling.frames,
+        depth=head.depth,
+        published_method=METHODS[method].published_as,
+        published_backbone=config.backbones[backbone].published_as,
+        inductive=METHODS[method].inductive,
+    )
+
+
+def first_method(model: str) -> Method:
+    """Return the first method that decides with a model, whose name and source stand for it."""
+    return next(method for method in METHODS.values() if method.model == model)
+
+
+def rows_of_demos(plan: Plan, rows: list[Setting]) -> list[Setting]:
+    """Return the rows of the demo's benchmarks, where several are run: deals of the same classes."""
+    own = plan.config.benchmarks
+    demos = [name for name in plan.config.run.benchmarks if isinstance(own[name].source, DemoSource)]
+    return [row for row in rows if row.benchmark in demos] if len(demos) > 1 else []
+
+
+def rows_of_a_model(plan: Plan, wildcards: Any) -> list[Setting]:
+    """Return what one trained model is tested with; wildcards as of `Plan.trained`."""
+    of = plan.trained(wildcards)
+    return [
+        row(plan, of.benchmark, of.backbone, test["method"], test["way"], test["shot"], of.training)
+        for test in plan.tests(of)
+    ]
+
+
+def predictions_of(rows: list[Setting]) -> list[str]:
+    """Return every file of predictions, once."""
+    return list(dict.fromkeys(path for row in rows for path in row.predictions))
