@@ -8,13 +8,26 @@ from snakemake.utils import min_version
 min_version("9.14")
 
 
+include: "rules/package.smk"
+
+
+from fsar.yaml_file import check_readable
+from fsar.errors import UserError
+
 # That of the run's directory, where it has one; else the one beside this file.
-OWN_CONFIG = str(workflow.current_basedir.join("config.yaml"))
-if not exists(OWN_CONFIG):  # the workflow is no checkout, but comes from a repository
+if exists("config.yaml"):
+    OWN_CONFIG = "config.yaml"
+    try:
+        check_readable(Path(OWN_CONFIG))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+elif exists(workflow.current_basedir.join("config.yaml")):
+    OWN_CONFIG = str(workflow.current_basedir.join("config.yaml"))
+else:  # the workflow is no checkout, but comes from a repository
     OWN_CONFIG = workflow.source_path("config.yaml")
 
 
-configfile: "config.yaml" if exists("config.yaml") else OWN_CONFIG
+configfile: OWN_CONFIG
 
 
 include: "rules/common.smk"

@@ -2,32 +2,11 @@
 
 import os
 import secrets
-import sys
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.sourcecache import LocalSourceFile
-from snakemake.utils import validate
-
-# Scripts import the package from this checkout, in whichever environment they run, and nothing from the user's home. Where
-# Snakemake takes the rules from a repository (`github(…)`, `gitfile(…)`) there is no checkout: the installed package is it.
-RULES = workflow.current_basedir
-CHECKOUT = isinstance(RULES, LocalSourceFile)
-if CHECKOUT:
-    ROOT = Path(RULES).parent
-    sys.path.insert(0, str(ROOT))
-elif installed := find_spec("fsar"):
-    ROOT = Path(installed.origin).parents[1]
-else:
-    raise WorkflowError(
-        f"The rules in {RULES} call the package fsar, which is not installed: install it beside Snakemake, from the "
-        "same repository and version (pip install git+https://…@…), or name a checkout's Snakefile"
-    )
-os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
-os.environ |= {"PYTHONNOUSERSITE": "1"}
 
 # Methods of a user's own are told before anything asks which there are; jobs inherit it.
 from fsar.errors import UserError
@@ -84,7 +63,6 @@ def planned(config):
 
 PLAN, IN_FRONT = planned(config)
 CONFIG = PLAN.config
-validate(config, "../configs/schema.json", set_default=False)
 
 if IN_FRONT:
     for problem in without_effect(CONFIG):
@@ -152,11 +130,12 @@ def decided_by(stage):
     """The settings of a model that decide a stage, one parameter for each key. Its script is given the same."""
 
     def values(wildcards):
-        settings = settings_of(wildcards)
-        facts = settings.components_of(stage).facts()
-        return settings.decisive(stage) | {"facts": facts, "seed": CONFIG.seed}
+        return settings_of(wildcards).decisive(stage) | {"seed": CONFIG.seed}
 
-    return by_key(values)
+    def facts(wildcards):
+        return Values("facts", settings_of(wildcards).components_of(stage).facts())
+
+    return by_key(values) | {"facts": facts}
 
 
 def tests(wildcards):
@@ -169,7 +148,7 @@ def code(script, *further):
         file = ROOT / "workflow_scripts" / script
     else:
         file = Path(workflow.sourcecache.get_path(RULES.join(f"../workflow_scripts/{script}")))
-    return f"code {code_checksum(file, *further)}"
+    return f"code {code_checksum(file, *further)[:10]}"
 
 
 def with_model(script, files=model_files):

@@ -15,9 +15,8 @@ def files_of_the_model(wildcards):
 
 
 def model_that_labels(wildcards):
-    """What decides it; with a folder's own settings, that folder."""
-    model = PREDICTIONS.model(wildcards.prediction)
-    return {"model": model, "facts": PREDICTIONS.facts(wildcards.prediction)}
+    """What decides the model, by key: its settings and method, or its folder."""
+    return PREDICTIONS.model(wildcards.prediction)
 
 
 rule predict_clips:
@@ -45,6 +44,7 @@ rule predict_clips:
         gpu=gpus,
     params:
         **by_key(model_that_labels),
+        facts=lambda wildcards: Values("facts", PREDICTIONS.facts(wildcards.prediction)),
         code=lambda wildcards: code(
             "predict_clips.py", *PREDICTIONS.files_by_name(wildcards.prediction)
         ),

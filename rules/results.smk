@@ -32,7 +32,6 @@ rule write_tables:
     params:
         code=code("write_tables.py"),
         settings=lambda wildcards: Rows("rows", ROWS),
-        caption="Every setting that was run: mean accuracy over test episodes with its 95 % interval.",
     script:
         "../workflow_scripts/write_tables.py"
 

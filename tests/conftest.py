@@ -1,5 +1,6 @@
 """What several tests share: the golden tensors and where the optional material lies."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.workflow import VARIABLES
+from tests.workflow import TINY, VARIABLES, copy_project, snakemake
 
 torch.set_num_threads(1)  # test files run beside one another
 
@@ -41,6 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with the tiny run finished, made once for all processes of the tests: to be copied."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    folder, finished = place / "a folder (with spaces) & 'ünïcode'", place / "tiny run.finished"
+    with (place / "tiny run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            snakemake(copy_project(REPOSITORY, folder), *TINY)
+            finished.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")

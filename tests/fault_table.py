@@ -165,7 +165,10 @@ FAULTS = [
         MODEL,
     ),
     Fault(
-        "fsar/methods/blocks/trx.py", ".mean(dim=-1)\n\n\ndef tuple_counts", ".sum(dim=-1)\n\n\ndef tuple_counts", MODEL
+        "fsar/methods/blocks/tuples.py",
+        "torch.stack(distances).mean(dim=0)",
+        "torch.stack(distances).sum(dim=0)",
+        MODEL,
     ),
     Fault("fsar/methods/blocks/mean_cosine.py", "queries.shape[-2] * (1", "(1", MODEL),
     Fault(
@@ -186,7 +189,12 @@ FAULTS = [
         "self.feed_forward_dropout(self.contract(hidden))",
         MODEL,
     ),
-    Fault("fsar/methods/clip_fsar/head.py", "text if self.components.text_token else None)", "None)", MODEL),
+    Fault(
+        "fsar/methods/clip_fsar/head.py",
+        "self.temporal_transformer(frames, text)",
+        "self.temporal_transformer(frames)",
+        MODEL,
+    ),
     Fault(
         "fsar/methods/clip_fsar/head.py",
         "F.cross_entropy(class_logits, episode.video_classes)",
@@ -223,9 +231,9 @@ FAULTS = [
     ),
     Fault("fsar/model/text.py", "F.normalize(encoded, dim=-1)", "F.normalize(encoded, dim=0)", "tests/test_text.py"),
     Fault(
-        "fsar/methods/__init__.py",
-        '"task-adapter",\n        inductive=False',
-        '"task-adapter",\n        inductive=True',
+        "fsar/methods/task_adapter/record.py",
+        '"task-adapter",\n            inductive=False',
+        '"task-adapter",\n            inductive=True',
         CONFIG + " tests/test_every_method_labels.py",
     ),
     # Training.
@@ -372,32 +380,32 @@ FAULTS = [
     Fault("fsar/predict/support.py", "zip([0, *ends], ends", "zip(ends, ends", "tests/test_support_set.py"),
     # The config and the plan.
     Fault(
-        "fsar/config/merge.py",
-        "for place in dict.fromkeys((self.base(benchmark), benchmark)):\n            own",
-        "for place in dict.fromkeys((benchmark, self.base(benchmark))):\n            own",
+        "fsar/config/file.py",
+        "list(dict.fromkeys((self.base(benchmark), benchmark)))",
+        "list(dict.fromkeys((benchmark, self.base(benchmark))))",
         CONFIG,
     ),
     Fault(
-        "fsar/config/merge.py",
+        "fsar/config/config.py",
         'drawn.append(("val", training.way, shot, queries))',
         'drawn.append(("val", training.way, shot, training.queries))',
         CONFIG,
     ),
     Fault(
-        "fsar/config/merge.py",
+        "fsar/config/config.py",
         "needed[split] = max(needed[split], shot + queries)",
         "needed[split] = shot + queries",
         CONFIG,
     ),
     Fault("fsar/methods/recipes.py", "for place in (PUBLISHED, kind):", "for place in (kind, PUBLISHED):", CONFIG),
     Fault(
-        "fsar/config/sections.py",
+        "fsar/config/training.py",
         "devices = math.gcd(self.tasks_per_step // nodes, self.devices)",
         "devices = min(self.tasks_per_step // nodes, self.devices)",
         CONFIG,
     ),
-    Fault("fsar/config/sections.py", "default=[0.9, 0.999]", "default=[0.9, 0.99]", CONFIG),
-    Fault("fsar/recipes/hyrsm.toml", "epsilon = 2e-8\n", "", CONFIG),
+    Fault("fsar/config/training.py", "default=[0.9, 0.999]", "default=[0.9, 0.99]", CONFIG),
+    Fault("fsar/methods/hyrsm/recipe.toml", "epsilon = 2e-8\n", "", CONFIG),
     Fault(
         "fsar/plan/code.py",
         'yield from (f"{node.module}.{alias.name}" for alias in node.names)',
@@ -413,10 +421,12 @@ FAULTS = [
     ),
     Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", "tests/test_plan.py"),
     Fault("fsar/plan/plan.py", "shot in (None, own)]", "shot is None]", "tests/test_plan.py tests/test_config.py"),
+    Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "tests/test_plan.py"),
+    Fault("rules/train.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "tests/test_workflow.py"),
     Fault(
-        "fsar/plan/plan.py",
-        'split="val", way=way, shot=shot)',
-        'split="test", way=way, shot=shot)',
-        "tests/test_plan.py tests/test_config.py",
+        "fsar/config/settings.py",
+        "_reduced(section, {*decided.get(name, {}), *section.execution()})",
+        "section",
+        "tests/test_settings.py",
     ),
 ]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fsar.plan.setting import Setting
 from fsar.results import table
 from fsar.results.partial_table import partial_table, remove_partial_table
+from fsar.results.setting import Setting
 from fsar.seal import beside
 
 

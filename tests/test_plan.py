@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from fsar.config import layers, load
-from fsar.plan.plan import Plan, TestedModel
+from fsar.plan.plan import Plan, PlannedModel
 from fsar.plan.rows import rows
 
 
@@ -34,14 +34,14 @@ def test_one_training_for_all_shots_is_tested_with_each(values):
     plan = planned(values)
     assert plan.trainings("demo", "small-clip", "clip-fsar") == ["seed3", "seed12"]
     assert plan.trainings("demo", "small-clip", "frozen", shot=10) == ["untrained"]
-    tests = plan.tests(TestedModel("demo", "small-clip", "clip-fsar", "seed3"))
+    tests = plan.tests(PlannedModel("demo", "small-clip", "clip-fsar", "seed3"))
     assert [(t["method"], t["decides_by"], t["way"], t["shot"]) for t in tests] == [
         (method, by, way, shot)
         for method, by in (("clip-fsar", "few-shot"), ("clip-fsar-text", "both"))
         for way in (5, 4)
         for shot in (1, 10)
     ]
-    assert plan.test_episodes(TestedModel("demo", "small-clip", "otam", "seed12")) == [
+    assert plan.test_episodes(PlannedModel("demo", "small-clip", "otam", "seed12")) == [
         f"data/demo/episodes/test-{way}way-{shot}shot.parquet" for way in (5, 4) for shot in (1, 10)
     ]
 
@@ -53,7 +53,7 @@ def test_a_training_for_each_shot_is_tested_with_its_own(values):
     assert plan.trainings("demo", "small-clip", "otam", shot=10) == ["seed3-shot10", "seed12-shot10"]
     assert plan.trainings("demo", "small-clip", "clip-fsar", shot=10) == ["seed3", "seed12"]
     for training, shot in (("seed12-shot1", 1), ("seed12-shot10", 10)):
-        tested = TestedModel("demo", "small-clip", "otam", training)
+        tested = PlannedModel("demo", "small-clip", "otam", training)
         assert {(t["way"], t["shot"]) for t in plan.tests(tested)} == {(5, shot), (4, shot)}
         folder = f"results/models/demo/small-clip/otam/shot{shot}-seed12"
         assert plan.trained_weights(tested) == [f"{folder}/model.safetensors"]

@@ -23,7 +23,7 @@ from tests.predicting import backbone_of, make_model
 from tests.small_models import SMALL_ADAPTERS, THREE_TEXTS
 from tests.test_config import leaves
 from tests.videos import make_video
-from tests.workflow import copy_project, snakemake, write_listing
+from tests.workflow import snakemake, write_listing
 
 RUN = ["--configfile", "rerun.yaml"]
 
@@ -156,7 +156,12 @@ for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
             for name in kind.model_fields
             if f"{kind.__name__}.{name}" not in CHANGES
         }
+# The sections whose keys are parameters of these rules, one by one.
+SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "head", "backbone", "training")}
+BY_KEY = {"decode_frames", "train_model", "encode_features", "predict_clips"}
 MISSING = "Missing output files"
+# Of these the change is one of several keys at once.
+SEVERAL = {"BackboneConfig.library", "PredictConfig.model"}
 TWO_LINES = 2 * 120  # characters of a reason, on a terminal
 DOWNLOADS = ("Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
 # What lists rows, models or tests runs for those that are new; which stages that is depends on what is there already.
@@ -180,9 +185,10 @@ def with_change(values, path, value):
 
 
 @pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
+def finished(tiny_run, tmp_path_factory):
     """A finished run of the tiny benchmark, and of a list of test videos alone, on which nothing is trained."""
-    folder = copy_project(repository, tmp_path_factory.mktemp("reruns") / "project")
+    folder = tmp_path_factory.mktemp("reruns") / "project"
+    shutil.copytree(tiny_run, folder, copy_function=shutil.copy2)  # whose data and models are those of this run
     values = yaml.safe_load((folder / "configs/tiny.yaml").read_text())
     del values["run"]["methods"], values["run"]["shots"]
     tiny = values["benchmarks"]["tiny"] | {
@@ -269,17 +275,24 @@ def test_every_key_makes_again_what_it_says(finished, after):
         (finished / f"{place}.yaml").write_text(yaml.safe_dump(changed))
         runs.append(["--configfile", f"{place}.yaml"])
     wrong = []
-    for place, output in zip(CHANGES, dry_runs(finished, runs), strict=True):
+    outputs = dict(zip(CHANGES, dry_runs(finished, runs), strict=True))
+    own = "Config.own_methods"  # which are named before the package is imported
+    outputs[own] = snakemake(finished, "--dry-run", "--configfile", f"{own}.yaml")
+    for place, output in outputs.items():
         rules = planned(output)
         reasons = [reason for own in rules.values() for reason in own if reason.startswith("Params have changed")]
         wrong += [
-            f"{place}: a reason is too long to read: {reason[:400]}" for reason in reasons if len(reason) > TWO_LINES
+            f"{place}: a reason is too long to read: {reason[:400]}"
+            for reason in reasons
+            if len(reason) > TWO_LINES * (2 if place in SEVERAL else 1)
         ]
         # A shot is in the name of the training.
-        if place.startswith("TrainingConfig.") and "train_model" in decisive[place] and not place.endswith(".shot"):
-            key = f"training.{place.partition('.')[2]}="
-            if not any(key in reason for reason in rules.get("train_model", ())):
-                wrong.append(f"{place}: no reason of train_model names {key}: {rules.get('train_model')}")
+        kind, _, key = place.partition(".")
+        if kind in SECTIONS and set(decisive[place]) & BY_KEY and place != "TrainingConfig.shot":
+            named = rf"[ ,]({SECTIONS[kind]}\.)?{key}=|^(Updated input files|Set of input files has changed)"
+            for rule in set(decisive[place]) & BY_KEY & set(rules):
+                if not any(re.search(named, reason) for reason in rules[rule]):
+                    wrong.append(f"{place}: no reason of {rule} names {key}, or a file: {rules[rule]}")
         declared = set(decisive[place])
         if not declared and "Nothing to be done" not in output:
             wrong.append(f"{place} decides nothing, but makes again {rules}\n{output[-1500:]}")

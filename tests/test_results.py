@@ -12,15 +12,16 @@ from scipy import stats
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.methods import METHODS
-from fsar.plan.layouts import Layout, layouts
-from fsar.plan.setting import Setting
+from fsar.plan.layouts import layouts
 from fsar.results.class_accuracy import class_accuracies, confusion
 from fsar.results.comparisons import compare
+from fsar.results.layout import Layout
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
 from fsar.results.over_deals import over_deals, write_over_deals
 from fsar.results.published import FOOTNOTE, published_result, published_results
 from fsar.results.ranking import differences, groups, mean_ranks
+from fsar.results.setting import Setting
 from fsar.results.table import COLUMNS, write_tables
 
 

@@ -13,22 +13,29 @@ import yaml
 from fsar.videos.shards import shard_of
 from tests.hold import PATIENCE, STEP, plant, wait_until
 from tests.videos import make_broken_videos, make_video
-from tests.workflow import TABLE, TINY, copy_project, overlay, rules_to_run, snakemake, start_snakemake, write_listing
+from tests.workflow import (
+    TABLE,
+    TINY,
+    copy_made,
+    copy_project,
+    overlay,
+    rules_to_run,
+    snakemake,
+    start_snakemake,
+    write_listing,
+)
 
 
 @pytest.fixture(scope="module")
-def prepared(repository, tmp_path_factory):
+def prepared(repository, tiny_run, tmp_path_factory):
     """A copy of the project with the tiny benchmark's data and the small CLIP."""
     folder = copy_project(repository, tmp_path_factory.mktemp("workflow") / "a folder (with spaces) & 'ünïcode'")
-    snakemake(folder, "data", "data/small_clip/small-clip.safetensors", *TINY)
-    return folder
+    return copy_made(tiny_run, folder, "data")
 
 
 @pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interrupted_run_goes_on(prepared, repository, tmp_path, how):
-    folder = copy_project(repository, tmp_path / "interrupted")
-    shutil.copytree(prepared / "data", folder / "data", copy_function=shutil.copy2)
-    shutil.copytree(prepared / ".snakemake/metadata", folder / ".snakemake/metadata")
+    folder = copy_made(prepared, copy_project(repository, tmp_path / "interrupted"), "data")
     longer = overlay(folder, "longer.yaml")
     values = yaml.safe_load((folder / "longer.yaml").read_text())
     values["benchmarks"]["tiny"]["training"] |= {"iterations": 60, "validate_every": 1000}

@@ -1,14 +1,23 @@
 """Between workflows: a shared cache, the workflow as a module of another one, and runs in directories of their own."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow import TABLE, TINY, copy_project, rules_to_run, snakemake
+from tests.conftest import REPOSITORY
+from tests.workflow import TABLE, TINY, VARIABLES, command, copy_project, rules_to_run, snakemake
+
+NOBODY = 65534  # a user that every Linux has
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
 def test_two_checkouts_share_frames_and_features(repository, tmp_path):
@@ -94,14 +103,14 @@ def test_a_module_comes_from_a_repository(repository, tmp_path):
     source = copy_project(repository, tmp_path / "source")
     clone = tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache/github.com/some/one"
     identity = ["-c", "user.name=somebody", "-c", "user.email=some@body"]
-    for command in (
+    for words in (
         ["init", "--quiet"],
         ["add", "--all"],
         [*identity, "commit", "--quiet", "--no-verify", "--message=all"],
         ["tag", "v1"],
         ["clone", "--quiet", "--bare", str(source), str(clone)],
     ):
-        subprocess.run(["git", *command], cwd=source, check=True)
+        subprocess.run(["git", *words], cwd=source, check=True)
     other = importing(tmp_path / "other", source, 'github("some/one", path="Snakefile", tag="v1")', TABLE)
     shutil.rmtree(source)
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
@@ -127,3 +136,42 @@ def test_a_run_has_a_directory_of_its_own(repository, tmp_path):
     methods = ["--configfile", "configs/methods.yaml"]
     planned = rules_to_run(project, "--directory", str(tmp_path / "two"), *methods)
     assert {"render_videos", "decode_frames", "train_model"} <= planned and below(project) == before
+
+
+@pytest.fixture(scope="module")
+def of_another():
+    """A checkout that its user may only read, and a function that runs Snakemake in a folder of their own."""
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can run a program as another user, by setpriv")
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to others
+        Path(place).chmod(0o755)
+        project, mine = copy_project(REPOSITORY, Path(place) / "project"), Path(place) / "mine"
+        mine.mkdir()
+        os.chown(mine, NOBODY, NOBODY)
+        variables = {**os.environ, **VARIABLES, "HOME": str(mine), "PYTHONDONTWRITEBYTECODE": "1"}
+        variables.pop("PYTHONPATH", None)
+
+        def run(*arguments):
+            whole = [*AS_NOBODY, *command(*arguments, "--directory", str(mine), *TINY)]
+            run = subprocess.run(whole, cwd=project, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            assert run.returncode == 0, run.stdout.decode()
+            return run.stdout.decode()
+
+        before = below(project)
+        yield run, mine
+        assert below(project) == before
+
+
+def test_another_user_plans_a_run_of_a_checkout_that_is_not_theirs(of_another):
+    run, _ = of_another
+    assert "This was a dry-run" in run("--dry-run")
+
+
+def test_another_user_runs_a_rule_of_it(of_another):
+    run, mine = of_another
+    can_run_python = [*AS_NOBODY, "sh", "-c", f"{shlex.quote(sys.executable)} -c pass"]
+    if subprocess.run(can_run_python, capture_output=True).returncode != 0:
+        pytest.skip(f"other users of this machine may not run {sys.executable}")
+    stills = "data/small_clip/small-clip.parquet"
+    run(stills)
+    assert (mine / stills).stat().st_uid == NOBODY

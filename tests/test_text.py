@@ -17,7 +17,7 @@ from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.text import encode_classes
 from fsar.plan.checks import check_texts
-from fsar.plan.plan import Plan, TestedModel
+from fsar.plan.plan import Plan, PlannedModel
 from fsar.training.texts import EpisodeTexts
 from tests.small_models import small_head
 from tests.workflow import write_listing
@@ -147,7 +147,7 @@ def test_a_class_without_description_is_told_before_any_job_where_classes_are_kn
     }
     plan = Plan(load(values))
     check_texts(plan)  # training reads no text, so that its classes need none
-    otam, clip_fsar = (TestedModel("own", "clip", model, "seed1") for model in ("otam", "clip-fsar"))
+    otam, clip_fsar = (PlannedModel("own", "clip", model, "seed1") for model in ("otam", "clip-fsar"))
     assert plan.descriptions(otam) == [str(described)] == plan.training_descriptions(clip_fsar)
     assert plan.training_descriptions(otam) == []
     values["run"]["methods"] = ["clip-fsar"]

@@ -25,11 +25,10 @@ from tests.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, r
 
 
 @pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
+def finished(tiny_run, tmp_path_factory):
     """A copy of the project with the tiny run finished."""
-    folder = copy_project(repository, tmp_path_factory.mktemp("workflow") / "a folder (with spaces) & 'ünïcode'")
-    snakemake(folder, *TINY)
-    return folder
+    folder = tmp_path_factory.mktemp("workflow") / tiny_run.name
+    return Path(shutil.copytree(tiny_run, folder, copy_function=shutil.copy2))
 
 
 def test_every_config_is_a_command_and_every_profile_plans_a_table(repository, tmp_path):
@@ -63,6 +62,9 @@ def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_pa
     shots = dict.fromkeys(benchmarks, (1, 3, 5)) | dict.fromkeys(("ssv2_full", "kinetics100"), (1, 2, 3, 4, 5))
     expected |= {f"{benchmark}/INet-RN50/trx/shot{shot}-seed1" for benchmark in benchmarks for shot in shots[benchmark]}
     assert len(trained) == len(expected) == 68 and set(trained) == expected
+    validated = re.findall(r"rule train_model:.*?input: (.*?)\n.*?shot=(\d)", plan, re.S)
+    assert len(validated) == 68
+    assert all(re.findall(r"episodes/(\S+?)-5way-(\d)shot", files) == [("val", shot)] for files, shot in validated)
     tests = dict(re.findall(r"rule evaluate_model:.*?input: (.*?)\n.*?output: results/predictions/(\S+)\n", plan, re.S))
     tests = {output: set(re.findall(r"test-5way-(\d)shot", inputs)) for inputs, output in tests.items()}
     assert tests["ssv2_full/RN50/clip-fsar/seed1.parquet"] == {"0", "1", "2", "3", "4", "5"}

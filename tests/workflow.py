@@ -67,6 +67,13 @@ def copy_project(repository: Path, folder: Path) -> Path:
     return folder
 
 
+def copy_made(run: Path, folder: Path, *names: str) -> Path:
+    """Copy what a finished run has made into a copy of the project, with what Snakemake knows of it."""
+    for name in (*names, ".snakemake/metadata"):
+        shutil.copytree(run / name, folder / name, copy_function=shutil.copy2)
+    return folder
+
+
 TINY = ["--configfile", "configs/tiny.yaml"]
 TABLE = "results/table.csv"  # alone, where figures and cards are not the question
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fsar.job import logged
-from fsar.plan.layouts import Layout
+from fsar.results.layout import Layout
 from fsar.results.layout_tables import write_layout
 
 with logged(snakemake.log[0]):

@@ -16,9 +16,9 @@ from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
-from fsar.plan.plan import Plan, TestedModel
+from fsar.plan.plan import Plan, PlannedModel
 from fsar.plan.rows import first_method, predictions_of
-from fsar.plan.setting import Setting
+from fsar.results.setting import Setting
 
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
 INTERVAL = "Error bars: 95 % intervals over the test episodes."
@@ -159,7 +159,7 @@ def _closer_looks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
 def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[PlannedFigure]:
     config, method = plan.config, METHODS[setting.method]
     benchmark, backbone, model = setting.benchmark, setting.backbone, method.model
-    tested = TestedModel(benchmark, backbone, model, plan.trainings(benchmark, backbone, model, setting.shot)[0])
+    tested = PlannedModel(benchmark, backbone, model, plan.trainings(benchmark, backbone, model, setting.shot)[0])
     settings = config.of(benchmark, backbone, model)
     features, weights = plan.features(tested), plan.model_file(tested, "model.safetensors")
     manifest = paths.MANIFEST.format(benchmark=setting.base)

@@ -1,14 +1,15 @@
 """What the tables hold: those of the paper, and the same kinds for other benchmarks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fsar.benchmarks.data_sets import TITLES
 from fsar.methods import METHODS, Components
 from fsar.methods.clip_fsar.record import CLIP_FSAR
 from fsar.methods.otam.record import METRICS as KINDS
 from fsar.methods.otam.record import OtamConfig
-from fsar.plan.setting import Setting
+from fsar.results.layout import Layout
+from fsar.results.setting import Setting
 
 
 def _metric(components: Components) -> str:
@@ -25,26 +26,6 @@ _BY_METRIC = [(name, _metric(method.components)) for name, method in METHODS.ite
 METRICS = tuple(name for kind in KINDS for name, own in _BY_METRIC if own == kind)
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
 ZERO_SHOT = ("clip-zero-shot", "clip-fsar-zero-shot")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A table: its columns are benchmarks and shots, its rows backbones and methods.
-
-    Attributes:
-        name: of its files.
-        caption: what it shows, and which table of the paper it is.
-        benchmarks, shots: the columns; benchmarks by name, with their titles.
-        methods: the rows; None for every method that is measured or published for these columns.
-        way: classes of an episode.
-    """
-
-    name: str
-    caption: str
-    benchmarks: dict[str, str]
-    shots: tuple[int, ...]
-    methods: tuple[str, ...] | None = None
-    way: int = 5
 
 
 def _paper(

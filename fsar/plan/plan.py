@@ -17,7 +17,7 @@ from fsar.plan.videos import PresentVideos
 UNTRAINED_MODEL = "frozen"
 
 
-class TestedModel(NamedTuple):
+class PlannedModel(NamedTuple):
     """A model in one of its trainings. The wildcards of a rule with these four names will do, too."""
 
     benchmark: str
@@ -52,27 +52,27 @@ class Plan:
             shots = [own for own in self.config.training_shots(benchmark, backbone, model) if shot in (None, own)]
         return [paths.training_name(seed, own) for seed in self.config.run.seeds for own in shots]
 
-    def trained(self, wildcards: Any) -> TestedModel:
+    def trained(self, wildcards: Any) -> PlannedModel:
         """Return a training by benchmark, backbone, model, shot and seed, as it is named where it is tested."""
         at = wildcards.benchmark, wildcards.backbone, wildcards.model
         shot = int(wildcards.shot) if self._one_for_each_shot(*at) else None
-        return TestedModel(*at, paths.training_name(int(wildcards.seed), shot))
+        return PlannedModel(*at, paths.training_name(int(wildcards.seed), shot))
 
     def _one_for_each_shot(self, benchmark: str, backbone: str, model: str) -> bool:
         return self.config.of(benchmark, backbone, model).training.shot == "tested"
 
-    def models(self) -> Iterator[TestedModel]:
+    def models(self) -> Iterator[PlannedModel]:
         """Yield everything that is tested."""
         for benchmark in self.config.run.benchmarks:
             for backbone in self.config.run.backbones:
                 methods = self.config.methods(benchmark, backbone)
                 for model in dict.fromkeys(METHODS[method].model for method in methods):
                     for training in self.trainings(benchmark, backbone, model):
-                        yield TestedModel(benchmark, backbone, model, training)
+                        yield PlannedModel(benchmark, backbone, model, training)
 
     # Files of models.
 
-    def model_file(self, of: TestedModel, name: str) -> str:
+    def model_file(self, of: PlannedModel, name: str) -> str:
         """Return a file of a model that is trained here."""
         shot = paths.shot_of(of.training)
         if shot is None:
@@ -85,7 +85,7 @@ class Plan:
         """Return one file of every model that is trained here."""
         return [self.model_file(of, name) for of in self.models() if paths.seed_of(of.training) is not None]
 
-    def trained_weights(self, of: TestedModel) -> list[str]:
+    def trained_weights(self, of: PlannedModel) -> list[str]:
         """Return the trained weights of a model; none of one that is not trained."""
         if of.training == paths.UNTRAINED:
             return []
@@ -108,7 +108,7 @@ class Plan:
         file = self.config.of(of.benchmark, of.backbone, of.model).text.descriptions
         return [file] if file and MODELS[of.model].reads_text else []
 
-    def encoder(self, of: TestedModel) -> TestedModel:
+    def encoder(self, of: PlannedModel) -> PlannedModel:
         """Return the model whose features one is tested on.
 
         A head alone, on frame features, has those of the backbone, unless it reads other texts.
@@ -117,16 +117,16 @@ class Plan:
         if parts.trains == "head" and parts.needs == "frames":
             own, plain = (self.config.of(of.benchmark, of.backbone, name) for name in (of.model, UNTRAINED_MODEL))
             if not own.backbone.has_text or own.text == plain.text:
-                return TestedModel(of.benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
-        return TestedModel(of.benchmark, of.backbone, of.model, of.training)
+                return PlannedModel(of.benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
+        return PlannedModel(of.benchmark, of.backbone, of.model, of.training)
 
-    def features(self, of: TestedModel) -> str:
+    def features(self, of: PlannedModel) -> str:
         """Return the features that a model is tested on."""
         return paths.FEATURES.format(**self.encoder(of)._asdict())
 
     # Tests.
 
-    def tests(self, of: TestedModel) -> list[dict[str, Any]]:
+    def tests(self, of: PlannedModel) -> list[dict[str, Any]]:
         """Return what a model is tested with: every method that uses it, every way, every shot its training is for."""
         only = paths.shot_of(of.training)
         return [
@@ -139,7 +139,7 @@ class Plan:
             if only in (None, shot)
         ]
 
-    def test_episodes(self, of: TestedModel) -> list[str]:
+    def test_episodes(self, of: PlannedModel) -> list[str]:
         """Return the stored episodes of each test."""
         base = self.config.base(of.benchmark)
         return [
@@ -147,7 +147,7 @@ class Plan:
             for test in self.tests(of)
         ]
 
-    def test_jobs(self, of: TestedModel) -> int:
+    def test_jobs(self, of: PlannedModel) -> int:
         """Return how many jobs the tests of a model are divided over: as many as they were begun with, or `test_jobs`.
 
         So another number repeats nothing: tests that are there are known by their parts, and what a part holds depends
@@ -200,6 +200,6 @@ class Plan:
         return found
 
 
-def predictions_file(of: TestedModel) -> str:
+def predictions_file(of: PlannedModel) -> str:
     """Return the file of a tested model's predictions."""
     return paths.PREDICTIONS.format(benchmark=of.benchmark, backbone=of.backbone, model=of.model, training=of.training)

@@ -12,7 +12,7 @@ from fsar.errors import UserError
 from fsar.methods import METHODS, Components
 from fsar.plan import paths
 from fsar.plan.imported import decoder_file, model_files
-from fsar.plan.plan import Plan, TestedModel
+from fsar.plan.plan import Plan, PlannedModel
 from fsar.predict.clips import list_clips, list_examples
 from fsar.predict.folder import WEIGHTS, describing_file
 from fsar.sources.there import state_of
@@ -117,11 +117,11 @@ class PlannedPredictions:
         components = Components(**described["components"])
         return [*model_files(backbone_of_folder, components), decoder_file(FramesConfig(**described["frames"]))]
 
-    def _model(self, prediction: str) -> TestedModel:
+    def _model(self, prediction: str) -> PlannedModel:
         """Return the model that labels, in the training whose weights are used."""
         benchmark, backbone, method, seed = self.config.model_to_predict(prediction)
         at = benchmark, backbone, METHODS[method].model
         training = self.plan.trainings(*at)[0]
         if paths.seed_of(training) is not None:
             training = paths.training_name(seed, paths.shot_of(training))
-        return TestedModel(*at, training)
+        return PlannedModel(*at, training)

@@ -6,8 +6,8 @@ from fsar.config import DemoSource
 from fsar.methods import METHODS, Method
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
-from fsar.plan.plan import Plan, TestedModel, predictions_file
-from fsar.plan.setting import Setting
+from fsar.plan.plan import Plan, PlannedModel, predictions_file
+from fsar.results.setting import Setting
 
 # The model whose temporal transformer has the depth that a row tells.
 DEEPEST = "clip-fsar"
@@ -45,7 +45,7 @@ def row(
         shot=shot,
         seeds=seeds,
         selection="val" if seeds else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
-        predictions=tuple(predictions_file(TestedModel(benchmark, backbone, model, own)) for own in trainings),
+        predictions=tuple(predictions_file(PlannedModel(benchmark, backbone, model, own)) for own in trainings),
         counts=paths.COUNTS.format(benchmark=config.base(benchmark)),
         base=config.base(benchmark),
         frames=config.videos(benchmark).sampling.frames,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import mean_and_interval
-from fsar.plan.setting import Setting
+from fsar.results.setting import Setting
 
 
 def setting_predictions(setting: Setting, columns: Sequence[str]) -> list[pd.DataFrame]:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from fsar.evaluation.statistics import interval_over_videos
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import right_by_video, setting_predictions
+from fsar.results.setting import Setting
 
 
 def _predictions(setting: Setting) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from scipy import stats
 
 from fsar.evaluation.statistics import CONFIDENCE
 from fsar.files import atomic_csv
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies
 from fsar.results.class_accuracy import class_accuracies
+from fsar.results.setting import Setting
 
 COMPARISON_COLUMNS = [
     "benchmark", "backbone", "way", "shot", "method", "baseline",

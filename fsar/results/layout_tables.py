@@ -9,10 +9,10 @@ import pandas as pd
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
 from fsar.methods import METHODS
-from fsar.plan.layouts import Layout
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies, over_seeds
+from fsar.results.layout import Layout
 from fsar.results.published import FOOTNOTE, MARK, published_results
+from fsar.results.setting import Setting
 
 OURS, PUBLISHED, DIFFERENCE = "ours", "published", "difference"
 # What pandas leaves as it is, and LaTeX's usual fonts lack as text.

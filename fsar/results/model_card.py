@@ -12,8 +12,8 @@ from fsar.errors import UserError
 from fsar.evaluation.made_from import WEIGHTS
 from fsar.evaluation.predictions import predictions_made_from
 from fsar.files import atomic, read_json
-from fsar.plan.setting import Setting
 from fsar.results.published import FOOTNOTE, MARK
+from fsar.results.setting import Setting
 from fsar.results.table import table_row
 from fsar.seal import REMEDY
 

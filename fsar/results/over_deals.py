@@ -8,8 +8,8 @@ import pandas as pd
 
 from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import training_accuracies
+from fsar.results.setting import Setting
 
 COLUMNS = [
     "way", "shot", "method",

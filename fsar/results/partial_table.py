@@ -7,7 +7,7 @@ that has nothing left to do.
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from fsar.plan.setting import Setting
+from fsar.results.setting import Setting
 from fsar.seal import beside
 
 

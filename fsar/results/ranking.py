@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from fsar.evaluation.statistics import CONFIDENCE, accuracies_over_videos
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies, right_by_video, training_accuracies
+from fsar.results.setting import Setting
 
 Matrix = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import atomic, atomic_csv, read_json
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies, over_seeds, right_by_video
 from fsar.results.published import FOOTNOTE, MARK, published_result
+from fsar.results.setting import Setting
 
 COLUMNS = [
     "benchmark",

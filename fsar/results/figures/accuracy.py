@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.plan.setting import Setting
 from fsar.results.figures import style
 from fsar.results.figures.summary import summarise
+from fsar.results.setting import Setting
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import class_accuracies
 from fsar.results.figures import labels, style
+from fsar.results.setting import Setting
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.plan.setting import Setting
 from fsar.results.class_accuracy import confusion
 from fsar.results.figures import labels, style
+from fsar.results.setting import Setting
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.plan.setting import Setting
 from fsar.results.figures import labels, ranked_rows, style
 from fsar.results.figures.summary import summarise
 from fsar.results.ranking import groups, mean_ranks
+from fsar.results.setting import Setting
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:

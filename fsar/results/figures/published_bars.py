@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.plan.setting import Setting
 from fsar.results.figures import style
 from fsar.results.figures.summary import summarise
 from fsar.results.published import MARK, published_results
+from fsar.results.setting import Setting
 
 BARS = {
     ("OTAM", "INet-RN50"): "OTAM, ImageNet RN50",

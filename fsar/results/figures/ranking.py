@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import training_accuracies
 from fsar.results.figures import labels, ranked_rows, style
 from fsar.results.figures.summary import summarise
 from fsar.results.published import MARK, published_result
 from fsar.results.ranking import differences, groups
+from fsar.results.setting import Setting
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:

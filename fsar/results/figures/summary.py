@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fsar.evaluation.statistics import mean_and_interval
-from fsar.plan.setting import Setting
 from fsar.results.accuracies import episode_accuracies
+from fsar.results.setting import Setting
 
 
 def summarise(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -1,0 +1,23 @@
+"""One table of results: which rows and columns it has. Made when a run is planned."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table: its columns are benchmarks and shots, its rows backbones and methods.
+
+    Attributes:
+        name: of its files.
+        caption: what it shows, and which table of the paper it is.
+        benchmarks, shots: the columns; benchmarks by name, with their titles.
+        methods: the rows; None for every method that is measured or published for these columns.
+        way: classes of an episode.
+    """
+
+    name: str
+    caption: str
+    benchmarks: dict[str, str]
+    shots: tuple[int, ...]
+    methods: tuple[str, ...] | None = None
+    way: int = 5
