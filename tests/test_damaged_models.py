@@ -203,7 +203,7 @@ def test_what_is_no_number_is_no_label(world, tmp_path, number):
     with pytest.raises(UserError, match="NaN or inf"):
         broken.support(world.examples)
     head = planted(world, world.folder, 0.0)
-    weight = next(iter(head.model.model.head.temporal_transformer.parameters()))
+    weight = head.model.model.head.temporal_transformer.layers[0].norm.weight
     weight.data[(0,) * weight.dim()] = number
     for command in (check_support, estimate_threshold, lambda one: one.predict(video)):
         with pytest.raises(UserError, match="NaN or inf"):

@@ -77,7 +77,8 @@ def test_every_rule_finds_its_imports_in_its_environment(repository):
 def loaded_by_name(repository: Path, script: str) -> list[Path]:
     """Return the files that a script imports by a name that is a setting, or that Snakemake reads when it starts."""
     figures = list(repository.glob("fsar/results/figures/*.py"))
-    metrics = list(repository.glob("fsar/model/matching/*.py"))
+    metrics = [path for name in ("head", "adapter") for path in repository.glob(f"fsar/methods/*/{name}.py")]
+    metrics += repository.glob("fsar/methods/blocks/*.py")
     decoders = list(repository.glob("fsar/videos/decoders/*.py"))
     backbones = list(repository.glob("fsar/model/*_backbone.py"))
     metrics += backbones

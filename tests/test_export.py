@@ -75,7 +75,7 @@ def test_card_and_licence_are_what_a_hub_reads(world, tmp_path):
     assert "# CLIP-FSAR, small-clip, tiny" in card.text and 'FewShotClassifier.load("a")' in card.text
     assert (tmp_path / "a" / "LICENSE").read_text() == "- code: Apache-2.0\n- videos (tiny): mine\n"
     about = json.loads((tmp_path / "a" / "config.json").read_text())
-    assert about["library_name"] == "fsar" and about["components"]["text_token"]
+    assert about["library_name"] == "fsar" and about["components"]["head"] == "clip_fsar"
 
 
 def test_descriptions_of_classes_travel_too(world, tmp_path):

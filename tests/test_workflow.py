@@ -153,7 +153,7 @@ def test_how_a_training_is_run_trains_nothing_again(finished):
     arguments = overlay(finished, "workers.yaml")
     values = yaml.safe_load((finished / "workers.yaml").read_text())
     values["benchmarks"]["tiny"]["training"] |= {"checkpoint_minutes": 5, "activation_checkpointing": True}
-    values["head"] = {"text_weight": 0.5}
+    values["heads"] = {"clip_fsar": {"text_weight": 0.5}}
     (finished / "workers.yaml").write_text(yaml.safe_dump(values))
     rules = rules_to_run(finished, *arguments)
     assert "train_model" not in rules and "encode_features" not in rules and "evaluate_model" in rules

@@ -1,19 +1,20 @@
 """Frames of queries matched with those of prototypes: OTAM and other metrics, on a frozen or a tuned backbone."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import CLIP_FSAR_PAPER
 from fsar.methods.record import Components, HeadSettings, Method, Record
 
 # Files in fsar/methods/blocks/. TRX keeps all support videos of a class, the others compare prototypes.
-METRICS = ("otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine")
+Metric = Literal["otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine"]
+METRICS: tuple[str, ...] = get_args(Metric)
 
 
 class OtamConfig(HeadSettings):
     """Frame features, matched as they are."""
 
-    metric: Literal["otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine"] = key(
+    metric: Metric = key(
         "How a query's frames are compared with a prototype's: a file in fsar/methods/blocks/.", HEAD, default="otam"
     )
     smoothing: float = key("λ of the softmin in OTAM; 0.1 in the original.", HEAD, default=0.5, gt=0)
