@@ -25,9 +25,10 @@ from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.few_shot import FewShotModel, batch_norms
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import set_up, train_step
 from fsar.training.job import TrainingJob
 from fsar.training.processes import start_processes
+from fsar.training.setup import set_up_model
+from fsar.training.step import train_step
 from fsar.training.texts import EpisodeTexts
 from perf.command import reader
 from perf.usual_way import both_directions
@@ -58,8 +59,8 @@ class Step:
             "clip-fsar", "random", name, MODELS["clip-fsar"], BackboneConfig(model=name, weights="none"),
             SamplingConfig(frames=frames), ClipFsarConfig(), self.config, seed=0, data_seed=0,
         )  # fmt: skip
-        self.model, self.optimizer = set_up(self.job, backbone, CLASSES, self.fabric)
-        EpisodeTexts(self.model.module, self.job, [f"class {number}" for number in range(CLASSES)], ["none"])
+        self.model, self.optimizer = set_up_model(self.job, backbone, CLASSES, self.fabric)
+        EpisodeTexts(self.model.module, self.job.text, [f"class {number}" for number in range(CLASSES)], ["none"])
         size, clips = backbone.image_size, WAY * (SHOT + QUERIES)
         pixels = torch.randint(256, (clips, frames, size, size, 3), dtype=torch.uint8)
         batch = TrainingBatch(0, pixels, torch.arange(WAY))
@@ -83,7 +84,9 @@ class Step:
         self._step(replace(self.job, training=self.config.model_copy(update={"batch_norm": "together"})))
 
     def _step(self, job: TrainingJob) -> None:
-        _, _, statistics = train_step(self.fabric, self.model, self.optimizer, iter([self.batch]), job)
+        _, _, statistics = train_step(
+            self.fabric, self.model, self.optimizer, iter([self.batch]), job.training, job.seed
+        )
         statistics.finish(self.fabric, 1)
         self.optimizer.step()
 

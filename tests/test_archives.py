@@ -16,19 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fsar.errors import NotWritableError, UserError
-from fsar.sources import archives
-from fsar.sources.archives import (
-    Joined,
-    Member,
-    check_archive,
-    extract,
-    extract_rar,
-    extract_tar,
-    extract_zip,
-    members_of,
-    rar_members,
-    zip_members,
-)
+from fsar.sources.archives import members as of_archives
+from fsar.sources.archives import rars, tars
+from fsar.sources.archives.members import Member
+from fsar.sources.archives.rar_or_zip import check_archive, extract, members_of
+from fsar.sources.archives.rars import extract_rar, rar_members
+from fsar.sources.archives.tars import Joined, extract_tar
+from fsar.sources.archives.zips import extract_zip, zip_members
 from fsar.sources.split_lists import Entry
 from fsar.sources.unpack import unpack
 from tests.archives import FOLDER, LINK, make_rar, make_tar, make_zip
@@ -108,11 +102,11 @@ def test_a_zip_that_claims_what_it_has_not(tmp_path, monkeypatch):
     assert [member.name for member in zip_members(path)] == ["plain.avi"]
     with pytest.raises(UserError, match=r"has no file 'secret\.avi'"):
         extract_zip(path, {"secret.avi": tmp_path / "secret.avi"}, zip_members(path))
-    monkeypatch.setattr(archives, "MAX_RATIO_FROM", 1000)
+    monkeypatch.setattr(of_archives, "MAX_RATIO_FROM", 1000)
     path.write_bytes(make_zip([("zeros.avi", bytes(1 << 20))]))
     with pytest.raises(UserError, match="would unpack to 1048576 bytes, more than 20 times its size; refused"):
         extract_zip(path, {"zeros.avi": tmp_path / "zeros.avi"}, zip_members(path))
-    monkeypatch.setattr(archives, "MAX_VIDEO", 1000)
+    monkeypatch.setattr(of_archives, "MAX_VIDEO", 1000)
     with pytest.raises(UserError, match="claims 1048576 bytes, more than any video; refused"):
         extract_zip(path, {"zeros.avi": tmp_path / "zeros.avi"}, zip_members(path))
     assert everything_below(tmp_path) == ["a.zip"]
@@ -168,7 +162,7 @@ def test_a_program_with_much_to_complain_of_goes_on(tmp_path, monkeypatch):
     """300 kB on stderr before the first byte of a video: more than a pipe holds."""
     archive, program = tmp_path / "a.rar", tmp_path / "7zz"
     archive.write_bytes(bytes(100))
-    monkeypatch.setattr(archives, "seven_zip", lambda: str(program))
+    monkeypatch.setattr(rars, "seven_zip", lambda: str(program))
     members, wanted = [Member("one.avi", 1), Member("two.avi", 1)], {n: tmp_path / n for n in ("one.avi", "two.avi")}
     for status in (0, 2):
         program.write_text(TALKER % status)
@@ -187,7 +181,7 @@ def test_claims_of_monstrous_sizes_are_refused(tmp_path, monkeypatch):
     members = rar_members(tmp_path / "a.rar")
     with pytest.raises(UserError, match="claims 3221225472 bytes, more than any video; refused"):
         extract_rar(tmp_path / "a.rar", {"a.avi": tmp_path / "a.avi"}, members)
-    monkeypatch.setattr(archives, "MAX_RATIO_FROM", 1000)
+    monkeypatch.setattr(of_archives, "MAX_RATIO_FROM", 1000)
     (tmp_path / "b.rar").write_bytes(make_rar([("b.avi", b"b")], claims={"b.avi": 10_000}))
     with pytest.raises(UserError, match="would unpack to 10000 bytes, more than 20 times its size; refused"):
         extract_rar(tmp_path / "b.rar", {"b.avi": tmp_path / "b.avi"}, rar_members(tmp_path / "b.rar"))
@@ -223,12 +217,12 @@ def test_damaged_tar(tmp_path):
 
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_RATIO_FROM", 1 << 20)
+    monkeypatch.setattr(tars, "MAX_RATIO_FROM", 1 << 20)
     bomb = make_tar([("zeros.bin", bytes(8 << 20)), ("a.mp4", b"1")])
     assert len(bomb) < 20_000
     with pytest.raises(UserError, match="unpacks to more than 20 times its size"):
         untar(bomb, tmp_path)
-    monkeypatch.setattr(archives, "MAX_VIDEO", 1000)
+    monkeypatch.setattr(tars, "MAX_VIDEO", 1000)
     with pytest.raises(UserError, match="refused"):
         untar(make_tar([("a.mp4", bytes(2000))]), tmp_path)
 
@@ -260,7 +254,8 @@ def peak_of(program, *arguments):
 REFUSED = """
 from pathlib import Path
 from fsar.errors import UserError
-from fsar.sources.archives import *
+from fsar.sources.archives.tars import *
+from fsar.sources.archives.zips import *
 path, out = Path(sys.argv[1]), Path(sys.argv[2])
 try:
     {}
@@ -274,7 +269,7 @@ else:
 @pytest.fixture(scope="module")
 def nothing_read():
     """MB of a process that has only imported what reads archives."""
-    return peak_of("from fsar.sources.archives import *")
+    return peak_of("from fsar.sources.archives.tars import *")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -364,7 +359,7 @@ def test_a_failed_rar_leaves_nothing_behind(tmp_path, monkeypatch):
         extract_rar(path, {"a.avi": tmp_path / "out/a.avi"}, found)
     with pytest.raises(UserError, match=r"a\.rar cannot be read"):
         check_archive(path)
-    monkeypatch.setattr(archives, "seven_zip", lambda: str(tmp_path / "no program"))
+    monkeypatch.setattr(rars, "seven_zip", lambda: str(tmp_path / "no program"))
     with pytest.raises(UserError, match=r"a\.rar cannot be read"):
         extract_rar(path, {"a.avi": tmp_path / "out/a.avi"}, found)
     assert everything_below(tmp_path) == ["a.rar"]

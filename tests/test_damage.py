@@ -35,7 +35,7 @@ from fsar.model.weights_file import read_weights
 from fsar.seal import OPEN, seal
 from fsar.sources.schemas import INVENTORY_SCHEMA, MANIFEST_SCHEMA
 from fsar.training.checkpoint import Checkpoint
-from fsar.training.metrics import METRICS_SCHEMA, Metrics, read_metrics
+from fsar.training.metrics import METRICS_SCHEMA, read_metrics, write_metrics
 from fsar.videos.shards import INDEX_SCHEMA
 from fsar.videos.store_read import FrameStore, _open_shard
 from fsar.videos.store_write import write_shard
@@ -123,8 +123,8 @@ def kinds(tmp_path_factory) -> dict[str, Kind]:
     found["checkpoint"] = Kind(folder / "checkpoint", checkpoint_of)
     write_sealed_json(folder / "training", {"seed": 1, "accuracy": 0.25, "of": {"a": [1, 2, 3]}})
     found["training"] = Kind(folder / "training", read_json)
-    metrics = Metrics([dict.fromkeys(METRICS_SCHEMA.names, 1.0) | {"iteration": 2, "a_loss": 2.0}], None)
-    metrics.write(folder / "metrics")
+    rows = [dict.fromkeys(METRICS_SCHEMA.names, 1.0) | {"iteration": 2, "a_loss": 2.0}]
+    write_metrics(folder / "metrics", rows)
     found["metrics"] = Kind(folder / "metrics", lambda path: read_metrics(path).to_dict("list"))
     with atomic_csv(folder / "table") as temporary:
         pd.DataFrame({"method": ["a", "b"], "accuracy": [12.5, 50.0]}).to_csv(temporary, index=False)

@@ -13,7 +13,7 @@ from fsar.benchmarks.data_sets import DATA_SETS
 from fsar.config import SourcesConfig
 from fsar.errors import NotWritableError, UserError
 from fsar.sources.answers import answers, answers_of_archives, ask, check_answers, show
-from fsar.sources.archives import check_archive
+from fsar.sources.archives.rar_or_zip import check_archive
 from fsar.sources.download import Patience, fetch
 from fsar.sources.inventory import write_inventory
 from fsar.sources.kinetics import archive_urls, fetch_part

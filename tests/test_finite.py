@@ -114,13 +114,13 @@ def test_texts_of_classes(world, tmp_path, bad):
         encode(world, Encoder(backbone), tmp_path / "features.safetensors")
     with pytest.raises(UserError, match=r"class names, gives .* for 'waving': "):
         encode_classes(backbone, ["waving"], TextConfig(), each=True)
-    job = SimpleNamespace(text=TextConfig(), components=MODELS["clip-fsar"])
     model = SimpleNamespace(backbone=backbone, set_training_text=lambda _: None, set_training_tokens=lambda *_: None)
+    model.components = MODELS["clip-fsar"]
     with pytest.raises(UserError, match=r"class names, gives .* for 'waving': "):
-        EpisodeTexts(model, job, ["waving"], ["running"])
-    trained = SimpleNamespace(text=TextConfig(), components=MODELS["clip-fsar-text-encoder"])
+        EpisodeTexts(model, TextConfig(), ["waving"], ["running"])
+    model.components = MODELS["clip-fsar-text-encoder"]
     with pytest.raises(UserError, match=r"class names, gives .* for 'running': "):
-        EpisodeTexts(model, trained, ["waving"], ["running"]).of_validation()
+        EpisodeTexts(model, TextConfig(), ["waving"], ["running"]).of_validation()
 
 
 @BAD

@@ -24,8 +24,8 @@ from fsar.model.backbone import Backbone
 from fsar.model.exchange import from_reference
 from fsar.model.few_shot import FewShotModel
 from fsar.training.data import TrainingBatch
-from fsar.training.fit import train_step
 from fsar.training.job import TrainingJob
+from fsar.training.step import train_step
 from tests.conftest import GOLDEN, REPOSITORY
 
 FOLDERS = (GOLDEN, REPOSITORY.parent / "shared" / "reference" / "golden")
@@ -120,7 +120,7 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
     fabric = make_fabric("cpu", "tf32")
     wrapped, optimizer = fabric.setup(model, torch.optim.Adam(model.parameters()))
     batch = TrainingBatch(0, torch.cat(sets), order)
-    losses, _, statistics = train_step(fabric, wrapped, optimizer, iter([batch]), job)
+    losses, _, statistics = train_step(fabric, wrapped, optimizer, iter([batch]), job.training, job.seed)
     statistics.finish(fabric, 1)
 
     total, accuracy, few_shot, video_text = losses[0]

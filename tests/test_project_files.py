@@ -6,7 +6,7 @@ import tomllib
 import pytest
 import yaml
 
-from fsar.methods import CLIP_FSAR_PAPER
+from fsar.methods.blocks.record import CLIP_FSAR_PAPER
 
 
 @pytest.fixture

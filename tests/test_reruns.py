@@ -157,7 +157,8 @@ for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
             if f"{kind.__name__}.{name}" not in CHANGES
         }
 # The sections whose keys are parameters of these rules, one by one.
-SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "head", "backbone", "training")}
+SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "backbone", "training")}
+SECTIONS["ClipFsarConfig"] = "head"
 BY_KEY = {"decode_frames", "train_model", "encode_features", "predict_clips"}
 MISSING = "Missing output files"
 # Of these the change is one of several keys at once.

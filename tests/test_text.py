@@ -1,7 +1,6 @@
 """Texts of classes: from names, templates and descriptions to one feature each."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -183,9 +182,8 @@ def test_dropout_of_a_text_encoder_is_off_wherever_texts_are_no_training(droppin
 def test_texts_of_a_training_are_those_of_evaluation_but_where_they_are_trained(dropping, model):
     parts = MODELS[model]
     few_shot = FewShotModel(dropping, parts, small_head(parts), classes=2).train()
-    job = SimpleNamespace(text=TextConfig(), components=parts)
     torch.manual_seed(1)
-    texts = EpisodeTexts(few_shot, job, ["waving", "running"], ["jumping"])
+    texts = EpisodeTexts(few_shot, TextConfig(), ["waving", "running"], ["jumping"])
     validated = texts.of_validation()
     assert few_shot.training and all(modes(few_shot).values())
     drawn = [few_shot._text(torch.tensor([0, 1])) for _ in range(2)]

@@ -33,15 +33,17 @@ from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
-from fsar.training import fit as fit_module
+from fsar.training import keep, loop
 from fsar.training.batch_norm import RunningStatistics
 from fsar.training.checkpoint import Checkpoint, identity
 from fsar.training.data import TrainingEpisodes, load_episodes
-from fsar.training.fit import fit, set_up, train_step
+from fsar.training.fit import fit
 from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.training.optimizer import make_optimizer, parameter_groups
 from fsar.training.schedule import learning_rate
+from fsar.training.setup import set_up_model
+from fsar.training.step import train_step
 from fsar.training.texts import EpisodeTexts
 from fsar.training.validation import Validation
 from fsar.videos.shards import shard_name
@@ -358,7 +360,7 @@ PARTS = {
 @pytest.mark.parametrize("model", PARTS)
 def test_what_is_trained_is_what_the_record_says(world, model):
     job, _ = job_and_files(world, "parts", model, weight_decay=0.25, head_learning_rate_factor=2.0)
-    wrapped, optimizer = set_up(job, load_backbone(job.backbone), 4, make_fabric("cpu", "fp32"))
+    wrapped, optimizer = set_up_model(job, load_backbone(job.backbone), 4, make_fabric("cpu", "fp32"))
 
     def part(name):
         where = {"head": "head", "backbone.adapters": "adapters", "backbone.encoders.visual": "visual"}
@@ -415,13 +417,15 @@ def test_the_gradient_of_a_step_is_the_mean_of_its_episodes(world):
         job, files = job_and_files(world, "mean", tasks_per_step=len(numbers))
         torch.manual_seed(0)
         fabric = make_fabric("cpu", "fp32")
-        wrapped, optimizer = set_up(job, load_backbone(job.backbone), 4, fabric)
+        wrapped, optimizer = set_up_model(job, load_backbone(job.backbone), 4, fabric)
         videos = readable_videos(files.manifest, files.index, "train")
         store = FrameStore(files.index.parent, files.index)
         episodes = TrainingEpisodes(store, videos, job.training, job.sampling, wrapped.module.backbone.image_size, 1)
         names = list(episodes.sampler.class_names)
-        EpisodeTexts(wrapped.module, job, names, names)
-        outcomes, norm, _ = train_step(fabric, wrapped, optimizer, (episodes[number] for number in numbers), job)
+        EpisodeTexts(wrapped.module, job.text, names, names)
+        outcomes, norm, _ = train_step(
+            fabric, wrapped, optimizer, (episodes[number] for number in numbers), job.training, job.seed
+        )
         found = torch.cat([p.grad.flatten() for p in wrapped.module.parameters() if p.grad is not None])
         assert norm == pytest.approx(found.norm().item(), rel=1e-4)
         return outcomes, found
@@ -445,7 +449,7 @@ def test_training_draws_where_a_span_lies(world):
 
 def test_a_validation_is_due_when_a_step_passes_its_place():
     """Steps of four episodes, validations every six: the first step at or after each multiple."""
-    due = [fit_module._due(iteration, 6, 4) for iteration in range(4, 28, 4)]
+    due = [loop._due(iteration, 6, 4) for iteration in range(4, 28, 4)]
     assert due == [False, True, True, False, True, True]
 
 
@@ -512,14 +516,14 @@ def test_a_run_stopped_between_its_best_weights_and_the_state_goes_on_to_the_sam
 @pytest.mark.parametrize(("minutes", "steps"), [(0, [1, 2, 3, 4, 5]), (2.5, [3]), (60, [])])
 def test_checkpoints_come_by_time(world, monkeypatch, minutes, steps):
     """Of six steps, here of a minute each."""
-    saved, now, step = [], [0.0], fit_module.train_step
+    saved, now, step = [], [0.0], loop.train_step
 
     def minute(*arguments):
         now[0] += 60
         return step(*arguments)
 
-    monkeypatch.setattr(fit_module, "train_step", minute)
-    monkeypatch.setattr(fit_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(loop, "train_step", minute)
+    monkeypatch.setattr(keep, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(Checkpoint, "save", lambda _, state: saved.append(state["step"]))
     train(world, f"every {minutes} minutes", checkpoint_minutes=minutes, way=2, iterations=6, tasks_per_step=1)
     assert saved == steps

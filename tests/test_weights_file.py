@@ -122,9 +122,9 @@ def test_a_visual_encoder_alone_has_no_text(state, prefix, tmp_path, caplog):
     told = r"small-vit-clip with weights .*w\.safetensors has no text encoder: choose methods that do not look at class"
     with pytest.raises(UserError, match=told):
         class_tokens(backbone, ["waving"], TextConfig())
-    job = SimpleNamespace(text=TextConfig(), components=MODELS["clip-fsar"])
+    model = SimpleNamespace(backbone=backbone, components=MODELS["clip-fsar"])
     with pytest.raises(UserError, match=told):
-        EpisodeTexts(SimpleNamespace(backbone=backbone), job, ["waving"], ["running"])
+        EpisodeTexts(model, TextConfig(), ["waving"], ["running"])
 
 
 def test_a_method_that_needs_texts_says_so_where_there_are_none(tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fsar.config import load
 from fsar.job import logged
-from fsar.sources.archives import check_archive
+from fsar.sources.archives.rar_or_zip import check_archive
 from fsar.sources.download import Patience, fetch
 from fsar.sources.kinetics import archive_urls
 from fsar.sources.places import SPLIT_LISTS, places_of

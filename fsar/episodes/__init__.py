@@ -1,1 +1,1 @@
-"""The episodes: drawn once and stored for validation and test, a pure function of (seed, step) for training."""
+"""Episodes: drawn once and stored for validation and test, a pure function of (seed, step) for training."""

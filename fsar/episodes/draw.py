@@ -1,4 +1,4 @@
-"""Drawing episodes: N classes, K support videos and some query videos of each."""
+"""Draws episodes: N classes, with K support videos and some query videos of each."""
 
 from dataclasses import dataclass
 
@@ -55,6 +55,6 @@ class EpisodeSampler:
 
 
 def training_episode(sampler: EpisodeSampler, seed: int, number: int) -> tuple[Episode, np.random.Generator]:
-    """Return training episode `number` and the source of chance for its frames: a pure function of (seed, number)."""
+    """Return training episode `number` and the random generator for its frames: a pure function of (seed, number)."""
     rng = np.random.default_rng([seed, 3, number])
     return sampler.draw(rng), rng

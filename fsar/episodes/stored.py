@@ -1,4 +1,4 @@
-"""Stored episodes: drawn once for validation and test, so that every method meets the same ones."""
+"""Stored episodes: drawn once for validation and test, so that every method is tested on the same ones."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,10 +39,10 @@ def draw_episodes(
 ) -> None:
     """Draw `count` episodes of a split and store them.
 
-    The episodes of a way and shot depend on nothing but these and the seed, so adding a shot changes no other.
+    Episodes of one way and shot depend on these and the seed alone, so adding a shot does not change the others.
 
     Raises:
-        UserError: the readable videos do not suffice; names the class.
+        UserError: a class has too few readable videos; names the class.
     """
     videos = readable_videos(manifest, index, split)
     try:
@@ -75,7 +75,7 @@ class StoredEpisodes:
     """Stored episodes as arrays; E episodes, way N, shot K, Q queries per class.
 
     Attributes:
-        video_ids: the videos that occur, as the numbers below count them.
+        video_ids: ids of the videos that occur; the numbers below are places in this list.
         class_names: the classes that occur, likewise.
         classes: (E, N) class numbers by label.
         support: (E, N, K) video numbers.

@@ -1,7 +1,7 @@
 """Tests of a model whose features depend on the episode: videos are encoded and compared in one job, without a file.
 
-What a video is before it looks at others (`fsar.model.in_episode`) is computed once, and kept in memory: as a file it
-would be megabytes for each video, of every training.
+What does not depend on other videos (`fsar.model.in_episode`) is computed once and kept in memory: as a file it
+would take megabytes per video and trained model.
 """
 
 import logging
@@ -38,7 +38,7 @@ def evaluate_part(
     path: Path,
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Run a part of the tests' episodes, and write its predictions.
+    """Test on a part of the episodes, and write the predictions.
 
     Args:
         model: with its trained weights.
@@ -84,9 +84,9 @@ def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) ->
 
 
 def flop_of_block(sizes: TransformerSizes, frames: int) -> float:
-    """Return what a video costs in a block whose attention runs three times: along space, time and videos; in FLOP.
+    """Return the FLOP per video of a block whose attention runs three times: along space, time and videos.
 
-    Matrix products alone: four of W × W for each attention, two of W × 4W, and the attention among a frame's tokens.
+    Only matrix products count: four of W × W for each attention, two of W × 4W, and attention among a frame's tokens.
     """
     tokens = 1 + sizes.patches
     per_token = 3 * 4 * sizes.width**2 + 8 * sizes.width**2 + 2 * tokens * sizes.width

@@ -1,4 +1,4 @@
-"""What is kept of each test video, once: at test time it does not depend on the episode."""
+"""Encodes each test video once: at test time its features do not depend on the episode."""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -21,7 +21,7 @@ BATCH = 16
 
 
 class EvaluationClips(Dataset[Tensor]):
-    """The frames each video is tested with: (T, size, size, 3) RGB bytes."""
+    """The test frames of each video: (T, size, size, 3) RGB bytes."""
 
     def __init__(self, store: FrameStore, video_ids: Sequence[str], sampling: SamplingConfig, size: int, seed: int):
         self.store, self.sampling, self.size, self.seed = store, sampling, size, seed
@@ -49,14 +49,14 @@ def load_clips(
     device: torch.device,
     workers: int = 0,
 ) -> DataLoader[Tensor]:
-    """Load the frames of videos in order, as often as they are asked for.
+    """Load the frames of videos in order; the loader can be used repeatedly.
 
     Args:
         store, video_ids: which videos.
         sampling, seed: which frames of them.
         size: side of the window cut from the frames, in pixels.
         device: where they are encoded; a GPU copies from pinned memory while it computes.
-        workers: processes that read frames, and stay for the next time; 0 reads in this one.
+        workers: processes that read frames and stay alive for the next use; 0 reads in this process.
     """
     return DataLoader(
         EvaluationClips(store, video_ids, sampling, size, seed),
@@ -74,16 +74,16 @@ def encode_videos(
     """Encode each video once.
 
     Args:
-        encode: turns (V, T, H, W, 3) RGB bytes into what is kept of each video, by a model in evaluation mode.
+        encode: turns (V, T, H, W, 3) RGB bytes into features of each video, by a model in evaluation mode.
         clips: of `load_clips`.
         device: where the model is.
-        subject: what encodes, for messages.
+        subject: name of the encoder, for messages.
 
     Returns:
         (V, …) float32 tensors by name, on the CPU, in the order of the clips.
 
     Raises:
-        UserError: what is kept of a video is not finite.
+        UserError: a feature is NaN or infinite.
     """
     videos = cast(EvaluationClips, clips.dataset)
     kept: Tensors = {}

@@ -1,4 +1,4 @@
-"""The logits of every stored episode, on what is kept of its videos."""
+"""The logits of every stored episode, computed from stored features."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,7 +17,7 @@ from fsar.methods.needs import Tensors
 from fsar.model.decision import combined_logits, text_logits
 from fsar.model.finite import check_finite
 
-# Videos that go through a stage in one call; bounds memory.
+# Videos per call of a stage; bounds memory.
 BATCH = 250
 
 # What a method decides by: the support videos, the class names, or both (`fsar.methods.Method`).
@@ -40,18 +40,18 @@ def episode_logits(
 
     Args:
         head: in evaluation mode, on the device of the tensors.
-        episodes: E episodes of way N with K support videos and Q queries per class; K may be 0 if the text decides.
-        video_rows, stored: row of each video in what is kept of them (`Head.store`), (V, …) each.
+        episodes: E episodes of way N with K support videos and Q queries per class; K may be 0 if class names decide.
+        video_rows, stored: row of each video in the stored features (`Head.store`), (V, …) each.
         class_rows, text: row of each class in (C, D) text features.
         decides_by: see `DecidesBy`.
-        inductive: each query is asked alone, where the head lets queries see one another.
-        subject: what decides, for messages; the head by its name, if it is not said.
+        inductive: test one query at a time if the head lets queries see one another.
+        subject: name of the model, for messages; by default the head's.
 
     Yields:
-        (B, N·Q, N) logits of some episodes after the other, the queries of each class in turn.
+        (B, N·Q, N) logits of the next B episodes; queries are ordered by class.
 
     Raises:
-        UserError: a logit is not finite: that of a class is never masked.
+        UserError: a logit is NaN or infinite; no class is ever masked.
     """
     subject = subject or f"The head {head.name}"
     device = text.device
@@ -95,7 +95,7 @@ def predict(
         head, episodes, video_rows, stored, class_rows, text, decides_by: as for `episode_logits`.
 
     Returns:
-        (E, N, Q) predicted labels; the true one is the place along N.
+        (E, N, Q) predicted labels; the true label is the index along N.
     """
     logits = episode_logits(head, episodes, video_rows, stored, class_rows, text, decides_by)
     predicted = torch.cat([part.argmax(dim=-1) for part in logits])
@@ -103,7 +103,7 @@ def predict(
 
 
 class FewShotLogits:
-    """The few-shot logits of many episodes over the same videos, each of which goes through its stages once.
+    """The few-shot logits of many episodes over the same videos. Each video goes through each stage once.
 
     Args:
         head, stored, text: as for `episode_logits`.
@@ -138,7 +138,7 @@ class FewShotLogits:
         support = self.head.support_together(support, text)
         if not self.alone:
             return self.head.decide(self.head.episode_stage(support, queries, text))
-        # Each query in an episode of its own, (B, 1, …): one after the other, so that memory is no more than before.
+        # Each query in an episode of its own, (B, 1, …), one after the other, so that memory does not grow.
         logits = []
         for place in range(asked.shape[1]):
             own = {name: videos[:, place : place + 1] for name, videos in queries.items()}
@@ -153,14 +153,14 @@ class FewShotLogits:
 
 
 def _gathered(videos: Tensor, rows: Tensor) -> Tensor:
-    """Return rows of what is kept of videos, where the rows are: what is too large for a GPU stays in memory."""
+    """Return rows of stored features, on the device of `rows`: features too large for a GPU stay in main memory."""
     return videos[rows.to(videos.device)].to(rows.device)
 
 
 def _video_by_video(stage: Callable[..., Tensors], stored: Tensors, *tensors: Tensor) -> Tensors:
-    """Take videos, (V, …) each, through a stage, some at a time: fewer stay in the processor's cache.
+    """Run a stage on videos, (V, …) each, a few at a time, so that they stay in the processor's cache.
 
-    The result is made once: putting parts together afterwards would hold it twice.
+    The result is allocated once: joining parts afterwards would hold it twice.
     """
     results: Tensors = {}
     count = len(next(iter(stored.values())))
@@ -178,5 +178,5 @@ def _video_by_video(stage: Callable[..., Tensors], stored: Tensors, *tensors: Te
 
 
 def correct(predicted: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which predictions of `predict` are right: (E, N, Q)."""
+    """Return which predictions of `predict` are correct: (E, N, Q)."""
     return predicted == np.arange(predicted.shape[1])[:, None]

@@ -1,4 +1,4 @@
-"""Evaluation: all tests of a model, on features of its videos, to one file of predictions."""
+"""Runs all tests of a model on the features of its videos, and writes one file of predictions."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -51,10 +51,10 @@ class PlannedTest:
 
 @dataclass(frozen=True)
 class KeptVideos:
-    """What tests look at: what is kept of a split's videos, and the text features of its classes.
+    """The features that tests use: those of a split's videos, and the text features of its classes.
 
     Attributes:
-        video_rows, stored: row of each video, and what is kept of them, (V, …) each.
+        video_rows, stored: row of each video, and their features, (V, …) each.
         class_rows, text: row of each class in (C, D) text features, or (C, S, D) of each text.
     """
 
@@ -74,16 +74,16 @@ def evaluate_model(
     expected: Mapping[str, str] | None = None,
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Run all tests of a model and write every prediction, a row per query; tests are written one after the other.
+    """Run all tests of a model and write every prediction, a row per query, test by test.
 
     Args:
         head: with its trained weights.
         tests: what to test with.
-        features: of the test videos, under the same model.
+        features: file of the test videos' features, encoded by the same model.
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
         device: auto, cpu or cuda.
         threads: cores of the job.
-        expected: what the features are to be made from; None where only their file is at hand.
+        expected: what the features must be made from; None if unknown.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
 
     Raises:
@@ -104,20 +104,20 @@ def write_predictions(
     part: tuple[int, int] = (0, 1),
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Run tests and write every prediction, or those of a part of each test's episodes.
+    """Run tests and write the predictions of all episodes, or of a part of them.
 
     Args:
         head: in evaluation mode, where the text features are.
         tests: what to test with.
-        kept: of all videos and classes that occur.
+        kept: features of all videos and classes in the episodes.
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
-        part: which of how many parts. Their borders lie between episodes that are compared in one call, so that the
+        part: (which, of how many) parts. Parts end between calls of the head, so that the
             number of parts changes no digit.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
 
     Raises:
-        UserError: a logit is not finite, a method looks at class names, of which there are no text features, or the
-            episodes are damaged, of another way and shot, or of videos that are not among those kept.
+        UserError: a logit is NaN or infinite, a method needs text features that are missing, or the
+            episodes are damaged, of another way or shot, or of videos without features.
     """
     number, parts = part
     with predictions_writer(path, made, parts) as writer:
@@ -148,7 +148,7 @@ def write_predictions(
 
 
 def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path: Path) -> None:
-    """Put the parts of `write_predictions` together: for each test one group of rows, in the order of its episodes.
+    """Join the parts that `write_predictions` wrote: for each test one group of rows, in the order of its episodes.
 
     Args:
         parts: files, in their order.
@@ -156,7 +156,7 @@ def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path
         path: Parquet file to write.
 
     Raises:
-        UserError: a part is damaged or of another model, or together they do not have each query of each test once.
+        UserError: a part is damaged or of another model, or a query is missing or there twice.
     """
     made = predictions_made_from(parts[0])
     for part in parts[1:]:
@@ -173,7 +173,7 @@ def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path
 
 
 def _check_complete(table: pa.Table, test: PlannedTest, parts: Sequence[Path]) -> None:
-    """Check that a test has the episodes 0 to E − 1, each once, and of each its queries in their order."""
+    """Check that a test has the episodes 0 to E − 1, each once, with all queries in their order."""
     expected = _queries(_episodes(test), 0)
     found = table.select(list(expected)).to_pandas()
     same = len(found) == len(expected) and all(
@@ -201,7 +201,7 @@ def _episodes(test: PlannedTest) -> StoredEpisodes:
 
 
 def _check_kept(episodes: StoredEpisodes, kept: KeptVideos, path: Path) -> None:
-    """Check that every video and class of the episodes is kept."""
+    """Check that every video and class of the episodes has features."""
     for names, rows in ((episodes.video_ids, kept.video_rows), (episodes.class_names, kept.class_rows)):
         if missing := next((name for name in names if name not in rows), None):
             raise UserError(f"{path} has {missing!r}, which is not among the videos and classes tested. {REMEDY}.")
@@ -216,7 +216,7 @@ def _rows(test: PlannedTest, episodes: StoredEpisodes, logits: NDArray[np.float3
 
 
 def _queries(episodes: StoredEpisodes, first: int) -> pd.DataFrame:
-    """Return what the rows of a test have of its queries."""
+    """Return the columns of a test's rows that describe its queries."""
     count, way, queries = episodes.queries.shape
     return pd.DataFrame(
         {

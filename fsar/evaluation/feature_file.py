@@ -1,4 +1,4 @@
-"""The file of features between encoding and evaluation."""
+"""Writes and reads the file of features between encoding and evaluation."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -46,13 +46,13 @@ def write_features(
 ) -> None:
     """Store features as safetensors, with the videos and classes they belong to in its metadata.
 
-    Its metadata is one entry, because safetensors writes several in random order: equal contents give equal bytes.
+    The metadata are one entry, since safetensors writes several in random order. So equal contents give equal bytes.
 
     Args:
-        path: where to.
-        video_ids, stored: the videos, and what is kept of each (`Head.store`), (V, …) each.
+        path: file to write.
+        video_ids, stored: the videos, and their features (`Head.store`), (V, …) each.
         class_names, text: the classes, and their text features, (C, D), or (C, S, D) of each text.
-        sizes: of what the head was given.
+        sizes: of the head's inputs.
         made: what they are made from (`fsar.evaluation.made_from`).
     """
     about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": asdict(sizes)}
@@ -70,13 +70,13 @@ def read_features(
 
     Args:
         path: of the file.
-        expected: what they are to be made from; None where only the file is at hand.
+        expected: what they must be made from; None if unknown.
 
     Returns:
-        the row of each video, what is kept of them, the row of each class, (C, D) text features.
+        The row of each video, their features, the row of each class, (C, D) text features.
 
     Raises:
-        UserError: the file is not there, is damaged, or was made from something else; or a feature is not finite.
+        UserError: the file is missing, damaged or made from something else, or a feature is NaN or infinite.
     """
     with whole(path), safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()[NAMES])

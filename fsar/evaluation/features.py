@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 
 
 class Encoder(nn.Module):
-    """What turns videos into what is kept of them for the tests.
+    """Turns videos into the features that tests need.
 
-    A head of frames keeps them as they are, so that it is not looked at here.
+    Heads that use frame features keep them unchanged, so these heads play no part here.
 
     Args:
-        backbone: with its trained weights, if it was trained, or trained adapters.
-        kind: what is kept: frames, or frames before the projection.
-        model: the whole model instead, where its head makes what is kept.
+        backbone: with its trained weights or adapters, if any were trained.
+        kind: which features: of frames, or of frames before the projection.
+        model: the whole model, if its head computes the features.
     """
 
     def __init__(self, backbone: Backbone, kind: Kind = "frames", model: FewShotModel | None = None):
@@ -56,7 +56,7 @@ def load_encoder(
     trained: Path | None,
     adapters: AdapterSettings | None = None,
 ) -> Encoder:
-    """Load what encodes videos and class names for a model.
+    """Load the encoder of videos and class names for a model.
 
     Args:
         backbone: as pretrained.
@@ -98,7 +98,7 @@ def encode_split(
     """Encode the readable videos and the class names of a split, and store them.
 
     Args:
-        model: what encodes.
+        model: the encoder.
         manifest, index, split: which videos; the shards lie beside the index.
         sampling, seed: which frames of them.
         text: how class names become text, for a backbone that has a text encoder.
@@ -106,7 +106,7 @@ def encode_split(
         float32: how a GPU multiplies.
         threads: cores; on a GPU they read frames, on the CPU they compute.
         path: safetensors file to write.
-        each_text: keep the features of each text of a class, and not their mean.
+        each_text: keep the features of each text of a class, not their mean.
         made: what they are made from (`fsar.evaluation.made_from`).
     """
     where = one_device(device, float32, threads)
@@ -137,17 +137,17 @@ def encode_table(
 
     Args:
         encode: as `fsar.evaluation.encode_videos.encode_videos` takes it.
-        backbone: whose pictures they are cut to.
+        backbone: its image size is the window that is cut.
         videos, index: which videos; the shards lie beside the index.
         sampling, seed: which frames of them.
         where: the device of the model.
         threads: cores; on a GPU they read frames, on the CPU they compute.
 
     Returns:
-        Their ids, and what is kept of them in that order, (V, …) each.
+        Their ids, and their features in that order, (V, …) each.
 
     Raises:
-        UserError: what is kept of a video is not finite, or loader processes lack shared memory.
+        UserError: a feature is NaN or infinite, or loader processes lack shared memory.
     """
     video_ids = list(videos["video_id"])
     store = FrameStore(index.parent, index)

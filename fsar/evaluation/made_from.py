@@ -1,4 +1,4 @@
-"""What features and predictions were made from, written into them: so none is read together with files of others."""
+"""Records in each file of features and predictions what it was made from, so that wrong combinations are refused."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from fsar.files import read_parquet, sha256_of
 from fsar.sources.schemas import MANIFEST_SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 
-# Differences that a message lists.
+# Most differences that a message lists.
 SHOWN = 5
 MadeFrom = dict[str, str]
 WEIGHTS = "the trained weights"
@@ -23,9 +23,9 @@ def made_from(
     """Describe what something is made from.
 
     Args:
-        settings: sections of decisive values, or values.
-        manifest, index: of the videos. Where they lie does not count: a data set may be moved.
-        files: others by what they are, whose contents count and whose names do not.
+        settings: sections or single values that decide the result.
+        manifest, index: of the videos. Their paths do not count: a data set may be moved.
+        files: other files by role; their contents count, their names do not.
     """
     found = {
         f"{name}.{key}" if isinstance(values, Mapping) else name: json.dumps(value, sort_keys=True)
@@ -50,7 +50,7 @@ def encoding(settings: Mapping[str, Any], seed: int, files: Any, trained: Sequen
 
 
 def with_weights(made: MadeFrom, trained: Sequence[str]) -> MadeFrom:
-    """Describe what predictions are made from: what the features are, and the trained weights of the whole model."""
+    """Describe what predictions are made from: that of the features, and the trained weights of the whole model."""
     return made | {WEIGHTS: " ".join(map(short_checksum, trained))}
 
 
@@ -70,7 +70,7 @@ def _videos(manifest: Path, index: Path) -> str:
 
 
 def check_made_from(path: Path, found: Mapping[str, str], expected: Mapping[str, str], remedy: str) -> None:
-    """Compare what a file was made from with what is at hand.
+    """Compare what a file was made from with what is expected.
 
     Raises:
         UserError: they differ, with the differences.

@@ -1,4 +1,4 @@
-"""The file of predictions of one model: what every query of every test was taken for, with its logits."""
+"""The file of predictions of one model: predicted label and logits for every query of every test."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.seal import OPEN, REMEDY, seal, whole
 
-# A test is one method at one way and shot; its rows are row groups of their own, so one is read without the others.
+# A test is one method at one way and shot. It has its own row groups, so it can be read without the others.
 TEST = ("method", "way", "shot")
 # Entries of the file's metadata.
 MADE, PARTS = "made_from", "parts"
@@ -29,7 +29,7 @@ PREDICTIONS_SCHEMA = pa.schema(
         ("class_name", pa.dictionary(pa.int32(), pa.string())),  # true class
         ("video_id", pa.dictionary(pa.int32(), pa.string())),  # of the query
         ("predicted", pa.int16()),  # predicted label in the episode
-        # (N,) of the classes in the order of their labels; 32 bits, as computed, so that their largest is `predicted`.
+        # (N,) of the classes by label; in the 32 bits of the computation, so that the largest is that of `predicted`.
         ("logits", pa.list_(pa.float32())),
     ]
 )
@@ -54,12 +54,12 @@ def read_predictions(
 
 @contextmanager
 def predictions_writer(path: Path, made: Mapping[str, str], parts: int = 1) -> Iterator[pq.ParquetWriter]:
-    """Yield what writes tables of `PREDICTIONS_SCHEMA` to a file, which is there when the block ends, with a seal.
+    """Yield a writer of tables of `PREDICTIONS_SCHEMA`. The file appears at the end of the block, with a seal.
 
     Args:
         path: Parquet file to write.
         made: what they are made from (`fsar.evaluation.made_from`).
-        parts: of how many jobs.
+        parts: number of jobs that the predictions come from.
     """
     about = {"seal": OPEN, MADE: json.dumps(dict(made), sort_keys=True), PARTS: str(parts)}
     with atomic(path) as temporary:
@@ -69,7 +69,7 @@ def predictions_writer(path: Path, made: Mapping[str, str], parts: int = 1) -> I
 
 
 def predictions_made_from(path: str | Path) -> dict[str, str]:
-    """Return what predictions were made from; nothing where that was not known.
+    """Return what predictions were made from; empty if unknown.
 
     Raises:
         UserError: the file is not there, or is damaged.
@@ -81,7 +81,7 @@ def predictions_made_from(path: str | Path) -> dict[str, str]:
 
 
 def parts_of_file(path: Path) -> int | None:
-    """Return of how many jobs the predictions of a file are; None where there is no such file, or it is damaged."""
+    """Return the number of jobs that a file's predictions come from; None if the file is missing or damaged."""
     try:
         return int(pq.read_schema(path).metadata[PARTS.encode()])
     except (OSError, pa.ArrowException, TypeError, KeyError, ValueError):

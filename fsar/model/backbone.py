@@ -3,21 +3,20 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import torch
-from open_clip.modified_resnet import Bottleneck, ModifiedResNet
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from fsar.config import BackboneConfig
 from fsar.errors import UserError
 from fsar.methods.adapters import Adapters
 from fsar.methods.blocks.vision_transformer import VisionTransformer
 from fsar.methods.needs import Needs, Tensors, TransformerSizes
+from fsar.model.activations import checkpoint_blocks
 
 log = logging.getLogger(__name__)
 
@@ -237,24 +236,8 @@ class Backbone(nn.Module):
         self.encoders.load_state_dict(state, strict=False)
 
     def checkpoint_activations(self) -> None:
-        """Keep of each block only its input, and compute the rest again in the backward pass (Chen et al., 2016).
-
-        Raises:
-            UserError: the architecture has no blocks that can be.
-        """
-        if isinstance(self.visual, ModifiedResNet):  # open_clip's own switch does nothing for ResNets
-            for block in self.visual.modules():
-                if isinstance(block, Bottleneck):
-                    block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
-            return
-        visual: Any = getattr(self.visual, "trunk", self.visual)  # of timm, within open_clip or alone
-        try:
-            visual.set_grad_checkpointing(True)
-        except (AttributeError, AssertionError, NotImplementedError) as error:
-            raise UserError(
-                f"The visual encoder of {self.name} cannot compute its activations again: set "
-                "training.activation_checkpointing to false for it"
-            ) from error
+        """Keep of each block only its input, see `checkpoint_blocks`."""
+        checkpoint_blocks(self.visual, self.name)
 
     @property
     def has_text(self) -> bool:

@@ -62,7 +62,7 @@ def write_index(
         page: HTML file.
         config_file: YAML file.
         config: the whole config, every default filled in.
-        effective: what holds for each benchmark and backbone (`fsar.config.merge.effective`).
+        effective: what holds for each benchmark and backbone (`fsar.config.overview.effective`).
         table, comparisons: of all settings, see `fsar.results.headline.headlines`.
         figures: in the order of the plan.
         strips_of_classes: frames of each class, by benchmark (`fsar.results.data_report.STRIPS_SCHEMA`).

@@ -18,7 +18,7 @@ def run_tables(
 
     Args:
         config: the whole config, every default filled in.
-        effective: what holds for each benchmark and backbone (`fsar.config.merge.effective`).
+        effective: what holds for each benchmark and backbone (`fsar.config.overview.effective`).
         counts: numbers of videos of each benchmark (JSON).
         trainings: training.json of each model that was trained.
     """

@@ -1,1 +1,1 @@
-"""The benchmarks: what they are and where their videos come from. Everything special about one ends in its manifest."""
+"""The benchmarks and the sources of their videos. After its manifest nothing is special about a benchmark."""

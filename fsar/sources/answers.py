@@ -1,4 +1,4 @@
-"""What places answer when they are asked for the size of a file, before days of downloads."""
+"""Asks URLs for the size of their file, to check before days of downloads."""
 
 import json
 import logging
@@ -19,17 +19,17 @@ from fsar.sources.places import Place
 
 log = logging.getLogger(__name__)
 
-AT_A_TIME = 8  # places
+AT_A_TIME = 8  # URLs
 COLUMNS = ["file", "used", "bytes", "answer", "place"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a place says of its file.
+    """The answer of a URL about its file.
 
     Attributes:
-        bytes: the size of the file, where it tells it.
-        problem: why the file cannot be had from there; empty where it can.
+        bytes: the size of the file, if stated.
+        problem: why the file is not available there; empty if it is.
     """
 
     bytes: int | None
@@ -37,10 +37,10 @@ class Answer:
 
 
 def ask(place: Place, timeout: float) -> Answer:
-    """Ask a place for the size of its file, once.
+    """Ask a URL for the size of its file, once.
 
     Args:
-        place: whom to ask.
+        place: the URL.
         timeout: seconds to wait for an answer.
     """
     try:
@@ -61,7 +61,7 @@ def _told_size(url: str, timeout: float) -> int | None:
     with requests.head(url, headers=AS_IT_IS, allow_redirects=True, timeout=timeout) as answer:
         if answer.ok:
             return _size(answer)
-    # Some servers refuse HEAD alone: the first byte is asked for, and what else they send is not read.
+    # Some servers refuse only HEAD: ask for the first byte, and read no more than that.
     headers = AS_IT_IS | {"Range": "bytes=0-0"}
     with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
         if not answer.ok:
@@ -70,10 +70,10 @@ def _told_size(url: str, timeout: float) -> int | None:
 
 
 def _size(answer: requests.Response) -> int | None:
-    """Return the size of the whole file that an answer tells.
+    """Return the size of the whole file that an answer states.
 
     Raises:
-        RefusedError: it is a web page, or came another way than it was asked for.
+        RefusedError: it is a web page, or was redirected from https to http.
     """
     check_way(answer)
     if answer.headers.get("Content-Type", "").startswith("text/html"):
@@ -85,15 +85,15 @@ def _size(answer: requests.Response) -> int | None:
 
 
 def answers(files: Mapping[str, Sequence[Place]], timeout: float) -> pd.DataFrame:
-    """Ask the places of all files that are not there yet.
+    """Ask the URLs of all files that are missing.
 
     Args:
         files: path → places in order.
         timeout: seconds to wait for each answer.
 
     Returns:
-        file; used, whether it would be fetched from this place; bytes, where they are told; answer; place: a row for
-        each place of each file, or one for a file that is there.
+        file; used, whether it would be downloaded from here; bytes, if stated; answer; place: a row for
+        each URL of each file, or one for a file that exists.
     """
     asked = {path: places for path, places in files.items() if not Path(path).exists()}
     with ThreadPoolExecutor(AT_A_TIME) as pool:
@@ -113,21 +113,21 @@ def answers(files: Mapping[str, Sequence[Place]], timeout: float) -> pd.DataFram
 def answers_of_archives(
     lists: Mapping[str, Sequence[Place]], folders: Sequence[Place], patience: Patience
 ) -> pd.DataFrame:
-    """Ask for each of the archives that lists name, all of which are needed.
+    """Ask for each of the archives in lists; all of them are needed.
 
-    A folder without the first archive is not asked for the others.
+    If a folder lacks the first archive, it is not asked for the others.
 
     Args:
-        lists: path → places in order; one that is not there yet is read from those.
-        folders: the places of the data set.
-        patience: of reading the lists; each archive is asked for once.
+        lists: path → URLs in order, from which a missing list is read.
+        folders: the URLs of the data set.
+        patience: for reading the lists; each archive is asked for once.
 
     Returns:
-        What `answers` returns, with a row for each folder: bytes of all its archives together, used where there is a
-        place for every archive and this folder would give some.
+        As `answers`, with a row for each folder: bytes of all its archives together; used if there is a
+        URL for every archive and this folder would give some.
 
     Raises:
-        UserError: a list cannot be had.
+        UserError: a list is not available.
     """
     archives = [archive_places(url, folders) for url in _listed(lists, patience)]
     dead = {place.folder: answer for place in archives[0] if (answer := ask(place, patience.timeout)).problem}
@@ -171,7 +171,7 @@ def _recorded_place(path: str) -> str:
 
 
 def show(table: pd.DataFrame) -> None:
-    """Print what places answer, and write it to the log."""
+    """Print the answers, and write them to the log."""
     sizes = [f"{size:,}" if pd.notna(size) else "" for size in table["bytes"]]
     rows = [list(table), *table.assign(bytes=sizes).itertuples(index=False)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -182,10 +182,10 @@ def show(table: pd.DataFrame) -> None:
 
 
 def check_answers(table: pd.DataFrame) -> None:
-    """Check that every file can be fetched.
+    """Check that every file is available.
 
     Raises:
-        UserError: no place of a file answers, naming all such files.
+        UserError: no URL of a file works; names all such files.
     """
     can_be = set(table.loc[(table["used"] == "yes") | (table["answer"] == "is there already"), "file"])
     if missing := [file for file in dict.fromkeys(table["file"]) if file not in can_be]:

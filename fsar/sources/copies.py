@@ -1,4 +1,4 @@
-"""Files that are listed more than once: under another name, by a link, or as a copy with the same bytes."""
+"""Finds files that are listed more than once: by another name, by a link, or as a copy with the same bytes."""
 
 import hashlib
 import os
@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from fsar.files import on_disk
 
-GLANCE = 4096  # bytes at the beginning, in the middle and at the end, which tell most files apart
+GLANCE = 4096  # bytes at the beginning, middle and end; enough to distinguish most files
 
 
 class Repeated(NamedTuple):
-    """Two entries of a list that are one file, or two with the same bytes.
+    """Two entries of a list that are the same file, or two files with the same bytes.
 
     Attributes:
         first, other: their numbers in the list.
-        is_copy: of two files with the same bytes.
+        is_copy: whether they are two files.
     """
 
     first: int
@@ -34,8 +34,8 @@ class _File(NamedTuple):
 def repeated_files(paths: Iterable[str]) -> list[Repeated]:
     """Return each entry that is the same file as one before it, or has the same bytes; in the order of the list.
 
-    Only files of equal size are read, and to the end only those that a glance does not tell apart. What is not there or
-    cannot be read is compared with nothing.
+    Only files of equal size are read, and read to the end only if beginning, middle and end are equal. A missing or
+    unreadable file equals no other.
 
     Args:
         paths: as a manifest has them.
@@ -55,7 +55,7 @@ def repeated_files(paths: Iterable[str]) -> list[Repeated]:
 
 
 def _file(number: int, path: str) -> _File | None:
-    """Return a file with its size and what the system knows it by; None if it is not there, or empty."""
+    """Return a file with its size and the system's id of it; None if it is missing or empty."""
     try:
         state = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
@@ -70,7 +70,7 @@ def _with_equal_bytes(files: Sequence[_File]) -> Iterator[list[_File]]:
 
 
 def _groups(files: Sequence[_File], key: Callable[[_File], Hashable]) -> Iterator[list[_File]]:
-    """Yield the files that have the same key, where there are several; those that cannot be read have none."""
+    """Yield groups of several files with the same key; unreadable files have none."""
     if len(files) < 2:
         return
     by_key: dict[Hashable, list[_File]] = {}

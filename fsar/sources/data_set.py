@@ -39,9 +39,9 @@ class Files:
 
 
 def by_folder_and_file(inventory: pd.DataFrame) -> Find:
-    """Find a file by the folder of its class and its own name, as the split list gives them.
+    """Find a file by its class folder and file name, as the split list has them.
 
-    Where it lies in another folder it is found by its name alone, whose letter case does not count: the zip of UCF101
+    In another folder it is found by its file name alone, ignoring case: the zip of UCF101
     has one folder for all classes, and writes HandstandPushups where the list has HandStandPushups.
     """
     paths = dict(zip(zip(inventory["folder"], inventory["file"], strict=True), inventory["path"], strict=True))

@@ -1,7 +1,7 @@
-"""Downloads that survive a bad connection: resumed by byte range, retried with growing pauses, checked, atomic.
+"""Downloads over bad connections: resumed by byte range, retried with growing pauses, checked, atomic.
 
-A file has several places, and the next one is tried where one fails. The transfer itself is requests' (proxies,
-certificates, redirects); going on where it broke off is added here.
+A file has several URLs; if one fails, the next is tried. The library requests does the transfer (proxies,
+certificates, redirects); resuming is added here.
 """
 
 import glob
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from fsar.errors import NotWritableError, UserError
 from fsar.files import sha256_of, write_json
 from fsar.job import progress
-from fsar.sources.archives import RAR, ZIP
+from fsar.sources.archives.rar_or_zip import RAR, ZIP
 from fsar.sources.places import Place
 
 if TYPE_CHECKING:  # the config names the data sets, which are fetched from here
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the config names the data sets, which are fetched from here
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18  # bytes
-# What the first bytes of a file must be, by the end of its name: an error page with status 200 is no archive.
+# Required first bytes, by suffix: some servers send an error page with status 200.
 SIGNATURES = {"archive": (RAR, ZIP), ".gz": (b"\x1f\x8b",)}
 AS_IT_IS = {"Accept-Encoding": "identity"}
 OTHER_WAYS = "A mirror, or a folder where the files are already, can be named in the config (section sources)."
@@ -38,11 +38,11 @@ OTHER_WAYS = "A mirror, or a folder where the files are already, can be named in
 
 @dataclass(frozen=True)
 class Patience:
-    """How hard to try.
+    """How often and how long to try.
 
     Attributes:
-        retries: attempts in a row that bring no byte before giving up.
-        pause: seconds before the second attempt; doubled for each further one.
+        retries: attempts in a row without a single byte before giving up.
+        pause: seconds before the second attempt; doubles with each further one.
         longest_pause: seconds.
         timeout: seconds without a byte that count as a broken connection.
         rate_limit: bytes per second; 0 for none.
@@ -56,7 +56,7 @@ class Patience:
 
     @classmethod
     def of(cls, sources: "SourcesConfig") -> "Patience":
-        """Return what the config's section `sources` says."""
+        """Return the values of the config's section `sources`."""
         return cls(
             retries=sources.retries,
             pause=sources.pause,
@@ -66,35 +66,35 @@ class Patience:
 
 
 class RefusedError(Exception):
-    """A place does not give the file, with the reason: another attempt would bring nothing else."""
+    """A URL does not give the file, with the reason; another attempt would not help."""
 
 
 class _BrokenError(Exception):
-    """An attempt that may succeed when repeated; `wait` is what the server asks for, in seconds."""
+    """An attempt failed but may succeed later; `wait` is the pause that the server asks for, in seconds."""
 
     def __init__(self, reason: str, wait: float = 0.0):
         super().__init__(reason)
         self.wait = wait
 
 
-# Looks at a complete download; raises UserError where it is damaged, or of something else.
+# Checks a complete download; raises UserError if it is damaged or the wrong file.
 Check = Callable[[Path], None]
 
 
 def fetch(places: Sequence[Place], path: Path, patience: Patience | None = None, check: Check | None = None) -> None:
-    """Download a file from the first of its places that gives it, going on from what an earlier attempt left.
+    """Download a file from the first URL that gives it, resuming earlier attempts.
 
-    `{path}.record.json` says which place gave it, with its size and checksum. A place whose checksum is not known must
-    give what the record has, if that is of a file of the same name that has passed the same check.
+    `{path}.record.json` records the URL, size and checksum. A URL without a known checksum must
+    give the file of the record, if that has the same name and passed the same check.
 
     Args:
-        places: where it can be, in order; of one without a checksum all is taken that looks like such a file.
-        path: where it goes; it appears there only when it is complete and checked.
-        patience: how hard to try at each place.
-        check: looks at what a place has given; where it is not as it should be, the next place is tried.
+        places: its URLs, in order. One without a checksum may give any file of the right kind.
+        path: of the file, which appears only when complete and checked.
+        patience: how often and how long to try each URL.
+        check: of the download; if it fails, the next URL is tried.
 
     Raises:
-        UserError: no place gives it, with the reason for each, or it cannot be written.
+        UserError: no URL gives it, with the reason for each, or it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
@@ -116,13 +116,13 @@ def fetch(places: Sequence[Place], path: Path, patience: Patience | None = None,
 
 
 def _download(place: Place, path: Path, patience: Patience, check: Check | None) -> None:
-    """Download a file from one place.
+    """Download a file from one URL.
 
     Raises:
-        RefusedError: the server refuses, the connection stays broken, or the content is not what it must be.
+        RefusedError: the server refuses, the connection stays broken, or the content is wrong.
         UserError: the file cannot be written.
     """
-    # Each place has a part of its own: what one has given is kept while another is tried.
+    # Each URL has its own part file, which is kept while another URL is tried.
     part = path.with_name(f"{path.name}.{hashlib.sha256(place.url.encode()).hexdigest()[:8]}.part")
     failures = 0
     while True:
@@ -156,10 +156,10 @@ def _download(place: Place, path: Path, patience: Patience, check: Check | None)
 
 
 def explained(error: Exception) -> str:
-    """Say in short why an attempt failed.
+    """Return a short reason why an attempt failed.
 
     Raises:
-        RefusedError: it would fail again; a certificate that is not valid is never overlooked.
+        RefusedError: it would fail again; invalid certificates are never accepted.
     """
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
         raise RefusedError(f"is not a URL: {error}") from None
@@ -174,7 +174,7 @@ def explained(error: Exception) -> str:
 
 
 def check_way(answer: requests.Response) -> None:
-    """Check that an answer that was asked for over https came over https.
+    """Check that a request over https was answered over https.
 
     Raises:
         RefusedError: a redirect led to http.
@@ -185,16 +185,16 @@ def check_way(answer: requests.Response) -> None:
 
 
 def _about(part: Path) -> Path:
-    """Where it stands which version of the file the part is of."""
+    """Return the path of the note on which version of the file a part belongs to."""
     return part.with_name(part.name + ".json")
 
 
 def _attempt(place: Place, part: Path, patience: Patience) -> None:
-    """Fetch what is missing of the part.
+    """Download the missing rest of a part.
 
     Raises:
-        _BrokenError: it ended early, or the server asks to come back later.
-        RefusedError: the server will not give it, or offers another file.
+        _BrokenError: it ended early, or the server asks to try later.
+        RefusedError: the server refuses, or offers another file.
     """
     have, about = _begun(part)
     headers = AS_IT_IS | ({"Range": f"bytes={have}-", "If-Range": about["version"]} if have else {})
@@ -227,10 +227,10 @@ def _attempt(place: Place, part: Path, patience: Patience) -> None:
 
 
 def _begun(part: Path) -> tuple[int, dict[str, Any]]:
-    """Return how many bytes of the part can be gone on from, and what is known of the file it is of."""
+    """Return how many bytes of the part can be kept, and what is known of its file."""
     try:
         about = json.loads(_about(part).read_text(encoding="utf-8"))
-        # Without a version nothing tells that the rest would be of the same file.
+        # Without a version, the rest may belong to another file.
         return (part.stat().st_size, about) if about.get("version") else (0, {})
     except (OSError, ValueError):
         return 0, {}
@@ -251,11 +251,11 @@ def _copy(answer: requests.Response, file: Any, have: int, total: int | None, pa
 
 
 def _check(place: Place, part: Path, path: Path, check: Check | None) -> None:
-    """Compare a complete download with what it must be, and record it; what is wrong is removed.
+    """Check a complete download and record it; a wrong one is removed.
 
     Raises:
-        RefusedError: it is something else.
-        NotWritableError: what the check writes cannot be written; the download stays.
+        RefusedError: it is not the right file.
+        NotWritableError: the check cannot write its results; the download stays.
     """
     record = path.with_name(path.name + ".record.json")
     found = {
@@ -280,7 +280,7 @@ def _check(place: Place, part: Path, path: Path, check: Check | None) -> None:
 
 
 def _difference(place: Place, part: Path, path: Path, found: dict[str, Any], record: Path) -> str:
-    """Say how a complete download differs from what it must be; nothing where it does not."""
+    """Return how a complete download differs from the right file; empty if it does not."""
     for end, signatures in SIGNATURES.items():
         with part.open("rb") as file:
             start = file.read(max(map(len, signatures)))
@@ -291,7 +291,7 @@ def _difference(place: Place, part: Path, path: Path, found: dict[str, Any], rec
         if known is not None and found[fact] != known:
             return f"gave a file with the {fact} {found[fact]}, but it must be {known}"
     first = recorded(record) if place.sha256 is None else {}
-    trusted = first.get("checked") or not found["checked"]  # nobody has looked at others, which may be the damaged ones
+    trusted = first.get("checked") or not found["checked"]  # an unchecked record may itself be of a damaged file
     if trusted and first and Place(first["url"]).file == place.file and first["sha256"] != found["sha256"]:
         return (
             f"gave another file than {first['url']} the first time: sha256 {found['sha256']}, where {record} has "
@@ -301,7 +301,7 @@ def _difference(place: Place, part: Path, path: Path, found: dict[str, Any], rec
 
 
 def recorded(record: Path) -> dict[str, Any]:
-    """Return what is recorded of an earlier download; nothing where there is no record, or a damaged one."""
+    """Return the record of an earlier download; empty if it is missing or damaged."""
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError):

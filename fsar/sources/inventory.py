@@ -1,4 +1,4 @@
-"""Inventories: which video files of a data set there are, wherever they came from."""
+"""Inventories: the existing video files of a data set."""
 
 import logging
 import os
@@ -26,15 +26,15 @@ def write_inventory(videos: Iterable[Path], path: Path) -> None:
 
 
 def videos_of_folder(folder: Path) -> pd.DataFrame:
-    """Return the files below a folder that may be videos, at any depth, sorted by path; none is opened.
+    """Return the files below a folder that may be videos, at any depth, sorted by path, without opening any.
 
-    These are the ones whose suffix says so, and others with no such file of the same name beside them, for which
-    `fsar.sources.is_video` has to look; a text beside its video is not among them.
+    These are files with a video suffix, and others without such a file of the same name beside them. For the latter
+    `fsar.sources.is_video` must look inside. A text beside its video is left out.
 
     Returns:
         folder (the last one, which names the class in some data sets), file, path (relative to the working directory
         where it lies below it, absolute elsewhere), as `fsar.files.readable` writes them; bytes (−1 where the system
-        does not tell), mtime_ns.
+        does not state it), mtime_ns.
 
     Raises:
         UserError: there is no such folder, or no file that may be a video in it.
@@ -65,7 +65,7 @@ def _videos(folder: Path) -> tuple[pd.DataFrame, LeftOut]:
 
 
 def _state(entry: "os.DirEntry[str]") -> tuple[int, int]:
-    """Return size and time of modification of a file; of one that cannot be asked, what no file has."""
+    """Return size and modification time of a file; impossible values if the system does not state them."""
     try:
         state = entry.stat()
     except OSError:
@@ -74,7 +74,7 @@ def _state(entry: "os.DirEntry[str]") -> tuple[int, int]:
 
 
 def list_folder(folder: Path, path: Path) -> None:
-    """Write the inventory of the videos below a folder, at any depth, and tell what was left out.
+    """Write the inventory of the videos below a folder, at any depth, and log what was skipped.
 
     Raises:
         UserError: there is no such folder, or no video in it.

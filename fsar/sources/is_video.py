@@ -1,10 +1,10 @@
-"""Which files are videos: by their suffix where it says so, else by what FFmpeg finds in them."""
+"""Decides which files are videos: by a video suffix, else by whether FFmpeg finds a video in them."""
 
 import os
 from collections import Counter
 from io import FileIO
 
-# Suffixes of videos. Such a file is not looked into: if it is broken it is a video with a reason. Any other file is a
+# Suffixes of videos. Such a file is not opened here; if broken, it becomes a row with a reason. Any other file is a
 # video if FFmpeg finds one in it.
 # fmt: off
 USUAL = frozenset({
@@ -13,13 +13,13 @@ USUAL = frozenset({
     ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".vc1", ".vob", ".webm", ".wmv", ".y4m",
 })
 # fmt: on
-# Suffixes of MPEG transport streams that TypeScript has, too: a video unless it reads as text.
+# Suffixes shared by MPEG transport streams and TypeScript: a video unless it is text.
 ALSO_OF_TEXT = frozenset({".ts", ".mts"})
-# What FFmpeg takes for video and is none: text, drawn as a terminal would, and lists of other files. And streams
-# without a container, as which it takes any bytes now and then: these need a suffix that says so.
+# Formats that FFmpeg reads as video and are none: text, drawn as in a terminal, and lists of other files. And bare
+# streams, for which it sometimes takes any bytes: these need a video suffix.
 NO_VIDEOS = frozenset({"tty", "bin", "adf", "idf", "xbin", "concat", "dash", "hls", "imf", "sdp", "av1", "evc", "obu"})
 
-HEAD = 4096  # bytes that text is told by
+HEAD = 4096  # bytes in which text is recognised
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b"))
 
 
@@ -34,7 +34,7 @@ def is_usual(name: str) -> bool:
 
 
 def is_video(path: str) -> bool:
-    """Tell whether a file is a video: a stream of at least two pictures that is no cover of a piece of music.
+    """Tell whether a file is a video: it has a stream of at least two pictures that is not the cover of an audio file.
 
     Raises:
         OSError: the file cannot be read.
@@ -47,16 +47,16 @@ def is_video(path: str) -> bool:
         if not head or _reads_as_text(head):
             return False
         file.seek(0)
-        file.name = "video"  # by its content: FFmpeg would guess by a name's suffix, and wants a name in UTF-8
+        file.name = "video"  # FFmpeg would guess from the suffix, and needs a UTF-8 name
         return suffix in ALSO_OF_TEXT or _moves(file)
 
 
 def _reads_as_text(head: bytes) -> bool:
-    """Tell whether the first bytes of a file are text in UTF-8, for which FFmpeg need not be asked."""
+    """Tell whether the first bytes of a file are UTF-8 text; then FFmpeg is not needed."""
     try:
         head.decode()
     except UnicodeDecodeError as error:
-        if len(head) < HEAD or error.start < HEAD - 3:  # the last character may be cut
+        if len(head) < HEAD or error.start < HEAD - 3:  # the last character may be cut off
             return False
     return head.translate(None, delete=CONTROLS) == head
 
@@ -67,14 +67,14 @@ def _moves(file: FileIO) -> bool:
         import av  # here, so that a run is planned quickly
         from av.stream import Disposition
     except ModuleNotFoundError:
-        return True  # for all that is known while a run is planned whose jobs have environments of their own
+        return True  # unknown during planning, if only the jobs' own environments have PyAV
     try:
         with av.open(file, "r", metadata_errors="ignore", options={"protocol_whitelist": "file"}) as container:
             about = container.format
             pictures = about.name == "mjpeg" or about.name.endswith("_pipe")
             if about.name in NO_VIDEOS or (about.long_name.startswith("raw ") and not pictures):
                 return False
-            # A picture is one packet; a photo can hold a few previews of itself.
+            # An image has one packet; a photo may hold a few previews of itself.
             least = 10 if pictures else 2
             moving = [s for s in container.streams.video if s.width and not s.disposition & Disposition.attached_pic]
             seen: Counter[int] = Counter()

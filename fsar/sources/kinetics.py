@@ -1,4 +1,4 @@
-"""Kinetics-400: hundreds of tar archives of which few videos are wanted. One archive at a time is on the disk."""
+"""Kinetics-400: hundreds of tar archives, with few listed videos each. One archive at a time is on the disk."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ import pandas as pd
 from fsar.benchmarks.data_sets import KINETICS
 from fsar.errors import UserError
 from fsar.seal import whole
-from fsar.sources.archives import extract_tar
+from fsar.sources.archives.tars import extract_tar
 from fsar.sources.data_set import Files, Find
 from fsar.sources.download import Patience, fetch
 from fsar.sources.inventory import write_inventory
@@ -25,7 +25,7 @@ ID_LENGTH = 11  # of a YouTube id
 
 
 def video_id(file: str) -> str:
-    """Return the YouTube id that a file name begins with, with a time range after it or without."""
+    """Return the YouTube id at the beginning of a file name, with or without a time range after it."""
     return file[:ID_LENGTH]
 
 
@@ -39,7 +39,7 @@ FILES = Files(KINETICS, find=by_id)
 
 
 def list_path(split: str) -> str:
-    """Return where the list of the archives of a split, train or val, is below a place of the data set."""
+    """Return the path, relative to the data set's URL, of the list of archives of a split (train or val)."""
     return f"{split}/k400_{split}_path.txt"
 
 
@@ -47,7 +47,7 @@ def archive_urls(lists: Iterable[Path]) -> list[str]:
     """Read the lists of archives: one URL per line.
 
     Raises:
-        UserError: a line is no URL of an archive, or there is none.
+        UserError: a line is not the URL of an archive, or there is none.
     """
     lists, urls = list(lists), []
     for path in lists:
@@ -68,11 +68,11 @@ def archive_urls(lists: Iterable[Path]) -> list[str]:
 
 
 def archive_places(url: str, folders: Iterable[Place]) -> list[Place]:
-    """Return where an archive can be fetched from: each place of the data set, then where its list says.
+    """Return the URLs of an archive: below each URL of the data set, then the one in its list.
 
     Args:
-        url: as listed; its last two parts, `train/part_0.tar.gz`, are where it is below a place.
-        folders: the places of the data set.
+        url: as listed; its last two parts, `train/part_0.tar.gz`, are its path below the data set's URL.
+        folders: the URLs of the data set.
     """
     path = "/".join(urlsplit(url).path.split("/")[-2:])
     return list(dict.fromkeys([*(folder.below(path) for folder in folders), Place(url)]))
@@ -86,9 +86,9 @@ def fetch_part(
     places: Sequence[Place],
     patience: Patience,
 ) -> None:
-    """Fetch archives one after the other, keep the listed videos of each, and delete it.
+    """Download archives one after the other, keep the listed videos of each, and delete it.
 
-    What was finished is not fetched again after a stop: each archive leaves its own inventory.
+    After a stop, finished archives are not downloaded again: each leaves its own inventory.
 
     Args:
         urls: of the archives.
@@ -99,7 +99,7 @@ def fetch_part(
         patience: of the downloads.
 
     Raises:
-        UserError: no place gives an archive that can be unpacked, with the reason for each.
+        UserError: no URL gives an archive that can be unpacked, with the reason for each.
     """
     wanted = {video_id(entry.file) for entry in entries}
     videos: list[Path] = []
@@ -108,7 +108,7 @@ def fetch_part(
         name = re.sub(r"[^\w.-]+", "-", parts.path.strip("/"))  # train and val have parts of the same name
         done = folder / "done" / f"{name}.parquet"
         if done.exists():
-            with whole(done, foreign=True):  # one without a checksum spares a download, too
+            with whole(done, foreign=True):  # a note without a checksum also saves a download
                 noted = pd.read_parquet(done, columns=["path", "bytes"])
             if all(Path(v.path).is_file() and Path(v.path).stat().st_size == v.bytes for v in noted.itertuples()):
                 videos += map(Path, noted["path"])
@@ -119,7 +119,7 @@ def fetch_part(
         def unpack(complete: Path, url: str = url, found: list[Path] = found) -> None:
             found[:] = _unpack(complete, url, wanted, folder / "videos")
 
-        # What a place gives is unpacked to be checked, before it counts as fetched.
+        # A download is unpacked as its check, before it counts as complete.
         fetch(archive_places(url, places), archive, patience, unpack)
         write_inventory(found, done)
         archive.unlink()

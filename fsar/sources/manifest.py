@@ -1,4 +1,4 @@
-"""The manifest: every video of a benchmark with its class and split. After it no code knows a benchmark's name."""
+"""The manifest: every video of a benchmark with its class and split. Later code does not know a benchmark's name."""
 
 import logging
 from collections.abc import Iterable
@@ -23,10 +23,10 @@ MAX_SHOWN = 5
 
 
 def read_listing(listing: Path) -> pd.DataFrame:
-    """Read a CSV of videos with the columns path, class and split, and perhaps id; further columns are ignored.
+    """Read a CSV of videos with the columns path, class, split and, optionally, id; other columns are ignored.
 
     Returns:
-        The rows with the columns of `SCHEMA` and `line`, that of the CSV, in its order.
+        The rows with the columns of `SCHEMA` and `line`, the line in the CSV, in its order.
 
     Raises:
         UserError: the file cannot be used (see `read_rows`), or has an empty value or an unknown split; the message
@@ -60,8 +60,8 @@ def read_listings(listings: Iterable[Path], files: Literal["refuse", "warn", "le
 
     Args:
         listings: CSVs.
-        files: what becomes of a file that is listed twice, by a link or as a copy in another split: refused, or told as
-            a warning, as a copy in the same split and classes with nearly the same name are. Or nobody looks.
+        files: treatment of a file that is listed twice, by a link or as a copy in another split: refuse, or warn, as
+            for a copy in the same split and for classes with nearly the same name. Or do not check.
 
     Raises:
         UserError: as `read_listing`, or a video listed twice, or a class in two splits.
@@ -100,7 +100,7 @@ def _listed_twice(manifest: pd.DataFrame) -> list[str]:
 
 
 def _is_wrong(manifest: pd.DataFrame, pair: Repeated) -> bool:
-    """Tell what no list may have from a copy within one split, which is only odd."""
+    """Tell whether a repeated file is an error, and not just a copy within one split."""
     return not pair.is_copy or manifest["split"].iat[pair.first] != manifest["split"].iat[pair.other]
 
 

@@ -1,6 +1,6 @@
-"""Places: where a file can be fetched from, in order. Those that are public are listed in places.csv, by data set.
+"""The URLs of a file, in order. places.csv lists the public ones by data set.
 
-A place is no part of what is made: another one, or another order, makes nothing again.
+URLs do not decide results: another one, or another order, triggers no recomputation.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ SPLIT_LISTS = "split_lists"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file, or a folder of files, can be fetched from.
+    """The URL of a file or of a folder of files, with what is known of the file.
 
     Attributes:
         url: http or https.
-        bytes: the size that the file must have, where it is known.
-        sha256: the checksum that it must have, where it is known.
+        bytes: the size that the file must have, if known.
+        sha256: the checksum that it must have, if known.
     """
 
     url: str
@@ -39,17 +39,17 @@ class Place:
 
     @property
     def folder(self) -> str:
-        """What stands before the last two parts of the URL."""
+        """The URL without its last two parts."""
         return self.url.rsplit("/", 2)[0]
 
     def below(self, path: str) -> "Place":
-        """Return where a file of this folder is."""
+        """Return the URL of a file in this folder."""
         return replace(self, url=f"{self.url.rstrip('/')}/{path}")
 
 
 @cache
 def known_places(of: str) -> tuple[Place, ...]:
-    """Return the public places of a data set's archive or folder, or of the folder of the split lists, in order."""
+    """Return the public URLs of a data set's archive or folder, or of the folder of the split lists, in order."""
     table = pd.read_csv(PLACES, dtype=str, keep_default_na=False).query("of == @of")
     return tuple(
         Place(row.url, int(row.bytes) if row.bytes else None, row.sha256 or None) for row in table.itertuples()
@@ -57,13 +57,13 @@ def known_places(of: str) -> tuple[Place, ...]:
 
 
 def places_of(sources: "SourcesConfig", of: str, path: str = "", sha256: str | None = None) -> list[Place]:
-    """Return where a file can be fetched from: the user's mirrors, then the public places.
+    """Return the URLs of a file: the user's mirrors, then the public ones.
 
     Args:
         sources: the config's section.
         of: a data set, or `split_lists`.
-        path: of the file below the place, where the place is a folder.
-        sha256: the checksum that the file must have wherever it comes from, where it is known.
+        path: of the file below the URL, if the URL is a folder.
+        sha256: the checksum that the file must have from every URL, if known.
     """
     found = dict.fromkeys([*_mirrors(sources, of), *known_places(of)])
     files = [place.below(path) if path else place for place in found]

@@ -1,4 +1,4 @@
-"""The published benchmarks: split lists and the files there are, put together to a list of videos like a user's own."""
+"""The published benchmarks: joins split lists and existing files into a list of videos like a user's own."""
 
 import csv
 import logging
@@ -36,20 +36,20 @@ def list_videos(
     listing: Path,
     missing: Path,
 ) -> None:
-    """Write the list of a benchmark's videos, and of those that are published but not there.
+    """Write the list of a benchmark's videos, and the list of published videos that are missing.
 
     Args:
         benchmark: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
         entries: of its split lists.
-        inventory: of the files there are.
-        annotations: files that name the class of each video, where the lists do not.
+        inventory: of the existing files.
+        annotations: files that name the class of each video, if the lists do not.
         prompts: how class names are written.
-        needed: by split, how many videos every class must have for the configured episodes.
+        needed: by split, how many videos each class needs for the configured episodes.
         listing: CSV to write, with the columns of a user's own list and `id`, the name in the split list.
         missing: CSV to write, the same without a path.
 
     Raises:
-        UserError: the lists are not the published ones, a class is too small, or a class has no name.
+        UserError: the lists are not the published ones, or a class is too small or has no name.
     """
     _check_counts(benchmark, entries)
     files = read_parquet(inventory, INVENTORY_SCHEMA)
@@ -69,9 +69,9 @@ def list_videos(
 
 
 def present_videos(benchmark: str, entries: Sequence[Entry], files: pd.DataFrame) -> list[tuple[Entry, str | None]]:
-    """Return the file of each entry of a benchmark's split lists, or None where there is none.
+    """Return the file of each entry of a benchmark's split lists, or None if it is missing.
 
-    Files are looked into only where their suffix does not say that they are videos, and an entry has no other.
+    A file is opened only if it has no video suffix and its entry has no other file.
     """
     find = FILES[PUBLISHED[benchmark].name].find
     usual = files["file"].map(is_usual).astype(bool)
@@ -124,7 +124,7 @@ def _check_classes(
     absent: Sequence[tuple[str, str, str]],
     needed: Mapping[str, int],
 ) -> None:
-    """Stop where too few videos of a class are left for an episode."""
+    """Refuse classes with too few videos for an episode."""
     published = Counter((entry.split, names[entry.split, entry.class_number]) for entry in entries)
     lost = Counter((split, name) for _, name, split in absent)
     problems = [
@@ -141,7 +141,7 @@ def _check_classes(
 
 
 def _from(folder: Path, path: str) -> str:
-    """Name a file relative to a folder, as lists of videos do; one outside the working directory stays absolute."""
+    """Return a path relative to a folder, as in lists of videos; one outside the working directory stays absolute."""
     return path if Path(path).is_absolute() else os.path.relpath(path, folder)
 
 

@@ -1,4 +1,4 @@
-"""The columns of manifests and inventories, apart from the code that makes them: who reads one depends on these."""
+"""The columns of manifests and inventories, for their readers; separate from the code that writes them."""
 
 import pyarrow as pa
 

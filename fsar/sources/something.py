@@ -1,4 +1,4 @@
-"""Something-Something V2: behind a registration, so the user puts its files into a folder. They are verified here."""
+"""Something-Something V2: it requires registration, so the user puts its files into a folder. They are checked here."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pandas as pd
 
 from fsar.benchmarks.data_sets import SOMETHING
 from fsar.errors import UserError
-from fsar.sources.archives import Joined, extract_tar
+from fsar.sources.archives.tars import Joined, extract_tar
 from fsar.sources.data_set import Files, Find
 from fsar.sources.inventory import write_inventory
 from fsar.sources.is_video import is_usual
@@ -36,7 +36,7 @@ def annotation_files(folder: Path) -> list[Path]:
     """Return the two annotation files below a folder.
 
     Raises:
-        UserError: they are not there, with what to put where.
+        UserError: they are missing; says which files to put where.
     """
     found = []
     for names in ANNOTATIONS:
@@ -52,7 +52,7 @@ def archive_parts(folder: Path) -> list[Path]:
     """Return the parts of the archive in their order; none if the videos are unpacked already.
 
     Raises:
-        UserError: neither parts nor videos are there, or a part is missing.
+        UserError: parts and videos are missing, or one part is.
     """
     parts = {int(match[1]): path for path in sorted(folder.glob("*")) if (match := PART.fullmatch(path.name))}
     if not parts:
@@ -70,7 +70,7 @@ def has_videos(folder: Path) -> bool:
 
 
 def unpack(parts: list[Path], entries: Iterable[Entry], folder: Path, inventory: Path) -> None:
-    """Unpack the listed videos from the parts, read as the one archive they are, to `{folder}/{id}.webm`.
+    """Unpack the listed videos from the parts, which together are one archive, to `{folder}/{id}.webm`.
 
     Raises:
         UserError: the archive is damaged or incomplete, or holds none of the videos.
@@ -90,7 +90,7 @@ def unpack(parts: list[Path], entries: Iterable[Entry], folder: Path, inventory:
 
 
 def templates(annotations: Iterable[Path]) -> dict[str, str]:
-    """Return the class of each video id: its template, such as `Closing [something]`.
+    """Return the class of each video id: a template such as `Closing [something]`.
 
     Raises:
         UserError: a file is not an annotation.
@@ -106,7 +106,7 @@ def templates(annotations: Iterable[Path]) -> dict[str, str]:
 
 
 def by_number(inventory: pd.DataFrame) -> Find:
-    """Find a file by its number, which is all that the split lists give."""
+    """Find a file by its number, since the split lists have nothing else."""
     paths = {Path(file).stem: path for file, path in zip(inventory["file"], inventory["path"], strict=True)}
     return lambda entry: paths.get(entry.file)
 

@@ -13,7 +13,7 @@ class Entry:
     """A line of a split list.
 
     Attributes:
-        video: what it names, as the list writes it: a path below the data set's folder, or an id.
+        video: as written in the list: a path below the data set's folder, or an id.
         split: train, val or test.
         class_number: of the class in its split.
     """
@@ -24,7 +24,7 @@ class Entry:
 
     @property
     def folder(self) -> str:
-        """The class's folder, where the list names one."""
+        """The class's folder, if the list names one."""
         return self.video.split("/")[-2] if "/" in self.video else ""
 
     @property

@@ -1,4 +1,4 @@
-"""What videos of a benchmark there are now, with their sizes and times: what a planned run depends on."""
+"""The existing videos of a benchmark, with sizes and times, on which a planned run depends."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ GONE = (-1, 0)
 
 
 def state_of(paths: Iterable[str]) -> list[tuple[int, int]]:
-    """Return size in bytes and time of modification in nanoseconds of each file; (−1, 0) where there is none.
+    """Return size in bytes and modification time in nanoseconds of each file; (−1, 0) if it is missing.
 
     Args:
         paths: on the disk.
@@ -24,7 +24,7 @@ def state_of(paths: Iterable[str]) -> list[tuple[int, int]]:
         try:
             state = os.stat(path)  # noqa: PTH116
             states.append((state.st_size, state.st_mtime_ns))
-        except (OSError, ValueError):  # a name that none can have
+        except (OSError, ValueError):  # an impossible name
             states.append(GONE)
     return states
 
@@ -36,7 +36,7 @@ def fingerprint(rows: pd.DataFrame) -> str:
 
 
 def listed_videos(kind: str, lists: Sequence[Path], inventory: pd.DataFrame) -> pd.DataFrame:
-    """Return video_id and path of a published benchmark's videos that are there, as its manifest has them.
+    """Return video_id and path of the existing videos of a published benchmark, as in its manifest.
 
     Args:
         kind: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.

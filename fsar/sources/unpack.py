@@ -1,4 +1,4 @@
-"""Data sets in one archive, RAR or zip, or in an archive of archives."""
+"""Unpacks data sets that are one archive, RAR or zip, or an archive of archives."""
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,19 +7,20 @@ from pathlib import Path
 import pandas as pd
 
 from fsar.errors import NotWritableError, UserError
-from fsar.sources.archives import ARCHIVES, Member, extract, members_of
+from fsar.sources.archives.members import Member
+from fsar.sources.archives.rar_or_zip import ARCHIVES, extract, members_of
 from fsar.sources.data_set import by_folder_and_file
 from fsar.sources.inventory import write_inventory
 from fsar.sources.split_lists import Entry
 
 
 def unpack(archive: Path, entries: Iterable[Entry], folder: Path, inventory: Path) -> None:
-    """Unpack the videos that the split lists name, to `{folder}/{class}/{file}`, whatever folders the archive has.
+    """Unpack the listed videos to `{folder}/{class}/{file}`, whatever folders the archive has.
 
     Args:
         archive: as downloaded.
         entries: of the split lists; they name class folder and file.
-        folder: where the videos go; the names in it come from the lists and never from the archive.
+        folder: of the videos; names in it come from the lists, never from the archive.
         inventory: Parquet file to write.
 
     Raises:
@@ -56,7 +57,7 @@ def _unpack(archive: Path, targets: Mapping[Entry, Path]) -> list[Path]:
 
 
 def _inner_archives(archive: Path, folder: Path) -> list[Path]:
-    """Unpack the archives in an archive; those in them are not looked for, since an archive may hold itself."""
+    """Unpack the archives in an archive; no deeper, since an archive may hold itself."""
     members = members_of(archive)
     inner = [member.name for member in members if member.name.lower().endswith(ARCHIVES)]
     extracted = {name: folder / str(number) for number, name in enumerate(inner)}
@@ -65,7 +66,7 @@ def _inner_archives(archive: Path, folder: Path) -> list[Path]:
 
 
 def _as_inventory(members: Sequence[Member]) -> pd.DataFrame:
-    """Return the last folder and the file of each name in an archive, and the name as the path."""
+    """Return folder (the last one), file and path of each name in an archive."""
     parts = [member.name.replace("\\", "/").split("/") for member in members]
     rows = [
         ("/".join(folders[-1:]), file, member.name) for (*folders, file), member in zip(parts, members, strict=True)

@@ -1,4 +1,4 @@
-"""The one walk of folders: which files or videos lie below a folder, and what was left out on the way."""
+"""Walks a folder: finds the files or videos below it, and counts what was skipped."""
 
 import os
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 from fsar.files import readable
 from fsar.sources.is_video import is_video, suffix_of
 
-# What systems and programs put beside a user's files, besides names that begin with a dot.
+# Files and folders that systems and programs add, besides names that begin with a dot.
 OF_SYSTEMS = {
     "__macosx",
     "lost+found",
@@ -23,18 +23,18 @@ SUFFIXES_SHOWN = 5
 
 
 class LeftOut:
-    """What is not among the files of a walk: counted by kind, with one of each kind by its name."""
+    """The skipped files of a walk, counted by kind, with the name of one of each kind."""
 
     def __init__(self) -> None:
         self.no_videos: Counter[str] = Counter()  # by suffix
         self._others: dict[str, tuple[int, str]] = {}
 
     def no_video(self, name: str) -> None:
-        """Count a file that is no video."""
+        """Count a file that is not a video."""
         self.no_videos[suffix_of(name) or "without suffix"] += 1
 
     def count(self, kind: str, name: str, reason: str = "") -> None:
-        """Count a file or folder of a kind; the first of them in the order of names is shown."""
+        """Count a file or folder of a kind; the first by name is shown."""
         shown = readable(f"{name}: {reason}" if reason else name)
         number, first = self._others.get(kind, (0, shown))
         self._others[kind] = (number + 1, min(first, shown))
@@ -54,18 +54,18 @@ class LeftOut:
 
 
 class Walk:
-    """The files below a folder at any depth, in no order and once: the name of the folder each lies in, and its entry.
+    """Yields each file below a folder once, at any depth, unordered: the name of its folder, and its entry.
 
-    Links are followed. Each folder is read once, under its own name where it lies below this one, and else under the
-    first link to it, so a link to a folder above ends there. Hidden names and those of systems are passed over, but not
-    the folder itself. What cannot be entered stops nothing.
+    Links are followed. Each folder is read once, under its own name if it lies below this one, else under the
+    first link to it, so a link to a parent folder does no harm. Hidden and system names are skipped, but not
+    the folder itself. A folder without permission stops nothing.
 
     Args:
         folder: where to begin.
 
     Attributes:
-        left_out: what was passed over; complete when all files were asked for.
-        entered: the folders that were read, as they were come by.
+        left_out: what was skipped; complete after the last file.
+        entered: the folders that were read, in this order.
     """
 
     def __init__(self, folder: str | Path):
@@ -75,7 +75,7 @@ class Walk:
         self._identities: set[tuple[int, int] | str] = set()
 
     def __iter__(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        # Links of one round are followed after all folders of the round before were read under their own names.
+        # Links are followed in rounds, after all folders of the round before were read under their own names.
         following = [self.folder]
         while following:
             links: list[str] = []
@@ -101,17 +101,17 @@ class Walk:
                     elif entry.is_file():
                         yield name, entry
                     else:
-                        entry.stat()  # fails where a link leads nowhere
+                        entry.stat()  # fails for a broken link
                         self.left_out.count("that are no files", entry.path)
                 except OSError as error:
                     self.left_out.count("that cannot be reached", entry.path, error.strerror or "")
             pending += sorted(below, reverse=True)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """Return what lies in a folder; nothing if it was read before or cannot be entered."""
+        """Return the entries of a folder; none if it was read before or cannot be entered."""
         try:
             state = os.stat(folder)  # noqa: PTH116
-            # Some file systems number nothing.
+            # Some file systems have no inode numbers.
             identity = (state.st_dev, state.st_ino) if state.st_ino else os.path.realpath(folder)
             if identity in self._identities:
                 self.left_out.count("read already under another name", folder)
@@ -127,13 +127,13 @@ class Walk:
 
 
 def videos_below(folder: Path) -> tuple[list[Path], Walk]:
-    """Return the videos below a folder at any depth, sorted, and the walk, which knows what was left out."""
+    """Return the videos below a folder at any depth, sorted, and the walk, which has what was skipped."""
     walk = Walk(folder)
     return sorted(Path(entry.path) for _, entry in walk if is_kept(entry.path, walk.left_out)), walk
 
 
 def is_kept(path: str, left_out: LeftOut) -> bool:
-    """Tell whether a file of a walk is a video; one that is none, or cannot be read, is counted."""
+    """Tell whether a file of a walk is a video; if not, or if it is unreadable, count it."""
     try:
         found = is_video(path)
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Training: the learning-rate schedule, the loop, and checkpoints that lose nothing."""
+"""Training: the learning-rate schedule, the loop, and checkpoints from which a run continues exactly."""

@@ -1,4 +1,4 @@
-"""Running statistics of BatchNorm that do not depend on how the tasks of a step are divided among processes."""
+"""Running statistics of BatchNorm, equal however the tasks of a step are divided among processes."""
 
 from typing import cast
 
@@ -14,11 +14,11 @@ class RunningStatistics:
 
     A task may call a layer several times: u calls with momentum m keep k = (1 − m)ᵘ of what was before. After n tasks
     that left s₀ … sₙ₋₁ in empty buffers, the statistics are kⁿ · before + Σ kⁿ⁻¹⁻ⁱ · sᵢ. That is a sum over tasks, so
-    each process adds up its own and the sums are added. The statistics change only at the end of a step: a step that is
-    given up, and activations computed twice, leave them as they were.
+    each process adds up its own, and then the sums are added. The statistics change only at the end of a step: a step
+    that is skipped, and recomputed activations, leave them unchanged.
 
     Args:
-        model: its BatchNorm layers in training mode are followed.
+        model: its BatchNorm layers in training mode are handled.
     """
 
     def __init__(self, model: nn.Module):
@@ -31,7 +31,7 @@ class RunningStatistics:
         device = self.buffers[0].device
         kept = [1 - (layer.momentum or 0.0) for layer in layers]
         sizes = [2 * layer.num_features for layer in layers]
-        # All buffers as one vector of numbers, and for each number the layer it belongs to: nothing waits for a GPU.
+        # All buffers as one vector, and the layer of each number, so that nothing waits for a GPU.
         self.layer = torch.arange(len(layers)).repeat_interleave(torch.tensor(sizes)).to(device)
         self.kept = torch.tensor(kept, device=device)[self.layer]
         self.before = torch.cat(self.buffers)
@@ -46,7 +46,7 @@ class RunningStatistics:
             torch._foreach_zero_(self.counts)
 
     def after_task(self, place: int, tasks: int) -> None:
-        """Take what the forward pass of task `place` of `tasks` left."""
+        """Add the statistics that the forward pass of task `place` of `tasks` left in the buffers."""
         if self.buffers:
             self.updates = torch.stack(self.counts)
             self.sums += torch.cat(self.buffers) * self._kept_after(tasks - 1 - place)
@@ -65,7 +65,7 @@ class RunningStatistics:
             self._set(self.before, self.counts_before)
 
     def _kept_after(self, tasks: int) -> Tensor:
-        """Return what so many tasks keep of each number before them."""
+        """Return the weight of each earlier number after so many tasks."""
         return self.kept ** (tasks * self.updates)[self.layer]
 
     def _set(self, statistics: Tensor, counts: Tensor) -> None:

@@ -1,11 +1,11 @@
-"""The checkpoint to go on from: the last state of one training, its best weights, and what that training was.
+"""The checkpoint to continue from: last state and best weights of a training run, and what decides that run.
 
-Settings and input files make a training what it is: others are another training, which is refused. Code that changed in
-between is told and recorded, and the training goes on: a mended message must not cost days.
+Settings and input files identify a training run; a checkpoint of another run is refused. Code that changed in
+between is reported and recorded, and training continues: a corrected message must not cost days.
 
-The best weights are a file of their own, named by their iteration and written once, when validation finds them. A state
-names the best weights it knows, and these stay until a state that names others is written: a process may be killed
-between any two writes.
+The best weights have their own file, named by their iteration and written when validation finds them. A state names
+its best weights, and these stay until a state that names others is written, because a process may be killed between
+any two writes.
 """
 
 import logging
@@ -26,15 +26,15 @@ from fsar.seal import OPEN, check_seal, seal
 
 log = logging.getLogger(__name__)
 
-# How many differences a message lists.
+# Most differences that a message lists.
 SHOWN = 10
 
 
 def identity(settings: dict[str, Any], files: Iterable[Path]) -> dict[str, str]:
-    """Describe a training by what decides its result: each setting as `section.key`, each input file by its contents.
+    """Describe what decides the result of a training run: settings as `section.key`, input files by their contents.
 
     Args:
-        settings: sections of decisive values, without those that equal their default.
+        settings: sections of values that decide the result, without defaults.
         files: input files.
     """
     described = {
@@ -48,16 +48,16 @@ def identity(settings: dict[str, Any], files: Iterable[Path]) -> dict[str, str]:
 
 
 class Checkpoint:
-    """The last state of one training; it is not an output of the workflow, which would delete it on failure.
+    """The last state of a training run. It is not an output of the workflow, which would delete it on failure.
 
-    Files are written in a thread beside the training, one at a time, from copies in main memory. As a context it waits
-    for the last one at its end.
+    A thread writes the files while training goes on, one at a time, from copies in main memory. As a context it waits
+    for the last one at the end.
 
     Args:
         path: of the file.
         training: the training's `identity`.
-        code: checksum of each file of the project that it depends on.
-        components: what the model is made of, for its best weights to say.
+        code: checksum of each project file that the run depends on.
+        components: of the model, written into its best weights.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Replace the last state: tensors and plain values only, with the `iteration` of its best weights as `best`.
 
-        It may be changed at once, while its copy is still being written. Raises what the write before came to.
+        The caller may change `state` at once; a copy is written. Raises the error of the previous write, if any.
         """
         self._begin(self._write, _copy(state | {"training": self.training, "code": self.code}))
 
@@ -86,13 +86,13 @@ class Checkpoint:
         self._begin(save_weights, _copy(weights), self._best(iteration), self.components)
 
     def wait(self) -> None:
-        """Return when everything is written; raises what the last write came to."""
+        """Wait until everything is written; raises the error of the last write, if any."""
         written, self._written = self._written, None
         if written is not None:
             written.result()
 
     def export_best(self, iteration: int, path: Path) -> None:
-        """Copy the best weights to `path`, once they are written."""
+        """Copy the best weights to `path` after they are written."""
         self.wait()
         with atomic(path) as temporary:
             shutil.copyfile(self._best(iteration), temporary)
@@ -103,7 +103,7 @@ class Checkpoint:
         Raises:
             UserError: the state is of another training, with the differences; or the file cannot be read.
 
-        The entry `other_code` of the state lists the steps after which it went on with other code, and which files.
+        The entry `other_code` of the state lists the steps after which training went on with other code, and the files.
         """
         if not self.path.is_file():
             return None
@@ -141,13 +141,13 @@ class Checkpoint:
         return state
 
     def remove(self) -> None:
-        """Forget the state and the best weights, after the outputs are written."""
+        """Delete the state and the best weights, after the outputs are written."""
         self.wait()
         self.path.unlink(missing_ok=True)
         self._keep_best(None)
 
     def _begin(self, write: Callable[..., None], *arguments: Any) -> None:
-        self.wait()  # so no more than one copy is held, and nothing follows a write that failed
+        self.wait()  # so only one copy is held at a time, and nothing follows a failed write
         self._written = self._writer.submit(write, *arguments)
 
     def _write(self, state: dict[str, Any]) -> None:
@@ -162,7 +162,7 @@ class Checkpoint:
         return self.path.with_name(f"{self.path.stem}.best-{iteration}.safetensors")
 
     def _keep_best(self, best: dict[str, Any] | None) -> None:
-        """Delete the best weights of this training but for those that its state names."""
+        """Delete the best weights of this run except those that its state names."""
         kept = self._best(best["iteration"]) if best else None
         for file in self.path.parent.iterdir():
             if file.name.startswith(f"{self.path.stem}.best-") and file.suffix == ".safetensors" and file != kept:

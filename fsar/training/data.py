@@ -19,7 +19,7 @@ from fsar.videos.augmentation import colour_jitter, crop, draw_colour_jitter, fl
 from fsar.videos.sampling import sample_positions
 from fsar.videos.store_read import FrameStore
 
-# Episodes that each loader process has ready or in the making.
+# Episodes that each loader process prepares in advance.
 PREFETCH = 4
 
 
@@ -38,7 +38,7 @@ class TrainingBatch(NamedTuple):
 
 
 class TimedLoader(Iterator[TrainingBatch]):
-    """The batches of a loader, with the seconds that were waited for them since `seconds` was last set to 0."""
+    """The batches of a loader; `seconds` adds up the time waited for them."""
 
     def __init__(self, loader: DataLoader[TrainingBatch]):
         self.batches = iter(loader)
@@ -99,7 +99,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         return self.numbers[np.concatenate([episode.support.ravel(), episode.queries.ravel()])]
 
     def draw_clip(self, video: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], tuple[int, int]]:
-        """Draw the positions of T frames of a video, and where the window of them begins."""
+        """Draw the positions of T frames of a video, and the top left corner of their window."""
         positions = sample_positions(self.store.length(video), self.store.fps(video), self.sampling, rng, training=True)
         return positions, crop(self.store.size, self.size, rng)
 
@@ -114,8 +114,8 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
     def _memory(self, *shape: int) -> Tensor:
         """Return memory for the clips of an episode.
 
-        In a loader process it is shared with the training process, which spares a copy, and used again and again:
-        36 MB of fresh memory for each episode cost a tenth of the time of the JPEGs.
+        In a loader process it is shared with the training process, which avoids a copy, and reused:
+        36 MB of fresh memory per episode would cost a tenth of the time of decoding the JPEGs.
         """
         if get_worker_info() is None:
             return torch.empty(shape, dtype=torch.uint8)
@@ -132,7 +132,7 @@ def load_episodes(
 ) -> DataLoader[TrainingBatch]:
     """Load the episodes of these numbers in order, in `workers` processes or in this one.
 
-    With workers, the pixels of a batch are overwritten some time after the next batch is asked for.
+    With workers, a batch is overwritten some time after the next one is requested.
     """
     return DataLoader(
         episodes,

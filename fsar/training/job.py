@@ -56,6 +56,11 @@ class TrainingJob:
         sections = {name: own.model_dump() for name in names if (own := getattr(self, name)) is not None}
         return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
 
+    def described(self) -> dict[str, Any]:
+        """Return what training.json says of the training before it runs."""
+        names = {"benchmark": self.benchmark, "backbone_name": self.backbone_name, "model": self.model}
+        return self.settings() | names
+
     def decisive(self) -> dict[str, Any]:
         """Return what decides the result, by section, without what equals its default."""
         backbone, sampling = self.backbone.decisive("train_model"), self.sampling.decisive("train_model")

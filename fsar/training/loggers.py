@@ -1,4 +1,4 @@
-"""Where a training shows its metrics while it runs: Fabric's loggers, and two services behind the same interface."""
+"""Loggers of metrics during training: Fabric's own, and two services behind the same interface."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -12,19 +12,19 @@ from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from fsar.config.check import logger_lacks
 from fsar.errors import UserError
 
-PROJECT = "fsar"  # under which the services file the runs
+PROJECT = "fsar"  # name of the project at the services
 
 
 def make_logger(
     kind: str, folder: Path, settings: Mapping[str, Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
 ) -> Logger | None:
-    """Return the logger of a training, with what it was told before.
+    """Return the logger of a training run, with the rows logged so far.
 
     Args:
         kind: `training.logger` of the config.
-        folder: for its files, made if it is missing; the services name the run after its last three parts.
-        settings: of the training by section, which the services show beside the curves.
-        rows: the metrics of a run that is gone on with, up to its checkpoint.
+        folder: of its files, made if missing. The services name the run after its last three parts.
+        settings: of training, by section; the services show them beside the curves.
+        rows: metrics of a continued run, up to its checkpoint.
 
     Raises:
         UserError: the service's package or address is missing.
@@ -32,7 +32,7 @@ def make_logger(
     if kind == "none":
         return None
     if kind == "tensorboard":
-        # It keeps what an earlier run wrote, and shows nothing of what came after the checkpoint.
+        # It keeps what an earlier run wrote, and hides what came after the checkpoint.
         after = rows[-1]["iteration"] + 1 if rows else 0
         return TensorBoardLogger(folder, name="", version="", purge_step=after)
     if lacks := logger_lacks(kind):
@@ -52,7 +52,7 @@ def make_logger(
 
 
 def log_row(logger: Logger, row: Mapping[str, Any]) -> None:
-    """Log what a row of the metrics has, at its iteration."""
+    """Log the values of a row of metrics at its iteration."""
     values = {name: value for name, value in row.items() if name != "iteration" and value is not None}
     logger.log_metrics(values, step=row["iteration"])
 
@@ -79,7 +79,7 @@ class WandbLogger(Logger):
 
     @property
     def version(self) -> str:
-        """The run's identity, which the service gives."""
+        """The run's id at the service."""
         return str(self._run.id)
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -111,7 +111,7 @@ class MLflowLogger(Logger):
 
     @property
     def version(self) -> str:
-        """The run's identity, which the server gives."""
+        """The run's id at the server."""
         return str(self._run.info.run_id)
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What training tells of itself: a row per optimizer step, to Parquet at the end and to a logger meanwhile."""
+"""Metrics of training: a row per optimizer step, logged at once and written as Parquet at the end."""
 
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,18 @@ METRICS_SCHEMA = pa.schema(
         # here the terms of the loss, each without its weight: few_shot_loss, and others by the model
         ("train_accuracy", pa.float64()),
         ("gradient_norm", pa.float64()),  # of all trained parameters
-        ("val_accuracy", pa.float64()),  # missing where no validation followed the step
-        ("episodes_per_second", pa.float64()),  # of the step, validation not included
+        ("val_accuracy", pa.float64()),  # missing if no validation followed the step
+        ("episodes_per_second", pa.float64()),  # of the step, without validation
         ("loader_seconds", pa.float64()),  # of the step, waited for frames; near 0 if the loader keeps up
-        ("gpu_memory_mb", pa.float64()),  # the most that was allocated so far; missing on a CPU
+        ("gpu_memory_mb", pa.float64()),  # most memory allocated so far; missing on a CPU
     ]
 )
-# What a training does to the machine; all else is the same in a run that was stopped and went on.
+# Columns that depend on the machine; all others are equal in a continued run.
 MACHINE_COLUMNS = ["episodes_per_second", "loader_seconds", "gpu_memory_mb"]
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """Read the rows that `Metrics.write` has written.
+    """Read the rows that `write_metrics` has written.
 
     Raises:
         UserError: the file is not there, is damaged, or is another kind of file.
@@ -45,11 +45,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
 
 
 class Metrics:
-    """The rows of a training.
+    """The rows of a training run.
 
     Args:
-        rows: those of a run that is gone on with.
-        logger: shows them while the training runs, and has those rows; None for none.
+        rows: those of a continued run so far.
+        logger: gets each new row; it already has `rows`. None for no logger.
     """
 
     def __init__(self, rows: list[dict[str, Any]], logger: Logger | None):
@@ -62,15 +62,16 @@ class Metrics:
         if self.logger is not None:
             log_row(self.logger, row)
 
-    def write(self, path: Path) -> None:
-        """Write all rows as Parquet."""
-        terms = [name for name in self.rows[0] if name.endswith("_loss")]
-        schema = METRICS_SCHEMA
-        for place, name in enumerate(terms, METRICS_SCHEMA.get_field_index("loss") + 1):
-            schema = schema.insert(place, pa.field(name, pa.float64()))
-        write_parquet(path, pd.DataFrame(self.rows, columns=schema.names), schema)
-
     def close(self) -> None:
-        """End the logger, which writes out what it still holds."""
+        """Close the logger, which writes what it still holds."""
         if self.logger is not None:
             self.logger.finalize("success")
+
+
+def write_metrics(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows of a training as Parquet."""
+    terms = [name for name in rows[0] if name.endswith("_loss")]
+    schema = METRICS_SCHEMA
+    for place, name in enumerate(terms, METRICS_SCHEMA.get_field_index("loss") + 1):
+        schema = schema.insert(place, pa.field(name, pa.float64()))
+    write_parquet(path, pd.DataFrame(rows, columns=schema.names), schema)

@@ -1,4 +1,4 @@
-"""What is trained by which learning rate and weight decay, and the optimizer of a training."""
+"""The optimizer, and the learning rate and weight decay of each parameter."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,10 +24,10 @@ def make_optimizer(groups: list[dict[str, Any]], config: TrainingConfig) -> torc
 
 
 def parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Group what is trained by learning rate and weight decay.
+    """Group the trained parameters by learning rate and weight decay.
 
-    Decay spares normalisation layers: in heads and adapters by their kind. In encoders, as published, those that are
-    named so (`bn` or `norm`), which in CLIP's are few: its LayerNorms are `ln_1`, `ln_2`, `ln_pre` (docs/fidelity.md).
+    Normalisation layers have no decay: in heads and adapters by their type; in encoders, as published, only those
+    named `bn` or `norm`. Few of CLIP's are: its LayerNorms are `ln_1`, `ln_2`, `ln_pre` (docs/fidelity.md).
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter, factor, spared in _trained(model, config):
@@ -37,7 +37,7 @@ def parameter_groups(model: FewShotModel, config: TrainingConfig) -> list[dict[s
 
 
 def _trained(model: FewShotModel, config: TrainingConfig) -> Iterator[tuple[nn.Parameter, float, bool]]:
-    """Yield what is trained, the factor of its learning rate, and whether weight decay spares it."""
+    """Yield the trained parameters, the factor of their learning rate, and whether they have no decay."""
     backbone, head = model.backbone, model.head
     for name, parameter in backbone.encoders.named_parameters():
         if parameter.requires_grad:
@@ -50,7 +50,7 @@ def _trained(model: FewShotModel, config: TrainingConfig) -> Iterator[tuple[nn.P
 
 
 def _by_kind(module: nn.Module) -> Iterator[tuple[nn.Parameter, bool]]:
-    """Yield the parameters of a module that are trained, and whether each is of a normalisation layer."""
+    """Yield the trained parameters of a module, and whether each belongs to a normalisation layer."""
     for part in module.modules():
         for parameter in part.parameters(recurse=False):
             if parameter.requires_grad:

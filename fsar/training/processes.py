@@ -1,4 +1,4 @@
-"""The processes of a training: one per device, each with its share of the work, all with the same results."""
+"""The processes of a training job: one per device, each with a share of the work, all with the same results."""
 
 import logging
 import math
@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 
 
 def start_processes(config: TrainingConfig, device: str) -> Fabric:
-    """Start the processes of a training: this one, and one more for every further device of this node.
+    """Start the processes of a training job: this one, and one more for each further device of this node.
 
     The others run the same script again, from its first line; see `fsar.job.is_first_process`.
 
     Args:
-        config: its devices, arithmetic, threads and workers; no more devices are used than the tasks of a step can be
+        config: devices, arithmetic, threads and workers. No more devices are used than the tasks of a step can be
             divided among.
         device: auto, cpu or cuda.
 
     Raises:
-        UserError: there are fewer GPUs than asked for.
+        UserError: there are too few GPUs.
     """
     asked = config.devices * config.nodes
     config = config.spread()
@@ -40,13 +40,18 @@ def start_processes(config: TrainingConfig, device: str) -> Fabric:
     return fabric
 
 
+def own_workers(config: TrainingConfig) -> int:
+    """Return how many loader processes each process of a training has."""
+    return config.workers // config.spread().devices
+
+
 def share(total: int, fabric: Fabric) -> range:
-    """Return which of `total` things are this process's: every process takes one in turn."""
+    """Return the share of `total` items of this process: processes take one item each in turn."""
     return range(fabric.global_rank, total, fabric.world_size)
 
 
 def gather(own: Tensor, total: int, fabric: Fabric) -> Tensor:
-    """Put together what each process made of its `share`: (own, …) → (total, …) in the things' order."""
+    """Join the results of all processes' shares: (own, …) → (total, …) in the order of the items."""
     if fabric.world_size == 1:
         return own
     padded = own.new_zeros(math.ceil(total / fabric.world_size), *own.shape[1:])

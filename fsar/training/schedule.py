@@ -1,4 +1,4 @@
-"""The learning rate over a training."""
+"""The learning-rate schedule."""
 
 import math
 from bisect import bisect_right
@@ -9,7 +9,7 @@ from fsar.config import TrainingConfig
 def learning_rate(iteration: int, config: TrainingConfig) -> float:
     """Return the learning rate at an iteration (counted in episodes, from 0).
 
-    Linear from `warmup_from` to `learning_rate` over `warmup_iterations`; then steps down at the milestones, to
+    Linear from `warmup_from` to `learning_rate` over `warmup_iterations`. Then either steps down at the milestones, to
     `learning_rate` times the factor of each, or half a cosine that ends at 0.
     """
     if iteration < config.warmup_iterations:

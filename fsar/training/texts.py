@@ -1,33 +1,33 @@
-"""The texts of a training's classes: encoded once, or anew where the text encoder is trained."""
+"""Text features of the training and validation classes: encoded once, or anew if the text encoder is trained."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from fsar.config import TextConfig
 from fsar.model.few_shot import FewShotModel
 from fsar.model.finite import check_finite
 from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, no_text
-from fsar.training.job import TrainingJob
 
 
 class EpisodeTexts:
-    """Gives a model the texts of its training classes, and validation those of its own.
+    """Gives a model the texts of its training classes, and validation those of the validation classes.
 
     Args:
         model: takes the texts of the training classes, on the device where it is.
-        job: the training.
+        config: how class names become text.
         train, val: names of the training and of the validation classes.
 
     Raises:
-        UserError: the text encoder cannot be used, a class is not described as the method needs it, or a text
+        UserError: the text encoder cannot be used, a class lacks a description that the method needs, or a text
             feature is not finite.
     """
 
-    def __init__(self, model: FewShotModel, job: TrainingJob, train: Sequence[str], val: Sequence[str]):
-        self.model, self.config, self.val = model, job.text, val
-        self.trained, self.each = job.components.text_trained, job.components.each_text
-        if not job.components.reads_text:
+    def __init__(self, model: FewShotModel, config: TextConfig, train: Sequence[str], val: Sequence[str]):
+        self.model, self.config, self.val = model, config, val
+        self.trained, self.each = model.components.text_trained, model.components.each_text
+        if not model.components.reads_text:
             device = model.backbone.mean.device
             model.set_training_text(no_text(train, device))
             self.val_text = no_text(val, device)
@@ -40,7 +40,7 @@ class EpisodeTexts:
             self.val_text = self._encoded(self.val_tokens, val)
 
     def of_validation(self) -> Tensor:
-        """Return the text features of the validation classes, under the model as it is: (C, D), or (C, S, D) of each
+        """Return the text features of the validation classes with the current weights: (C, D), or (C, S, D) of each
         text."""
         return self._encoded(self.val_tokens, self.val) if self.trained else self.val_text
 

@@ -1,4 +1,4 @@
-"""Validation while training: the stored validation episodes, on features encoded anew."""
+"""Validation during training: the stored validation episodes, on features of the current weights."""
 
 import pandas as pd
 from lightning_fabric import Fabric
@@ -14,15 +14,15 @@ from fsar.videos.store_read import FrameStore
 
 
 class Validation:
-    """Accuracy on the stored validation episodes; the loader of their videos, and its processes, are made once.
+    """Accuracy on the stored validation episodes. The loader of their videos and its processes are started once.
 
     Args:
         store, videos: the readable validation videos.
         episodes: drawn from them.
-        sampling, seed: which frames of a video are looked at.
-        size: side of the backbone's pictures, in pixels.
+        sampling, seed: which frames of a video are used.
+        size: side of the backbone's images, in pixels.
         workers: processes that read frames.
-        fabric: its processes each encode a part of the videos.
+        fabric: each of its processes encodes a part of the videos.
     """
 
     def __init__(

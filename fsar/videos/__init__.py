@@ -1,1 +1,1 @@
-"""The videos: sequential decoding, the frame store, temporal sampling and augmentation."""
+"""Videos: sequential decoding, the frame store, temporal sampling and augmentation."""

@@ -9,7 +9,7 @@ from fsar.errors import UserError
 
 
 def crop(side: int, size: int, rng: np.random.Generator | None) -> tuple[int, int]:
-    """Return (top, left) of a `size` × `size` window of square frames: anywhere with `rng`, in the centre without.
+    """Return (top, left) of a `size` × `size` window of square frames: at random with `rng`, else in the centre.
 
     Raises:
         UserError: the frames are smaller than the window.
@@ -25,16 +25,16 @@ def crop(side: int, size: int, rng: np.random.Generator | None) -> tuple[int, in
 
 
 def flip(frames: Tensor, rng: np.random.Generator) -> Tensor:
-    """Mirror (T, H, W, 3) frames left to right, in half of the cases."""
+    """Mirror (T, H, W, 3) frames left to right with probability 1/2."""
     return frames.flip(2) if rng.random() < 0.5 else frames
 
 
 class ColourJitter(NamedTuple):
-    """What colour jitter does to a clip.
+    """One draw of colour jitter, for all frames of a clip.
 
     Attributes:
-        grey: whether colour is dropped, before anything else.
-        steps: (brightness, contrast or saturation, factor) and (hue, shift in turns), in their order.
+        grey: whether colour is removed first.
+        steps: (brightness, contrast or saturation, factor) and (hue, shift in turns), in the order of application.
     """
 
     grey: bool
@@ -42,7 +42,7 @@ class ColourJitter(NamedTuple):
 
 
 def draw_colour_jitter(rng: np.random.Generator) -> ColourJitter:
-    """Draw a change of brightness, contrast, saturation (by up to 0.5) and hue (0.25), and greyness (3 of 10 cases)."""
+    """Draw a change of brightness, contrast, saturation (by up to 0.5) and hue (0.25), and grey (probability 0.3)."""
     factors = {name: rng.uniform(0.5, 1.5) for name in ("brightness", "contrast", "saturation")}
     steps = [*factors.items(), ("hue", rng.uniform(-0.25, 0.25))]
     return ColourJitter(bool(rng.random() < 0.3), [steps[place] for place in rng.permutation(len(steps))])
@@ -50,7 +50,7 @@ def draw_colour_jitter(rng: np.random.Generator) -> ColourJitter:
 
 def colour_jitter(frames: Tensor, jitter: ColourJitter) -> Tensor:
     """Change the colours of (T, H, W, 3) bytes, as published: grey first, then the steps, in floats, rounded once."""
-    import torchvision.transforms.v2.functional as transforms  # takes a second to import, and is rarely wanted
+    import torchvision.transforms.v2.functional as transforms  # slow to import (a second) and rarely needed
 
     clip = frames.permute(0, 3, 1, 2) / 255  # (T, 3, H, W)
     if jitter.grey:

@@ -1,8 +1,8 @@
-"""Colours that FFmpeg's scaler does not know: the nearest that it knows, so that no video is lost for its colours."""
+"""Replaces colour matrices that FFmpeg's scaler does not know by the nearest known one, so no video is refused."""
 
 import av
 
-# Numbers of ITU-T H.273, which are FFmpeg's: matrices of brightness and colours, …
+# Code numbers of ITU-T H.273, which FFmpeg uses too: colour matrices (RGB to brightness and colour), …
 RGB, BT709, FCC, BT470BG, SMPTE170M, SMPTE240M, BT2020 = 0, 1, 4, 5, 6, 7, 9
 UNKNOWN = 2
 KNOWN = {RGB, BT709, UNKNOWN, FCC, BT470BG, SMPTE170M, SMPTE240M, BT2020}
@@ -19,7 +19,7 @@ NAMES = {
     17: "YCgCo-Ro",
 }
 NEAREST_NAMES = {BT709: "BT.709", FCC: "FCC", SMPTE170M: "BT.601", SMPTE240M: "SMPTE 240M", BT2020: "BT.2020"}
-# … the matrices that belong to primaries (P3's are near those of BT.709), …
+# … the matrix that belongs to each set of primaries (P3's are near those of BT.709), …
 BY_PRIMARIES = {
     1: BT709,
     4: FCC,
@@ -31,17 +31,17 @@ BY_PRIMARIES = {
     12: BT709,
     22: SMPTE170M,
 }
-# … and curves of brightness for screens of high contrast.
+# … and the transfer curves of HDR video.
 HDR = {16: "PQ", 18: "HLG"}
-LOGARITHMIC = {9, 10, 256}  # which the ffmpeg program's scaler does not know
+LOGARITHMIC = {9, 10, 256}  # unknown to the ffmpeg program's scaler
 
 
 def nearest_matrix(matrix: int, primaries: int, width: int, height: int) -> int:
-    """Return the matrix that is taken for one; the same if the scaler knows it.
+    """Return the known matrix to use in place of `matrix`; `matrix` itself if the scaler knows it.
 
     Args:
-        matrix, primaries: of the picture, by their numbers.
-        width, height: in pixels; where nothing else tells, larger pictures have BT.709 and smaller ones BT.601.
+        matrix, primaries: code numbers of the picture.
+        width, height: in pixels; if nothing else is known, large pictures get BT.709 and small ones BT.601.
     """
     if matrix in KNOWN:
         return matrix
@@ -51,11 +51,11 @@ def nearest_matrix(matrix: int, primaries: int, width: int, height: int) -> int:
 
 
 def take_known_colours(picture: av.VideoFrame) -> list[str]:
-    """Give a picture the nearest matrix that the scaler knows; returns what there is to say of its colours."""
+    """Give a picture the nearest matrix that the scaler knows; return notes on its colours."""
     matrix, notes = picture.colorspace, []
     if matrix not in KNOWN:
         nearest = nearest_matrix(matrix, picture.color_primaries, picture.width, picture.height)
-        if picture.format.is_rgb or len(picture.format.components) < 3:  # which has no need of a matrix
+        if picture.format.is_rgb or len(picture.format.components) < 3:  # needs no matrix
             nearest = RGB if picture.format.is_rgb else UNKNOWN
         else:
             name = NAMES.get(matrix, f"number {matrix}")

@@ -11,7 +11,7 @@ from fsar.videos.scale import Scaler
 
 
 class Decoder(Protocol):
-    """Yields the frames of a video and then its flaws, if it has any; see `decode`."""
+    """Yields the frames of a video and then its flaws, if any; see `decode`."""
 
     def __call__(self, path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]: ...
 
@@ -19,17 +19,17 @@ class Decoder(Protocol):
 def decode(
     path: str | Path, size: int, timeout: float, decoder: str = "pyav", antialias: bool = True
 ) -> Iterator[Frame | Flaws]:
-    """Yield every frame in order, resized to `size` × `size` without regard to the aspect ratio, and then the flaws.
+    """Yield every frame in order, resized to `size` × `size` (aspect ratio not kept), and then the flaws.
 
-    One frame is held at a time, so memory does not grow with the video. Frames stay in the colours of video, which are
-    those of JPEG too: by way of RGB storing took half as long again, and rounded twice.
+    One frame is held at a time, so memory does not grow with the video. Frames stay in YUV,
+    as in JPEG: going through RGB took 1.5 times as long and rounded twice.
 
     Args:
-        path: any file FFmpeg's libraries can read; its name may hold any character.
+        path: any file that FFmpeg's libraries can read, of any name.
         size: height and width of the frames, in pixels.
-        timeout: give up after so many seconds.
+        timeout: seconds after which to give up.
         decoder: pyav, decord or ffmpeg.
-        antialias: average over pixels where the frame becomes smaller; without it each pixel comes from four.
+        antialias: average over pixels when shrinking; without it each new pixel is computed from four.
 
     Raises:
         VideoError: missing, empty, not a video, without a video stream, without a frame that can be decoded, or too
@@ -51,7 +51,7 @@ def decode(
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what is no file with something in it, before any library meets it.
+    """Refuse whatever is not a non-empty file, before any library opens it.
 
     Raises:
         VideoError: saying why.

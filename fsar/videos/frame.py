@@ -1,11 +1,11 @@
-"""What a decoder gives: frames as they are stored, and in the end what is wrong with the video."""
+"""The output of a decoder: frames as they are stored, and at the end the flaws of the video."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A picture as JPEG has it: brightness in full resolution, two colour planes in half of it, each from 0 to 255.
+# A picture as in JPEG: brightness in full resolution, two colour planes in half resolution, values 0 to 255.
 Planes = list[NDArray[np.uint8]]
 
 
@@ -15,12 +15,12 @@ class VideoError(Exception):
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What the file's header says of a video.
+    """Facts from the header of a video file.
 
     Attributes:
         fps: average frame rate, in frames per second; 0 if unknown.
         width, height: of the first frame as displayed, in pixels.
-        tick: unit of the clock that frames are timed by, in seconds; 0 if unknown. Of one video it differs by file.
+        tick: unit of the timestamps, in seconds; 0 if unknown. Copies of a video may differ in it.
     """
 
     fps: float
@@ -36,9 +36,9 @@ class Frame:
     Attributes:
         facts: of its video.
         position: among the decoded frames, from 0.
-        time: seconds from the start of the presentation, by which a player would show it.
+        time: seconds from the start of the presentation, as in a player.
         planes: Y (size, size), U and V (size / 2, size / 2, rounded up), BT.601, full range.
-        duration: seconds that it is shown, as far as the file says; else 0.
+        duration: seconds that it is shown, if the file states it; else 0.
     """
 
     facts: VideoFacts
@@ -50,14 +50,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Flaws:
-    """What is wrong with a decoded video, told after its last frame.
+    """Flaws of a decoded video, yielded after its last frame.
 
     Attributes:
-        lost: frames that the file should have and the decoder does not give, or gives as damaged; as far as the decoder
-            can know.
-        wrong: frames that are not those of their positions; only random access has them.
+        lost: estimate of the frames that the file should have but the decoder does not give, or gives as damaged. It
+            counts what can be known.
+        wrong: frames that are not those of their positions; only random access gives such.
         reason: why frames are lost; empty if none are.
-        notes: what else there is to know of the video, sentences without a full stop.
+        notes: other remarks on the video, sentences without a full stop.
     """
 
     lost: int = 0
@@ -66,10 +66,10 @@ class Flaws:
     notes: tuple[str, ...] = ()
 
     def check(self, decoded: int, damaged: str) -> None:
-        """Refuse a video that lost frames where such videos are left out.
+        """Refuse a video that lost frames if the config leaves such videos out.
 
         Args:
-            decoded: how many frames there are.
+            decoded: number of decoded frames.
             damaged: the config's `frames.damaged`.
 
         Raises:

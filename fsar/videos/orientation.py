@@ -1,4 +1,4 @@
-"""Which way up a picture is shown: what its display matrix asks for, as a transposition and two reflections."""
+"""Turns pictures the right way up, as their display matrix asks: a transposition and two reflections."""
 
 import math
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import numpy as np
 from av.sidedata.sidedata import SideData
 from numpy.typing import NDArray
 
-# Off by more than this a matrix is oblique, in degrees; the ffmpeg program turns what is off by 1 to any angle.
+# A matrix off by more than this, in degrees, is oblique; the ffmpeg program turns by any angle from 1 on.
 RIGHT = 0.5
-# What the axes' angle (its sine) and the ratio of their lengths are at least, or the matrix is damaged.
+# Least sine of the angle between the axes, and least ratio of their lengths; below these a matrix is damaged.
 LEAST_SINE, LEAST_RATIO = 0.5, 0.05
 
 
@@ -36,9 +36,9 @@ UPRIGHT = Orientation()
 
 
 class Orientations:
-    """Tells the orientation of each picture of a video; what it says of an odd matrix is in `notes`.
+    """Finds the orientation of each picture of a video; `notes` has remarks on odd matrices.
 
-    Side data are looked at where a group of pictures begins: with each picture it took a tenth of the time of decoding.
+    Side data are read only at the start of a group of pictures: for each picture it took a tenth of decoding time.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Orientations:
         return self._current
 
     def _read(self, picture: av.VideoFrame) -> Orientation:
-        for data in cast(Sequence[SideData], picture.side_data):  # not the dictionary that it is declared as
+        for data in cast(Sequence[SideData], picture.side_data):  # declared as a dictionary, but is not one
             if data.type.name == "DISPLAYMATRIX":  # the first counts
                 orientation, note = from_matrix(bytes(data))
                 if note and note not in self.notes:
@@ -65,7 +65,7 @@ class Orientations:
 
 
 def from_matrix(data: bytes) -> tuple[Orientation, str]:
-    """Return the orientation that is nearest to a display matrix, and what there is to say of it, else nothing.
+    """Return the orientation nearest to a display matrix, and a note if the matrix is odd, else an empty text.
 
     Args:
         data: nine integers of 32 bits, row by row: a pixel at (x, y), y downwards, goes to (a x + c y, b x + d y),

@@ -1,7 +1,7 @@
-"""Interlaced pictures as whole ones, as the ffmpeg program scales them.
+"""Treats interlaced pictures as whole frames, as the ffmpeg program does.
 
-A decoder marks pictures whose fields were taken one after the other, and by that mark FFmpeg's scaler would resize the
-fields apart and comb them into one another. Files of whole pictures are marked so, too.
+A decoder flags pictures as interlaced. Because of that flag, FFmpeg's scaler would resize the two fields separately and
+interleave them. Files of whole frames carry the flag, too.
 """
 
 from fractions import Fraction
@@ -11,14 +11,14 @@ from av.filter import Graph
 
 
 class Progressive:
-    """Takes the mark away, without a copy of the picture; one for a video, set up anew where its pictures change."""
+    """Removes the flag without copying the picture. One object per video; set up again when the format changes."""
 
     def __init__(self) -> None:
         self._kind: tuple[int, int, str] | None = None
         self._graph: Graph | None = None
 
     def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """Return the picture without the mark."""
+        """Return the picture without the flag."""
         if not picture.interlaced_frame:
             return picture
         kind = (picture.width, picture.height, picture.format.name)

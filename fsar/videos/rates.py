@@ -1,9 +1,9 @@
-"""Frame rates, from the times of frames."""
+"""Frame rates, calculated from the times of frames."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# What a clock of milliseconds somewhere on a video's way leaves, in seconds.
+# Rounding error, in seconds, if the times were stored in milliseconds at some point.
 MILLISECOND = 0.001
 
 
@@ -13,12 +13,12 @@ def usual_step(times: NDArray[np.float64]) -> float:
 
 
 def varies(times: NDArray[np.float64], tick: float) -> bool:
-    """Return whether times are further from even ones than the rounding of a clock explains.
+    """Return whether the frame rate varies: times are further from evenly spaced ones than rounding explains.
 
     Args:
         times: (N,) of frames, in seconds, increasing.
-        tick: the unit of the clock that they were rounded to, in seconds; of a clock that ticks once or twice a frame
-            none are taken to be rounded.
+        tick: the unit that the times were rounded to, in seconds. It is ignored if it is half a frame or more: such a
+            clock counts frames.
     """
     if len(times) < 3:
         return False
@@ -28,7 +28,7 @@ def varies(times: NDArray[np.float64], tick: float) -> bool:
     low, high = mean - 2 * allowed / (len(times) - 1), mean + 2 * allowed / (len(times) - 1)
 
     def width(step: float) -> float:
-        """Of the narrowest strip around even times with this step, in seconds."""
+        """Return the width of the narrowest strip around evenly spaced times with this step, in seconds."""
         return float(np.ptp(times - order * step))
 
     for _ in range(40):  # that width has one minimum: search for it

@@ -1,6 +1,6 @@
-"""Resizing without antialiasing, as the public code does it: each pixel comes from four, however many it stands for.
+"""Resizing without antialiasing, as the public code does it: each new pixel is computed from four old ones.
 
-FFmpeg's scaler averages over all pixels that a smaller picture's pixel stands for (it antialiases), and so is smoother.
+When shrinking, FFmpeg's scaler averages over all old pixels that a new one covers (antialiasing), so it is smoother.
 """
 
 from typing import cast
@@ -13,7 +13,7 @@ def interpolate(plane: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Resize (H, W) bytes to (size, size), as torch's `interpolate(mode="bilinear")`, rounded to bytes."""
     top, bottom, down = _neighbours(plane.shape[0], size)
     left, right, across = _neighbours(plane.shape[1], size)
-    # Only the rows that are looked at become floats.
+    # Only the rows in use become floats.
     upper, lower = plane[top].astype(np.float32), plane[bottom].astype(np.float32)  # (size, W)
     rows = _between(upper, lower, down[:, None])
     pixels = _between(rows.take(left, axis=1), rows.take(right, axis=1), across)
@@ -23,7 +23,7 @@ def interpolate(plane: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 def _between(
     first: NDArray[np.float32], second: NDArray[np.float32], share: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return what lies between two arrays, in the memory of the second."""
+    """Interpolate between two arrays, in the memory of the second."""
     second -= first
     second *= share
     second += first
@@ -31,7 +31,7 @@ def _between(
 
 
 def _neighbours(length: int, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Return, for each of `size` places, the two of `length` that it lies between, and how near it is to the second."""
+    """Return, for each of `size` new positions, two neighbours of `length` old ones, and the weight of the second."""
     place = np.maximum((np.arange(size) + 0.5) * length / size - 0.5, 0)
     first = place.astype(np.intp)
     return first, np.minimum(first + 1, length - 1), (place - first).astype(np.float32)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fsar.config import SamplingConfig
 from fsar.videos.rates import usual_step
 
-# Kinetics: T steps of 35 frames of a video of 12 frames per second make the span the frames are taken from.
+# Kinetics: the span is T steps of 35 frames, at 12 frames per second.
 SPAN_INTERVAL = 35
 SPAN_RATE = 12
 
@@ -23,8 +23,8 @@ def sample_positions(
         length: frames of the video; at least 1. Videos shorter than T repeat frames.
         fps: frame rate of the video, in frames per second; used by `span`.
         config: T and the strategy.
-        rng: source of chance. `segments` uses it at test time too, as the public protocol does.
-        training: `span` is placed at random in training and in the middle otherwise.
+        rng: random generator. `segments` uses it at test time too, as the public protocol does.
+        training: `span` is placed at random in training, else in the middle.
     """
     frames = config.frames
     if config.strategy == "segments":
@@ -35,16 +35,16 @@ def sample_positions(
     span = min(frames * SPAN_INTERVAL * (fps or SPAN_RATE) / SPAN_RATE, float(frames * (length // frames) or length))
     slack = length - span + 1
     start = rng.uniform(0, slack) if training else slack / 2
-    # In videos shorter than the interval the protocol's formula would run backwards; there, all frames are one.
+    # In videos shorter than the span the published positions would decrease; here one frame is repeated.
     end = max(start + span - SPAN_INTERVAL, start)
     return np.clip(np.linspace(start, end, frames).astype(np.int64), 0, length - 1)
 
 
 class Timed(NamedTuple):
-    """When frames of a video are shown, where its rate varies.
+    """Times of the frames of a video with a variable rate.
 
     Attributes:
-        positions: (n,) of the frames to choose from, increasing: all, or those that are stored.
+        positions: (n,) of the frames to choose from, increasing: all frames, or the stored ones.
         times: (n,) in seconds, never decreasing.
     """
 
@@ -58,12 +58,12 @@ def positions_at_test(
     """Return the positions used whenever a video is tested.
 
     Args:
-        video_id: what a draw follows, with the seed: drawn once per video.
+        video_id: with `seed` it decides the draw, once per video.
         length, fps, config: as for `sample_positions`.
-        seed: of the draw.
-        timed: where the rate varies. The middles of segments are then middles in time: a phone that records fewer
-            frames in the dark, or a screen that stands still, does not shift them. Draws stay draws of frames, as all
-            published results have them.
+        seed: see `video_id`.
+        timed: given if the rate varies. The middles of segments are then middles in time: a phone that records fewer
+            frames in the dark, or a still screen, does not shift them. Draws are always of frames, as in all
+            published results.
     """
     if config.strategy == "segments" and config.at_test == "centres":
         return centres(length, config.frames) if timed is None else centres_in_time(timed, config.frames)
@@ -77,9 +77,9 @@ def centres(length: int, frames: int) -> NDArray[np.int64]:
 
 
 def centres_in_time(timed: Timed, frames: int) -> NDArray[np.int64]:
-    """Return the frame that is shown in the middle of each of T equal parts of a video's time: (T,) positions.
+    """Return the frame shown in the middle of each of T parts of equal duration: (T,) positions.
 
-    The last frame is taken to be shown as long as others are: what a file says of it is often a guess.
+    The last frame counts as long as the others: the duration in the file is often a guess.
     """
     times = timed.times
     wanted = times[0] + (np.arange(frames) + 0.5) * (times[-1] + usual_step(times) - times[0]) / frames

@@ -1,4 +1,4 @@
-"""A decoded picture made what is stored: resized, in the colours of JPEG."""
+"""Resizes decoded pictures and converts them to the colours of JPEG, for storing."""
 
 import av
 import numpy as np
@@ -13,23 +13,23 @@ from fsar.videos.resize import interpolate
 
 
 class Scaler:
-    """Makes planes of pictures by bilinear interpolation, without regard to the aspect ratio; one for a video.
+    """Resizes the planes of pictures by bilinear interpolation (aspect ratio not kept). One object per video.
 
     Args:
         size: height and width of the planes, in pixels.
-        antialias: average over pixels where a picture becomes smaller; without it each pixel comes from four.
+        antialias: average over pixels when shrinking; without it each new pixel is computed from four.
     """
 
     def __init__(self, size: int, antialias: bool = True):
         self.size, self.antialias = size, antialias
-        self._scaler = VideoReformatter()  # one for the video: every frame's own would be set up anew
+        self._scaler = VideoReformatter()  # one for the whole video, since each must be set up
         self._progressive = Progressive()
 
     def planes(self, picture: av.VideoFrame, orientation: Orientation = UPRIGHT) -> Planes:
         """Return the planes Y, U and V of a picture (see `Frame`), the right way up.
 
         Args:
-            picture: in colours that the scaler knows (see `take_known_colours`).
+            picture: with a colour matrix that the scaler knows (see `take_known_colours`).
             orientation: how it is turned.
         """
         width, height = (self.size, self.size) if self.antialias else (picture.width, picture.height)

@@ -1,4 +1,4 @@
-"""Gathering the indexes of all shards into the one that later stages read."""
+"""Joins the indexes of all shards into one, which later stages read."""
 
 import logging
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ MAX_SHOWN = 10
 
 
 def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, path: Path) -> pd.DataFrame:
-    """Gather the shards' indexes into one, in the manifest's order.
+    """Join the shards' indexes into one, in the order of the manifest.
 
     Args:
         manifest: the benchmark's manifest.
         indexes: the index of every shard.
-        max_failed: the share of videos that may have failed.
+        max_failed: greatest share of videos that may fail, 0 to 1.
         path: Parquet file to write.
 
     Raises:
-        UserError: more videos failed, with their list; the shards stay, so only what is mended is decoded again. Or the
-            shards lack videos of the manifest, which came while the run was under way.
+        UserError: more videos failed; lists them. The shards stay, so only repaired videos are decoded again. Or the
+            shards lack videos that were added to the manifest during the run.
     """
     videos = read_parquet(manifest, MANIFEST_SCHEMA, ["video_id", "path"])
     index = pd.concat([read_parquet(part, INDEX_SCHEMA) for part in indexes], ignore_index=True)

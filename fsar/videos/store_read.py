@@ -1,4 +1,4 @@
-"""Reading the frame store: frames of a video from memory-mapped Arrow files."""
+"""Reads frames from the frame store, which is memory-mapped."""
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -25,8 +25,8 @@ class FrameStore:
         folder: where the shards lie.
         index: the gathered index.
 
-    The Arrow files are memory-mapped on first use, in each process anew. What is kept for each video is in flat arrays
-    and no Python objects, so loader processes share it with the process that started them.
+    Each process memory-maps the Arrow files on first use. Facts of the videos are in flat arrays
+    and not in Python objects, so loader processes share them with the process that started them.
     """
 
     def __init__(self, folder: Path, index: Path):
@@ -73,7 +73,7 @@ class FrameStore:
         return cast("NDArray[np.float64]", self._batch(number).column("time").to_numpy())
 
     def timed(self, number: int) -> Timed | None:
-        """Return when which stored frames are shown, where the rate varies; None where it does not."""
+        """Return positions and times of the stored frames if the rate varies, else None."""
         if not self.varies(number):
             return None
         return Timed(self._batch(number).column("position").to_numpy(), self.times(number))
@@ -94,7 +94,7 @@ class FrameStore:
         """Fill `clip`, (T, h, w, 3), with the window of the frames that begins at (top, left)."""
         height, width = clip.shape[1:3]
         for jpeg, frame in zip(self.jpegs(number, positions), clip, strict=True):
-            # One frame at a time through the same memory, which so stays in the processor's cache.
+            # All frames go through the same memory, which so stays in the processor's cache.
             simplejpeg.decode_jpeg(jpeg, buffer=self._scratch)
             frame[:] = self._scratch[top : top + height, left : left + width]
 
@@ -103,7 +103,7 @@ class FrameStore:
         return np.empty((self.size, self.size, 3), np.uint8)
 
     def jpegs(self, number: int, positions: NDArray[np.int64]) -> list[memoryview]:
-        """Return the JPEGs of these frames, or of the nearest stored, as they lie in the mapped file."""
+        """Return the JPEGs of these frames, or of the nearest stored, without copying them."""
         batch = self._batch(number)
         jpegs, checksums, stored = batch.column("jpeg"), batch.column("checksum"), batch.column("position").to_numpy()
         layout = layout_checksum(self.video_id(number), stored, batch.column("time").to_numpy())
@@ -127,7 +127,7 @@ class FrameStore:
             if not batch.schema.equals(SHARD_SCHEMA):
                 raise ValueError("it has other columns")
             batch.validate()
-            # Offsets are looked at before any is followed: damaged ones lead anywhere.
+            # Offsets are checked before use: damaged ones point anywhere.
             offsets = np.frombuffer(batch.column("jpeg").buffers()[1], np.int64)[: len(batch) + 1]
             if not len(batch) or (np.diff(offsets) < 0).any() or offsets[0] < 0:
                 raise ValueError("its offsets are no offsets")

@@ -1,4 +1,4 @@
-"""Writing the frame store: every video of a shard decoded once, its frames as JPEG."""
+"""Writes the frame store: decodes every video of a shard once and stores its frames as JPEG."""
 
 import logging
 import tempfile
@@ -32,15 +32,15 @@ def stored_positions(frames: int, keep: int) -> NDArray[np.int64]:
     return ((np.arange(keep) + 0.5) * frames / keep).astype(np.int64)
 
 
-# Bytes of a video's JPEGs that are held in memory while it is decoded; what is more waits in a file beside the shard.
+# Bytes of JPEGs of one video that are held in memory; the rest goes to a temporary file beside the shard.
 IN_MEMORY = 64 * 2**20
 
 
 class _Jpegs:
-    """The JPEGs of a video that is being decoded: which of them are kept is known when the last has come.
+    """The JPEGs of a video during decoding. Which of them to keep is known only at its end.
 
     Args:
-        folder: where the file lies that takes what memory should not.
+        folder: of the temporary file.
     """
 
     def __init__(self, folder: Path):
@@ -64,13 +64,13 @@ class _Jpegs:
         return found
 
     def close(self) -> None:
-        """Free what holds them."""
+        """Delete the temporary file."""
         self._file.close()
 
 
 @dataclass
 class _Encoded:
-    """A decoded video: its facts, a JPEG and a time for each frame, the seconds that the last is shown, its flaws."""
+    """A decoded video: its facts, a JPEG and a time for each frame, the duration of the last frame, its flaws."""
 
     jpegs: _Jpegs
     facts: VideoFacts = field(default_factory=lambda: VideoFacts(0.0, 0, 0))
@@ -83,7 +83,7 @@ def _encode_video(path: str, config: FramesConfig, jpegs: _Jpegs) -> _Encoded:
     """Decode a video.
 
     Raises:
-        VideoError: it cannot be decoded, or is damaged where damaged videos are left out.
+        VideoError: it cannot be decoded, or it is damaged and the config leaves damaged videos out.
     """
     video = _Encoded(jpegs)
     for part in decode(path, config.size, config.timeout, config.decoder, config.antialias):
@@ -99,9 +99,9 @@ def _encode_video(path: str, config: FramesConfig, jpegs: _Jpegs) -> _Encoded:
 
 
 def _facts(video: _Encoded, kept: list[bytes]) -> dict[str, Any]:
-    """Return what the index has of a stored video, see `INDEX_SCHEMA`."""
+    """Return the row of the index for a stored video, see `INDEX_SCHEMA`."""
     facts, flaws, times = video.facts, video.flaws, np.array(video.times)
-    # The last frame is shown as long as others at least: what files say of it is often a guess.
+    # The last frame counts at least as long as the others: the duration in the file is often a guess.
     last = max(video.last, usual_step(times) or (1 / facts.fps if facts.fps and not video.last else 0.0))
     return {
         "stored_frames": len(kept),
@@ -124,7 +124,7 @@ def _facts(video: _Encoded, kept: list[bytes]) -> dict[str, Any]:
 def _batch(
     video_id: str, positions: NDArray[np.int32], times: NDArray[np.float64], jpegs: list[bytes]
 ) -> pa.RecordBatch:
-    """Return what a shard has of a video, see `SHARD_SCHEMA`."""
+    """Return the record batch of a video, see `SHARD_SCHEMA`."""
     layout = layout_checksum(video_id, positions, times)
     values = (positions, times, jpegs, [frame_checksum(layout, jpeg) for jpeg in jpegs])
     columns = [pa.array(own, field.type) for own, field in zip(values, SHARD_SCHEMA, strict=True)]
@@ -137,7 +137,7 @@ def write_shard(videos: pd.DataFrame, shard: int, config: FramesConfig, arrow: P
     Args:
         videos: of the benchmark, with the columns video_id and path.
         shard: which shard, from 0.
-        config: size, quality and number of stored frames, the decoder, and what is done with damaged videos.
+        config: size, quality and number of stored frames, decoder, and treatment of damaged videos.
         arrow: Arrow IPC file to write.
         index: Parquet file to write, a row per video, see `INDEX_SCHEMA`. The checksums of both files are written
             beside them, as `sha256sum` does.

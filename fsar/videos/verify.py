@@ -1,4 +1,4 @@
-"""Integrity: sources, shards and indexes against what was recorded when they were made."""
+"""Compares sources, shards and indexes with the checksums recorded when they were made."""
 
 import logging
 import os
@@ -23,16 +23,16 @@ FOLDER_INVENTORY = "folder.parquet"  # of a folder that the user has filled
 
 
 def verify(data: Path, frames: Mapping[str, FramesConfig]) -> None:
-    """Check everything, build damaged shards and indexes again, and name what stays damaged.
+    """Check everything, rebuild damaged shards and indexes, and name what stays damaged.
 
-    What is built again and equals its record gets its old time too: nothing that was made from it is made again.
+    A rebuilt file that equals its record also gets its old time, so nothing made from it is recomputed.
 
     Args:
         data: the folder of sources and benchmarks.
         frames: how the frames of each benchmark are stored.
 
     Raises:
-        UserError: something is damaged and could not be mended here, with the list and what to do.
+        UserError: something stays damaged; lists it, with what to do.
     """
     problems = [*_damaged_sources(data / "sources")]
     for benchmark, config in frames.items():
@@ -64,7 +64,7 @@ def _damaged_sources(sources: Path) -> Iterator[str]:
             )
             if there is None:
                 yield f"{path} is gone; {way_out}"
-            elif there.st_size != size and there.st_mtime_ns <= inventory.stat().st_mtime_ns:  # later it was mended
+            elif there.st_size != size and there.st_mtime_ns <= inventory.stat().st_mtime_ns:  # newer: repaired
                 yield f"{path} has {there.st_size} bytes instead of {size}; {way_out}"
 
 

@@ -116,8 +116,8 @@ class TaskAdapters(Adapters):
         """
         if len(x) % self.texts:
             raise UserError(
-                f"Task-Adapter++ looks at {self.texts} texts of each class together (key adapters.task_adapter.texts), and "
-                f"{len(x)} texts are no multiple: give each class so many (keys text.templates, text.descriptions)"
+                f"Task-Adapter++ looks at {self.texts} texts of each class together (key adapters.task_adapter.texts), "
+                f"and {len(x)} texts are no multiple: give each class so many (keys text.templates, text.descriptions)"
             )
         x = x + block.scale_1(block.attention(block.norm_1(x), attn_mask=attn_mask))
         together = x.unflatten(0, (-1, self.texts))  # (C, S, n, W)

@@ -16,7 +16,7 @@ def collect(logs: Sequence[str]) -> pd.DataFrame:
     """Return seconds and the most memory of every job.
 
     Args:
-        logs: logs/{stage}/{job}.tsv of the jobs; what was taken from a cache has none.
+        logs: benchmarks/{stage}/{job}.tsv of the jobs; what was taken from a cache has none.
     """
     rows = []
     for path in filter(Path.is_file, map(Path, logs)):

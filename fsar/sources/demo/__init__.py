@@ -1,1 +1,1 @@
-"""The demo benchmark: shapes that do something, rendered, so that the whole workflow runs anywhere in minutes."""
+"""The demo benchmark: rendered videos of moving shapes, so that the whole workflow runs anywhere in minutes."""

@@ -1,7 +1,7 @@
-"""What the shapes do, and the classes of the demo benchmark: a shape and an action.
+"""Actions of the shapes, and the classes of the demo benchmark: a shape and an action.
 
-Actions come in pairs, and four of the five pairs are one movement played forwards and backwards: such classes share
-every frame and differ only in their order.
+Actions come in pairs. Four of the five pairs are one movement played forwards and backwards: such classes share
+every frame and differ only in the order.
 """
 
 from collections.abc import Callable
@@ -59,11 +59,11 @@ assert CLASS_COUNT == DEMO_CLASSES
 
 
 def split_classes(counts: Counts, seed: int, deal: int) -> dict[str, list[tuple[str, str]]]:
-    """Deal the 100 classes to the splits, both actions of a pair together, so that order matters in every split.
+    """Divide the 100 classes among the splits, both actions of a pair together, so that order matters in every split.
 
     Args:
         counts: classes per split; 100 at most in all.
-        seed, deal: another of either deals other classes.
+        seed, deal: decide the class partition.
 
     Returns:
         For each split, disjoint (shape, action) pairs.
@@ -78,7 +78,7 @@ def split_classes(counts: Counts, seed: int, deal: int) -> dict[str, list[tuple[
     order = np.random.default_rng([seed, 1, deal]).permutation(len(pairs))
     classes = [(pairs[i][0], action) for i in order for action in pairs[i][1]]
     dealt: dict[str, list[tuple[str, str]]] = {}
-    for split in reversed(SPLITS):  # test first: its classes do not change with the number of the others
+    for split in reversed(SPLITS):  # test first: its classes do not depend on the size of the others
         count = getattr(counts, split)
         dealt[split], classes = classes[:count], classes[count:]
     return dealt

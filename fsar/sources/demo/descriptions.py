@@ -1,7 +1,7 @@
-"""Three sub-actions of each of the demo's classes: what is seen at the beginning, in the middle and at the end.
+"""Three sub-actions of each of the demo's classes: beginning, middle and end.
 
-`python -m fsar.sources.demo.descriptions` prints them as CSV; configs/demo_descriptions.csv is what it prints. Their
-words are those of the stills' captions, which are all that a small CLIP has learnt, but for OTHER_WORDS.
+`python -m fsar.sources.demo.descriptions` prints them as CSV: configs/demo_descriptions.csv. Their
+words are those of the stills' captions, the only ones a small CLIP has learnt, except OTHER_WORDS.
 """
 
 import csv
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fsar.sources.demo.actions import ACTIONS, class_name
 from fsar.sources.demo.shapes import SHAPES
 
-# Beginning, middle and end. Actions that are each other backwards begin where the other ends.
+# Beginning, middle and end. In reversed pairs one action begins where the other ends.
 STAGES: dict[str, tuple[str, str, str]] = {
     "moving right": ("{shape} left", "{shape} moving right", "{shape} right"),
     "moving left": ("{shape} right", "{shape} moving left", "{shape} left"),
@@ -24,7 +24,7 @@ STAGES: dict[str, tuple[str, str, str]] = {
     "swinging": ("{shape} moving right", "{shape} moving left", "{shape} swinging"),
     "blinking": ("{shape} vanishing", "{shape} appearing", "{shape} blinking"),
 }
-# Captions have no words for these.
+# Words that captions do not have.
 OTHER_WORDS = frozenset({"top", "bottom", "small", "large", "no"})
 
 

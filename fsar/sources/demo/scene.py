@@ -1,4 +1,4 @@
-"""What the demo's shapes are seen in front of: uneven light, texture, bars and scraps of other shapes."""
+"""Backgrounds of the demo: uneven light, texture, bars and scraps of other shapes."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from fsar.sources.demo.shapes import SHAPES, Array, Pose, draw
 
 @dataclass(frozen=True)
 class Clutter:
-    """How much there is in a scene.
+    """How cluttered a scene is.
 
     Attributes:
         textures: strengths of noise that varies over a half, a sixth and a twenty-fourth of the picture.
-        scraps: fewest and most of them.
+        scraps: least and greatest number.
         radius: smallest and largest of a scrap, in units of half the picture's shorter side.
-        bars: fewest and most of them.
+        bars: least and greatest number.
         contrast: the most by which a bar is lighter or darker.
     """
 

@@ -1,4 +1,4 @@
-"""Ten shapes as signed distance functions, and how one is drawn into a picture."""
+"""Ten shapes as signed distance functions, and drawing one into a picture."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ SHAPES: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Pose:
-    """Where and how a shape is seen.
+    """Position, size and angle of a shape.
 
     Centre and radius are in units of half the picture's shorter side, the angle is in radians.
     """

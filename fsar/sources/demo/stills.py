@@ -1,8 +1,8 @@
-"""Still pictures with captions: what the demo's small CLIP learns from, as CLIP learned from photographs.
+"""Stills with captions, from which the demo's small CLIP learns, as CLIP learned from photographs.
 
 A still shows one shape, on a plain ground or in front of mild clutter. Captions name the shape, and no colours: the
-videos' classes have none. Where the caption names an action, the still hints at it as a photograph might: earlier
-moments are left behind as a faint trail. Stills share no scene, shake, noise or compression with the videos; bridging
+videos' classes have none. If the caption names an action, the still hints at it as a photograph might: earlier
+moments show as a faint trail. Stills share no scene, shake, noise or compression with the videos; bridging
 that gap is what fine-tuning on episodes is for.
 """
 

@@ -33,7 +33,7 @@ def shake(rng: np.random.Generator, frames: int, strength: float) -> Array:
 
 
 def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
-    """Render one video of a class with everything else left to chance.
+    """Render one video of a class; everything else is random.
 
     Returns:
         frames (length, height, width, 3) as RGB bytes, and the frame rate in frames per second.
@@ -99,7 +99,7 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
     """Render every `source.parts`-th video of the benchmark into `folder`, and list them.
 
     Args:
-        source: classes and their deal, videos per class and the number of parts.
+        source: classes and class partition, videos per class and the number of parts.
         seed: decides every video; a video does not depend on the number of parts or of other videos.
         part: which part, from 0.
         folder: where the videos go; made if needed.

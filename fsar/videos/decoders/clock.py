@@ -1,4 +1,4 @@
-"""When frames are shown: seconds from the start of the presentation, which is what a player shows as 0:00."""
+"""Times of frames: seconds from the start of the presentation, which a player shows as 0:00."""
 
 from collections import deque
 from fractions import Fraction
@@ -9,17 +9,17 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
-# Steps of a clock that are a jump and not a pause, in seconds: forwards in MPEG's streams, where a clock may begin
-# anew, and elsewhere (both as the ffmpeg program takes them); …
+# Steps of a clock that count as a jump and not as a pause, in seconds: forwards, in MPEG's streams, where a clock may
+# restart, and elsewhere (both as in the ffmpeg program); …
 JUMP, JUMP_ELSEWHERE = 10.0, 30 * 3600.0
-# … backwards, but for frames whose timestamps are out of order.
+# … and backwards, unless the timestamps of these frames are out of order.
 BACK, DISORDER = 0.1, 8  # seconds, frames
 NO_TIMESTAMPS = cast(int, Flags.no_timestamps.value)
-TOLD = 3  # jumps; of more only the number
+TOLD = 3  # jumps that are listed; of more only the number is stated
 
 
 class Clock:
-    """Tells the time of each frame of a stream.
+    """Calculates the time of each frame of a stream.
 
     Args:
         container, stream: of the frames.
@@ -40,15 +40,15 @@ class Clock:
         self._usual = 1 / rate if rate else 0.0
         self._count = 0
         self._time = 0.0  # of the last frame
-        self._step = 0.0  # that it is shown
-        self._offset = 0.0  # by jumps
+        self._step = 0.0  # duration of the last frame
+        self._offset = 0.0  # sum of the jumps
 
     def time(self, stamp: int | None, duration: int = 0) -> float:
         """Return the time of the next frame, in seconds; it never decreases.
 
         Args:
             stamp: the frame's timestamp; None if it has none.
-            duration: that the frame is shown, in the same unit; 0 if unknown.
+            duration: of the frame, in the same unit; 0 if unknown.
         """
         following = self._time + (self._usual or self._step) if self._count else 0.0
         known = stamp is not None and not self._bare
@@ -72,12 +72,12 @@ class Clock:
         return (*self._jumps[:TOLD], *([f"the clock jumps {more} times more"] if more > 0 else []))
 
     def seconds(self, units: int) -> float:
-        """Return as seconds what is given in units of the stream's time."""
-        return units * self._numerator / self._denominator  # by Fractions it would be as much as scaling a picture
+        """Convert units of the stream's clock to seconds."""
+        return units * self._numerator / self._denominator  # Fractions would take as long as scaling a picture
 
 
 class DecodingOrder:
-    """Timestamps of frames where packets have none but those of their order, as in AVI: the earliest not yet given."""
+    """Timestamps for formats that only order packets, such as AVI: each frame gets the earliest one not yet given."""
 
     def __init__(self) -> None:
         self._waiting: deque[int] = deque()
@@ -93,14 +93,14 @@ class DecodingOrder:
 
 
 class PacketTimes:
-    """When the packets of a stream are decoded and shown.
+    """Times at which the packets of a stream are decoded and shown.
 
     Args:
         container, stream: of the packets.
 
     Attributes:
-        shown: begin and end of packets in the stream's unit of time; a list for each time that its clock began.
-        decoded: the same in the order of decoding, by which MP4 says how long a packet lasts.
+        shown: begin and end of packets in the stream's unit of time; a new list after each restart of its clock.
+        decoded: the same in the order of decoding, from which MP4 gives a packet's duration.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream):
@@ -129,15 +129,15 @@ class PacketTimes:
 
 
 def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Return when the presentation starts, in seconds of the stream's clock.
+    """Return the start of the presentation, in seconds of the stream's clock.
 
-    MP4, MOV and Matroska count from the start of the presentation, so that a video which begins late does: an empty
-    edit is shown as nothing, by browsers too. Where they were written live, and declare no length, their clock may
-    begin anywhere, as in all other formats: then it is when the first of their streams begins.
+    MP4, MOV and Matroska count from the start of the presentation, so a video may begin later than 0: browsers show
+    nothing during an empty edit. If such a file was written live and declares no length, its clock may begin
+    anywhere, as in all other formats; then the presentation starts with the first stream.
     """
     own = (stream.start_time or 0) * (stream.time_base or Fraction(1))
     begin = Fraction(container.start_time or 0, av.time_base)
-    if jumps(container) and len(container.streams.video) > 1:  # programs, with a clock each
+    if jumps(container) and len(container.streams.video) > 1:  # several programs, each with its own clock
         begin = max(begin, min(start for start in _starts(container) if abs(own - start) < JUMP))
     name = container.format.name
     live = (name.startswith("mov") and not any(other.frames for other in container.streams)) or (
@@ -149,21 +149,21 @@ def start_of(container: InputContainer, stream: VideoStream) -> Fraction:
 
 
 def _starts(container: InputContainer) -> list[Fraction]:
-    """Return when the streams of pictures and of sound begin, in seconds."""
+    """Return the start of each video and audio stream, in seconds."""
     streams = [stream for stream in container.streams if stream.type in ("video", "audio")]
     return [(stream.start_time or 0) * (stream.time_base or Fraction(1)) for stream in streams]
 
 
 def jumps(container: InputContainer) -> bool:
-    """Return whether the clock of a format may begin anew in the middle."""
+    """Return whether the clock of a format may restart within a file."""
     return container.format.name in ("mpeg", "mpegts")
 
 
 def bare(container: InputContainer) -> bool:
-    """Return whether a format is a stream without a clock, whose timestamps are guessed."""
+    """Return whether a format is a bare stream without a clock, whose timestamps FFmpeg guesses."""
     return bool(container.format.flags & NO_TIMESTAMPS)
 
 
 def by_order(format_name: str) -> bool:
-    """Return whether packets of a format have no time but their order."""
+    """Return whether packets of a format have only an order and no times."""
     return format_name == "avi"

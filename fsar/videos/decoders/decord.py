@@ -1,14 +1,14 @@
-"""decord, by random access: the frames that the public implementation sees, its wrong ones included.
+"""decord, by random access: the frames that the public implementation gets, wrong ones included.
 
-That implementation asks for eight frames at increasing positions, anew for each clip. To get to one, decord jumps to
-the last key frame before it and decodes on from there; it is that jump which goes wrong. Here each group of pictures is
-entered by a jump and read to its end, which gives for every position what random access gives there, in the time of two
-passes. (One thing is left out: after the last frame of a group decord reads on into the next without a jump.) One more
+That implementation asks for eight frames at increasing positions, for each clip again. For each frame decord jumps to
+the last key frame before it and decodes on from there; that jump is what goes wrong. Here each group of pictures is
+entered by a jump and read to its end. This gives the same frames as random access to each position, in the time of two
+passes. (One difference: after the last frame of a group, decord itself reads on into the next without a jump.) One more
 pass, by PyAV and in order, shows which frames are wrong.
 
-decord runs in a process of its own, which starts at `main`: nothing else ends it where it hangs. That process writes
-the planes of all frames to its standard output, and to its standard error at last the number of wrong frames, or an
-error.
+decord runs in its own process, which starts at `main`, because only ending a process stops decord if it hangs.
+It writes the planes of all frames to its standard output, and at the end the number of wrong frames, or an error, to
+its standard error.
 """
 
 import json
@@ -36,19 +36,19 @@ from fsar.videos.progressive import Progressive
 from fsar.videos.scale import Scaler
 
 CHECKOUT = Path(__file__).parents[3]
-VERDICT = "verdict: "  # begins the line that the other process writes at last
-# What it turns, in MP4 and MOV alone; a quarter only if height and width are the same, else it fails by itself.
+VERDICT = "verdict: "  # begins the last line of the other process
+# Turns that decord can do, in MP4 and MOV alone. Quarter turns work for square videos only; else decord itself fails.
 TURNS = (Orientation(True, False, True), Orientation(False, True, True), Orientation(True, True, False))
-# Frames are told apart by their brightness at this size, in pixels, …
+# Two frames are compared by their brightness at this size, in pixels. …
 SIDE = 32
-# … and are not the same if it differs by more than this on average, in levels of 256; the same frame differs by 0.
+# … They differ if its mean difference is above this, in levels of 256; for the same frame it is 0.
 DIFFERENT = 0.05
 
 
 def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]:
     """Yield the frames and then the flaws, see `fsar.videos.decode.decode`.
 
-    There are as many frames as decord says, which can be one more than there are.
+    Their number is what decord states, which can be one too many.
 
     Raises:
         VideoError: also if the video is damaged anywhere (how far decord gets then depends on its threads, and differs
@@ -57,7 +57,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
     first = first_picture(path, timeout)
     refuse(path, first)
     clock, stamps = first.clock, iter(stamps_of_packets(path))
-    # A relative name with a colon would be an address to decord.
+    # decord would take a relative name with a colon for an address.
     command = [sys.executable, "-m", __name__, str(path.absolute()), str(scaler.size), str(scaler.antialias)]
     search = os.pathsep.join(filter(None, [str(CHECKOUT), os.getenv("PYTHONPATH")]))
     with running(command, timeout, {**os.environ, "PYTHONPATH": search}) as program:
@@ -77,7 +77,7 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
 
 
 def refuse(path: Path, first: FirstPicture) -> None:
-    """Refuse a video that decord would read otherwise than it is meant to be shown.
+    """Refuse a video that decord would not read as players show it.
 
     Raises:
         VideoError: saying what decord cannot do.
@@ -94,7 +94,7 @@ def refuse(path: Path, first: FirstPicture) -> None:
 
 
 def main(path: str, scaler: Scaler) -> None:
-    """Write what `frames` reads."""
+    """Run decord in the other process, and write what `frames` reads."""
     small = Scaler(SIDE)
     seen: list[NDArray[np.int16]] = []  # (SIDE, SIDE) each
     try:
@@ -103,19 +103,19 @@ def main(path: str, scaler: Scaler) -> None:
                 sys.stdout.buffer.write(plane.tobytes())
             seen.append(small.planes(picture)[0].astype(np.int16))
         verdict: dict[str, Any] = {"wrong": wrong_frames(seen, path), "error": ""}
-    except decord.DECORDError as error:  # times and places in decord's own code, and at last what it was
+    except decord.DECORDError as error:  # its message begins with places in decord's code and ends with the cause
         reason = str(error).strip().rsplit(": ", 1)[-1].replace(f"[{path}]", "").strip()
         verdict = {"wrong": 0, "error": f"decord: {reason}"}
     except RuntimeError:
         verdict = {"wrong": 0, "error": "decord cannot open it"}
     sys.stdout.flush()
     print(f"\n{VERDICT}{json.dumps(verdict)}", file=sys.stderr, flush=True)
-    os._exit(0)  # without waiting for decord's threads, which may still wait for each other
+    os._exit(0)  # without waiting for decord's threads, which may be deadlocked
 
 
 def random_access(path: str) -> Iterator[av.VideoFrame]:
     """Yield, for each position, the RGB picture that decord gives for it."""
-    # Two readers take groups of pictures in turn, so each leaves out one before the next and has to jump.
+    # Two readers take alternate groups of pictures, so each must jump to the next one.
     readers = [decord.VideoReader(path, num_threads=1) for _ in range(2)]
     length = len(readers[0])
     starts = [0, *(int(key) for key in readers[0].get_key_indices() if key > 0)]
@@ -126,7 +126,7 @@ def random_access(path: str) -> Iterator[av.VideoFrame]:
 
 
 def wrong_frames(seen: list[NDArray[np.int16]], path: str) -> int:
-    """Count the frames that are not those of their positions, because others of the video are more like them.
+    """Count the wrong frames: those that resemble another frame of the video more than the one of their position.
 
     Args:
         seen: the brightness of each frame, (SIDE, SIDE).
@@ -141,7 +141,7 @@ def wrong_frames(seen: list[NDArray[np.int16]], path: str) -> int:
                 continue
             orientation = orientations.of(picture)
             take_known_colours(picture)
-            # By way of RGB as decord's, so that the same frame gives the same pixels.
+            # Through RGB, as with decord, so that the same frame gives the same pixels.
             pixels = whole(picture).reformat(format="rgb24")
             pictures.append(small.planes(pixels, orientation)[0].astype(np.int16))
     truth = np.stack(pictures)  # (frames, SIDE, SIDE)

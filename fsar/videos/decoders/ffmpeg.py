@@ -1,8 +1,8 @@
 """The ffmpeg program through a pipe: the independent check of the other decoders.
 
-It decodes, turns, scales and converts by itself, all in one sequential pass; its text output says when each frame is
-shown, and what is wrong. Which stream it is to read, and what it has no means for, it is told from the file's header
-and first picture. Of a file that ends too early it says nothing.
+It decodes, turns, scales and converts by itself, in one sequential pass. Its text output gives the time of each frame
+and its errors. Which stream to read, and what it cannot find out itself, is passed to it from the file's header
+and first picture. It does not notice a file that ends too early.
 """
 
 import re
@@ -30,8 +30,8 @@ MATRICES = {
     colours.SMPTE240M: "smpte240m",
     colours.BT2020: "bt2020nc",
 }
-NAME = "the video"  # stands for its name
-# What its filter says of a frame.
+NAME = "the video"  # stands for the file name
+# The line that its filter `showinfo` prints for a frame.
 SHOWN = re.compile(r"\bn: *\d+ pts: *(NOPTS|-?\d+) pts_time:\S+ +duration: *(\d+) ")
 
 
@@ -59,15 +59,15 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
 
 
 def _command(path: Path, size: int, first: FirstPicture) -> list[str]:
-    # Of primaries and curves its scaler knows fewer than the decoders, and needs none.
+    # Its scaler knows fewer primaries and transfer curves than its decoders, and needs none.
     known = "setparams=color_primaries=unknown:color_trc=unknown"
     if first.matrix is not None:
         known += f":colorspace={MATRICES[first.matrix]}"
     scale = f"scale={size}:{size}:flags=bilinear:out_color_matrix=bt601:out_range=full"
-    # A file that is damaged throughout is decoded to its end, too.
+    # Decode to the end, however much is damaged.
     how = {**OPTIONS, "threads": 1, "max_error_rate": 1}
     turns = []
-    # By itself it would turn it by any angle, and before it is told the colours, which turning can depend on.
+    # Its own rotation would use any angle, and come before the colours are set, on which turning can depend.
     if first.oblique or first.odd_colours:
         how["noautorotate"] = None
         asked = zip(("transpose=cclock_flip", "vflip", "hflip"), first.orientation, strict=True)
@@ -79,12 +79,12 @@ def _command(path: Path, size: int, first: FirstPicture) -> list[str]:
     stream = ffmpeg.output(source, "pipe:", vf=filters, fps_mode="passthrough", **raw)
     stream = stream.global_args(*said, "-copyts", "-filter_threads", "1")
     command = [str(argument) for argument in stream.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())]
-    command[command.index(NAME)] = f"file:{path}"  # ffmpeg-python takes no name that is not UTF-8
+    command[command.index(NAME)] = f"file:{path}"  # set here: ffmpeg-python accepts UTF-8 names only
     return command
 
 
 def _shown(program: Program) -> Iterator[tuple[int | None, int]]:
-    """Yield (timestamp, duration) of each frame, which the program tells before it writes the picture."""
+    """Yield (timestamp, duration) of each frame, which the program prints before it writes the picture."""
     for line in program.said():
         if found := SHOWN.search(line):
             yield None if found[1] == "NOPTS" else int(found[1]), int(found[2])

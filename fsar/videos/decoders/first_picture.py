@@ -1,4 +1,4 @@
-"""What decoders that are programs are told before they begin, and cannot tell themselves: see `first_picture`."""
+"""Facts that decoders in other processes need before they begin and cannot find out: see `first_picture`."""
 
 import time
 from contextlib import suppress
@@ -24,13 +24,13 @@ class FirstPicture:
         stream: index of the stream.
         alone: whether the file has no other stream of moving pictures.
         facts: of the video.
-        clock: which tells the times of its frames.
+        clock: which calculates the times of its frames.
         format: the short name of the file's format.
-        orientation: how the picture is turned, the nearest right angle.
-        oblique: whether that is another orientation than the file asks for.
-        matrix: of its colours that is to be taken instead of its own; None if its own is.
-        odd_colours: whether it has colours that the ffmpeg program's scaler does not know.
-        notes: what there is to say of all that.
+        orientation: of the picture, rounded to the nearest right angle.
+        oblique: whether the file asks for another angle.
+        matrix: colour matrix to use instead of its own; None to use its own.
+        odd_colours: whether the ffmpeg program's scaler does not know its colours.
+        notes: remarks on all this.
     """
 
     stream: int
@@ -46,10 +46,10 @@ class FirstPicture:
 
 
 def first_picture(path: Path, timeout: float) -> FirstPicture:
-    """Look at the first picture of a video, or at its header alone where the libraries can decode none.
+    """Read the first picture of a video, or its header alone if the libraries can decode no picture.
 
     Raises:
-        VideoError: it is no video, or not looked at in so many seconds.
+        VideoError: it is not a video, or reading takes longer than `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     try:
@@ -88,11 +88,11 @@ def first_picture(path: Path, timeout: float) -> FirstPicture:
 
 
 def stamps_of_packets(path: Path) -> list[tuple[int, int]]:
-    """Return (timestamp, duration) of the packets with a picture, in the order in which they are shown."""
+    """Return (timestamp, duration) of the packets with a picture, in display order."""
     with open_video(path) as container:
         video = video_stream(container)
         times = PacketTimes(container, video)
-        with suppress(av.FFmpegError):  # what can be read is enough
+        with suppress(av.FFmpegError):  # what could be read is enough
             for packet in packets_of(container, video):
                 if packet.size:
                     times.note(packet)

@@ -1,4 +1,4 @@
-"""A program beside this one that writes pictures to its standard output, and ends when its time is over."""
+"""Another program that writes pictures to its standard output, with a time limit."""
 
 import subprocess
 import tempfile
@@ -42,7 +42,7 @@ class Program:
             position += 1
 
     def said(self) -> Iterator[str]:
-        """Yield the lines that it has written to its standard error by the time that they are asked for."""
+        """Yield the lines that it has written to its standard error so far."""
         with self._said.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 yield line.rstrip()
@@ -54,20 +54,20 @@ class Program:
 
 @contextmanager
 def running(command: Sequence[str], timeout: float, variables: Mapping[str, str] | None = None) -> Iterator[Program]:
-    """Run a program, which is killed after `timeout` seconds and in any case at the end of the block.
+    """Run a program. It is killed after `timeout` seconds, and at the end of the block at the latest.
 
     Args:
-        command: the program and its arguments; no shell reads them.
+        command: the program and its arguments, without a shell.
         timeout: in seconds.
         variables: its environment, if not that of this process.
     """
-    with tempfile.NamedTemporaryFile(prefix="decoder-") as said:  # a pipe that nobody reads would fill up
+    with tempfile.NamedTemporaryFile(prefix="decoder-") as said:  # a file, since an unread pipe would fill up
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=variables
         )
         program = Program(process, Path(said.name), timeout)
         timer = Timer(timeout, process.kill)
-        timer.start()  # after the program's own limit is set, so that one that is ended is known to be too slow
+        timer.start()  # after the program's own limit, so that a killed program is known to be too slow
         try:
             with process:
                 try:

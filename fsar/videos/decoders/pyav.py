@@ -1,8 +1,8 @@
 """PyAV, FFmpeg's libraries in this process: one sequential pass, every frame once, in order.
 
-Seeking is wrong on files with packed B-frames (HMDB51) and slower as soon as more than a few frames are wanted, so
-there is no random access here. PyAV is chosen over a pipe from the ffmpeg program because it tells size, rate, rotation
-and errors as values instead of as text; the tests hold it against the ffmpeg program frame by frame.
+Seeking gives wrong frames in files with packed B-frames (HMDB51) and is slower for more than a few frames, so
+there is no random access here. PyAV is the default and not a pipe from the ffmpeg program, because it gives size, rate,
+rotation and errors as values instead of text. The tests compare it with the ffmpeg program frame by frame.
 """
 
 import errno
@@ -22,18 +22,18 @@ from fsar.videos.frame import Flaws, Frame, VideoError, VideoFacts, too_slow
 from fsar.videos.orientation import Orientations
 from fsar.videos.scale import Scaler
 
-# Errors of this machine, not of the video: nothing to be counted and passed over.
+# Errors of this machine, not of the video: these are raised, not counted.
 OURS = (errno.ENOMEM, errno.EIO)
 
 
 def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws]:
     """Yield the frames and then the flaws, see `fsar.videos.decode.decode`.
 
-    What the decoder refuses is passed over and counted, and so is what is missing in time (`Losses`).
+    Packets that the decoder refuses are skipped and counted, and so are frames missing in time (`Losses`).
     """
     deadline = time.monotonic() + timeout
     position, facts, orientations = 0, None, Orientations()
-    colours: dict[str, None] = {}  # what there is to say of them, in order
+    colours: dict[str, None] = {}  # notes on them, in order
     try:
         with open_video(path) as container:
             stream = video_stream(container)
@@ -58,23 +58,23 @@ def frames(path: Path, scaler: Scaler, timeout: float) -> Iterator[Frame | Flaws
 
 
 def sequential(container: InputContainer, stream: VideoStream, losses: Losses) -> Iterator[av.VideoFrame | None]:
-    """Decode a video stream in one pass: yields its pictures, and None for a packet that gives none.
+    """Decode a video stream in one pass: yields its pictures, and None for a packet without one.
 
-    Where the format has no times but an order of packets, the pictures get their timestamps from it.
+    If the format only orders packets and has no times, the pictures get their timestamps from that order.
 
     Args:
         container: an open file.
         stream: of the file.
-        losses: is told of the packets, and of what is refused or damaged.
+        losses: records the packets, and what is refused or damaged.
 
     Raises:
         av.FFmpegError: reading fails for a reason outside the video.
     """
-    stream.thread_type = "NONE"  # jobs run beside one another, one core each
+    stream.thread_type = "NONE"  # jobs run in parallel, one core each
     order = DecodingOrder() if by_order(container.format.name) else None
     for packet in _packets(container, stream, losses):
         pictures: list[av.VideoFrame] = []
-        if packet is None or packet.size or packet.dts is None:  # an empty one would end decoding
+        if packet is None or packet.size or packet.dts is None:  # decoding an empty one would end the stream
             try:
                 pictures = packet.decode() if packet else stream.codec_context.decode(None)
             except av.FFmpegError as error:
@@ -94,7 +94,7 @@ def sequential(container: InputContainer, stream: VideoStream, losses: Losses) -
 def _packets(
     container: InputContainer, stream: VideoStream, losses: Losses
 ) -> "Iterator[av.Packet[VideoStream] | None]":
-    """Yield the packets of a video stream; at last None if the file cannot be read to its end."""
+    """Yield the packets of a video stream, and None at the end if the file cannot be read further."""
     try:
         yield from packets_of(container, stream)
     except av.FFmpegError as error:
@@ -103,7 +103,7 @@ def _packets(
 
 
 def _reason(error: av.FFmpegError) -> str:
-    """Return what is wrong with a video, and raise what is wrong with this machine."""
+    """Return an error of the video as text; raise an error of this machine."""
     if error.errno in OURS:
         raise error
     return error.strerror or type(error).__name__

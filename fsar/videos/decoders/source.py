@@ -1,4 +1,4 @@
-"""A video file opened by FFmpeg's libraries, and no other that it names: which stream is the video, and its rate."""
+"""Opens a video file with FFmpeg's libraries, never files that it names; finds the video stream and its rate."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,31 +14,31 @@ from fsar.videos.decoders.clock import bare
 from fsar.videos.frame import VideoError
 from fsar.videos.rates import usual_step
 
-# Formats whose files name others, here or in the network: they would be opened unseen.
+# Formats whose files name other files, local or in the network, which FFmpeg would open.
 LEADING_ELSEWHERE = {
     "concat", "dash", "hls", "image2", "imf", "lavfi", "mlv", "rtp", "rtsp", "sap", "sdp", "vobsub",
     "webm_dash_manifest",
 }  # fmt: skip
 FORMATS = ",".join(sorted(av.formats_available - LEADING_ELSEWHERE))
-# For the libraries and for the program alike.
+# For both the libraries and the program.
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-# A rate above may be the ticks of a clock, in frames per second, …
+# A rate above this may be the ticks of a clock, in frames per second, …
 FAST = 240
-# … and one above is none.
+# … and one above this is not a frame rate.
 TOO_FAST = 2000
-# Formats that state no rate: FFmpeg guesses it from the beginning.
+# Formats without a stated rate: FFmpeg guesses it from the first frames.
 GUESSED = ("matroska", "flv", "asf", "live_flv")
 
 
 def open_video(path: Path) -> InputContainer:
-    """Open a video; what it names outside itself is not followed.
+    """Open a video. Other files that it names are not opened.
 
     Raises:
-        VideoError: it is of no known format.
+        VideoError: the format is unknown.
     """
     try:
-        # Metadata need not be UTF-8, and are not used.
+        # Metadata may not be UTF-8; they are not used.
         return av.open(f"file:{path}", metadata_errors="ignore", options=dict(OPTIONS))
     except av.ArgumentError:
         raise VideoError("it is no video, or a list of other files, which are not followed") from None
@@ -47,9 +47,9 @@ def open_video(path: Path) -> InputContainer:
 
 
 def video_stream(container: InputContainer) -> VideoStream:
-    """Return the stream that is decoded: no picture beside the sound, and the default one before larger ones.
+    """Return the stream to decode: not a cover image; the default stream before larger ones.
 
-    Streams without a packet as far as the file has been looked into come last, as the ffmpeg program has it.
+    Streams without a packet in the part read so far come last, as in the ffmpeg program.
 
     Raises:
         VideoError: there is none.
@@ -64,7 +64,7 @@ def video_stream(container: InputContainer) -> VideoStream:
 
 
 def moving_streams(container: InputContainer) -> list[VideoStream]:
-    """Return the streams of pictures but for covers and thumbnails."""
+    """Return the video streams, without covers and thumbnails."""
     return [stream for stream in container.streams.video if not stream.disposition & PICTURES]
 
 
@@ -74,25 +74,25 @@ def _rank(stream: VideoStream) -> tuple[bool, bool, bool, int, int]:
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> "Iterator[av.Packet[VideoStream]]":
-    """Yield the packets of a stream, and at last an empty one.
+    """Yield the packets of a stream, and an empty one at the end.
 
     Raises:
         av.FFmpegError: the file cannot be read to its end.
     """
-    # A stream that begins in the middle, as in damaged or joined files, PyAV does not find when it flushes all after
-    # the last packet; those that it knew are flushed by then.
+    # In damaged or joined files a stream may begin in the middle. PyAV does not know it when it flushes all after
+    # the last packet; the streams it knew are flushed by then.
     with suppress(IndexError):
         yield from container.demux(stream)
 
 
 def rate_of(path: Path, container: InputContainer, stream: VideoStream) -> float:
-    """Return the average rate in frames per second, 0 if unknown: as stated, or else measured in the whole file."""
+    """Return the average rate in frames per second, 0 if unknown: stated in the file, else measured in it."""
     unit = float(stream.time_base or 0)
-    # A bare stream has no clock, and its coding tells more than the usual rate.
+    # A bare stream has no clock; the rate in its coding is better than the guessed one.
     stated = stream.guessed_rate if bare(container) else stream.average_rate or stream.guessed_rate
     rate = float(stated or 0)
     guessed = container.format.name.startswith(GUESSED) and stream.average_rate != stream.base_rate
-    counted = stream.frames > 1 and rate * unit < 0.5  # in the header, with their times
+    counted = stream.frames > 1 and rate * unit < 0.5  # the header has the number of frames and their times
     if rate and not guessed and (rate <= FAST or counted):
         return rate
     measured = _measured(path, unit)
@@ -100,9 +100,9 @@ def rate_of(path: Path, container: InputContainer, stream: VideoStream) -> float
 
 
 def _measured(path: Path, unit: float) -> float:
-    """Return how many frames there are in a second of the packets' time."""
+    """Return the frames per second by the times of the packets."""
     stamps, last = [], 0
-    with open_video(path) as container, suppress(av.FFmpegError):  # what can be read is enough
+    with open_video(path) as container, suppress(av.FFmpegError):  # what could be read is enough
         for packet in packets_of(container, video_stream(container)):
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is not None:

@@ -32,7 +32,7 @@ def train_small_clip(stills: Path, config: SmallClipConfig, path: Path) -> None:
     name = architecture_name(config.model)
     clip = random_clip(name)
     for parameter_name, parameter in clip.visual.named_parameters():
-        # open_clip starts residual branches closed, which suits long training; open, a few hundred steps suffice.
+        # open_clip starts residual branches at zero, which suits long training; at one, a few hundred steps suffice.
         if parameter_name.endswith("bn3.weight"):
             torch.nn.init.ones_(parameter)
     backbone = open_clip_backbone(clip, name).train()
