@@ -31,6 +31,7 @@ configfile: OWN_CONFIG
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/download.smk"
 include: "rules/sources.smk"
 include: "rules/frames.smk"

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fsar.evaluation.episode_logits import predict
 from fsar.methods import METHODS
-from fsar.methods.head import Inputs, build_head
+from fsar.methods.head import build_head
+from fsar.methods.needs import Inputs
 from perf.command import reader
 from perf.usual_way import episode_logits
 from perf.worlds import draw

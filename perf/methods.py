@@ -15,8 +15,8 @@ import torch
 
 from fsar.evaluation.episode_logits import FewShotLogits
 from fsar.methods import MODELS
-from fsar.methods.head import Head, Inputs, build_head
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.head import Head, build_head
+from fsar.methods.needs import Inputs, TransformerSizes
 from perf.command import reader
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16

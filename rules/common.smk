@@ -20,7 +20,7 @@ except UserError as error:
 
 from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
 from fsar.benchmarks.splits import SPLITS
-from fsar.config import load
+from fsar.config import SmallClipConfig, load
 from fsar.config.overview import effective, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.files import from_working_directory
@@ -93,31 +93,6 @@ wildcard_constraints:
     prediction=r"[\w.-]+",
 
 
-# Inputs. A variant of a benchmark shares the data of its base.
-
-
-def manifest(wildcards):
-    return f"data/{CONFIG.base(wildcards.benchmark)}/manifest.parquet"
-
-
-def index(wildcards):
-    return f"data/{CONFIG.base(wildcards.benchmark)}/frames/index.parquet"
-
-
-def shards(wildcards):
-    base = CONFIG.base(wildcards.benchmark)
-    return [f"data/{base}/frames/shard-{number}.arrow" for number in PLAN.shards(base)]
-
-
-def counts(wildcards):
-    return f"results/data/{CONFIG.base(wildcards.benchmark)}.json"
-
-
-def project_file(path):
-    """A file of the package, so named that a checkout can be moved."""
-    return from_working_directory(ROOT / path)
-
-
 # Parameters: what decides a result, beside its inputs.
 
 
@@ -136,6 +111,41 @@ def decided_by(stage):
         return Values("facts", settings_of(wildcards).components_of(stage).facts())
 
     return by_key(values) | {"facts": facts}
+
+
+def source_of(wildcards):
+    return CONFIG.benchmarks[wildcards.benchmark].source
+
+
+def small_clip_decided_by(stage):
+    return by_key(
+        lambda wildcards: CONFIG.small_clips[wildcards.small_clip].decisive(stage),
+        SmallClipConfig,
+    )
+
+
+def frames_of(wildcards):
+    return CONFIG.videos(wildcards.benchmark).frames
+
+
+def drawn_by(wildcards):
+    """What the episodes of a split are drawn by, beside their way and shot."""
+    episodes = CONFIG.videos(wildcards.benchmark).episodes
+    number = getattr(episodes, wildcards.split)
+    return Values("drawn", {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed})
+
+
+def method_of_a_model(wildcards):
+    """Of the first method that decides with a model: what it is called, where it is from, its public code."""
+    method = rows.first_method(wildcards.model)
+    names = ("title", "citation", "code", "deviations", "code_selection")
+    return Values("method", {name: getattr(method, name) for name in names})
+
+
+def licences(wildcards):
+    videos = CONFIG.own(wildcards.benchmark, "licence")
+    weights = CONFIG.backbones[wildcards.backbone].licence
+    return Values("licence", {"videos": videos, "weights": weights})
 
 
 def tests(wildcards):
@@ -167,3 +177,7 @@ def threads_of_a_model(wildcards):
 
 def gpus(wildcards):
     return 0 if CONFIG.device == "cpu" else 1
+
+
+def gpus_of_a_training(wildcards):
+    return resources.gpus_of_training(CONFIG, settings_of(wildcards).training)

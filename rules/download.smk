@@ -133,11 +133,6 @@ rule unpack_ssv2:
         "../workflow_scripts/unpack_ssv2.py"
 
 
-def made_files(wildcards):
-    """What is there when the workflow has put a data set's videos into their folder; nothing of a user's folder."""
-    return sources.made_files(CONFIG, wildcards.dataset)
-
-
 rule list_folder:
     input:
         made=made_files,
@@ -156,22 +151,6 @@ rule list_folder:
         contents=lambda wildcards: PLAN.videos.folder_contents(wildcards.dataset),
     script:
         "../workflow_scripts/list_folder.py"
-
-
-def split_lists(wildcards):
-    kind = CONFIG.published_kind(wildcards.benchmark)
-    return [f"data/sources/split_lists/{kind}-{split}.txt" for split in SPLITS]
-
-
-def inventory(wildcards):
-    """The table of the files that a data set has."""
-    dataset = PUBLISHED[CONFIG.published_kind(wildcards.benchmark)].name
-    return f"data/sources/{dataset}/folder.parquet"
-
-
-def annotations(wildcards):
-    """The files that name the classes, where split lists do not."""
-    return sources.annotations(CONFIG, CONFIG.published_kind(wildcards.benchmark))
 
 
 rule list_videos:

@@ -1,13 +1,6 @@
 # Manifest + index → stored episodes, the same for every method.
 
 
-def drawn_by(wildcards):
-    """What the episodes of a split are drawn by, beside their way and shot."""
-    episodes = CONFIG.videos(wildcards.benchmark).episodes
-    number = getattr(episodes, wildcards.split)
-    return Values("drawn", {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed})
-
-
 rule draw_episodes:
     input:
         manifest="data/{benchmark}/manifest.parquet",

@@ -2,14 +2,6 @@
 # the episode, both are one step, and the episodes are divided over as many jobs as the config says.
 
 
-def encoder_weights(wildcards):
-    return PLAN.trained_weights(PLAN.encoder(wildcards))
-
-
-def encoder_descriptions(wildcards):
-    return PLAN.descriptions(PLAN.encoder(wildcards))
-
-
 rule encode_features:
     input:
         manifest=manifest,
@@ -108,16 +100,6 @@ rule evaluate_part:
         tests=tests,
     script:
         "../workflow_scripts/evaluate_part.py"
-
-
-def parts_of_tests(wildcards):
-    parts = PLAN.test_jobs(wildcards)
-    return expand(
-        "results/predictions/{benchmark}/{backbone}/{model}/{training}/part{part}of{parts}.parquet",
-        part=range(parts),
-        parts=parts,
-        **wildcards,
-    )
 
 
 rule gather_predictions:

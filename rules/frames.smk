@@ -4,20 +4,6 @@
 from fsar.config import FramesConfig
 
 
-def makers_of_videos(wildcards):
-    """What makes a benchmark's videos: when it runs again, all are decoded again."""
-    return sources.makers_of_videos(CONFIG, wildcards.benchmark)
-
-
-def lists_of_videos(wildcards):
-    """What names them: a change concerns some shards only, those whose parameter `videos` changes."""
-    return [ancient(path) for path in sources.lists_of_videos(CONFIG, wildcards.benchmark)]
-
-
-def frames_of(wildcards):
-    return CONFIG.videos(wildcards.benchmark).frames
-
-
 rule decode_frames:
     input:
         # Not the manifest: made anew, it would not say which shards it concerns. The parameter `videos` does.
@@ -50,11 +36,6 @@ rule decode_frames:
         "../workflow_scripts/decode_frames.py"
 
 
-def indexes(wildcards):
-    numbers = PLAN.shards(wildcards.benchmark)
-    return [f"data/{wildcards.benchmark}/frames/shard-{number}.parquet" for number in numbers]
-
-
 rule gather_index:
     input:
         manifest="data/{benchmark}/manifest.parquet",
@@ -74,15 +55,6 @@ rule gather_index:
         max_failed=lambda wildcards: Keyed("frames.max_failed", frames_of(wildcards).max_failed),
     script:
         "../workflow_scripts/gather_index.py"
-
-
-def missing_videos(wildcards):
-    """The list of those that are published but not there, of a published benchmark."""
-    return (
-        f"data/{wildcards.benchmark}/missing.csv"
-        if CONFIG.published_kind(wildcards.benchmark)
-        else []
-    )
 
 
 rule report_data:

@@ -5,24 +5,10 @@ from fsar.plan.predict import PlannedPredictions
 PREDICTIONS = PlannedPredictions(PLAN)
 
 
-def lists_of_clips(wildcards):
-    """A list that is only written anew, or a clip listed elsewhere, changes the parameter `videos` or nothing."""
-    return [ancient(path) for path in PREDICTIONS.lists(wildcards.prediction)]
-
-
-def files_of_the_model(wildcards):
-    return PREDICTIONS.model_files(wildcards.prediction)
-
-
-def model_that_labels(wildcards):
-    """What decides the model, by key: its settings and method, or its folder."""
-    return PREDICTIONS.model(wildcards.prediction)
-
-
 rule predict_clips:
     input:
         lists=lists_of_clips,
-        model=files_of_the_model,
+        model=lambda wildcards: PREDICTIONS.model_files(wildcards.prediction),
     output:
         csv="results/predict/{prediction}.csv",
         page=report(
@@ -43,7 +29,7 @@ rule predict_clips:
         runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:
-        **by_key(model_that_labels),
+        **by_key(lambda wildcards: PREDICTIONS.model(wildcards.prediction)),
         facts=lambda wildcards: Values("facts", PREDICTIONS.facts(wildcards.prediction)),
         code=lambda wildcards: code(
             "predict_clips.py", *PREDICTIONS.files_by_name(wildcards.prediction)

@@ -125,10 +125,6 @@ rule write_over_deals:
         "../workflow_scripts/write_over_deals.py"
 
 
-def files_of_a_figure(wildcards):
-    return FIGURES[wildcards.figure].inputs
-
-
 # A figure, with the data it is drawn from beside it.
 rule draw_figure:
     input:

@@ -1,11 +1,7 @@
 # Sources → manifest. Everything special about a benchmark ends here, in data/{benchmark}/manifest.parquet.
 
 
-from fsar.config import Counts, DemoSource, SmallClipConfig
-
-
-def source_of(wildcards):
-    return CONFIG.benchmarks[wildcards.benchmark].source
+from fsar.config import Counts, DemoSource
 
 
 rule render_videos:
@@ -31,13 +27,6 @@ rule render_videos:
         "../workflow_scripts/render_videos.py"
 
 
-def small_clip_decided_by(stage):
-    return by_key(
-        lambda wildcards: CONFIG.small_clips[wildcards.small_clip].decisive(stage),
-        SmallClipConfig,
-    )
-
-
 rule render_stills:
     output:
         stills="data/small_clip/{small_clip}.parquet",
@@ -52,10 +41,6 @@ rule render_stills:
         code=code("render_stills.py"),
     script:
         "../workflow_scripts/render_stills.py"
-
-
-def architecture_of_a_small_clip(wildcards):
-    return architecture_files(CONFIG.small_clips[wildcards.small_clip].model)
 
 
 # The weights land where config.yaml's backbone `small-clip` looks for a local weights file, and others by their names.
@@ -79,11 +64,6 @@ rule train_small_clip:
         code=code("train_small_clip.py"),
     script:
         "../workflow_scripts/train_small_clip.py"
-
-
-def listings(wildcards):
-    """The user's own list, a published one, or one for each rendered part."""
-    return sources.listings(CONFIG, wildcards.benchmark)
 
 
 rule write_manifest:

@@ -2,16 +2,6 @@
 # methods that differ only in how they decide.
 
 
-def validation_episodes(wildcards):
-    """The episodes that a training is validated on: of its way and shot."""
-    base, way = CONFIG.base(wildcards.benchmark), settings_of(wildcards).training.way
-    return f"data/{base}/episodes/val-{way}way-{wildcards.shot}shot.parquet"
-
-
-def gpus_of_a_training(wildcards):
-    return resources.gpus_of_training(CONFIG, settings_of(wildcards).training)
-
-
 rule train_model:
     input:
         manifest=manifest,
@@ -50,24 +40,6 @@ rule train_model:
         curves="{benchmark}/{backbone}/{model}-shot{shot}-seed{seed}",  # below logs/{training.logger}/
     script:
         "../workflow_scripts/train_model.py"
-
-
-def predictions_of_a_model(wildcards):
-    of = PLAN.trained(wildcards)
-    return f"results/predictions/{of.benchmark}/{of.backbone}/{of.model}/{of.training}.parquet"
-
-
-def method_of_a_model(wildcards):
-    """Of the first method that decides with a model: what it is called, where it is from, its public code."""
-    method = rows.first_method(wildcards.model)
-    names = ("title", "citation", "code", "deviations", "code_selection")
-    return Values("method", {name: getattr(method, name) for name in names})
-
-
-def licences(wildcards):
-    videos = CONFIG.own(wildcards.benchmark, "licence")
-    weights = CONFIG.backbones[wildcards.backbone].licence
-    return Values("licence", {"videos": videos, "weights": weights})
 
 
 rule write_model_card:

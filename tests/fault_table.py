@@ -172,13 +172,13 @@ FAULTS = [
     ),
     Fault("fsar/methods/blocks/mean_cosine.py", "queries.shape[-2] * (1", "(1", MODEL),
     Fault(
-        "fsar/model/decision.py",
+        "fsar/methods/clip_fsar/decision.py",
         "(few_shot / frames).log_softmax",
         "few_shot.log_softmax",
         "tests/test_method.py tests/test_evaluation.py tests/test_predict.py",
     ),
     Fault(
-        "fsar/model/decision.py",
+        "fsar/methods/clip_fsar/decision.py",
         "text_weight * text.log_softmax(dim=-1) + (1 - text_weight)",
         "(1 - text_weight) * text.log_softmax(dim=-1) + text_weight",
         "tests/test_method.py tests/test_evaluation.py",
@@ -424,7 +424,7 @@ FAULTS = [
     Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", "tests/test_plan.py"),
     Fault("fsar/plan/plan.py", "shot in (None, own)]", "shot is None]", "tests/test_plan.py tests/test_config.py"),
     Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "tests/test_plan.py"),
-    Fault("rules/train.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "tests/test_workflow.py"),
+    Fault("rules/inputs.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "tests/test_workflow.py"),
     Fault(
         "fsar/config/settings.py",
         "_reduced(section, {*decided.get(name, {}), *section.execution()})",
