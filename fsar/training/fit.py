@@ -17,8 +17,8 @@ from fsar.training.setup import set_up
 def fit(job: TrainingJob, files: TrainingFiles) -> None:
     """Train, validate at intervals, and keep the weights that were best on validation.
 
-    A run that was stopped goes on from its last checkpoint: the episodes and all chance are functions of (seed, episode
-    number), so the result is that of a run without a stop. With several devices each process takes a part of every
+    A stopped run continues from its last checkpoint. Episodes and all random numbers are functions of (seed, episode
+    number), so the result is that of an uninterrupted run. With several devices each process takes a part of every
     step's tasks, and the result is that of one process with all of them.
 
     Raises:

@@ -79,7 +79,7 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
 
 
 def set_up_model(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fabric) -> tuple[Any, Any]:
-    """Build what is trained and what trains it, where they run.
+    """Build the model and its optimizer, on their devices.
 
     Args:
         job: the training.
