@@ -13,7 +13,7 @@ class DataSet:
         name: of its section under `sources` in the config, and of its folder in data/sources/.
         benchmarks: title by name of the benchmarks that are made from it.
         comes: as one archive, RAR or zip; as many tar archives, which are downloaded in parts; or by hand, after a
-            registration. Where from is in fsar/sources/places.csv.
+            registration. The URLs are in fsar/sources/places.csv.
         published_prompts: readable class name → prompt of the public implementation, if it differs.
     """
 

@@ -1,4 +1,4 @@
-"""Training a model on a benchmark, episodes in, the best weights on validation out: set up, loop, keep."""
+"""Trains a model on a benchmark and keeps the best weights on validation: set up, loop, keep."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
 
 @contextmanager
 def _failures_told(job: TrainingJob) -> Iterator[None]:
-    """Say in a sentence what PyTorch raises where this machine, or its version, lacks what the settings ask for."""
+    """Turn PyTorch's errors about what this machine or version lacks into a sentence."""
     try:
         with shared_memory_told("set training.workers to 0, and frames are read in the training's own process"):
             yield

@@ -1,4 +1,4 @@
-"""One step of the optimizer: the gradients of its tasks, of whichever process."""
+"""One optimizer step: the gradients of its tasks, over all processes."""
 
 import math
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def outcome_names(model: FewShotModel) -> list[str]:
 def what_is_not_finite(
     outcomes: Tensor, norm: float, step: int, config: TrainingConfig
 ) -> tuple[str, list[int]] | None:
-    """Say what of a step is not finite, and in which episodes it may be; None if all is.
+    """Return a sentence on what is NaN or infinite in a step, and in which episodes; None if nothing is.
 
     Overflowing fp16 gradients are not reported: the scaler skips that step and lowers the scale.
     """

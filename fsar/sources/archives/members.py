@@ -1,4 +1,4 @@
-"""A member of an archive: which are wanted, how large they may be, and how one becomes a file."""
+"""Members of archives: choosing them, limiting their size, and writing one to a file."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""RAR and zip archives alike, told by their first bytes."""
+"""Reads RAR and zip archives, recognised by their first bytes."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""RAR archives, by the program 7-Zip."""
+"""Reads RAR archives with the program 7-Zip."""
 
 import re
 import subprocess
@@ -97,5 +97,5 @@ def run_seven_zip(arguments: list[str], archive: Path) -> str:
 
 
 def check_rar(archive: Path) -> None:
-    """Read a RAR archive to its end; raises UserError where it is damaged."""
+    """Read a RAR archive to its end; raises UserError if it is damaged."""
     run_seven_zip(["t", "-bd", "--", str(archive)], archive)

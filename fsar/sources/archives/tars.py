@@ -1,4 +1,4 @@
-"""Tar archives, compressed or not, as streams: of files one after the other, each of which may lie in a zip."""
+"""Reads tar archives, compressed or not, as streams: one or several files, each of which may lie in a zip."""
 
 import gzip
 import io

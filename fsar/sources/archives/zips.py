@@ -1,4 +1,4 @@
-"""Zip archives, by Python's own module."""
+"""Reads zip archives with Python's own module."""
 
 import stat
 import zipfile
@@ -62,7 +62,7 @@ def open_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
 
 
 def check_zip(archive: Path, members: list[Member]) -> None:
-    """Read a zip archive to its end; raises UserError where it is damaged, or larger than videos can be."""
+    """Read a zip archive to its end; raises UserError if it is damaged, or larger than videos can be."""
     with reading(archive), zipfile.ZipFile(archive) as opened:
         check_sizes(archive, members)
         for entry in filter(is_plain, opened.infolist()):
