@@ -1,4 +1,4 @@
-"""The variance of a test's accuracy over the draw of its videos: how far it would move with other videos of its classes.
+"""The variance of an accuracy over the draw of its test's videos: how far it would move with others of their classes.
 
 The accuracy of a test is an incomplete U-statistic. Episodes that share a video, as query or as support, are not
 independent, so the variance is the mean covariance of two episodes, over all pairs of them. Given the classes, two
@@ -58,8 +58,7 @@ def _without_classes(design: Design, accuracies: Matrix, by_class: NDArray[np.fl
     classes = design.classes.ravel()
     counts = np.bincount(classes, minlength=design.class_count)
     means = np.stack([np.bincount(classes, own, minlength=design.class_count) for own in flat.T], axis=1)
-    means /= np.maximum(counts, 1)[:, None]
-    rest = accuracies - means[design.classes].mean(axis=1)
+    rest = accuracies - (means / np.maximum(counts, 1)[:, None])[design.classes].mean(axis=1)
     return rest - rest.mean(axis=0)
 
 
