@@ -17,7 +17,7 @@ from fsar.evaluation.episode_logits import predict
 from fsar.methods import METHODS
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
-from fsar.methods.head import Inputs
+from fsar.methods.needs import Inputs
 from perf.command import reader
 from perf.usual_way import episode_logits
 from perf.worlds import draw

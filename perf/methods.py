@@ -15,8 +15,8 @@ import torch
 
 from fsar.evaluation.episode_logits import FewShotLogits
 from fsar.methods import MODELS
-from fsar.methods.head import Head, Inputs, build_head
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.head import Head, build_head
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.methods.record import head_section
 from perf.command import reader
 

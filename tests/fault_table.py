@@ -172,13 +172,13 @@ FAULTS = [
     ),
     Fault("fsar/methods/blocks/mean_cosine.py", "queries.shape[-2] * (1", "(1", MODEL),
     Fault(
-        "fsar/model/decision.py",
+        "fsar/methods/clip_fsar/decision.py",
         "(few_shot / frames).log_softmax",
         "few_shot.log_softmax",
         "tests/test_method.py tests/test_evaluation.py tests/test_predict.py",
     ),
     Fault(
-        "fsar/model/decision.py",
+        "fsar/methods/clip_fsar/decision.py",
         "text_weight * text.log_softmax(dim=-1) + (1 - text_weight)",
         "(1 - text_weight) * text.log_softmax(dim=-1) + text_weight",
         "tests/test_method.py tests/test_evaluation.py",

@@ -2,7 +2,7 @@
 
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
-from fsar.methods.head import Inputs
+from fsar.methods.needs import Inputs
 
 # Without what it adds to OTAM.
 PLAIN = {"modulation": False, "video_text_weight": 0.0}

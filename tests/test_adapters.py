@@ -12,7 +12,8 @@ from fsar.evaluation.evaluate import KeptVideos, PlannedTest, gather_predictions
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_parquet
 from fsar.methods import MODELS
-from fsar.methods.head import Head, Inputs
+from fsar.methods.head import Head
+from fsar.methods.needs import Inputs
 from fsar.methods.otam.record import OtamConfig
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
 from fsar.model.open_clip_backbone import random_backbone

@@ -13,7 +13,8 @@ from fsar import FewShotClassifier
 from fsar.cli.check import report
 from fsar.cli.main import main
 from fsar.methods import MODELS
-from fsar.methods.head import Inputs, build_head
+from fsar.methods.head import build_head
+from fsar.methods.needs import Inputs
 from fsar.predict import check
 from fsar.predict.calibrate import ENOUGH, fit_temperature
 from fsar.predict.check import (

@@ -19,10 +19,10 @@ from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
 from fsar.methods import METHODS, MODELS
-from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.clip_fsar.decision import combined_logits, text_logits
+from fsar.methods.head import Head, TrainingEpisode, build_head
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.model.backbone import Backbone
-from fsar.model.decision import combined_logits, text_logits
 from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip
 from tests.small_models import small_adapters, small_head

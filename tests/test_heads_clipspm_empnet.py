@@ -18,7 +18,8 @@ from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.clipspm.record import ClipspmConfig
 from fsar.methods.empnet.head import GRAINS
 from fsar.methods.empnet.record import EmpnetConfig
-from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.head import Head, TrainingEpisode, build_head
+from fsar.methods.needs import Inputs
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
 

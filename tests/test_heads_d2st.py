@@ -5,7 +5,8 @@ import torch.nn.functional as F
 
 from fsar.methods.d2st.head import D2st
 from fsar.methods.d2st.record import D2stConfig
-from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs
 
 WIDTH, FRAMES, CLASSES, WAY = 6, 4, 5, 3
 

@@ -10,12 +10,13 @@ from torch import nn
 from fsar.errors import UserError
 from fsar.methods import Components
 from fsar.methods.blocks.positions import encoding
-from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
+from fsar.methods.head import Head, TrainingEpisode, build_head
 from fsar.methods.hyrsm.head import Hyrsm
 from fsar.methods.hyrsm.record import HyrsmConfig
 from fsar.methods.hyrsmpp.head import coherence_loss
 from fsar.methods.hyrsmpp.record import HyrsmppConfig
 from fsar.methods.molo.record import MoloConfig
+from fsar.methods.needs import Inputs
 
 WIDTH, FRAMES, CLASSES, WAY = 16, 4, 6, 3
 CASES = {

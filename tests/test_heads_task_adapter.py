@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from fsar.errors import UserError
 from fsar.methods import Components
-from fsar.methods.head import Inputs, TrainingEpisode, build_head
+from fsar.methods.head import TrainingEpisode, build_head
+from fsar.methods.needs import Inputs
 from fsar.methods.task_adapter.head import TaskAdapter, windows
 from fsar.methods.task_adapter.record import TaskAdapterConfig
 

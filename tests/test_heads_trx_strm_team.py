@@ -11,7 +11,8 @@ from torch import Tensor
 from fsar.errors import UserError
 from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.blocks.tuples import pieces, tuples_of_pieces
-from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs
 from fsar.methods.strm.head import PatchAttention, SecondMetric, Strm, pooled
 from fsar.methods.strm.record import StrmConfig
 from fsar.methods.team.head import Team

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.methods import Components
-from fsar.methods.head import Inputs, TrainingEpisode, build_head
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.head import TrainingEpisode, build_head
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.methods.recipes import recipe_of
 from fsar.methods.tsfsar.distance_correlation import descriptions
 from fsar.methods.tsfsar.head import Tsfsar

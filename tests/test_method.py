@@ -11,10 +11,10 @@ from fsar.methods import METHODS, MODELS, Components
 from fsar.methods.blocks import trx
 from fsar.methods.blocks.metric import load_metric
 from fsar.methods.blocks.otam import otam
+from fsar.methods.clip_fsar.decision import combined_logits, text_logits
 from fsar.methods.clip_fsar.head import ClipFsar
-from fsar.methods.clip_fsar.record import ClipFsarConfig
-from fsar.methods.head import Inputs, TrainingEpisode
-from fsar.model.decision import combined_logits, text_logits
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs
 from tests import plain
 from tests.heads import PLAIN, clip_fsar
 
@@ -59,7 +59,7 @@ def test_otam_equals_the_recurrence(rows, columns, smoothing, seed):
 @pytest.mark.parametrize("metric", METRICS[:4])
 def test_metrics_equal_the_plain_ones(metric):
     queries, prototypes = random(3, 8, WIDTH), random(4, 8, WIDTH, seed=1)
-    ours = load_metric(Inputs(WIDTH, 8), ClipFsarConfig(metric=metric, smoothing=0.3)).distances(queries, prototypes)
+    ours = load_metric(metric, Inputs(WIDTH, 8), 0.3).distances(queries, prototypes)
     close(ours, [[plain.distance(metric, q, p, 0.3) for p in prototypes.tolist()] for q in queries.tolist()])
 
 
@@ -160,7 +160,7 @@ def test_brighter_features_match_alike(seed, factor):
     """Cosine distances forget the length of features, but for the 0.01 beside it."""
     queries, prototypes = 50 * random(3, 8, WIDTH, seed=seed), 50 * random(4, 8, WIDTH, seed=seed + 1)
     for metric in METRICS[:4]:
-        matching = load_metric(Inputs(WIDTH, 8), ClipFsarConfig(metric=metric)).distances
+        matching = load_metric(metric, Inputs(WIDTH, 8), 0.5).distances
         torch.testing.assert_close(
             matching(factor * queries, prototypes), matching(queries, prototypes), rtol=1e-3, atol=1e-3
         )

@@ -5,8 +5,8 @@ import yaml
 
 from fsar.config import layers, load
 from fsar.methods import FOLDERS, METHODS, MODELS, RECORDS, module_file
-from fsar.methods.head import Inputs, build_head
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.head import build_head
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.methods.recipes import recipes
 from fsar.own_methods import PACKAGE
 

@@ -27,8 +27,8 @@ from fsar.evaluation import encode_videos as encode_module
 from fsar.fabric import make_fabric
 from fsar.files import write_parquet
 from fsar.methods import MODELS
-from fsar.methods.head import Inputs, build_head
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.head import build_head
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip

@@ -6,7 +6,7 @@ import torch
 
 from fsar.config import SmallClipConfig, load
 from fsar.job import logged
-from fsar.sources.demo.small_clip import train_small_clip
+from fsar.training.small_clip import train_small_clip
 
 with logged(snakemake.log[0]):
     torch.set_num_threads(1)  # as the rule states; the same number gives the same weights

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.job import progress
+from fsar.methods.clip_fsar.decision import combined_logits, text_logits
 from fsar.methods.head import Head
 from fsar.methods.needs import Tensors
-from fsar.model.decision import combined_logits, text_logits
 from fsar.model.finite import check_finite
 
 # Videos per call of a stage; bounds memory.

@@ -5,7 +5,8 @@ from pathlib import Path
 from fsar.errors import UserError
 from fsar.evaluation.feature_file import feature_sizes
 from fsar.methods import Components
-from fsar.methods.head import Head, Inputs, build_head
+from fsar.methods.head import Head, build_head
+from fsar.methods.needs import Inputs
 from fsar.methods.record import HeadSettings
 from fsar.model.trained_file import read_trained
 

@@ -15,25 +15,8 @@ from torch import Tensor, nn
 from fsar.errors import UserError
 from fsar.methods.backbone import Backbone
 from fsar.methods.by_name import the_class
-from fsar.methods.needs import Needs, Tensors, TransformerSizes
+from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.record import Components, HeadSettings
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a head is given, which its layers are sized by.
-
-    Attributes:
-        width: D, of frame features or of maps, whichever the head asks for; of frame features where it asks for tokens.
-        frames: T.
-        classes: C, for classifiers over the training classes; 0 where the head is only to be used.
-        transformer: sizes of the visual transformer, if the backbone is one.
-    """
-
-    width: int
-    frames: int
-    classes: int = 0
-    transformer: TransformerSizes | None = None
 
 
 @dataclass(frozen=True)

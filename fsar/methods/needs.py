@@ -1,4 +1,4 @@
-"""What a head asks a backbone for, of each frame of a video.
+"""What a head asks a backbone for, of each frame of a video, and what it is given to be built.
 
 Shapes: videos V, frames T, joint space D, width before the projection W, patches P, tokens 1 + P with the class token
 first, chosen layers n.
@@ -44,3 +44,20 @@ class TransformerSizes:
     width: int
     heads: int
     patches: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a head is given, which its layers are sized by.
+
+    Attributes:
+        width: D, of frame features or of maps, whichever the head asks for; of frame features where it asks for tokens.
+        frames: T.
+        classes: C, for classifiers over the training classes; 0 where the head is only to be used.
+        transformer: sizes of the visual transformer, if the backbone is one.
+    """
+
+    width: int
+    frames: int
+    classes: int = 0
+    transformer: TransformerSizes | None = None

@@ -12,8 +12,8 @@ from fsar.config import TextConfig
 from fsar.errors import UserError
 from fsar.methods import Components
 from fsar.methods.adapters import insert_adapters
-from fsar.methods.head import Head, Inputs, TrainingEpisode, build_head
-from fsar.methods.needs import Needs, Tensors
+from fsar.methods.head import Head, TrainingEpisode, build_head
+from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from fsar.evaluation.episode_logits import DecidesBy
+from fsar.methods.clip_fsar.decision import combined_logits, text_logits
 from fsar.methods.head import Head
 from fsar.methods.needs import Tensors
 from fsar.methods.otam.record import OtamConfig
-from fsar.model.decision import combined_logits, text_logits
 from fsar.model.finite import check_finite
 from fsar.model.in_episode import InEpisode
 

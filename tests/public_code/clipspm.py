@@ -2,7 +2,8 @@
 
 from fsar.methods.clipspm.head import Clipspm
 from fsar.methods.clipspm.record import ClipspmConfig
-from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 NAMES = (

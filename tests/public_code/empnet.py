@@ -7,7 +7,8 @@ from torch import Tensor
 
 from fsar.methods.empnet.head import GRAINS, Empnet
 from fsar.methods.empnet.record import EmpnetConfig
-from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 PUBLIC_GRAINS = {"patch": "patches", "frame": "frames", "token": "tokens"}

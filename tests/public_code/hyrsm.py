@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.head import TrainingEpisode
 from fsar.methods.hyrsm.head import Hyrsm
 from fsar.methods.hyrsm.record import HyrsmConfig
+from fsar.methods.needs import Inputs
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 NAMES = (

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from fsar.methods.head import Inputs, TrainingEpisode
+from fsar.methods.head import TrainingEpisode
 from fsar.methods.molo.head import Molo
 from fsar.methods.molo.record import MoloConfig
+from fsar.methods.needs import Inputs
 from tests.public_code.golden import Computed, Golden, gradients, load, split_qkv, without_dropout
 
 # The motion branch's names hold the other's, so it goes first.

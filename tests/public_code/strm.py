@@ -4,7 +4,7 @@ import re
 
 import torch
 
-from fsar.methods.head import Inputs
+from fsar.methods.needs import Inputs
 from fsar.methods.strm.head import Strm
 from fsar.methods.strm.record import StrmConfig
 from tests.public_code.golden import Computed, Golden, load, without_dropout

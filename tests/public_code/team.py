@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from fsar.methods.head import Inputs
+from fsar.methods.needs import Inputs
 from fsar.methods.team.head import Team
 from fsar.methods.team.record import TeamConfig
 from tests.public_code.golden import Computed, Golden, gradients, load, without_dropout

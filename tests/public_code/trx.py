@@ -5,7 +5,8 @@ import re
 import torch
 from torch import Tensor, nn
 
-from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs
 from fsar.methods.trx.head import Trx
 from fsar.methods.trx.record import TrxConfig
 from tests.public_code.golden import Computed, Golden, load, without_dropout

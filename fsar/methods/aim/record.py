@@ -20,15 +20,13 @@ class AimConfig(BottleneckConfig):
 RECORD = Record(
     title="AIM.",
     adapters=AimConfig,
-    models={
-        "otam-aim": Components(trains="adapters", adapters="aim"),
-    },
+    models={"otam-aim": Components(trains="adapters", adapters="aim")},
     methods={
         "otam-aim": Method(
             "OTAM + AIM",
             "Yang et al., ICLR 2023 (arXiv 2302.03024): spatial, temporal and joint adapters; matched by OTAM",
             "",
             "otam-aim",
-        ),
+        )
     },
 )

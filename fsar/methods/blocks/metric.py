@@ -1,15 +1,11 @@
 """What every matching metric is: a file here with a class `Matching`, named by the key `metric` of a head."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
-from fsar.methods.needs import Tensors
-
-if TYPE_CHECKING:
-    from fsar.methods.head import Inputs
-    from fsar.methods.otam.record import OtamConfig
+from fsar.methods.needs import Inputs, Tensors
 
 
 class Metric(nn.Module):
@@ -17,7 +13,7 @@ class Metric(nn.Module):
 
     Args:
         inputs: the width of frame features, D, and the frames of a video, T.
-        settings: the head's, such as λ.
+        smoothing: λ, of a softmin.
 
     Attributes:
         keeps_shots: a class is compared as its K support videos, not as one prototype.
@@ -27,9 +23,9 @@ class Metric(nn.Module):
     keeps_shots = False
     episodes_at_once = 250
 
-    def __init__(self, inputs: "Inputs", settings: "OtamConfig"):
+    def __init__(self, inputs: Inputs, smoothing: float):
         super().__init__()
-        self.settings = settings
+        self.smoothing = smoothing
 
     def represent(self, frames: Tensor) -> Tensors:
         """Turn videos, (V, T, D), into what `forward` compares, (V, …) each: once per video, not per pair.
@@ -47,10 +43,10 @@ class Metric(nn.Module):
         raise NotImplementedError
 
 
-def load_metric(inputs: "Inputs", settings: "OtamConfig") -> Metric:
-    """Build the metric that the settings name.
+def load_metric(name: str, inputs: Inputs, smoothing: float) -> Metric:
+    """Build a metric by its name.
 
     It is imported by name, so that a trained model depends on the code of its own metric and of no other.
     """
-    module = import_module(f"fsar.methods.blocks.{settings.metric}")
-    return cast(Metric, module.Matching(inputs, settings))
+    module = import_module(f"fsar.methods.blocks.{name}")
+    return cast(Metric, module.Matching(inputs, smoothing))

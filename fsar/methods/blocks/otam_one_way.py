@@ -12,4 +12,4 @@ class Matching(Metric):
 
     def distances(self, queries: Tensor, prototypes: Tensor) -> Tensor:
         """Return the distance of every query from every prototype: (…, Q, T, D), (…, N, T, D) → (…, Q, N)."""
-        return otam(frame_distances(queries, prototypes), self.settings.smoothing)
+        return otam(frame_distances(queries, prototypes), self.smoothing)

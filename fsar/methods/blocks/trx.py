@@ -4,9 +4,7 @@ from torch import Tensor
 
 from fsar.methods.blocks.metric import Metric
 from fsar.methods.blocks.tuples import TupleMatching
-from fsar.methods.head import Inputs
-from fsar.methods.needs import Tensors
-from fsar.methods.otam.record import OtamConfig
+from fsar.methods.needs import Inputs, Tensors
 
 CARDINALITIES, TUPLE_WIDTH, DROPOUT = (2, 3), 1152, 0.1  # as published
 
@@ -17,8 +15,8 @@ class Matching(Metric):
     keeps_shots = True
     episodes_at_once = 10
 
-    def __init__(self, inputs: Inputs, settings: OtamConfig):
-        super().__init__(inputs, settings)
+    def __init__(self, inputs: Inputs, smoothing: float):
+        super().__init__(inputs, smoothing)
         self.tuples = TupleMatching(inputs.width, inputs.frames, CARDINALITIES, TUPLE_WIDTH, DROPOUT)
 
     def represent(self, frames: Tensor) -> Tensors:

@@ -3,12 +3,12 @@
 A video is the features of its T frames, f = [f_1 … f_T] in CLIP's joint space; a class has the text feature w of its
 name. The paper, top to bottom:
 
-1. Prototype modulation (Sec. 3.3, Eq. 3 and 4): one temporal transformer lets the frames of each video see one another
+1. Prototype modulation (Sec. 3.3): one temporal transformer lets the frames of each video see one another
    and, in the support, whose class is known, the text of that class: f̃_S = T([f_S, w]), f̃_Q = T(f_Q).
-2. Matching (Eq. 5 and 6): OTAM in both directions on the frame distances D = 1 − cos(f̃_Q, f̃_S); fewer is better.
-3. Video-text objective (Eq. 1 and 2): in training, every video's mean frame against the texts of all training classes.
+2. Matching (Eq. 5 and 6): OTAM in both directions on the frame distances D = 1 − cos(f̃_Q, f̃_S): less is nearer.
+3. Video-text objective (Eq. 2): in training, every video's mean frame against the texts of all training classes.
 4. The loss (Eq. 8) is that of the few-shot logits plus λ_vt times that of the objective.
-5. With class names (†, Eq. 7): p = p_text^β · p_few-shot^(1−β), in `fsar.evaluation.episode_logits.combined_logits`.
+5. With class names (†, Eq. 7): p = p_text^β · p_few-shot^(1−β), in `decision.py` beside this file.
 
 OTAM itself lies in `fsar/methods/blocks/otam.py`, the transformer in `fsar/methods/blocks/temporal_transformer.py`.
 
@@ -23,8 +23,8 @@ from fsar.errors import UserError
 from fsar.methods.blocks.similarity import cosine_similarity
 from fsar.methods.blocks.temporal_transformer import TemporalTransformer
 from fsar.methods.clip_fsar.record import ClipFsarConfig
-from fsar.methods.head import Inputs, TrainingEpisode
-from fsar.methods.needs import Tensors
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.otam.head import Otam
 
 

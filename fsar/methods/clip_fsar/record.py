@@ -6,14 +6,7 @@ from typing import Literal
 from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import CLIP_FSAR_PAPER
 from fsar.methods.otam.record import OtamConfig
-from fsar.methods.record import (
-    ON_TEST,
-    Components,
-    Method,
-    Record,
-    Source,
-    dropout_key,
-)
+from fsar.methods.record import ON_TEST, Components, Method, Record, Source, dropout_key
 
 CLIP_FSAR_SOURCE = Source(
     code="alibaba-mmai-research/CLIP-FSAR, commit 30cf0a8",
@@ -29,8 +22,8 @@ class ClipFsarConfig(OtamConfig):
     """CLIP-FSAR; defaults as published."""
 
     modulation: bool = key(
-        "Prototypes are modulated: frames pass through the temporal transformer, those of the support with the text of "
-        "their class (Sec. 3.3).",
+        "Prototypes are modulated: frames pass through the temporal transformer, those of the support with the text "
+        "of their class (Sec. 3.3).",
         HEAD,
         default=True,
     )
@@ -116,10 +109,7 @@ RECORD = Record(
         ),
         "clip-fsar-one-way": Method("CLIP-FSAR (OTAM, one direction)", CLIP_FSAR_PAPER, "", "clip-fsar-one-way"),
         "clip-fsar-bi-mhm": Method(
-            "CLIP-FSAR (Bi-MHM)",
-            f"{CLIP_FSAR_PAPER}, Table 3",
-            "CLIP-FSAR (Bi-MHM)",
-            "clip-fsar-bi-mhm",
+            "CLIP-FSAR (Bi-MHM)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (Bi-MHM)", "clip-fsar-bi-mhm"
         ),
         "clip-fsar-trx": Method("CLIP-FSAR (TRX)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (TRX)", "clip-fsar-trx"),
         "clip-fsar-mean-cosine": Method("CLIP-FSAR (mean cosine)", CLIP_FSAR_PAPER, "", "clip-fsar-mean-cosine"),

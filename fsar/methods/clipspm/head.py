@@ -14,8 +14,8 @@ from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
 from fsar.methods.clipspm.record import ClipspmConfig
-from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs, Tensors
 
 
 def gate(width: int, hidden: float, slope: float) -> nn.Sequential:

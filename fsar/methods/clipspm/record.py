@@ -14,9 +14,9 @@ class ClipspmConfig(HeadSettings):
     texts: ClassVar[Literal["none", "mean", "each"]] = "mean"
 
     episode_token: Literal["classes", "labels"] = key(
-        "What a training episode's token is the mean of: the texts of its classes, or, as in the public code, those of "
-        "all its videos, by the labels of the queries too. With as many queries of each class both are the same. Tests "
-        "look at the classes alone: the labels of other queries would tell what is asked.",
+        "What a training episode's token is the mean of: the texts of its classes, or, as in the public code, those "
+        "of all its videos, by the labels of the queries too. With as many queries of each class both are the same. "
+        "Tests look at the classes alone: the labels of other queries would tell what is asked.",
         TRAINING,
         default="classes",
     )
@@ -34,8 +34,8 @@ class ClipspmConfig(HeadSettings):
         "Weight of the distances before the videos of an episode see one another.", HEAD, default=0.5, ge=0
     )
     motion_weight: float = key(
-        "Weight of the motion loss of an episode: sixteen times the published one, since the public code divides only "
-        "the other loss by the sixteen episodes of a step.",
+        "Weight of the motion loss of an episode: sixteen times the published one, since the public code divides "
+        "only the other loss by the sixteen episodes of a step.",
         TRAINING,
         default=0.016,
         ge=0,
@@ -50,9 +50,7 @@ class ClipspmConfig(HeadSettings):
 RECORD = Record(
     title="CLIP-SPM.",
     head=ClipspmConfig,
-    models={
-        "clip-spm": Components(head="clipspm"),
-    },
+    models={"clip-spm": Components(head="clipspm")},
     methods={
         "clip-spm": Method(
             "CLIP-SPM",

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from fsar.methods.blocks.bi_mhm import bi_mhm
 from fsar.methods.d2st.record import D2stConfig
-from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs, Tensors
 
 
 class D2st(Head):

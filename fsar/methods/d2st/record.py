@@ -81,9 +81,7 @@ RECORD = Record(
     title="D²ST-Adapter.",
     head=D2stConfig,
     adapters=D2stAdaptersConfig,
-    models={
-        "d2st": Components(head="d2st", trains="adapters", adapters="d2st"),
-    },
+    models={"d2st": Components(head="d2st", trains="adapters", adapters="d2st")},
     methods={
         "d2st": Method(
             "D²ST-Adapter",
@@ -92,9 +90,8 @@ RECORD = Record(
             "d2st",
             code="qizhongtan/D2ST-Adapter, commit 44387fa",
             deviations="weight decay spares every normalisation layer, where the code spares those with `bn` or "
-            "`norm` in "
-            "their name",
+            "`norm` in their name",
             code_selection=f"{ON_TEST}, twice in a run (:186)",
-        ),
+        )
     },
 )

@@ -15,8 +15,8 @@ from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import cosine_similarity, frame_distances
 from fsar.methods.empnet.reasoning import HEAD_SHARE, PostReasoning, ReasoningLayer
 from fsar.methods.empnet.record import EmpnetConfig
-from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Needs, Tensors
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs, Needs, Tensors
 
 # What videos are compared by; what is kept of them has these names, too.
 GRAINS = ("patches", "frames", "tokens")

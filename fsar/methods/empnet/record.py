@@ -8,16 +8,7 @@ from pydantic import Field, field_validator
 
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import HEAD, key
-from fsar.methods.record import (
-    ON_TEST,
-    TRAINING,
-    Components,
-    HeadSettings,
-    Kind,
-    Method,
-    Record,
-    dropout_key,
-)
+from fsar.methods.record import ON_TEST, TRAINING, Components, HeadSettings, Kind, Method, Record, dropout_key
 
 EMP_NET_PAPER = "Wu et al., ECCV 2024: reasoning on three levels of a frozen CLIP's tokens, with text"
 ONE_SHOT = "learning rate and episodes on SSv2-Small at every shot are those of 1 shot"
@@ -48,8 +39,8 @@ class EmpnetConfig(HeadSettings):
     )
     top_frames: int = key("The same of frames.", HEAD, unit="frames", default=2, ge=1)
     merge_before: bool | Literal["auto"] = key(
-        "Several support videos of a class are averaged before the text is fused into them, or after it; auto: before, "
-        "as in every published setting with several.",
+        "Several support videos of a class are averaged before the text is fused into them, or after it; auto: "
+        "before, as in every published setting with several.",
         HEAD,
         default="auto",
     )
@@ -88,10 +79,7 @@ class EmpnetConfig(HeadSettings):
 RECORD = Record(
     title="EMP-Net.",
     head=EmpnetConfig,
-    models={
-        "emp-net": EMP_NET,
-        "emp-net-published": replace(EMP_NET, fixed=(("cross_entropy", "probabilities"),)),
-    },
+    models={"emp-net": EMP_NET, "emp-net-published": replace(EMP_NET, fixed=(("cross_entropy", "probabilities"),))},
     methods={
         "emp-net": Method(
             "EMP-Net",
@@ -99,8 +87,8 @@ RECORD = Record(
             "EMP-Net",
             "emp-net",
             code="cong-wu/EMP-Net, commit b4dc006",
-            deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any way; "
-            f"{ONE_SHOT}",
+            deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any "
+            f"way; {ONE_SHOT}",
             code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",
         ),
         "emp-net-published": Method(

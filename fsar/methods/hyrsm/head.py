@@ -15,9 +15,9 @@ from fsar.errors import UserError
 from fsar.methods.blocks.bi_mhm import bi_mhm
 from fsar.methods.blocks.positions import Positions
 from fsar.methods.blocks.temporal_transformer import TemporalAttention
-from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.head import Head, TrainingEpisode
 from fsar.methods.hyrsm.record import HyrsmConfig
-from fsar.methods.needs import Tensors
+from fsar.methods.needs import Inputs, Tensors
 
 TINY = 1e-12  # for the norms of frames without any feature
 

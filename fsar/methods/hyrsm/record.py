@@ -26,9 +26,7 @@ class HyrsmConfig(RelationConfig):
 RECORD = Record(
     title="HyRSM.",
     head=HyrsmConfig,
-    models={
-        "hyrsm": Components(head="hyrsm"),
-    },
+    models={"hyrsm": Components(head="hyrsm")},
     methods={
         "hyrsm": Method(
             "HyRSM",
@@ -38,6 +36,6 @@ RECORD = Record(
             code="alibaba-mmai-research/HyRSM, commit 82100b6",
             deviations=f"{ERASING}; {QUERIES}",
             code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:475)",
-        ),
+        )
     },
 )

@@ -26,9 +26,7 @@ class HyrsmppConfig(HyrsmConfig):
 RECORD = Record(
     title="HyRSM++.",
     head=HyrsmppConfig,
-    models={
-        "hyrsmpp": Components(head="hyrsmpp"),
-    },
+    models={"hyrsmpp": Components(head="hyrsmpp")},
     methods={
         "hyrsmpp": Method(
             "HyRSM++",
@@ -37,9 +35,8 @@ RECORD = Record(
             "hyrsmpp",
             code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
             deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, a quarter of which "
-            "the "
-            "code has for more (docs/recipes.md)",
+            "the code has for more (docs/recipes.md)",
             code_selection=ON_TEST,
-        ),
+        )
     },
 )

@@ -25,15 +25,13 @@ class LoraConfig(AdapterSettings):
 RECORD = Record(
     title="LoRA, on attention.",
     adapters=LoraConfig,
-    models={
-        "otam-lora": Components(trains="adapters", adapters="lora"),
-    },
+    models={"otam-lora": Components(trains="adapters", adapters="lora")},
     methods={
         "otam-lora": Method(
             "OTAM + LoRA",
             "Hu et al., ICLR 2022 (arXiv 2106.09685): low-rank updates of the attention's weights; matched by OTAM",
             "",
             "otam-lora",
-        ),
+        )
     },
 )

@@ -14,9 +14,9 @@ from fsar.methods.blocks.bi_mhm import bi_mhm
 from fsar.methods.blocks.positions import Positions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
-from fsar.methods.head import Head, Inputs, TrainingEpisode
+from fsar.methods.head import Head, TrainingEpisode
 from fsar.methods.molo.record import MoloConfig
-from fsar.methods.needs import Tensors
+from fsar.methods.needs import Inputs, Tensors
 
 REDUCTION = 8  # of channels, where motion is computed
 DECODER_WIDTHS = (128, 32, 16)
@@ -38,11 +38,7 @@ class Branch(nn.Module):
         self.token = nn.Parameter(torch.randn(1, 1, width))
         self.positions = Positions(settings)
         self.layer = TemporalLayer(
-            width,
-            settings.heads,
-            settings.feed_forward,
-            settings.attention_dropout,
-            settings.feed_forward_dropout,
+            width, settings.heads, settings.feed_forward, settings.attention_dropout, settings.feed_forward_dropout
         )
         self.scale = nn.Parameter(torch.ones(1))  # of the contrast
 

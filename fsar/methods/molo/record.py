@@ -37,9 +37,7 @@ class MoloConfig(RelationConfig):
 RECORD = Record(
     title="MoLo.",
     head=MoloConfig,
-    models={
-        "molo": Components(head="molo"),
-    },
+    models={"molo": Components(head="molo")},
     methods={
         "molo": Method(
             "MoLo",
@@ -49,6 +47,6 @@ RECORD = Record(
             code="alibaba-mmai-research/MoLo, commit f7f73b6",
             deviations=f"{ERASING}; {DECAY}, where the code decays those of the decoder",
             code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:496)",
-        ),
+        )
     },
 )

@@ -6,8 +6,8 @@ Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width 
 from torch import Tensor
 
 from fsar.methods.blocks.metric import load_metric
-from fsar.methods.head import Head, Inputs
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.otam.record import OtamConfig
 
 
@@ -21,7 +21,7 @@ class Otam(Head):
 
     def __init__(self, inputs: Inputs, settings: OtamConfig):
         super().__init__(inputs, settings)
-        self.metric = load_metric(inputs, settings)
+        self.metric = load_metric(settings.metric, inputs, settings.smoothing)
         self.averages_shots = not self.metric.keeps_shots
         self.episodes_at_once = self.metric.episodes_at_once
 

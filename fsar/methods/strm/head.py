@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.blocks.tuples import TupleMatching, pieces, tuples_of_pieces
-from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.strm.record import StrmConfig
 
 # Below it a distance has no gradient: that of a square root is infinite at zero.

@@ -26,8 +26,8 @@ class StrmConfig(TuplesConfig):
     )
     grid: int = key("A frame's map is pooled to so many patches a side.", HEAD, unit="patches", default=4, ge=1)
     second_metric: Literal["registered", "published"] = key(
-        "The second metric is trained, as the paper describes it; or, as in the public code, stays as it was drawn at "
-        "the start, with its dropout on in evaluation as well.",
+        "The second metric is trained, as the paper describes it; or, as in the public code, stays as it was drawn "
+        "at the start, with its dropout on in evaluation as well.",
         HEAD,
         default="registered",
     )

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.errors import UserError
-from fsar.methods.head import Head, Inputs
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.task_adapter.record import TaskAdapterConfig
 
 

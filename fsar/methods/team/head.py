@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.methods.blocks.positions import sinusoidal
-from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.team.record import TeamConfig
 
 # There is one head of attention, with the temperature of eight: √(D/8).

@@ -20,9 +20,7 @@ class TeamConfig(HeadSettings):
 RECORD = Record(
     title="TEAM.",
     head=TeamConfig,
-    models={
-        "team": Components(head="team"),
-    },
+    models={"team": Components(head="team")},
     methods={
         "team": Method(
             "TEAM",
@@ -31,9 +29,8 @@ RECORD = Record(
             "team",
             code="leesb7426/TEAM, commit 8bd6b6e",
             deviations="60 pattern tokens at every shot, where the code has 70 to 80 for 5 shots; its first step "
-            "comes one "
-            f"episode early; {DECAY}, where the code spares none",
+            f"comes one episode early; {DECAY}, where the code spares none",
             code_selection=f"{ON_TEST} (run_train.py:211)",
-        ),
+        )
     },
 )

@@ -6,8 +6,8 @@ The metric of the same name (`fsar/methods/blocks/trx.py`) is this with pairs an
 from torch import Tensor
 
 from fsar.methods.blocks.tuples import TupleMatching
-from fsar.methods.head import Head, Inputs
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head
+from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.trx.record import TrxConfig
 
 

@@ -14,9 +14,7 @@ class TrxConfig(TuplesConfig):
 RECORD = Record(
     title="TRX.",
     head=TrxConfig,
-    models={
-        "trx": Components(head="trx"),
-    },
+    models={"trx": Components(head="trx")},
     methods={
         "trx": Method(
             "TRX",
@@ -25,9 +23,8 @@ RECORD = Record(
             "trx",
             code="tobyperrett/trx, commit 390c20a",
             deviations="20,010 training episodes (SSv2 75,010) as STRM, where the code has 100,020 and tests SSv2 "
-            "after "
-            "75,000; its first step comes one episode early",
+            "after 75,000; its first step comes one episode early",
             code_selection=f"{FIXED} (run.py:90, 180)",
-        ),
+        )
     },
 )

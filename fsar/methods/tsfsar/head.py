@@ -17,8 +17,8 @@ from fsar.errors import UserError
 from fsar.methods.backbone import Backbone
 from fsar.methods.blocks.attention import Attention
 from fsar.methods.blocks.similarity import frame_distances
-from fsar.methods.head import Head, Inputs, TrainingEpisode
-from fsar.methods.needs import Needs, Tensors, TransformerSizes
+from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.needs import Inputs, Needs, Tensors, TransformerSizes
 from fsar.methods.tsfsar.distance_correlation import descriptions
 from fsar.methods.tsfsar.principal import fill_attention, fill_block
 from fsar.methods.tsfsar.record import TsfsarConfig

@@ -72,8 +72,8 @@ class TsfsarConfig(HeadSettings):
         "Weight of the classification of videos into the training classes.", TRAINING, default=0.5, ge=0
     )
     text_side_weight: OneAndSeveral = key(
-        "Weight of the comparison of the side network with the texts of all training classes; for one support video of "
-        "a class, and several.",
+        "Weight of the comparison of the side network with the texts of all training classes; for one support video "
+        "of a class, and several.",
         TRAINING,
         default=[1.0, 1.0],
     )
@@ -88,10 +88,7 @@ class TsfsarConfig(HeadSettings):
         "Multiplies the learning rate of what makes a query's weights of pairs of frames.", TRAINING, default=0.5, gt=0
     )
     adapter_learning_rate_factor: float = key(
-        "Multiplies the learning rate of the attention over the frames of CLIP's features.",
-        TRAINING,
-        default=0.5,
-        gt=0,
+        "Multiplies the learning rate of the attention over the frames of CLIP's features.", TRAINING, default=0.5, gt=0
     )
 
     def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
@@ -108,9 +105,7 @@ class TsfsarConfig(HeadSettings):
 RECORD = Record(
     title="TS-FSAR.",
     head=TsfsarConfig,
-    models={
-        "ts-fsar": Components(head="tsfsar", trains="head"),
-    },
+    models={"ts-fsar": Components(head="tsfsar", trains="head")},
     methods={
         "ts-fsar": Method(
             "TS-FSAR",
@@ -120,9 +115,8 @@ RECORD = Record(
             "ts-fsar",
             code="yaozhang0417/TS-FSAR, commit 1a91053",
             deviations="weight decay spares normalisation layers; the head computes in 32 bits; texts are class "
-            "names or a "
-            "file of one's own; learning rates and dropout at every shot are those of 1 shot",
+            "names or a file of one's own; learning rates and dropout at every shot are those of 1 shot",
             code_selection=f"{ON_TEST} (main.py:162)",
-        ),
+        )
     },
 )

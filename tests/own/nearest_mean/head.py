@@ -4,8 +4,8 @@ import torch
 from fsar.methods.nearest_mean.record import NearestMeanConfig
 from torch import Tensor, nn
 
-from fsar.methods.head import Head, Inputs
-from fsar.methods.needs import Tensors
+from fsar.methods.head import Head
+from fsar.methods.needs import Inputs, Tensors
 
 
 class NearestMean(Head):

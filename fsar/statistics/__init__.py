@@ -1,0 +1,1 @@
+"""How sure an accuracy or a difference of accuracies is, and of what: episodes, test videos, trainings, classes."""
