@@ -15,7 +15,6 @@ import torch
 from fsar.config import SamplingConfig
 from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
-from fsar.methods import METHODS
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.needs import Inputs
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     backbone = random_backbone(name).eval()
     given: list[int] = []  # videos of each call
     backbone.register_forward_pre_hook(lambda _, arguments: given.append(len(arguments[0])))
-    head = ClipFsar(Inputs(backbone.width, 8, components=METHODS["clip-fsar"].components), ClipFsarConfig()).eval()
+    head = ClipFsar(Inputs(backbone.width, 8), ClipFsarConfig()).eval()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         clips = short_clips(folder, 4) * (VIDEOS // 4)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from fsar.evaluation.episode_logits import predict
 from fsar.methods import METHODS
-from fsar.methods.clip_fsar.head import ClipFsar
-from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.methods.head import build_head
 from fsar.methods.needs import Inputs
 from perf.command import reader
 from perf.usual_way import episode_logits
@@ -31,7 +30,8 @@ class Setting:
 
     def __init__(self, method: str, shot: int, width: int, videos: int, episodes: int):
         torch.manual_seed(0)
-        self.head = ClipFsar(Inputs(width, FRAMES, components=METHODS[method].components), ClipFsarConfig()).eval()
+        made_of = METHODS[method].components
+        self.head = build_head(made_of, Inputs(width, FRAMES), made_of.settings).eval()
         self.frames, self.text = torch.randn(videos, FRAMES, width), torch.randn(CLASSES, width)
         labels = [str(number % CLASSES) for number in range(videos)]
         self.episodes = draw([str(number) for number in range(videos)], labels, shot, episodes)

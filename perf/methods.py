@@ -17,13 +17,13 @@ from fsar.evaluation.episode_logits import FewShotLogits
 from fsar.methods import MODELS
 from fsar.methods.head import Head, build_head
 from fsar.methods.needs import Inputs, TransformerSizes
-from fsar.methods.record import head_section
 from perf.command import reader
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16
 RESNET, CLIP = 2048, 512
 VIT = TransformerSizes(depth=12, width=768, heads=12, patches=196)
 ALL = 10_000
+BASELINES = ("otam", "clip_fsar")  # heads
 ENOUGH = 5.0  # seconds
 
 
@@ -33,12 +33,12 @@ def measure(model: str, shot: int) -> tuple[float, float]:
     torch.manual_seed(0)
     components = MODELS[model]
     with_text = components.compares_with_text
-    inputs = Inputs(CLIP if with_text else RESNET, FRAMES, components=components, transformer=VIT)
-    head: Head = build_head(inputs, head_section(components.head)(**dict(components.fixed))).eval()
+    inputs = Inputs(CLIP if with_text else RESNET, FRAMES, transformer=VIT)
+    head = build_head(components, inputs, components.settings).eval()
     count = VIDEOS // 10 if with_text else VIDEOS
     stored = kept(head, count)
     support = torch.stack([torch.randperm(count)[: WAY * shot].view(WAY, shot) for _ in range(ALL)])
-    asked = torch.stack([torch.randperm(count)[:WAY] for _ in range(ALL)])
+    queries = torch.stack([torch.randperm(count)[:WAY] for _ in range(ALL)])
     text = torch.randn(CLASSES, *((TEXTS,) if components.each_text else ()), CLIP if with_text else 0)
     classes = torch.stack([torch.randperm(CLASSES)[:WAY] for _ in range(ALL)])
     started = time.perf_counter()
@@ -47,8 +47,8 @@ def measure(model: str, shot: int) -> tuple[float, float]:
     done, started = 0, time.perf_counter()
     while done < ALL and time.perf_counter() - started < ENOUGH:
         part = slice(done, done + head.episodes_at_once)
-        episodes(part, asked[part])
-        done += len(asked[part])
+        episodes(part, queries[part])
+        done += len(queries[part])
     return videos, (time.perf_counter() - started) * ALL / done
 
 
@@ -65,19 +65,18 @@ def kept(head: Head, count: int) -> dict[str, torch.Tensor]:
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
     whole = reader("methods", __doc__)
-    own = [
-        name for name, parts in MODELS.items() if parts.head not in ("otam", "clip_fsar") and not parts.across_videos
-    ]
+    own = [name for name, made_of in MODELS.items() if made_of.head not in BASELINES and not made_of.across_videos]
     whole.add_argument("models", nargs="*", default=own, metavar="MODEL", help="default: %(default)s")
     return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table."""
+    models = parser().parse_args(arguments).models
     print("| method | shots | stage of 2,400 videos (s) | 10,000 episodes (s) | against OTAM |\n|---|---|---|---|---|")
     for shot in (1, 5):
         baseline = sum(measure("otam", shot))
-        for model in parser().parse_args(arguments).models:
+        for model in models:
             videos, episodes = measure(model, shot)
             print(
                 f"| {model} | {shot} | {videos:.1f} | {episodes:.1f} | {(videos + episodes) / baseline:.1f} × |",

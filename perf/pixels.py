@@ -14,18 +14,13 @@ from typing import Any
 
 import av
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from fsar.config import FramesConfig
-from fsar.videos.shards import shard_name
-from fsar.videos.store_index import gather_index
-from fsar.videos.store_read import FrameStore
-from fsar.videos.store_write import write_shard
 from perf.command import reader
-from perf.worlds import clips_in
+from perf.worlds import clips_in, stored
 
 EVERY = 10
 WAYS: dict[str, dict[str, Any]] = {
@@ -49,13 +44,8 @@ def public_pixels(video: Path, size: int) -> NDArray[np.float32]:
 
 def stored_pixels(videos: list[Path], config: FramesConfig, folder: Path) -> list[NDArray[np.uint8]]:
     """Return every tenth frame of each video out of a frame store."""
-    table = pd.DataFrame({"video_id": [str(v) for v in videos], "path": [str(v) for v in videos]})
-    table.to_parquet(folder / "manifest.parquet")
-    write_shard(table, 0, config, folder / shard_name(0), folder / "shard-000.parquet")
-    gather_index(folder / "manifest.parquet", [folder / "shard-000.parquet"], 0.0, folder / "index.parquet")
-    store = FrameStore(folder, folder / "index.parquet")
-    numbers = store.numbers(list(table["video_id"]))
-    return [store.frames(number, np.arange(0, store.length(number), EVERY)) for number in numbers]
+    store, _ = stored(videos, config, folder)
+    return [store.frames(number, np.arange(0, store.length(number), EVERY)) for number in range(len(videos))]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config = FramesConfig(size=options.size, shards=1, **keys)
             started = time.process_time()
             with tempfile.TemporaryDirectory() as temporary:
-                stored = stored_pixels(videos, config, Path(temporary))
+                ours = stored_pixels(videos, config, Path(temporary))
             seconds = time.process_time() - started
             default = default if keys else seconds
-            errors = [np.abs(ours - theirs) for ours, theirs in zip(stored, public, strict=True)]
+            errors = [np.abs(own - theirs) for own, theirs in zip(ours, public, strict=True)]
             mean = np.mean([error.mean() for error in errors])
             most = np.mean([np.percentile(error, 99) for error in errors])
             print(f"| {folder.name} | {way} | {mean:.2f} | {most:.1f} | {seconds / default:.2f} |")

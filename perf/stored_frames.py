@@ -10,35 +10,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from fsar.config import FramesConfig
-from fsar.videos.shards import shard_name
-from fsar.videos.store_index import gather_index
-from fsar.videos.store_read import FrameStore
-from fsar.videos.store_write import write_shard
 from perf.command import reader
-from perf.worlds import clips_in, ten_second_clips
+from perf.worlds import clips_in, stored, ten_second_clips
 
 READS = 300
 
 
 def measure(videos: list[Path], keep: int, folder: Path) -> tuple[float, float, float, float]:
     """Return megabytes and seconds of decoding per video, and milliseconds and megabytes per second of reading."""
-    table = pd.DataFrame({"video_id": [str(v) for v in videos], "path": [str(v) for v in videos]})
-    table.to_parquet(folder / "manifest.parquet")
     started = time.perf_counter()
-    write_shard(table, 0, FramesConfig(keep=keep, shards=1), folder / shard_name(0), folder / "shard-000.parquet")
+    store, index = stored(videos, FramesConfig(keep=keep, shards=1), folder)
     decoding = (time.perf_counter() - started) / len(videos)
-    index = gather_index(folder / "manifest.parquet", [folder / "shard-000.parquet"], 1.0, folder / "index.parquet")
-    store, rng = FrameStore(folder, folder / "index.parquet"), np.random.default_rng(0)
-    ids = store.numbers(list(index.query("status == 'ok'")["video_id"]))
+    rng, read_ones = np.random.default_rng(0), np.flatnonzero(index["status"] == "ok")
     started = time.perf_counter()
     for read in range(READS):
-        video = ids[read % len(ids)]
+        video = int(read_ones[read % len(read_ones)])
         store.frames(video, np.sort(rng.integers(store.length(video), size=8)))
     reading = (time.perf_counter() - started) / READS
-    return index["bytes"].sum() / 1e6 / len(ids), decoding, 1000 * reading, index["source_frames"].mean()
+    return index["bytes"].sum() / 1e6 / len(read_ones), decoding, 1000 * reading, index["source_frames"].mean()
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import torch
 
 from fsar.episodes.stored import draw_episodes
@@ -22,9 +23,9 @@ from fsar.evaluation.feature_file import FeatureSizes, write_features
 from fsar.evaluation.load_head import load_head
 from fsar.files import write_parquet
 from fsar.methods import MODELS
-from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan.resources import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
+from fsar.videos.shards import INDEX_SCHEMA
 from perf.command import reader
 
 CLASSES, VIDEOS, FRAMES, WIDTH, EPISODES = 24, 2400, 8, 1024, 1000
@@ -40,7 +41,9 @@ def make_files(folder: Path) -> None:
     write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, FeatureSizes(WIDTH, FRAMES))
     manifest = pd.DataFrame({"video_id": ids, "path": ids, "class_name": labels, "split": "test", "source": "random"})
     write_parquet(folder / "manifest.parquet", manifest, SCHEMA)
-    manifest.assign(status="ok")[["video_id", "status"]].to_parquet(folder / "index.parquet")
+    unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in INDEX_SCHEMA}
+    index = manifest[["video_id"]].assign(**{**unknown, "status": "ok"} | {"video_id": ids})
+    write_parquet(folder / "index.parquet", index[INDEX_SCHEMA.names], INDEX_SCHEMA)
     for shot in SHOTS:
         draw_episodes(
             folder / "manifest.parquet", folder / "index.parquet", "test", 5, shot, 1, EPISODES, 0,
@@ -51,7 +54,7 @@ def make_files(folder: Path) -> None:
 def test(model: str, folder: Path) -> None:
     """Run all tests of a model and print the most memory that this process had, in megabytes."""
     features = folder / "features.safetensors"
-    head = load_head(MODELS[model], ClipFsarConfig(), features, None)
+    head = load_head(MODELS[model], MODELS[model].settings, features, None)
     tests = [PlannedTest(model, "few-shot", 5, shot, folder / f"{shot}.parquet") for shot in SHOTS]
     evaluate_model(head, tests, features, folder / f"{model}.parquet", "cpu", 2)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.clip_fsar.head import ClipFsar
+from fsar.methods.otam.head import Otam
 
 
 def read_clip(path: Path, positions: NDArray[np.int64], size: int, crop: int, mean: Tensor, std: Tensor) -> Tensor:
@@ -49,7 +50,9 @@ def both_directions(distances: Tensor, smoothing: float) -> Tensor:
     return otam(distances, smoothing) + otam(distances.transpose(-1, -2), smoothing)
 
 
-def episode_logits(head: ClipFsar, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
+def episode_logits(head: Otam, support: Tensor, queries: Tensor, text: Tensor) -> Tensor:
     """Return the logits of one episode: (N, K, T, D), (Q, T, D), (N, D) → (Q, N)."""
-    prototypes = head.modulate(support.mean(dim=1), text)
-    return -both_directions(frame_distances(head.modulate(queries), prototypes), head.settings.smoothing)
+    prototypes = support.mean(dim=1)
+    if isinstance(head, ClipFsar):
+        prototypes, queries = head.modulate(prototypes, text), head.modulate(queries)
+    return -both_directions(frame_distances(queries, prototypes), head.settings.smoothing)

@@ -47,19 +47,27 @@ def _dives(folder: Path, count: int, size: str, frames: int) -> list[Path]:
     return clips
 
 
+def stored(clips: list[Path], config: FramesConfig, folder: Path) -> tuple[FrameStore, pd.DataFrame]:
+    """Store clips, each as a video whose id is its place among them; return the store and its index."""
+    table = pd.DataFrame(
+        {"video_id": [f"{number:04}" for number in range(len(clips))], "path": [str(clip) for clip in clips]}
+    )
+    write_shard(table, 0, config, folder / shard_name(0), folder / "shard-000.parquet")
+    index = pd.read_parquet(folder / "shard-000.parquet")
+    write_parquet(folder / "index.parquet", index, INDEX_SCHEMA)
+    return FrameStore(folder, folder / "index.parquet"), index
+
+
 def store_of(clips: list[Path], rows: int, folder: Path) -> tuple[FrameStore, pd.DataFrame]:
     """Store clips, and list each of them as often as it takes to have `rows` videos of 64 classes.
 
     Returns:
         The store, whose videos are numbered as the clips are; and the list, with the columns video_id and class_name.
     """
-    ids = [f"{number:04}" for number in range(len(clips))]
-    table = pd.DataFrame({"video_id": ids, "path": [str(clip) for clip in clips]})
-    write_shard(table, 0, FramesConfig(shards=1), folder / shard_name(0), folder / "shard-000.parquet")
-    index = pd.read_parquet(folder / "shard-000.parquet")
-    write_parquet(folder / "index.parquet", index, INDEX_SCHEMA)
+    store, index = stored(clips, FramesConfig(shards=1), folder)
+    ids = list(index["video_id"])
     listed = [(ids[row % len(ids)], str(row % CLASSES)) for row in range(rows)]
-    return FrameStore(folder, folder / "index.parquet"), pd.DataFrame(listed, columns=["video_id", "class_name"])
+    return store, pd.DataFrame(listed, columns=["video_id", "class_name"])
 
 
 def draw(ids: list[str], labels: list[str], shot: int, count: int) -> StoredEpisodes:

@@ -334,7 +334,9 @@ FAULTS = [
         RESULTS,
     ),
     Fault("fsar/results/comparisons.py", "(after - before).mean()", "(before - after).mean()", RESULTS),
-    Fault("fsar/results/class_accuracy.py", "100 * right.sum() / asked.sum()", "100 * (right / asked).mean()", RESULTS),
+    Fault(
+        "fsar/results/class_accuracy.py", "100 * right.sum() / queries.sum()", "100 * (right / queries).mean()", RESULTS
+    ),
     Fault("fsar/results/layout_tables.py", "accuracy - value", "value - accuracy", RESULTS),
     Fault("fsar/results/layout_tables.py", "rank(ascending=False", "rank(ascending=True", RESULTS),
     Fault(
@@ -368,8 +370,8 @@ FAULTS = [
     ),
     Fault(
         "fsar/predict/decide.py",
-        "return weight * self.by_text(asked, classes) * self._missing_scale() + (1 - weight)",
-        "return weight * self.by_text(asked, classes) + (1 - weight)",
+        "return weight * self.by_text(queries, classes) * self._missing_scale() + (1 - weight)",
+        "return weight * self.by_text(queries, classes) + (1 - weight)",
         CHECK,
     ),
     Fault("fsar/predict/timeline.py", "window.start + window.end) / 4", "window.start + window.end) / 2", SPOT),

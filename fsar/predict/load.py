@@ -117,12 +117,12 @@ def _check_sizes(settings: ModelSettings, state: Mapping[str, Tensor], weights: 
     """Check that nothing is built that is larger than the weights for it; raises UserError."""
     for part, section in (("head", settings.head), ("adapters", settings.adapters)):
         numbers = section.model_dump().items() if section is not None else ()
-        there = sum(values.numel() for values in part_of(state, part).values())
+        size = sum(values.numel() for values in part_of(state, part).values())
         for key, value in numbers:
             each = value if isinstance(value, list) else [value]
             largest = max((abs(one) for one in each if isinstance(one, int)), default=0)
-            if largest > max(there, SIZE) and not key.endswith("seed"):
-                raise UserError(f"{weights} is of another model: {part}.{key} is {largest}, of {there} weights in all")
+            if largest > max(size, SIZE) and not key.endswith("seed"):
+                raise UserError(f"{weights} is of another model: {part}.{key} is {largest}, of {size} weights in all")
 
 
 def planned_model(planned: Mapping[str, Any], weights: Path | None) -> LabellingModel:

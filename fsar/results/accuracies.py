@@ -36,7 +36,7 @@ def over_seeds(setting: Setting) -> str:
 
 
 def right_by_video(setting: Setting) -> pd.DataFrame:
-    """Return, for each test video that was asked, how often it was (`asked`) and how often it was right (`right`).
+    """Return, for each test video that was a query, how often it was (`queries`) and how often it was right (`right`).
 
     The trainings are taken together; the column class_name is the video's class.
     """
@@ -44,4 +44,4 @@ def right_by_video(setting: Setting) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True).astype({"class_name": str, "video_id": str})
     right = (table["label"] == table["predicted"]).astype(np.int64)
     groups = right.groupby([table["video_id"], table["class_name"]], sort=True)
-    return groups.agg(asked="size", right="sum").reset_index()
+    return groups.agg(queries="size", right="sum").reset_index()

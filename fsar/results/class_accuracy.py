@@ -22,9 +22,9 @@ def class_accuracies(setting: Setting) -> pd.DataFrame:
     """Return the accuracy of each class with its 95 % interval over its videos in percent, its queries and videos."""
     rows = []
     for name, videos in right_by_video(setting).groupby("class_name"):
-        asked, right = videos["asked"].to_numpy(), videos["right"].to_numpy()
-        accuracy, interval = 100 * right.sum() / asked.sum(), interval_over_videos(asked, right)
-        counts = {"queries": int(asked.sum()), "videos": len(videos)}
+        queries, right = videos["queries"].to_numpy(), videos["right"].to_numpy()
+        accuracy, interval = 100 * right.sum() / queries.sum(), interval_over_videos(queries, right)
+        counts = {"queries": int(queries.sum()), "videos": len(videos)}
         rows.append({"class_name": name, "accuracy": accuracy, "interval": interval} | counts)
     return pd.DataFrame(rows)
 

@@ -18,7 +18,7 @@ from fsar.pages.render import template, write_page
 from fsar.results.data_report import STRIPS_SCHEMA
 from fsar.results.headline import headlines
 from fsar.results.packages import installed_packages
-from fsar.results.run import what_was_run
+from fsar.results.run import run_tables
 
 TEMPLATE = "index.html.jinja"
 # Kinds of figures in their order, the others between these two: first what most is asked for, last the context.
@@ -85,7 +85,7 @@ def write_index(
         headlines=found,
         figures=_by_kind(figures, page),
         strips={name: _by_split(read_parquet(path, STRIPS_SCHEMA)) for name, path in strips_of_classes.items()},
-        run=what_was_run(config, effective, counts, trainings),
+        run=run_tables(config, effective, counts, trainings),
         config=resolved,
         packages=pd.DataFrame(installed_packages(), columns=["package", "version"]),
         files={name: [_link(path, page) for path in paths] for name, paths in linked.items()},

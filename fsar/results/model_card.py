@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from huggingface_hub import EvalResult, ModelCardData
 
 from fsar.errors import UserError
@@ -15,6 +16,8 @@ from fsar.results.published import FOOTNOTE, MARK
 from fsar.results.setting import Setting
 from fsar.results.table import table_row
 from fsar.seal import REMEDY
+
+Row = Mapping[str, object]  # of the table of results
 
 
 def write_model_card(
@@ -41,37 +44,8 @@ def write_model_card(
     _check_weights(training, about.get("weights"), settings)
     first, rows = settings[0], [table_row(setting) for setting in settings]
     name = f"{title}, {first.backbone}, {first.benchmark}"
-    data = ModelCardData(
-        library_name="fsar",
-        pipeline_tag="video-classification",
-        tags=["few-shot-action-recognition", "clip"],
-        model_name=name,
-        eval_results=[
-            EvalResult(
-                task_type="video-classification",
-                task_name="few-shot action recognition",
-                dataset_type=first.benchmark,
-                dataset_name=first.benchmark,
-                dataset_config=f"{row['way']}-way {row['shot']}-shot, {row['method']}",  # apart, or they are merged
-                dataset_split="test",
-                metric_type="accuracy",
-                metric_value=float(str(row["accuracy"])),
-            )
-            for row in rows
-        ],
-    )
     sections = {
-        "Test": _table(
-            ["method", "way", "shot", "accuracy (%)", "95 % over episodes", "over videos", "episodes", "published"],
-            [
-                [row[k] for k in ("method", "way", "shot", "accuracy")]
-                + [f"± {row['interval']}", f"± {row['over_videos']}", row["episodes"]]
-                + [f"{row['published']} {MARK}" if row["published_quoted"] else row["published"]]
-                for row in rows
-            ],
-        )
-        + (f"\n\n{FOOTNOTE}" if any(row["published_quoted"] for row in rows) else "")
-        + "\n\nThe weights were chosen without the test classes.",
+        "Test": _test(rows),
         "Method": _method(source, first.inductive),
         "Choice of the weights": (
             f"After {about['selection']['iteration']} of {about['training']['iterations']} training episodes: the best "
@@ -81,18 +55,8 @@ def write_model_card(
             ["split", "classes", "videos"],
             [[split, count["classes"], count["videos"]] for split, count in about["videos"].items()],
         ),
-        "Config": _table(
-            ["key", "value"],
-            [
-                [f"{section}.{key}", f"`{json.dumps(value, ensure_ascii=False)}`"]
-                for section in ("components", "backbone", "text", "sampling", "head", "adapters", "training")
-                if section in about
-                for key, value in about[section].items()
-                if key != "licence"  # which has a section of its own
-            ]
-            + [["seed", about["seed"]], ["data_seed", about["data_seed"]]],
-        ),
-        "Trained with": _table(["what", "which"], [[key, value] for key, value in about["environment"].items()]),
+        "Config": _config(about),
+        "Trained with": _table(["what", "which"], list(about["environment"].items())),
         "Licences": (
             f"- code: Apache-2.0\n- pretrained weights ({about['backbone']['weights']}): {licences['weights']}\n"
             f"- videos ({first.benchmark}): {licences['videos']}\n\nThese weights are made from both, whose terms hold."
@@ -102,8 +66,59 @@ def write_model_card(
         resumed = [[at["iteration"], ", ".join(at["files"])] for at in about["resumed_with_other_code"]]
         sections["Gone on with other code"] = _table(["after episode", "changed files"], resumed)
     body = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
+    data = _metadata(name, first.benchmark, rows).to_yaml()
     with atomic(path) as temporary:
-        temporary.write_text(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")
+        temporary.write_text(f"---\n{data}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")
+
+
+def _metadata(name: str, benchmark: str, rows: Sequence[Row]) -> ModelCardData:
+    """Return what model hubs read."""
+    return ModelCardData(
+        library_name="fsar",
+        pipeline_tag="video-classification",
+        tags=["few-shot-action-recognition", "clip"],
+        model_name=name,
+        eval_results=[
+            EvalResult(
+                task_type="video-classification",
+                task_name="few-shot action recognition",
+                dataset_type=benchmark,
+                dataset_name=benchmark,
+                dataset_config=f"{row['way']}-way {row['shot']}-shot, {row['method']}",  # apart, or they are merged
+                dataset_split="test",
+                metric_type="accuracy",
+                metric_value=float(str(row["accuracy"])),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _test(rows: Sequence[Row]) -> str:
+    """Return the accuracies, beside published ones."""
+    header = ["method", "way", "shot", "accuracy (%)", "95 % over episodes", "over videos", "episodes", "published"]
+    cells = [
+        [
+            *(row[name] for name in ("method", "way", "shot", "accuracy")),
+            f"± {row['interval']}", f"± {row['over_videos']}", row["episodes"],
+            f"{row['published']} {MARK}" if row["published_quoted"] else row["published"],
+        ]
+        for row in rows
+    ]  # fmt: skip
+    footnote = f"\n\n{FOOTNOTE}" if any(row["published_quoted"] for row in rows) else ""
+    return f"{_table(header, cells)}{footnote}\n\nThe weights were chosen without the test classes."
+
+
+def _config(about: Mapping[str, Any]) -> str:
+    """Return every key that made the model."""
+    rows = [
+        [f"{section}.{key}", f"`{json.dumps(value, ensure_ascii=False)}`"]
+        for section in ("components", "backbone", "text", "sampling", "head", "adapters", "training")
+        if section in about
+        for key, value in about[section].items()
+        if key != "licence"  # which has a section of its own
+    ]
+    return _table(["key", "value"], [*rows, *([name, about[name]] for name in ("seed", "data_seed"))])
 
 
 def _check_weights(training: Path, weights: str | None, settings: Sequence[Setting]) -> None:
@@ -131,5 +146,4 @@ def _method(source: Mapping[str, str], inductive: bool) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True)

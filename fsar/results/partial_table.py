@@ -28,12 +28,12 @@ def partial_table(settings: Sequence[Setting], unmade: Collection[str], whole: P
     try:
         remove_partial_table(name)
         missing = [s for s in settings if not {*s.predictions, s.counts}.isdisjoint(unmade)]
-        there = [setting for setting in settings if setting not in missing]
-        if not there:
+        made = [setting for setting in settings if setting not in missing]
+        if not made:
             return None
         from fsar.results.table import write_tables  # takes a second to import, and is rarely wanted
 
-        write_tables(there, *_files(name), missing)
+        write_tables(made, *_files(name), missing)
     except Exception as error:  # the run has failed, and says so: this may not hide why
         return f"The table of what was made cannot be written: {error}"
     names = ", ".join(dict.fromkeys(f"{s.benchmark} with {s.backbone}" for s in missing))

@@ -66,11 +66,11 @@ def differences(settings: Sequence[Setting]) -> Differences:
 def _draws_of_videos(settings: Sequence[Setting]) -> Matrix:
     """Return the accuracy of each method with each draw of the test videos: (draws, K); NaN with a single video."""
     by_video = [right_by_video(setting).set_index("video_id") for setting in settings]
-    # A method of several trainings was asked several times as often: what counts is how often of those it was right.
-    right = np.column_stack([own["right"] / own["asked"] for own in by_video])  # (V, K), shares
-    asked = by_video[0]["asked"].to_numpy()
-    draws = accuracies_over_videos(asked, asked[:, None] * right)
-    return draws if len(asked) > 1 else np.full_like(draws, np.nan)
+    # A method of several trainings has several times as many queries: what counts is the share of them that was right.
+    right = np.column_stack([own["right"] / own["queries"] for own in by_video])  # (V, K), shares
+    queries = by_video[0]["queries"].to_numpy()
+    draws = accuracies_over_videos(queries, queries[:, None] * right)
+    return draws if len(queries) > 1 else np.full_like(draws, np.nan)
 
 
 def _over_seeds(trainings: Sequence[Matrix]) -> Matrix | None:

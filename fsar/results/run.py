@@ -11,7 +11,7 @@ import pandas as pd
 from fsar.files import read_json
 
 
-def what_was_run(
+def run_tables(
     config: Mapping[str, Any], effective: Sequence[Mapping[str, str]], counts: Sequence[Path], trainings: Sequence[Path]
 ) -> dict[str, pd.DataFrame]:
     """Return tables by their headings.

@@ -35,8 +35,8 @@ COLUMNS = [
 def table_row(setting: Setting) -> dict[str, object]:
     """Summarise one setting: the mean over its episodes, each averaged over the seeds first."""
     accuracies = episode_accuracies(setting)
-    videos_asked = right_by_video(setting)
-    over_videos = interval_over_videos(videos_asked["asked"].to_numpy(), videos_asked["right"].to_numpy())
+    by_video = right_by_video(setting)
+    over_videos = interval_over_videos(by_video["queries"].to_numpy(), by_video["right"].to_numpy())
     accuracy, interval = mean_and_interval(accuracies)
     videos = read_json(setting.counts)
     published = published_result(

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from fsar.config import SamplingConfig
@@ -25,12 +26,11 @@ from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.alignment import hard_alignment
+from fsar.pages.strips import strip_of
 from fsar.results.figures import labels
 from fsar.seal import REMEDY
 from fsar.videos.sampling import positions_at_test
 from fsar.videos.store_read import FrameStore
-
-THUMBNAIL = 96  # pixels
 
 
 def collect(
@@ -54,61 +54,69 @@ def collect(
         T × T frame distances, the alignment's cells, and the strips of both videos as JPEG.
     """
     torch.set_num_threads(1)
-    rows, kept, class_rows, text = read_features(Path(features))
-    frames = kept["frames"]
-    model = load_head(Components(**components), ClipFsarConfig(**head), Path(features), Path(trained)).eval()
-    assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
     tested = predictions_made_from(predictions).get(WEIGHTS)
     if tested is not None and tested != short_checksum(trained):
         raise UserError(f"The predictions {predictions} are of other weights than {trained}. {REMEDY}.")
+    compared = _Comparison(Path(features), Path(trained), Components(**components), ClipFsarConfig(**head))
+    pictures = _Strips(FrameStore(Path(index).parent, Path(index)), SamplingConfig(**sampling), seed)
     stored, table = StoredEpisodes.read(Path(episodes)), read_predictions(predictions, method, way, 1)
-    store = FrameStore(Path(index).parent, Path(index))
-    options = SamplingConfig(**sampling)
-
-    def strip(video: str) -> bytes:
-        number = store.numbers([video])[0]
-        positions = positions_at_test(
-            video, store.length(number), store.fps(number), options, seed, store.timed(number)
-        )
-        pictures = [Image.fromarray(frame).resize((THUMBNAIL, THUMBNAIL)) for frame in store.frames(number, positions)]
-        whole = Image.new("RGB", (THUMBNAIL * len(pictures), THUMBNAIL))
-        for place, picture in enumerate(pictures):
-            whole.paste(picture, (place * THUMBNAIL, 0))
-        buffer = io.BytesIO()
-        whole.save(buffer, format="JPEG", quality=85)
-        return buffer.getvalue()
-
-    found = []
     right = table["label"] == table["predicted"]
+    found = []
     for outcome, queries in (("right", table[right]), ("wrong", table[~right])):
         if queries.empty:
             continue
-        query = queries.iloc[0]
-        episode, true, predicted = int(query["episode"]), int(query["label"]), int(query["predicted"])
-        asked = stored.video_ids[stored.queries[episode, true, 0]]
+        episode, true, predicted = (int(queries.iloc[0][name]) for name in ("episode", "label", "predicted"))
+        query = stored.video_ids[stored.queries[episode, true, 0]]
         other = predicted if predicted != true else (true + 1) % stored.classes.shape[1]
+        names = [stored.class_names[number] for number in stored.classes[episode]]
         for label in (true, other):
             support = stored.video_ids[stored.support[episode, label, 0]]
-            name = stored.class_names[stored.classes[episode, label]]
-            with torch.inference_mode():
-                modulated = model.modulate(frames[[rows[asked]]])
-                prototype = model.modulate(frames[[rows[support]]], text[[class_rows[name]]])
-                distances = frame_distances(modulated, prototype)[0, 0].numpy().astype(float)
-            path = hard_alignment(distances)
+            distances = compared.distances(query, support, names[label])
             found.append(
                 {
                     "outcome": outcome,
-                    "true_class": stored.class_names[stored.classes[episode, true]],
-                    "class_name": name,
+                    "true_class": names[true],
+                    "class_name": names[label],
                     "predicted": label == predicted,
                     "distances": distances.ravel(),
-                    "path": np.array(path).ravel(),
-                    "query": strip(asked),
-                    "support": strip(support),
+                    "path": np.array(hard_alignment(distances)).ravel(),
+                    "query": pictures.of(query),
+                    "support": pictures.of(support),
                     "title": title,
                 }
             )
     return pd.DataFrame(found)
+
+
+class _Comparison:
+    """Test videos' features and the model that compares them."""
+
+    def __init__(self, features: Path, trained: Path, components: Components, head: ClipFsarConfig):
+        self.rows, kept, self.class_rows, self.text = read_features(features)
+        self.frames = kept["frames"]
+        model = load_head(components, head, features, trained).eval()
+        assert isinstance(model, ClipFsar)  # these figures are planned for CLIP-FSAR and its parts
+        self.model = model
+
+    @torch.inference_mode()
+    def distances(self, query: str, support: str, class_name: str) -> NDArray[np.float64]:
+        """Return 1 − cos of the frames of two videos, (T, T), the support video's with the text of its class."""
+        modulated = self.model.modulate(self.frames[[self.rows[query]]])
+        prototype = self.model.modulate(self.frames[[self.rows[support]]], self.text[[self.class_rows[class_name]]])
+        return frame_distances(modulated, prototype)[0, 0].numpy().astype(float)
+
+
+class _Strips:
+    """The frames of videos that tests look at."""
+
+    def __init__(self, store: FrameStore, sampling: SamplingConfig, seed: int):
+        self.store, self.sampling, self.seed = store, sampling, seed
+
+    def of(self, video: str) -> bytes:
+        """Return the frames of a video side by side, as JPEG."""
+        store, number = self.store, self.store.numbers([video])[0]
+        length, fps, timed = store.length(number), store.fps(number), store.timed(number)
+        return strip_of(store.frames(number, positions_at_test(video, length, fps, self.sampling, self.seed, timed)))
 
 
 MATRIX, STRIP, GAP, BAR = 2.3, 0.3, 0.25, 0.75  # inches
