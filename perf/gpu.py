@@ -70,7 +70,7 @@ class Sizes:
     copied: int = 2**30
 
 
-SMALL = Sizes(("small-clip",), ("fp32",), 1, 1, 3, 0, 20, 72, 16, 64, 2**10)
+SMALL = Sizes(("small-clip",), ("fp32",), 1, 1, 3, 0, 20, 144, 16, 64, 2**10)
 
 
 class BytesMoved(TorchDispatchMode):
