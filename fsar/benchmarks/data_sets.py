@@ -7,14 +7,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class DataSet:
-    """A published data set, of which there are one or more benchmarks.
+    """A published data set, from which one or more benchmarks are made.
 
     Attributes:
-        name: of its section of `sources` in the config, and of its folder in data/sources/.
+        name: of its section under `sources` in the config, and of its folder in data/sources/.
         benchmarks: title by name of the benchmarks that are made from it.
-        comes: as one archive, RAR or zip; as many tar archives, which are fetched in parts; or by hand, after a
-            registration. Where from is in fsar/sources/places.csv.
-        published_prompts: readable class name → as the public implementation prompts it, where that differs.
+        comes: as one archive, RAR or zip; as many tar archives, which are downloaded in parts; or by hand, after a
+            registration. The URLs are in fsar/sources/places.csv.
+        published_prompts: readable class name → prompt of the public implementation, if it differs.
     """
 
     name: str

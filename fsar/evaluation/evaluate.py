@@ -34,7 +34,7 @@ class PlannedTest:
     """One test of a model.
 
     Attributes:
-        method: its key, for the file of predictions.
+        method: its name, for the file of predictions.
         decides_by: the support videos, the class names, or both (see `fsar.methods.Method`).
         way, shot: N and K of its episodes.
         episodes: the stored episodes.

@@ -27,9 +27,9 @@ class Files:
 
     Attributes:
         of: the data set.
-        find: takes its inventory (`fsar.sources.inventory`), returns what finds the file of an entry of a split list.
-        annotations: the files below its folder that name its classes, where split lists do not.
-        templates: class of each video id, read from those.
+        find: takes its inventory (`fsar.sources.inventory`) and returns a function: entry of a split list → its file.
+        annotations: the files below its folder that name its classes, if split lists do not.
+        templates: reads the class of each video id from those.
     """
 
     of: DataSet

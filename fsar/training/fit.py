@@ -1,4 +1,4 @@
-"""Training a model on a benchmark, episodes in, the best weights on validation out: set up, loop, keep."""
+"""Trains a model on a benchmark and keeps the best weights on validation: set up, loop, keep."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ from fsar.training.setup import set_up
 def fit(job: TrainingJob, files: TrainingFiles) -> None:
     """Train, validate at intervals, and keep the weights that were best on validation.
 
-    A run that was stopped goes on from its last checkpoint: the episodes and all chance are functions of (seed, episode
-    number), so the result is that of a run without a stop. With several devices each process takes a part of every
+    A stopped run continues from its last checkpoint. Episodes and all random numbers are functions of (seed, episode
+    number), so the result is that of an uninterrupted run. With several devices each process takes a part of every
     step's tasks, and the result is that of one process with all of them.
 
     Raises:
@@ -37,7 +37,7 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
 
 @contextmanager
 def _failures_told(job: TrainingJob) -> Iterator[None]:
-    """Say in a sentence what PyTorch raises where this machine, or its version, lacks what the settings ask for."""
+    """Turn PyTorch's errors about what this machine or version lacks into a sentence."""
     try:
         with shared_memory_told("set training.workers to 0, and frames are read in the training's own process"):
             yield

@@ -1,4 +1,4 @@
-"""What one training is: everything that decides it, and its files."""
+"""A training job: everything that decides its result, and its files."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -90,9 +90,9 @@ class TrainingFiles:
         episodes: stored validation episodes.
         decisive: input files whose contents make the training what it is.
         code: checksum of each file of the project that it depends on, too.
-        output: folder for model.safetensors, metrics.parquet and training.json.
-        checkpoint: the state to go on from, while the training is unfinished.
-        curves: folder of the logger that shows the metrics; None shows none.
+        output: folder of model.safetensors, metrics.parquet and training.json.
+        checkpoint: the state to continue from, while training is unfinished.
+        curves: folder of the logger of the metrics; None for no logger.
     """
 
     manifest: Path

@@ -1,4 +1,4 @@
-"""What a training keeps: the state to go on from, the weights best on validation, and at its end the results."""
+"""Keeps the state to continue from, the best weights on validation, and at the end the results."""
 
 import logging
 import time
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Keeps what a training has come to; the first process writes it.
+    """Keeps the state and best weights of a training run; the first process writes them.
 
     Args:
-        training: as set up; its model and optimizer are put where the kept state is, if there is one.
-        checkpoint: where the state is kept.
+        training: as set up; a saved state, if there is one, is loaded into its model and optimizer.
+        checkpoint: of the state.
 
     Attributes:
         step: steps taken.
@@ -53,7 +53,7 @@ class Keeper:
         return self.checkpoint.path
 
     def offer(self, accuracy: float, iteration: int) -> None:
-        """Keep the weights if they are the best so far; of equal ones the earlier stay."""
+        """Keep the weights if they are the best so far; with equal accuracy the earlier ones stay."""
         if self.best is not None and accuracy <= self.best["val_accuracy"]:
             return
         self.best = {"val_accuracy": accuracy, "iteration": iteration}
@@ -69,20 +69,20 @@ class Keeper:
             self.checkpoint.save(kept | {"optimizer": self.training.optimizer.state_dict()})
 
     def save_at_intervals(self, minutes: float) -> None:
-        """Save the state if the last time is so many minutes ago."""
+        """Save the state if the last save is at least `minutes` ago."""
         if time.monotonic() - self._saved >= 60 * minutes:
             self.save()
             self._saved = time.monotonic()
 
     def wait(self) -> None:
-        """Return when everything is written."""
+        """Wait until everything is written."""
         self.checkpoint.wait()
 
     def write_results(self, described: dict[str, Any], folder: Path) -> None:
-        """Write the best weights, the metrics and training.json, and forget the state.
+        """Write the best weights, the metrics and training.json, and delete the state.
 
         Args:
-            described: what is known of the training before it runs.
+            described: facts known before training.
             folder: of the files.
         """
         assert self.best is not None  # the last step validates
@@ -96,7 +96,7 @@ class Keeper:
         log.info("best on validation at episode %d: %.4f", self.best["iteration"], self.best["val_accuracy"])
 
     def _found(self) -> dict[str, Any]:
-        """Return what is known of a finished training."""
+        """Return facts of a finished training run."""
         assert self.best is not None
         tasks = self.training.config.tasks_per_step
         return {

@@ -1,4 +1,4 @@
-"""The loop of a training: step by step to the last one, validating at intervals, with a state to go on from."""
+"""The training loop: optimizer steps, validation at intervals, and a saved state to continue from."""
 
 import logging
 import math
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def run(training: Training, keeper: Keeper, metrics: Metrics) -> None:
-    """Train from where the kept state is to the last step, which validates.
+    """Train from the saved state, if there is one, to the last step, which validates.
 
     Raises:
         UserError: a loss or a gradient is not finite; the state before that step is kept.
@@ -95,7 +95,7 @@ def _means(training: Training, outcomes: Tensor) -> dict[str, float]:
 
 
 def _given_up(training: Training, keeper: Keeper, what: str, numbers: list[int]) -> str:
-    """Say why a training stops, and how to go on."""
+    """Return a sentence on why training stops, and how to continue."""
     videos = "\n".join(f"  - {video}" for number in numbers for video in training.episodes.video_ids_of(number))
     return (
         f"Training stopped in step {keeper.step}: {what}. The state before this step is saved in {keeper.path}. The "

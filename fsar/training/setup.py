@@ -1,4 +1,4 @@
-"""Setting up a training: its processes, its data, what is trained, and what it is validated on."""
+"""Sets up training: processes, data, model, optimizer and validation."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from fsar.videos.store_read import FrameStore
 
 @dataclass
 class Training:
-    """What the loop of a training works with.
+    """Everything that the training loop uses.
 
     Attributes:
         name: of the model, for people.
@@ -31,7 +31,7 @@ class Training:
         fabric: its processes.
         videos: the readable ones of the splits train and val.
         episodes: to train on, by number.
-        wrapped, optimizer: what is trained, a `FewShotModel` as `module`, and what trains it.
+        wrapped, optimizer: the model, with its `FewShotModel` as `module`, and its optimizer.
         texts: of the training and the validation classes.
         validation: the stored validation episodes.
     """
@@ -54,12 +54,12 @@ class Training:
         return model
 
     def validate(self) -> float:
-        """Return the accuracy on the stored validation episodes, by the weights as they are."""
+        """Return the accuracy on the stored validation episodes, with the current weights."""
         return self.validation.accuracy(self.model, self.texts.of_validation())
 
 
 def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
-    """Set up a training from its first step; raises UserError where data or weights do not fit."""
+    """Set up training at its first step; raises UserError if data or weights do not fit."""
     config = job.training
     fabric = start_processes(config, job.device)
     torch.manual_seed(job.seed)
@@ -79,7 +79,7 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
 
 
 def set_up_model(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fabric) -> tuple[Any, Any]:
-    """Build what is trained and what trains it, where they run.
+    """Build the model and its optimizer, on their devices.
 
     Args:
         job: the training.

@@ -1,4 +1,4 @@
-"""One step of the optimizer: the gradients of its tasks, of whichever process."""
+"""One optimizer step: the gradients of its tasks, over all processes."""
 
 import math
 from collections.abc import Iterator
@@ -59,16 +59,16 @@ def train_step(
 
 
 def outcome_names(model: FewShotModel) -> list[str]:
-    """Return the names of what `train_step` tells of an episode: its loss, accuracy and the terms of the loss."""
+    """Return the names of the outcomes of an episode in `train_step`: loss, accuracy and the terms of the loss."""
     return ["loss", "train_accuracy", *(f"{name}_loss" for name in model.head.loss_names)]
 
 
 def what_is_not_finite(
     outcomes: Tensor, norm: float, step: int, config: TrainingConfig
 ) -> tuple[str, list[int]] | None:
-    """Say what of a step is not finite, and in which episodes it may be; None if all is.
+    """Return a sentence on what is NaN or infinite in a step, and in which episodes; None if nothing is.
 
-    Gradients that overflow in fp16 are not told: its scaler leaves out the step and lowers the scale.
+    Overflowing fp16 gradients are not reported: the scaler skips that step and lowers the scale.
     """
     bad = torch.nonzero(~torch.isfinite(outcomes).all(dim=1)).flatten().tolist()
     if not bad and (math.isfinite(norm) or config.precision == "16-mixed"):

@@ -15,7 +15,7 @@ class EpisodeTexts:
     """Gives a model the texts of its training classes, and validation those of the validation classes.
 
     Args:
-        model: takes the texts of the training classes, on the device where it is.
+        model: on its device; it gets the texts of the training classes.
         config: how class names become text.
         train, val: names of the training and of the validation classes.
 

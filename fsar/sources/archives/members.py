@@ -1,4 +1,4 @@
-"""A member of an archive: which are wanted, how large they may be, and how one becomes a file."""
+"""Members of archives: choosing them, limiting their size, and writing one to a file."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from fsar.files import atomic
 
 CHUNK = 1 << 20  # bytes
 MAX_VIDEO = 1 << 30  # bytes; the longest video of the benchmarks has a tenth of it
-# Videos do not compress: an archive that unpacks to many times its size is not one of videos.
+# Videos do not compress: an archive that unpacks to many times its size does not hold videos.
 MAX_RATIO = 20
 MAX_RATIO_FROM = 1 << 26  # bytes; small archives may hold text and zeros
 
@@ -26,10 +26,10 @@ class Member:
 
 @contextmanager
 def reading(archive: object) -> Iterator[None]:
-    """Tell of an archive what a library raises at it: at a damaged one that may be anything.
+    """Turn whatever a library raises about a damaged archive into a sentence.
 
     Raises:
-        UserError: something was raised; errors that have their sentence stay as they are.
+        UserError: something was raised; a UserError stays as it is.
     """
     try:
         yield
@@ -68,7 +68,7 @@ def check_sizes(archive: Path, members: list[Member]) -> None:
 
 
 def copy(stream: IO[bytes], path: Path, size: int, name: str) -> None:
-    """Copy exactly `size` bytes to a file, which appears when it is whole.
+    """Copy exactly `size` bytes to a file, which appears when it is complete.
 
     Args:
         stream: of the member.

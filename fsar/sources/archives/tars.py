@@ -1,4 +1,4 @@
-"""Tar archives, compressed or not, as streams: of files one after the other, each of which may lie in a zip."""
+"""Reads tar archives, compressed or not, as streams: one or several files, each of which may lie in a zip."""
 
 import gzip
 import io
@@ -13,7 +13,7 @@ from fsar.errors import UserError
 from fsar.sources.archives.members import CHUNK, MAX_RATIO, MAX_RATIO_FROM, MAX_VIDEO, copy, reading
 from fsar.sources.archives.zips import open_member
 
-MAX_HEADER = 1 << 20  # bytes, of what a tar says of a member: its name, times, attributes
+MAX_HEADER = 1 << 20  # bytes; of a tar's header of a member: name, times, attributes
 
 
 def extract_tar(
@@ -23,8 +23,8 @@ def extract_tar(
 
     Args:
         stream: the archive, read once from its start to its end.
-        size: of the archive in bytes; what it may unpack to is measured by it.
-        target: tells where a member of this name goes, or None for one that is not wanted.
+        size: of the archive in bytes; it limits the unpacked size.
+        target: returns the path for a member of this name, or None to skip it.
         name: of the archive, for messages.
 
     Yields:
@@ -36,7 +36,7 @@ def extract_tar(
     limit = max(MAX_RATIO * size, MAX_RATIO_FROM)
     passed = 0
     with reading(name):
-        # tarfile would unpack gzip by itself, but without comparing its checksum.
+        # tarfile would unpack gzip itself, but without checking its checksum.
         buffered = io.BufferedReader(stream)  # type: ignore[type-var]
         content = _Metered(gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == b"\x1f\x8b" else buffered, name)
         with tarfile.open(fileobj=content, mode="r|") as archive:  # type: ignore[call-overload]
@@ -53,19 +53,19 @@ def extract_tar(
                 with closing(file):
                     copy(file, path, member.size, f"{member.name} in {name}")
                 yield member.name, path
-        while passed <= limit and (rest := content.rest(CHUNK)):  # to the end, where the checksum is
+        while passed <= limit and (rest := content.rest(CHUNK)):  # to the end, where the checksum stands
             passed += len(rest)
 
 
 class _Metered:
-    """A stream that gives no more than the members so far may take, and a header: one that claims 2 GB is refused."""
+    """A stream that gives no more than the allowed members and a header: a header that states 2 GB is refused."""
 
     def __init__(self, stream: io.BufferedIOBase, name: str):
         self._stream, self._name = stream, name
         self._left = MAX_HEADER
 
     def allow(self, size: int) -> None:
-        """Let a member of this size be read, and what is said of the next one."""
+        """Allow reading a member of this size, and the header of the next one."""
         self._left = size + MAX_HEADER
 
     def read(self, size: int) -> bytes:
@@ -107,7 +107,7 @@ class Joined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
-        if not self._begun:  # here, where what is wrong with a part is told of the archive
+        if not self._begun:  # here, where errors of a part are reported for the archive
             self._begun, self._current = True, next(self._files, None)
         while self._current is not None:
             if chunk := self._current.read(len(buffer)):

@@ -1,4 +1,4 @@
-"""Zip archives, by Python's own module."""
+"""Reads zip archives with Python's own module."""
 
 import stat
 import zipfile
@@ -14,7 +14,7 @@ ENCRYPTED = 1  # flag of an entry
 
 
 def zip_members(archive: Path) -> list[Member]:
-    """Return the regular files of a zip archive in its order; links, folders and what is encrypted are not among them.
+    """Return the regular files of a zip archive in its order, without links, folders and encrypted files.
 
     Raises:
         UserError: it cannot be read.
@@ -24,7 +24,7 @@ def zip_members(archive: Path) -> list[Member]:
 
 
 def is_plain(entry: zipfile.ZipInfo) -> bool:
-    kind = stat.S_IFMT(entry.external_attr >> 16)  # 0 where the archive comes from a system without kinds
+    kind = stat.S_IFMT(entry.external_attr >> 16)  # 0 if the archive comes from a system without file types
     return not entry.is_dir() and not entry.flag_bits & ENCRYPTED and kind in (0, stat.S_IFREG)
 
 
@@ -51,7 +51,7 @@ def open_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
     """Open a member of a zip archive.
 
     Raises:
-        UserError: it is compressed in a way that Python unpacks at once, gigabytes of a few bytes.
+        UserError: its compression makes Python unpack it at once, perhaps gigabytes from a few bytes.
     """
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UserError(
@@ -62,7 +62,7 @@ def open_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
 
 
 def check_zip(archive: Path, members: list[Member]) -> None:
-    """Read a zip archive to its end; raises UserError where it is damaged, or larger than videos can be."""
+    """Read a zip archive to its end; raises UserError if it is damaged, or larger than videos can be."""
     with reading(archive), zipfile.ZipFile(archive) as opened:
         check_sizes(archive, members)
         for entry in filter(is_plain, opened.infolist()):
