@@ -339,9 +339,10 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         setting([predictions(tmp_path / f"{shot}.parquet", [5, 4, 3, 4] * 25, shot=shot)], shot=shot) for shot in (1, 5)
     ]
     licences = {"videos": "CC BY 4.0", "weights": "MIT"}
+    saw = {"WIT-400M": None, "Kinetics-400": ["kinetics100"], "shapes": []}
     source = {"code": "someone/code, commit 1", "deviations": "another norm", "code_selection": "best on test"}
     write_model_card(
-        tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", source, licences, tmp_path / "README.md"
+        tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", source, licences, saw, tmp_path / "README.md"
     )
     card = ModelCard.load(tmp_path / "README.md")
     found = [(result.metric_value, result.dataset_config) for result in card.data.eval_results]
@@ -361,6 +362,9 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "another norm",
         "best on test; here: best on the validation classes",
         "inductive: yes",
+        "WIT-400M; whether videos of a benchmark are in it is not known",
+        "Kinetics-400; has videos of kinetics100",
+        "shapes; has videos of no benchmark",
     ):
         assert expected in card.text, expected
 
