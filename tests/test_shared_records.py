@@ -18,8 +18,8 @@ from fsar.files import write_json, write_parquet
 from fsar.plan.plan import Plan
 from fsar.plan.records import facts_of
 from fsar.plan.rows import rows
+from fsar.records.fields import Part, read_records, save_records, schema
 from fsar.records.merge import merge_records
-from fsar.records.record import Part, read_records, save_records, schema
 from fsar.records.write import write_records
 from fsar.results.table import write_tables
 from fsar.sources.schemas import MANIFEST_SCHEMA

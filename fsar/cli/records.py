@@ -29,8 +29,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run_merge(options: argparse.Namespace) -> int:
     """Write the table and the page."""
     from fsar.cli.options import say
+    from fsar.records.fields import read_records
     from fsar.records.merge import merge_records
-    from fsar.records.record import read_records
 
     rows = merge_records({str(path): read_records(path) for path in options.files}, options.out)
     say(f"Written: {options.out}/table.csv, table.md, index.html, with {rows} rows")
@@ -45,7 +45,7 @@ def run_check(options: argparse.Namespace) -> int:
     """
     from fsar.errors import UserError
     from fsar.records.check import check_records
-    from fsar.records.record import read_records
+    from fsar.records.fields import read_records
 
     records = read_records(options.file)
     if problems := check_records(records, options.predictions):
@@ -58,7 +58,7 @@ def run_schema(options: argparse.Namespace) -> int:
     """Print the JSON schema."""
     import json
 
-    from fsar.records.record import schema
+    from fsar.records.fields import schema
 
     print(json.dumps(schema(), indent=2, ensure_ascii=False))
     return 0

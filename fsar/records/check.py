@@ -11,7 +11,7 @@ from fsar.evaluation.made_from import WEIGHTS
 from fsar.evaluation.predictions import predictions_made_from, read_predictions, right_by_episode
 from fsar.files import sha256_of
 from fsar.records.checksums import QUERY_COLUMNS, of_queries
-from fsar.records.record import Record
+from fsar.records.fields import Record
 
 DECIMALS = 2  # of an accuracy, as tables have it
 

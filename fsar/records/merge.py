@@ -9,8 +9,8 @@ import pandas as pd
 
 from fsar.errors import UserError
 from fsar.files import atomic, atomic_csv
+from fsar.records.fields import Record
 from fsar.records.page import write_records_page
-from fsar.records.record import Record
 
 
 class Received(NamedTuple):

@@ -11,7 +11,7 @@ from fsar.evaluation.made_from import WEIGHTS
 from fsar.evaluation.predictions import predictions_made_from, read_predictions
 from fsar.files import read_csv, read_json, sha256_of
 from fsar.records.checksums import QUERY_COLUMNS, of_lists, of_queries, read_episodes
-from fsar.records.record import Backbone, Benchmark, Code, Method, Predictions, Record, Videos, save_records
+from fsar.records.fields import Backbone, Benchmark, Code, Method, Predictions, Record, Videos, save_records
 from fsar.results.setting import Setting
 from fsar.seal import REMEDY
 
