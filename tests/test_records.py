@@ -35,7 +35,7 @@ def test_every_folder_has_a_record_and_what_the_record_names():
             name for name in code if (PACKAGE / folder / name).is_file()
         }
         heads = {parts.head for parts in record.models.values()} | {parts.adapters for parts in record.models.values()}
-        assert folder in heads and {method.model for method in record.methods.values()} == set(record.models)
+        assert folder in heads and {METHODS[name].model for name in record.methods} == set(record.models)
 
 
 def test_what_is_said_of_public_code_is_said_in_full():

@@ -7,6 +7,7 @@ Folders of one's own are named by the environment variable FSAR_METHODS, which t
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,4 +63,4 @@ def _once(kind: Literal["models", "methods"]) -> Iterator[tuple[str, Any]]:
 
 
 MODELS: dict[str, Components] = dict(_once("models"))
-METHODS: dict[str, Method] = dict(_once("methods"))
+METHODS: dict[str, Method] = {name: replace(own, model=own.model or name) for name, own in _once("methods")}

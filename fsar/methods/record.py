@@ -225,7 +225,7 @@ class Method:
         title: the name in tables and figures.
         citation: where the method is from.
         published_as: the method's name in the published results; empty if there are none.
-        model: one of `MODELS`. Methods of the same model share its training.
+        model: one of `MODELS`; that of the method's own name if it is not said. Methods of a model share its training.
         decides_by: the support videos (few-shot), the class names (text: zero-shot, no support), or both.
         inductive: the label of a query does not depend on the other queries of its episode; a head that lets queries
             see one another is then asked one query at a time.
@@ -236,8 +236,8 @@ class Method:
 
     title: str
     citation: str
-    published_as: str
-    model: str
+    published_as: str = ""
+    model: str = ""
     decides_by: Literal["few-shot", "text", "both"] = "few-shot"
     inductive: bool = True
     code: str = ""

@@ -25,8 +25,6 @@ RECORD = Record(
         "otam-aim": Method(
             "OTAM + AIM",
             "Yang et al., ICLR 2023 (arXiv 2302.03024): spatial, temporal and joint adapters; matched by OTAM",
-            "",
-            "otam-aim",
         )
     },
 )

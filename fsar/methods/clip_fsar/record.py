@@ -78,7 +78,7 @@ RECORD = Record(
         "clip-fsar-text-encoder": replace(CLIP_FSAR, trains_text=True),
     },
     methods={
-        "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", "clip-fsar", **CLIP_FSAR_SOURCE),
+        "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", **CLIP_FSAR_SOURCE),
         "clip-fsar-zero-shot": Method(
             "CLIP-FSAR zero-shot",
             f"{CLIP_FSAR_PAPER}, Table 10: the video-text similarities of the trained model alone",
@@ -96,31 +96,22 @@ RECORD = Record(
             **CLIP_FSAR_SOURCE,
         ),
         "otam-video-text": Method(
-            "OTAM + video-text",
-            f"{CLIP_FSAR_PAPER}, Table 4: OTAM with the video-text objective",
-            "OTAM + video-text",
-            "otam-video-text",
+            "OTAM + video-text", f"{CLIP_FSAR_PAPER}, Table 4: OTAM with the video-text objective", "OTAM + video-text"
         ),
         "otam-modulation": Method(
             "OTAM + prototype modulation",
             f"{CLIP_FSAR_PAPER}, Table 4: OTAM with text-modulated prototypes",
             "OTAM + prototype modulation",
-            "otam-modulation",
         ),
-        "clip-fsar-one-way": Method("CLIP-FSAR (OTAM, one direction)", CLIP_FSAR_PAPER, "", "clip-fsar-one-way"),
-        "clip-fsar-bi-mhm": Method(
-            "CLIP-FSAR (Bi-MHM)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (Bi-MHM)", "clip-fsar-bi-mhm"
-        ),
-        "clip-fsar-trx": Method("CLIP-FSAR (TRX)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (TRX)", "clip-fsar-trx"),
-        "clip-fsar-mean-cosine": Method("CLIP-FSAR (mean cosine)", CLIP_FSAR_PAPER, "", "clip-fsar-mean-cosine"),
+        "clip-fsar-one-way": Method("CLIP-FSAR (OTAM, one direction)", CLIP_FSAR_PAPER),
+        "clip-fsar-bi-mhm": Method("CLIP-FSAR (Bi-MHM)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (Bi-MHM)"),
+        "clip-fsar-trx": Method("CLIP-FSAR (TRX)", f"{CLIP_FSAR_PAPER}, Table 3", "CLIP-FSAR (TRX)"),
+        "clip-fsar-mean-cosine": Method("CLIP-FSAR (mean cosine)", CLIP_FSAR_PAPER),
         "clip-fsar-head": Method(
-            "CLIP-FSAR, head alone", f"{CLIP_FSAR_PAPER}: its head trained on the frozen backbone", "", "clip-fsar-head"
+            "CLIP-FSAR, head alone", f"{CLIP_FSAR_PAPER}: its head trained on the frozen backbone"
         ),
         "clip-fsar-text-encoder": Method(
-            "CLIP-FSAR, text encoder trained",
-            f"{CLIP_FSAR_PAPER}, with the text encoder trained, too",
-            "",
-            "clip-fsar-text-encoder",
+            "CLIP-FSAR, text encoder trained", f"{CLIP_FSAR_PAPER}, with the text encoder trained, too"
         ),
     },
 )

@@ -56,7 +56,6 @@ RECORD = Record(
             "CLIP-SPM",
             CLIP_SPM_PAPER,
             "CLIP-SPM",
-            "clip-spm",
             code="hnlxy/CLIP-SPM, commit 63f4361",
             deviations="the episode's token is the mean text of its classes; each query is asked alone; weight decay "
             "spares normalisation layers",

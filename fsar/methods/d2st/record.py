@@ -87,7 +87,6 @@ RECORD = Record(
             "D²ST-Adapter",
             "Pei et al., ICCV 2025 (arXiv 2312.01431): adapters with deformable attention in every block, Bi-MHM",
             "D²ST-Adapter",
-            "d2st",
             code="qizhongtan/D2ST-Adapter, commit 44387fa",
             deviations="weight decay spares every normalisation layer, where the code spares those with `bn` or "
             "`norm` in their name",

@@ -85,7 +85,6 @@ RECORD = Record(
             "EMP-Net",
             EMP_NET_PAPER,
             "EMP-Net",
-            "emp-net",
             code="cong-wu/EMP-Net, commit b4dc006",
             deviations="the loss is the cross-entropy of logits, where the code takes that of probabilities; any "
             f"way; {ONE_SHOT}",
@@ -94,8 +93,6 @@ RECORD = Record(
         "emp-net-published": Method(
             "EMP-Net (loss of probabilities)",
             EMP_NET_PAPER,
-            "",
-            "emp-net-published",
             code="cong-wu/EMP-Net, commit b4dc006",
             deviations=f"any way, where the code has five; {ONE_SHOT}",
             code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:537)",

@@ -32,7 +32,6 @@ RECORD = Record(
             "HyRSM",
             "Wang et al., CVPR 2022 (arXiv 2204.13423): support and query related with one another, matched by Bi-MHM",
             "HyRSM",
-            "hyrsm",
             code="alibaba-mmai-research/HyRSM, commit 82100b6",
             deviations=f"{ERASING}; {QUERIES}",
             code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:475)",

@@ -32,7 +32,6 @@ RECORD = Record(
             "HyRSM++",
             "Wang et al., Pattern Recognition 2024 (arXiv 2301.03330): HyRSM with a temporal coherence loss",
             "HyRSM++",
-            "hyrsmpp",
             code="alibaba-mmai-research/HyRSMPlusPlus, commit 0d93298",
             deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, a quarter of which "
             "the code has for more (docs/recipes.md)",

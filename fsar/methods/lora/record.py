@@ -30,8 +30,6 @@ RECORD = Record(
         "otam-lora": Method(
             "OTAM + LoRA",
             "Hu et al., ICLR 2022 (arXiv 2106.09685): low-rank updates of the attention's weights; matched by OTAM",
-            "",
-            "otam-lora",
         )
     },
 )

@@ -43,7 +43,6 @@ RECORD = Record(
             "MoLo",
             "Wang et al., CVPR 2023 (arXiv 2304.00946): a motion branch and long-short contrast, matched by Bi-MHM",
             "MoLo (Bi-MHM)",
-            "molo",
             code="alibaba-mmai-research/MoLo, commit f7f73b6",
             deviations=f"{ERASING}; {DECAY}, where the code decays those of the decoder",
             code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:496)",

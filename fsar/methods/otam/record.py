@@ -67,26 +67,19 @@ RECORD = Record(
             "OTAM",
             "Cao et al., CVPR 2020 (arXiv 1906.11415): visual features fine-tuned on episodes, matched by OTAM",
             "OTAM",
-            "otam",
         ),
         "otam-one-way": Method(
             "OTAM, one direction",
             "Cao et al., CVPR 2020 (arXiv 1906.11415): the alignment of the query to the support alone",
-            "",
-            "otam-one-way",
         ),
         "bi-mhm": Method(
             "Bi-MHM",
             "Wang et al., HyRSM, CVPR 2022 (arXiv 2204.13423): features matched by the bidirectional mean Hausdorff "
             "metric",
             "Bi-MHM",
-            "bi-mhm",
         ),
         "mean-cosine": Method(
-            "Mean cosine",
-            "Snell et al., NeurIPS 2017 (arXiv 1703.05175), with cosine: mean-pooled prototypes",
-            "",
-            "mean-cosine",
+            "Mean cosine", "Snell et al., NeurIPS 2017 (arXiv 1703.05175), with cosine: mean-pooled prototypes"
         ),
     },
 )

@@ -56,7 +56,6 @@ RECORD = Record(
             "Thatipelli et al., CVPR 2022 (arXiv 2112.05132): patches and frames enriched, two metrics on tuples of "
             "frames",
             "STRM",
-            "strm",
             code="Anirudh257/strm, commit 54368fe",
             deviations="the second metric is trained, as the paper describes it; the code leaves it out of the "
             "optimizer",
@@ -65,8 +64,6 @@ RECORD = Record(
         "strm-published": Method(
             "STRM (second metric untrained)",
             "Thatipelli et al., CVPR 2022 (arXiv 2112.05132), as its public code is",
-            "",
-            "strm-published",
             code="Anirudh257/strm, commit 54368fe",
             deviations="the untrained second metric and its dropout follow a seed, so that a test can be repeated",
             code_selection=f"{FIXED} (run.py:230)",

@@ -101,7 +101,6 @@ RECORD = Record(
             "Task-Adapter++",
             TASK_ADAPTER_PAPER,
             "Task-Adapter++",
-            "task-adapter",
             code=TASK_ADAPTER_CODE,
             deviations=f"{MATCHED}; each query is asked alone; {TASK_ADAPTER_TEXTS}",
             code_selection=f"{ON_TEST} (run.py:174–198)",
@@ -119,8 +118,6 @@ RECORD = Record(
         "task-adapter-published": Method(
             "Task-Adapter++ (as published)",
             f"{TASK_ADAPTER_PAPER}, as its public code is",
-            "",
-            "task-adapter-published",
             inductive=False,
             code=TASK_ADAPTER_CODE,
             deviations=TASK_ADAPTER_TEXTS,

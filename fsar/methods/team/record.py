@@ -26,7 +26,6 @@ RECORD = Record(
             "TEAM",
             "Lee et al., CVPR 2025 (arXiv 2504.05956): pattern tokens compared without alignment",
             "TEAM",
-            "team",
             code="leesb7426/TEAM, commit 8bd6b6e",
             deviations="60 pattern tokens at every shot, where the code has 70 to 80 for 5 shots; its first step "
             f"comes one episode early; {DECAY}, where the code spares none",

@@ -20,7 +20,6 @@ RECORD = Record(
             "TRX",
             "Perrett et al., CVPR 2021 (arXiv 2101.06184): cross-attention between pairs and triples of frames",
             "TRX",
-            "trx",
             code="tobyperrett/trx, commit 390c20a",
             deviations="20,010 training episodes (SSv2 75,010) as STRM, where the code has 100,020 and tests SSv2 "
             "after 75,000; its first step comes one episode early",

@@ -112,7 +112,6 @@ RECORD = Record(
             "Long et al., AAAI 2026 (arXiv 2512.11340): a ladder side network beside a frozen CLIP, α-distance "
             "correlation",
             "TS-FSAR",
-            "ts-fsar",
             code="yaozhang0417/TS-FSAR, commit 1a91053",
             deviations="weight decay spares normalisation layers; the head computes in 32 bits; texts are class "
             "names or a file of one's own; learning rates and dropout at every shot are those of 1 shot",

@@ -14,7 +14,5 @@ RECORD = Record(
     title="Nearest mean.",
     head=NearestMeanConfig,
     models={"nearest-mean": Components(head="nearest_mean")},
-    methods={
-        "nearest-mean": Method("Nearest mean", "Snell et al., NeurIPS 2017 (arXiv 1703.05175)", "", "nearest-mean")
-    },
+    methods={"nearest-mean": Method("Nearest mean", "Snell et al., NeurIPS 2017 (arXiv 1703.05175)")},
 )
