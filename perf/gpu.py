@@ -70,7 +70,7 @@ class Sizes:
     copied: int = 2**30
 
 
-SMALL = Sizes(("small-clip",), ("fp32",), 1, 1, 3, 0, 20, 72, 16, 64, 2**10)
+SMALL = Sizes(("small-clip",), ("fp32",), 1, 1, 3, 0, 20, 144, 16, 64, 2**10)
 
 
 class BytesMoved(TorchDispatchMode):
@@ -154,7 +154,7 @@ def steps(sizes: Sizes, device: torch.device, rate: dict[str, float]) -> Iterato
 def memory(sizes: Sizes, device: torch.device) -> Iterator[Row]:
     """Yield the gigabytes kept for the backward pass, as counted for docs/training.md, and the most of a step."""
     for backbone in sizes.backbones:
-        for arithmetic in {"bf16", "fp32"} & set(sizes.arithmetics):
+        for arithmetic in (one for one in ("bf16", "fp32") if one in sizes.arithmetics):
             for again in (False, True):
                 step = new_step(backbone, arithmetic, sizes, device)
                 if again:

@@ -21,6 +21,10 @@ COMPARISON_COLUMNS = [
     "episodes",
 ]  # fmt: skip
 
+CLASS_COLUMNS = [
+    "benchmark", "backbone", "method", "way", "shot", "class_name", "accuracy", "interval", "queries", "videos",
+]  # fmt: skip
+
 
 def compare(settings: Sequence[Setting]) -> pd.DataFrame:
     """Compare every two methods on the episodes they share; columns of `COMPARISON_COLUMNS`."""
@@ -42,31 +46,7 @@ def compare(settings: Sequence[Setting]) -> pd.DataFrame:
 
 def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Path) -> None:
     """Write paired comparisons and accuracies by class as CSV."""
-    by_class = pd.concat(
-        [
-            class_accuracies(setting).assign(
-                benchmark=setting.benchmark,
-                backbone=setting.backbone,
-                method=setting.title,
-                way=setting.way,
-                shot=setting.shot,
-            )
-            for setting in settings
-        ],
-        ignore_index=True,
-    )
-    names = [
-        "benchmark",
-        "backbone",
-        "method",
-        "way",
-        "shot",
-        "class_name",
-        "accuracy",
-        "interval",
-        "queries",
-        "videos",
-    ]
-    for table, path in ((compare(settings), comparisons), (by_class[names], classes)):
+    by_class = pd.concat([class_accuracies(one).assign(**one.named) for one in settings], ignore_index=True)
+    for table, path in ((compare(settings), comparisons), (by_class[CLASS_COLUMNS], classes)):
         with atomic_csv(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

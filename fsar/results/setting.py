@@ -40,3 +40,9 @@ class Setting:
     published_method: str = ""
     published_backbone: str = ""
     inductive: bool = True
+
+    @property
+    def named(self) -> dict[str, str | int]:
+        """What tables and figures call it."""
+        place = {"benchmark": self.benchmark, "backbone": self.backbone, "method": self.title}
+        return {**place, "way": self.way, "shot": self.shot}

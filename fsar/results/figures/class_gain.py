@@ -19,10 +19,10 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     method, baseline = settings
     keys = ["class_name"]
     table = class_accuracies(method).merge(class_accuracies(baseline), on=keys, suffixes=("", "_baseline"))
-    named = {"benchmark": method.benchmark, "backbone": method.backbone, "way": method.way, "shot": method.shot}
-    named |= {"method": method.title, "baseline": baseline.title}
     columns = ["class_name", "accuracy", "accuracy_baseline", "queries"]
-    table = table[columns].assign(**named, gain=table["accuracy"] - table["accuracy_baseline"])
+    table = table[columns].assign(
+        **method.named, baseline=baseline.title, gain=table["accuracy"] - table["accuracy_baseline"]
+    )
     return table.sort_values("gain", ascending=False, ignore_index=True)
 
 

@@ -14,13 +14,7 @@ from fsar.results.setting import Setting
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     """Return the rates of one setting."""
     (setting,) = settings
-    return confusion(setting).assign(
-        benchmark=setting.benchmark,
-        backbone=setting.backbone,
-        method=setting.title,
-        way=setting.way,
-        shot=setting.shot,
-    )
+    return confusion(setting).assign(**setting.named)
 
 
 def draw(data: pd.DataFrame) -> Figure:
