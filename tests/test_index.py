@@ -19,6 +19,7 @@ from fsar.results.headline import headlines, on_the_terminal
 from fsar.results.index import ShownFigure, write_index
 from fsar.results.setting import Setting
 from fsar.results.table import COLUMNS
+from tests.browser import visit
 
 ROWS = [
     # benchmark, backbone, method, shot, accuracy, over other trainings, published
@@ -237,3 +238,41 @@ def test_the_same_results_give_the_same_page(tables, tmp_path):
     pages = [written(tmp_path / name, tables, [("accuracy", "accuracy")]).read_bytes() for name in ("one", "two")]
     pages = [page.replace(b"../../", b"../") for page in pages]  # the tables lie elsewhere
     assert pages[0] == pages[1]
+
+
+def test_in_a_browser_the_table_sorts_filters_and_opens(tables, tmp_path):
+    page = written(tmp_path, tables, FIGURES)
+    found = visit(
+        page,
+        """
+        const settings = document.getElementById("settings"), seen = {};
+        const methods = () => items(settings).filter((row) => row.checkVisibility()).map((row) => row.cells[0].textContent);
+        const accuracy = [...settings.tHead.querySelectorAll("button")].find((one) => one.textContent === "Accuracy");
+        accuracy.click();
+        seen.falling = [methods(), accuracy.parentElement.getAttribute("aria-sort")];
+        accuracy.click();
+        seen.rising = [methods(), accuracy.parentElement.getAttribute("aria-sort")];
+        const form = document.querySelector("form"), type = () => form.dispatchEvent(new Event("input"));
+        form.elements.words.value = "clip rn50";
+        type();
+        seen.words = [methods(), form.elements.shown.value];
+        form.elements.words.value = "";
+        form.querySelector("select[data-by=benchmark]").value = "a <b>";
+        type();
+        seen.chosen = methods();
+        form.reset();
+        type();
+        const row = items(settings).find((one) => one.textContent.includes("CLIP-FSAR") && one.cells[2].textContent === "70.2");
+        row.querySelector("button").click();
+        seen.details = [row.nextElementSibling.checkVisibility(), row.nextElementSibling.querySelectorAll("img").length];
+        seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+        return seen;
+        """,
+        tmp_path,
+        width=400,
+    )
+    falling = ["CLIP-FSAR", "OTAM", "CLIP-FSAR", "OTAM", "TRX", "CLIP-FSAR zero-shot"]
+    assert found["falling"] == [falling, "descending"] and found["rising"] == [falling[::-1], "ascending"]
+    assert found["words"] == [["CLIP-FSAR zero-shot", "CLIP-FSAR"], "2 of 6 shown"]
+    assert found["chosen"] == ["OTAM", "CLIP-FSAR"]
+    assert found["details"] == [True, 2] and found["wide"] <= 0

@@ -21,6 +21,7 @@ COVERS = {
     "over_backbones": "other small CLIPs",
 }
 PLACE = ["benchmark", "backbone", "way", "shot"]
+BEST = "best"
 CLASSES_SHOWN = ["class", "accuracy (%)", "± (%)", "queries", "videos", "most often taken for", "of its queries (%)"]
 
 
@@ -33,7 +34,7 @@ class Row:
         accuracy, published: in percent, as text; empty where nothing is published.
         leading: no other method with this backbone is told apart from it as better.
         intervals: half-width of each interval in percent, by its column; empty where there is none.
-        difference: from the best in the same place (`_difference`); empty for the best and where nothing was compared.
+        difference: from the best in the same place (`_difference`), or that it is the best; empty where nothing was compared.
         cards: of its trained models.
         classes: accuracy of each class, see `CLASSES_SHOWN`.
         figures: names of the figures that look at it.
@@ -122,6 +123,7 @@ def _differences(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[tuple[str, 
         pair = [row["method"], row["baseline"]]
         if best.get(place) in pair:
             sign = -1 if row["method"] == best[place] else 1
+            found[*place, best[place]] = BEST
             found[*place, str(pair[sign < 0])] = _difference({str(name): value for name, value in row.items()}, sign)
     return found
 
