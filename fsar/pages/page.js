@@ -78,3 +78,29 @@ for (const form of all("form[data-of]")) {
   });
   filter(form); // a browser keeps what was typed when it loads a page again
 }
+
+// Clips are played where they lie; a browser cannot play every format.
+for (const video of all("details.clip > video")) {
+  video.parentElement.addEventListener("toggle", () => (video.parentElement.open ? video.play().catch(() => {}) : video.pause()));
+  video.addEventListener("error", () => video.replaceWith("This browser cannot play the clip. Open it with the link above."));
+}
+
+// Corrections, as a CSV that `fsar predict --support` reads beside the page: its paths are relative to the page.
+const choices = all("select[data-right]");
+const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+const corrections = () =>
+  ["path,class", ...choices.filter((one) => one.value).map((one) => `${quoted(one.dataset.right)},${quoted(one.value)}`), ""].join("\n");
+for (const choice of choices) {
+  choice.append(document.getElementById("classes").content.cloneNode(true));
+  choice.parentElement.hidden = false;
+  choice.addEventListener("change", () => {
+    document.getElementById("export").disabled = choices.every((one) => !one.value);
+  });
+}
+document.getElementById("export")?.addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([corrections()], { type: "text/csv" }));
+  link.download = "corrections.csv";
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
