@@ -179,14 +179,14 @@ def test_corrections_on_the_page_become_examples(world):
         const paths = items(list).map((item) => item.dataset.path);
         form.querySelector("[data-by]").value = "other";
         form.dispatchEvent(new Event("input"));
-        const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+        const page = document.documentElement;
         return {
           csv: corrections(),
           off: document.getElementById("export").disabled,
           chosen: [first, third].map((choice) => choice.dataset.right),
           shown: items(list).filter((item) => item.checkVisibility()).length,
           paths,
-          wide,
+          wide: page.scrollWidth - page.clientWidth,
         };
         """,
         world.folder,

@@ -57,7 +57,9 @@ def layouts(settings: Sequence[Setting]) -> list[Layout]:
     ran = {setting.method for setting in settings}
     tested = {setting.benchmark for setting in settings}
     found = [
-        replace(layout, methods=_shown(layout.methods, ran)) for layout in PAPER if tested.intersection(layout.benchmarks)
+        replace(layout, methods=_shown(layout.methods, ran))
+        for layout in PAPER
+        if tested.intersection(layout.benchmarks)
     ]
     for way in dict.fromkeys(setting.way for setting in settings):
         others = [setting for setting in settings if setting.way == way and setting.benchmark not in PAPER_BENCHMARKS]

@@ -111,5 +111,5 @@ class Page:
         ]
         name = self.support.class_names[int(self.support.labels[nearest.number])]
         path = self.support.paths[nearest.number]
-        path = readable(self._from_here(path)) if os.path.isabs(path) else path
+        path = readable(self._from_here(path)) if Path(path).is_absolute() else path
         return {"number": nearest.number, "class_name": name, "path": path, "lines": lines}

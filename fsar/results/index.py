@@ -89,7 +89,9 @@ def write_index(
     rows, covers = page_rows(table, comparisons, classes, settings, cards, looked_at)
     named = {name: list(dict.fromkeys(row.named[name] for row in rows)) for name in ("benchmark", "backbone", "method")}
     costs = [figure.png.with_suffix(".parquet") for figure in figures if figure.kind == "cost"]
-    benchmarks = ", ".join(named["benchmark"]) if len(named["benchmark"]) < 4 else f"{len(named['benchmark'])} benchmarks"
+    benchmarks = (
+        ", ".join(named["benchmark"]) if len(named["benchmark"]) < 4 else f"{len(named['benchmark'])} benchmarks"
+    )
     linked = {**files, "Config, every default filled in": [config_file]}
     write_page(
         page,

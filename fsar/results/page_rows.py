@@ -34,7 +34,7 @@ class Row:
         accuracy, published: in percent, as text; empty where nothing is published.
         leading: no other method with this backbone is told apart from it as better.
         intervals: half-width of each interval in percent, by its column; empty where there is none.
-        difference: from the best in the same place (`_difference`), or that it is the best; empty where nothing was compared.
+        difference: from the best in the same place (`_difference`), or `BEST`; empty where nothing was compared.
         cards: of its trained models.
         classes: accuracy of each class, see `CLASSES_SHOWN`.
         figures: names of the figures that look at it.
