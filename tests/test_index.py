@@ -230,8 +230,11 @@ def test_what_was_run_has_no_empty_table_and_no_null(tables, tmp_path):
     assert "Trained models" not in captions and "None" not in captions
     assert captions["Numbers of videos"]["headings"] == ["benchmark", "listed", "used", "unreadable"]
     assert captions["Time and memory"]["rows"][1].split() == ["train_model", "2", "1:01:00", "5"]
-    cells = [cell for row in captions["Keys of the config that are no defaults"]["rows"] for cell in row.split("\n")]
-    assert not {"null", "None", "nan"} & set(cells)
+    rows = [row.split("\n") for row in captions["Keys of the config that are no defaults"]["rows"]]
+    cells = {cell.strip() for row in rows for cell in row} - {""}
+    assert not {"null", "None", "nan", "[]", "{}"} & cells
+    benchmarks = {cell.split(".")[1] for cell in cells if cell.startswith("benchmarks.")}
+    assert benchmarks == {"demo"}  # those of the run
 
 
 def test_the_same_results_give_the_same_page(tables, tmp_path):

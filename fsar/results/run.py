@@ -34,13 +34,25 @@ def run_tables(
     """
     machine = {"system": platform.platform(), "processor": platform.machine(), "Python": platform.python_version()}
     return {
-        "Keys of the config that are no defaults": pd.DataFrame(_keys(changed), columns=["key", "value"]),
+        "Keys of the config that are no defaults": pd.DataFrame(
+            _keys(_of_the_run(changed, effective)), columns=["key", "value"]
+        ),
         "What holds for each benchmark and backbone": pd.DataFrame(effective),
         "Numbers of videos": _counts(counts),
         "Trained models": pd.DataFrame([_model(path) for path in trainings]),
         "Time and memory": _costs(costs),
         "Machine that wrote this page": pd.DataFrame({"what": machine.keys(), "which": machine.values()}),
     }
+
+
+def _of_the_run(changed: Mapping[str, Any], effective: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return the keys without those of benchmarks and backbones that were not run."""
+    found = dict(changed)
+    for section, name in (("benchmarks", "benchmark"), ("backbones", "backbone")):
+        own, ran = changed.get(section, {}), {row[name] for row in effective}
+        ran |= {own[key]["variant_of"] for key in ran & own.keys() if "variant_of" in own[key]}
+        found[section] = {key: value for key, value in own.items() if key in ran}
+    return found
 
 
 def _keys(section: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
