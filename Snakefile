@@ -21,7 +21,7 @@ if exists("config.yaml"):
         check_readable(Path(OWN_CONFIG))
     except UserError as error:
         raise WorkflowError(str(error)) from None
-elif exists(workflow.current_basedir.join("config.yaml")):
+elif exists(str(workflow.current_basedir.join("config.yaml"))):
     OWN_CONFIG = str(workflow.current_basedir.join("config.yaml"))
 else:  # the workflow is no checkout, but comes from a repository
     OWN_CONFIG = workflow.source_path("config.yaml")

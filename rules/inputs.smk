@@ -81,7 +81,7 @@ def indexes(wildcards):
 def missing_videos(wildcards):
     """The list of those that are published but not there, of a published benchmark."""
     published = CONFIG.published_kind(wildcards.benchmark)
-    return f"data/{wildcards.benchmark}/missing.csv" if published else []
+    return [f"data/{wildcards.benchmark}/missing.csv"] if published else []
 
 
 # Training.

@@ -14,18 +14,6 @@ def summarise(settings: Sequence[Setting]) -> pd.DataFrame:
     rows = []
     for setting in settings:
         accuracy, interval = mean_and_interval(episode_accuracies(setting))
-        rows.append(
-            {
-                "benchmark": setting.benchmark,
-                "base": setting.base,
-                "backbone": setting.backbone,
-                "method": setting.title,
-                "way": setting.way,
-                "shot": setting.shot,
-                "frames": setting.frames,
-                "depth": setting.depth,
-                "accuracy": accuracy,
-                "interval": interval,
-            }
-        )
+        own = {"base": setting.base, "frames": setting.frames, "depth": setting.depth}
+        rows.append({**setting.named, **own, "accuracy": accuracy, "interval": interval})
     return pd.DataFrame(rows)
