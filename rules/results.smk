@@ -187,9 +187,10 @@ rule write_index:
     params:
         **fixed({"config": decisive_record(CONFIG)}),
         code=code("write_index.py"),
+        settings=lambda wildcards: Rows("rows", ROWS),
         benchmarks=lambda wildcards: Rows("benchmarks", PLAN.bases),
         figures=lambda wildcards: Rows(
-            "figures", [(own.kind, own.caption) for own in FIGURES.values()]
+            "figures", [(own.kind, own.caption, own.of) for own in FIGURES.values()]
         ),
     script:
         "../workflow_scripts/write_index.py"

@@ -243,7 +243,7 @@ def test_names_are_themselves_in_latex(tmp_path, name):
 def test_tables_of_other_benchmarks_hold_what_was_run():
     keys = ("clip-freeze", "otam", "clip-fsar", "clip-fsar-zero-shot")
     rows = [setting(["p"], benchmark="mine", method=key, shot=0 if "zero" in key else 1) for key in keys]
-    assert [layout.name for layout in layouts(rows)][5:] == ["main-5way", "zero-shot-5way"]
+    assert [layout.name for layout in layouts(rows)] == ["main-5way", "zero-shot-5way"]
     rows += [setting(["p"], benchmark="mine", method="otam-modulation")]
     assert "components-5way" in [layout.name for layout in layouts(rows)]
 
@@ -432,7 +432,7 @@ def test_tables_have_the_interval_over_trainings_where_there_are_several(tmp_pat
     paths = [tmp_path / f"main.{suffix}" for suffix in ("csv", "md", "tex")]
     for rows, text in ((setting(files, seeds=(1, 2)), "85.0 ± 1.6 ± 63.5"), (setting(files[:1]), "90.0 ± 3.2")):
         rows = [replace(rows, benchmark="mine")]
-        write_layout(layouts([*rows])[5], rows, *paths)
+        write_layout(layouts([*rows])[0], rows, *paths)
         assert pd.read_csv(paths[0])["mine 1-shot"].tolist() == [text]
         assert (
             ("over trainings" in paths[1].read_text()) == ("over trainings" in paths[2].read_text()) == (len(text) > 12)

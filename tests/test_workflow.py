@@ -160,12 +160,12 @@ def test_how_a_training_is_run_trains_nothing_again(finished):
 
 
 def test_tables_and_figures(finished):
-    for name in ("table1", "table2", "table3", "table4", "table10", "main-3way", "zero-shot-3way"):
-        for suffix in ("csv", "md", "tex"):
-            assert (finished / f"results/tables/{name}.{suffix}").stat().st_size > 50
+    assert {path.stem for path in finished.glob("results/tables/*")} == {"main-3way", "zero-shot-3way"}
+    for path in finished.glob("results/tables/*"):
+        assert path.stat().st_size > 50
     figures = {path.stem for path in finished.glob("results/figures/*.parquet")}
     own = {f"{kind}-tiny-small-clip" for kind in ("confusion", "class-gain", "embedding", "episode")}
-    assert figures == own | {"accuracy", "published", "curves", "cost"}
+    assert figures == own | {"accuracy", "curves", "cost"}
     for figure in figures:
         for suffix, start in ((".pdf", b"%PDF"), (".png", b"\x89PNG"), (".svg", b"<?xml")):
             assert (finished / f"results/figures/{figure}{suffix}").read_bytes().startswith(start)

@@ -10,7 +10,7 @@ from scipy import stats
 from fsar.evaluation.statistics import CONFIDENCE
 from fsar.files import atomic_csv
 from fsar.results.accuracies import episode_accuracies
-from fsar.results.class_accuracy import class_accuracies
+from fsar.results.class_accuracy import class_accuracies, taken_for
 from fsar.results.setting import Setting
 
 COMPARISON_COLUMNS = [
@@ -23,6 +23,8 @@ COMPARISON_COLUMNS = [
 
 CLASS_COLUMNS = [
     "benchmark", "backbone", "method", "way", "shot", "class_name", "accuracy", "interval", "queries", "videos",
+    "taken_for",  # the class it is most often taken for; empty if for none
+    "taken_for_rate",  # percent of its queries in episodes that have both
 ]  # fmt: skip
 
 
@@ -46,7 +48,8 @@ def compare(settings: Sequence[Setting]) -> pd.DataFrame:
 
 def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Path) -> None:
     """Write paired comparisons and accuracies by class as CSV."""
-    by_class = pd.concat([class_accuracies(one).assign(**one.named) for one in settings], ignore_index=True)
+    own = [class_accuracies(one).merge(taken_for(one), "left", "class_name").assign(**one.named) for one in settings]
+    by_class = pd.concat(own, ignore_index=True)
     for table, path in ((compare(settings), comparisons), (by_class[CLASS_COLUMNS], classes)):
         with atomic_csv(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
