@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from fsar.files import read_csv
+from fsar.results.published import MARK
 from fsar.results.setting import Setting
 
 # What intervals are over, by their columns: in a heading, and what they cover. Others are called by their own names.
@@ -49,7 +50,7 @@ class Row:
 
     Attributes:
         named: benchmark, backbone, method, way and shot.
-        accuracy, published: in percent, as text; empty where nothing is published.
+        accuracy, published: in percent, as text; empty where nothing is published, with `MARK` if it is second-hand.
         leading: the best with its backbone, or not told apart from it.
         intervals: half-width of each interval in percent, by its column; empty where there is none.
         difference: from the best in the same place (`_difference`), or `BEST`; empty where nothing was compared.
@@ -111,7 +112,7 @@ def page_rows(
             Row(
                 named={name: str(row[name]) for name in ("benchmark", "backbone", "method", "way", "shot")},
                 accuracy=str(row["accuracy"]),
-                published=str(row["published"]),
+                published=str(row["published"]) + (f" {MARK}" if row["published_quoted"] == "yes" else ""),
                 leading=not apart,
                 intervals={name: str(row[name]) for name in covers},
                 difference=difference,
