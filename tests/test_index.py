@@ -213,12 +213,18 @@ def test_a_row_has_its_intervals_difference_classes_card_and_figures(tables, tmp
     found = read(written(tmp_path, tables, FIGURES))
     settings, *others = found.tables
     assert found.bold == ["70.0", "70.2", "90.0"]
-    assert [name for name in settings["headings"] if "±" in name] == ["± episodes", "± videos", "± seeds", "± moons"]
+    assert [name for name in settings["headings"] if "±" in name] == [
+        "± episodes",
+        "± test videos",
+        "± trainings",
+        "± moons",
+    ]
     assert "other moons" in " ".join(Path(tmp_path / "results/index.html").read_text().split())
     # A row, then its details, whose table the parser tells apart.
     assert all(table["caption"].strip() for table in found.tables)
     assert {scope for table in found.tables for scope in table["scopes"]} == {"col", "row"}
     by_class = [table for table in others if table["headings"][0] == "class"]
+    assert not any("nan" in row.split() for table in others for row in table["rows"])
     assert len(by_class) == len(ROWS) and "opening" in by_class[0]["rows"][1] and "12.5" in by_class[0]["rows"][1]
     assert "models/hmdb51/RN50/clip-fsar/shot1-seed1/README.md" in found.links
     assert [link for link in found.links if link.startswith("#figure-")] == ["#figure-e-1", "#figure-e-2"]

@@ -20,6 +20,7 @@ from fsar.pages.render import template, write_page
 from fsar.results.data_report import STRIPS_SCHEMA
 from fsar.results.packages import installed_packages
 from fsar.results.page_rows import page_rows
+from fsar.results.published import FOOTNOTE
 from fsar.results.run import run_tables
 from fsar.results.setting import Setting
 
@@ -100,6 +101,7 @@ def write_index(
         heading=f"Few-shot action recognition: {benchmarks}",
         rows=rows,
         covers=covers,
+        footnote=FOOTNOTE,
         named=named,
         link=partial(_link, page=page),
         figures=_by_kind(figures, page),

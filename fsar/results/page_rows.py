@@ -3,26 +3,45 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from fsar.files import read_csv
-from fsar.results.headline import headlines
+from fsar.results.published import MARK
 from fsar.results.setting import Setting
 
-# What each interval of results/table.csv covers; a column that is not named here is called by its own name.
+# What intervals are over, by their columns: in a heading, and what they cover. Others are called by their own names.
 COVERS = {
-    "interval": "other episodes of the same test videos",
-    "over_episodes": "other episodes of the same test videos",
-    "over_videos": "other test videos of the same classes",
-    "over_seeds": "other training runs",
-    "over_classes": "other test classes",
-    "over_deals": "other class partitions",
-    "over_backbones": "other small CLIPs",
+    "interval": ("episodes", "other episodes of the same test videos"),
+    "over_episodes": ("episodes", "other episodes of the same test videos"),
+    "over_videos": ("test videos", "other test videos of the same classes"),
+    "over_seeds": ("trainings", "other training runs"),
+    "over_classes": ("classes", "other test classes"),
+    "over_deals": ("class partitions", "other class partitions"),
 }
 PLACE = ["benchmark", "backbone", "way", "shot"]
 BEST = "best"
-CLASSES_SHOWN = ["class", "accuracy (%)", "± (%)", "queries", "videos", "most often taken for", "of its queries (%)"]
+# Columns of results/statistics/classes.csv, and their headings.
+OF_CLASSES = {
+    "class_name": "class",
+    "accuracy": "accuracy (%)",
+    "interval": "± (%)",
+    "low": "95 % interval from",
+    "high": "to (%)",
+    "queries": "queries",
+    "videos": "videos",
+    "taken_for": "most often taken for",
+    "taken_for_rate": "of its queries (%)",
+}
+Place = tuple[str, ...]
+
+
+class Covered(NamedTuple):
+    """What an interval is over: as a heading has it, and in words."""
+
+    heading: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -31,12 +50,12 @@ class Row:
 
     Attributes:
         named: benchmark, backbone, method, way and shot.
-        accuracy, published: in percent, as text; empty where nothing is published.
-        leading: no other method with this backbone is told apart from it as better.
+        accuracy, published: in percent, as text; empty where nothing is published, with `MARK` if it is second-hand.
+        leading: the best with its backbone, or not told apart from it.
         intervals: half-width of each interval in percent, by its column; empty where there is none.
         difference: from the best in the same place (`_difference`), or `BEST`; empty where nothing was compared.
         cards: of its trained models.
-        classes: accuracy of each class, see `CLASSES_SHOWN`.
+        classes: accuracy of each class, with the headings of `OF_CLASSES`.
         figures: names of the figures that look at it.
     """
 
@@ -51,14 +70,14 @@ class Row:
     figures: list[str]
 
 
-def interval_columns(table: pd.DataFrame) -> dict[str, str]:
-    """Return the columns of intervals that have a value, and what each covers."""
-    columns = [str(name) for name in table.columns if name == "interval" or str(name).startswith("over_")]
-    return {
-        name: COVERS.get(name, f"other {name.removeprefix('over_').replace('_', ' ')}")
-        for name in columns
-        if table[name].astype(bool).any()
-    }
+def covered(column: str) -> Covered:
+    """Return what the interval of a column is over."""
+    name = column.removeprefix("over_").replace("_", " ")
+    return Covered(*COVERS.get(column, (name, f"other {name}")))
+
+
+def _is_interval(column: str) -> bool:
+    return column == "interval" or column.startswith("over_")
 
 
 def page_rows(
@@ -68,8 +87,8 @@ def page_rows(
     settings: Sequence[Setting],
     cards: Sequence[Path],
     figures: Mapping[str, Setting],
-) -> tuple[list[Row], dict[str, str]]:
-    """Return the rows in the order of the table, and what its intervals cover, by column.
+) -> tuple[list[Row], dict[str, Covered]]:
+    """Return the rows in the order of the table, and what its intervals are over, by column.
 
     Args:
         table: results/table.csv.
@@ -79,72 +98,70 @@ def page_rows(
         figures: which setting each figure looks at, by the figure's name.
     """
     rows = read_csv(table, dtype=str, keep_default_na=False)
-    covers = interval_columns(rows)
-    leading = {
-        (one.benchmark, backbone, str(one.way), str(shot), method)
-        for one in headlines(table, comparisons)
-        for (backbone, method), cells in one.rows.items()
-        for shot, cell in cells.items()
-        if cell.leading
+    covers = {
+        name: covered(name) for name in map(str, rows.columns) if _is_interval(name) and rows[name].astype(bool).any()
     }
     by_setting = dict(list(read_csv(classes).astype(dict.fromkeys(PLACE, str)).groupby([*PLACE, "method"])))
-    of_models = {tuple(map(str, (*(s.named[name] for name in PLACE), s.title))): s.predictions[0] for s in settings}
-    looked_at: dict[tuple[str, ...], list[str]] = {}
-    for name, setting in figures.items():
-        looked_at.setdefault(tuple(map(str, (*(setting.named[key] for key in PLACE), setting.title))), []).append(name)
-    differences = _differences(rows, read_csv(comparisons).astype(dict.fromkeys(PLACE, str)))
+    of_models = {_key(setting.named): Path(setting.predictions[0]).parts[-4:-1] for setting in settings}
+    compared = _from_the_best(rows, read_csv(comparisons).astype(dict.fromkeys(PLACE, str)))
     found = []
     for row in rows.to_dict("records"):
-        key = tuple(str(row[name]) for name in (*PLACE, "method"))
-        model = Path(of_models[key]).parts[-4:-1] if key in of_models else ()
+        key = _key(row)
+        difference, apart = compared.get(key, ("", True))
         found.append(
             Row(
                 named={name: str(row[name]) for name in ("benchmark", "backbone", "method", "way", "shot")},
                 accuracy=str(row["accuracy"]),
-                published=str(row["published"]),
-                leading=key in leading,
+                published=str(row["published"]) + (f" {MARK}" if row["published_quoted"] == "yes" else ""),
+                leading=not apart,
                 intervals={name: str(row[name]) for name in covers},
-                difference=differences.get(key, ""),
-                cards=[card for card in cards if card.parts[-5:-2] == model],
+                difference=difference,
+                cards=[card for card in cards if card.parts[-5:-2] == of_models[key]],
                 classes=_classes(by_setting.get(key, pd.DataFrame())),
-                figures=looked_at.get(key, []),
+                figures=[name for name, setting in figures.items() if _key(setting.named) == key],
             )
         )
     return found, covers
 
 
-def _differences(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[tuple[str, ...], str]:
-    """Return how each method differs from the best of its place (benchmark, backbone, way, shot), with intervals."""
+def _key(named: Mapping[Any, Any]) -> Place:
+    """Return by what a setting is found: benchmark, backbone, way, shot and method, as text."""
+    return tuple(str(named[name]) for name in (*PLACE, "method"))
+
+
+def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, tuple[str, bool]]:
+    """Return how each method differs from the best of its place (benchmark, backbone, way, shot), and if significantly.
+
+    Differences of methods with different backbones are not looked at.
+    """
+    if "baseline_backbone" in compared:
+        compared = compared[compared["backbone"] == compared["baseline_backbone"]]
     accuracies = rows.assign(accuracy=rows["accuracy"].astype(float))
     best = accuracies.loc[accuracies.groupby(PLACE)["accuracy"].idxmax()].set_index(PLACE)["method"].to_dict()
     found = {}
     for row in compared.to_dict("records"):
         place = tuple(str(row[name]) for name in PLACE)
-        pair = [row["method"], row["baseline"]]
-        if best.get(place) in pair:
+        if best[place] in (row["method"], row["baseline"]):
             sign = -1 if row["method"] == best[place] else 1
-            found[*place, best[place]] = BEST
-            found[*place, str(pair[sign < 0])] = _difference({str(name): value for name, value in row.items()}, sign)
+            apart = row["apart"] == "yes" if "apart" in row else not row["low"] <= 0 <= row["high"]
+            found[*place, str(best[place])] = BEST, False
+            found[*place, str(row["baseline"] if sign < 0 else row["method"])] = _difference(row, sign), apart
     return found
 
 
-def _difference(row: Mapping[str, object], sign: int) -> str:
+def _difference(row: Mapping[Any, Any], sign: int) -> str:
     """Return a difference as text: with its interval from low to high, or with half-widths and what they are over."""
-    text = f"{sign * float(str(row['difference'])):+.2f}"
-    if "low" in row and "high" in row:
-        low, high = sorted(sign * float(str(row[name])) for name in ("low", "high"))
+    text = f"{sign * row['difference']:+.2f}"
+    if "low" in row:
+        low, high = sorted((sign * row["low"], sign * row["high"]))
         text += f" [{low:+.2f}, {high:+.2f}]"
-    for name, value in row.items():
-        if name.startswith("over_") and isinstance(value, int | float) and value == value:
-            text += f" ± {value:.2f} ({name.removeprefix('over_')})"
-    return text.replace("-", "−")
+    widths = [(covered(name).heading, row[name]) for name in row if _is_interval(name) and pd.notna(row[name])]
+    return (text + "".join(f" ± {width:.2f} ({over})" for over, width in widths)).replace("-", "−")
 
 
 def _classes(own: pd.DataFrame) -> pd.DataFrame:
     """Return the accuracy of each class, the worst first, with what it is most often taken for."""
     if own.empty:
         return own
-    names = ["class_name", "accuracy", "interval", "queries", "videos", "taken_for", "taken_for_rate"]
-    shown = own[[name for name in names if name in own]].sort_values("accuracy", kind="stable")
-    shown = shown.round({"accuracy": 1, "interval": 1, "taken_for_rate": 1})
-    return shown.fillna({"taken_for": ""}).rename(columns=dict(zip(names, CLASSES_SHOWN, strict=True)))
+    shown = own[[name for name in OF_CLASSES if name in own]].sort_values("accuracy", kind="stable").round(1)
+    return shown.fillna({"taken_for": ""}).rename(columns=OF_CLASSES)
