@@ -21,7 +21,7 @@ WAY, DIMENSIONS, FEWER = 5, 16, 10  # the second method sees the first ten dimen
 EPISODES, TRUE_EPISODES = 4000, 60_000
 APART, OF_SOURCE, OF_VIDEO = 0.9, 1.0, 1.0  # standard deviations of classes, of sources in them, of videos in these
 CLASSES, SHOTS, VIDEOS = (24, 100), (1, 5), (16, 100)
-DRAWS, POPULATIONS = 240, 6
+DRAWS, POPULATIONS = 160, 4
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -71,7 +71,9 @@ def truth(rng: np.random.Generator, means: Floats, size: Size) -> Floats:
     return np.mean(found, axis=0)
 
 
-def tested(rng: np.random.Generator, means: Floats, size: Size) -> tuple[Floats, Floats, Floats, float]:
+def one_data_set(
+    rng: np.random.Generator, means: Floats, size: Size, episodes: int = EPISODES
+) -> tuple[Floats, Floats, Floats, float]:
     """Draw a data set and test on it.
 
     Returns:
@@ -80,7 +82,7 @@ def tested(rng: np.random.Generator, means: Floats, size: Size) -> tuple[Floats,
     sources = np.arange(size.videos) // size.of_source
     effects = rng.normal(size=(size.classes, sources[-1] + 1, DIMENSIONS))[:, sources] * OF_SOURCE
     videos = means[:, None] + effects + rng.normal(size=effects.shape) * OF_VIDEO
-    classes, places = drawn_episodes(rng, size, EPISODES)
+    classes, places = drawn_episodes(rng, size, episodes)
     answers = both(videos[classes[..., None], places])
     found = covariance_over_videos(Design(classes, sources[places]), answers.mean(axis=1), answers)
     return answers.mean(axis=(0, 1)), found.episodes, found.videos, found.freedom
@@ -94,11 +96,11 @@ def coverage(size: Size, draws: int = DRAWS, populations: int = POPULATIONS) -> 
         means = rng.normal(size=(size.classes, DIMENSIONS)) * APART
         expected = truth(rng, means, size)
         for _ in range(draws // populations):
-            accuracies, episodes, videos, freedom = tested(rng, means, size)
+            accuracies, episodes, videos, freedom = one_data_set(rng, means, size)
             for what, weights in (("accuracy", np.array([1, 0])), ("difference", np.array([1, -1]))):
                 error = float(weights @ (accuracies - expected))
-                errors = [float(np.sqrt(weights @ own @ weights)) for own in (episodes, videos)]
-                found[what].append((error, *errors, quantile(freedom)))
+                episode, video = (float(weights @ own @ weights) for own in (episodes, videos))
+                found[what].append((error, episode**0.5, max(video, episode) ** 0.5, quantile(freedom)))
     rows: list[dict[str, object]] = []
     for what, values in found.items():
         error, episode, video, reach = np.array(values).T
