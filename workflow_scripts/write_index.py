@@ -22,7 +22,6 @@ with logged(snakemake.log[0]):
         config=config.model_dump(),
         effective=effective(config),
         table=Path(files.table[0]),
-        comparisons=Path(files.statistics[0]),
         figures=[ShownFigure(png, kind, caption) for png, (kind, caption) in pngs],
         strips_of_classes=dict(zip(snakemake.params.benchmarks, paths(files.strips), strict=True)),
         counts=paths(files.counts),

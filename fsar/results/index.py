@@ -49,7 +49,6 @@ def write_index(
     config: Mapping[str, Any],
     effective: Sequence[Mapping[str, str]],
     table: Path,
-    comparisons: Path,
     figures: Sequence[ShownFigure],
     strips_of_classes: Mapping[str, Path],
     counts: Sequence[Path],
@@ -63,7 +62,7 @@ def write_index(
         config_file: YAML file.
         config: the whole config, every default filled in.
         effective: what holds for each benchmark and backbone (`fsar.config.overview.effective`).
-        table, comparisons: of all settings, see `fsar.results.headline.headlines`.
+        table: of all settings, see `fsar.results.headline.headlines`.
         figures: in the order of the plan.
         strips_of_classes: frames of each class, by benchmark (`fsar.results.data_report.STRIPS_SCHEMA`).
         counts: numbers of videos of each benchmark (JSON).
@@ -73,7 +72,7 @@ def write_index(
     resolved = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
     with atomic(config_file) as temporary:
         temporary.write_text(resolved, encoding="utf-8")
-    found = headlines(table, comparisons)
+    found = headlines(table)
     benchmarks = ", ".join(dict.fromkeys(one.benchmark for one in found))
     linked = {**files, "Config, every default filled in": [config_file]}
     write_page(
