@@ -12,6 +12,8 @@ FIGURES = planned_figures(PLAN, ROWS)
 rule write_tables:
     input:
         predictions=PREDICTIONS_FILES,
+        episodes=rows.episodes_of(ROWS),
+        manifests=rows.manifests_of(ROWS),
         counts=expand("results/data/{benchmark}.json", benchmark=PLAN.bases),
         published=project_file("fsar/results/published.csv"),
     output:
@@ -39,6 +41,8 @@ rule write_tables:
 rule write_layouts:
     input:
         predictions=PREDICTIONS_FILES,
+        episodes=rows.episodes_of(ROWS),
+        manifests=rows.manifests_of(ROWS),
         published=project_file("fsar/results/published.csv"),
     output:
         csv=[
@@ -71,6 +75,8 @@ rule write_layouts:
 rule write_statistics:
     input:
         predictions=PREDICTIONS_FILES,
+        episodes=rows.episodes_of(ROWS),
+        manifests=rows.manifests_of(ROWS),
     output:
         comparisons=report(
             "results/statistics/comparisons.csv",

@@ -46,6 +46,8 @@ rule write_model_card:
     input:
         training="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/training.json",
         predictions=predictions_of_a_model,
+        episodes=lambda wildcards: rows.episodes_of(rows.rows_of_a_model(PLAN, wildcards)),
+        manifest=manifest,
         counts=counts,
         published=project_file("fsar/results/published.csv"),
     output:

@@ -22,30 +22,42 @@ from fsar.results.table import COLUMNS
 from tests.browser import visit
 
 ROWS = [
-    # benchmark, backbone, method, shot, accuracy, over other trainings, published
-    ("hmdb51", "RN50", "OTAM", 1, 70.0, "", ""),
-    ("hmdb51", "RN50", "CLIP-FSAR", 1, 70.2, "1.50", "69.2"),
-    ("hmdb51", "RN50", "TRX", 1, 60.0, "", ""),
-    ("hmdb51", "RN50", "CLIP-FSAR zero-shot", 0, 50.0, "", ""),
-    ("a <b>", "ViT", "OTAM", 5, 80.0, "", ""),
-    ("a <b>", "ViT", "CLIP-FSAR", 5, 90.0, "", ""),
+    # benchmark, backbone, method, shot, accuracy, over other trainings, published, leading
+    ("hmdb51", "RN50", "OTAM", 1, 70.0, "", "", "yes"),
+    ("hmdb51", "RN50", "CLIP-FSAR", 1, 70.2, "1.50", "69.2", "yes"),
+    ("hmdb51", "RN50", "TRX", 1, 60.0, "", "", ""),
+    ("hmdb51", "RN50", "CLIP-FSAR zero-shot", 0, 50.0, "", "", ""),
+    ("a <b>", "ViT", "OTAM", 5, 80.0, "", "", ""),
+    ("a <b>", "ViT", "CLIP-FSAR", 5, 90.0, "", "", "yes"),
 ]
-COMPARED = [
-    ("hmdb51", "RN50", 5, 1, "CLIP-FSAR", "OTAM", 0.2, -0.1, 0.5, 0.2, 100),
-    ("hmdb51", "RN50", 5, 1, "TRX", "OTAM", -10.0, -11.0, -9.0, 0.0, 100),
-    ("hmdb51", "RN50", 5, 1, "TRX", "CLIP-FSAR", -10.2, -11.0, -9.0, 0.0, 100),
-    ("a <b>", "ViT", 5, 5, "CLIP-FSAR", "OTAM", 10.0, 9.0, 11.0, 0.0, 100),
-]
+# benchmark, shot, backbone, method, baseline, difference, over the test videos
+COMPARED = pd.DataFrame(
+    [
+        ("hmdb51", 1, "RN50", "CLIP-FSAR", "OTAM", 0.2, 0.5),
+        ("hmdb51", 1, "RN50", "TRX", "OTAM", -10.0, 1.0),
+        ("hmdb51", 1, "RN50", "TRX", "CLIP-FSAR", -10.2, 1.0),
+        ("a <b>", 5, "ViT", "CLIP-FSAR", "OTAM", 10.0, 1.0),
+    ],
+    columns=["benchmark", "shot", "backbone", "method", "baseline", "difference", "over_videos"],
+).assign(way=5, over_episodes=0.3, p=0.5, p_holm=0.5, apart="", episodes=100)
+COMPARED = COMPARED.assign(baseline_backbone=COMPARED["backbone"]).reindex(columns=COMPARISON_COLUMNS)
 
 
 CLASSES = pd.DataFrame(
-    {"class_name": ["opening", "a < b"], "accuracy": [60.0, 80.0], "interval": [5.0, 4.0], "queries": 50, "videos": 9}
+    {
+        "class_name": ["opening", "a < b"],
+        "accuracy": [60.0, 80.0],
+        "low": 55.0,
+        "high": 85.0,
+        "queries": 50,
+        "videos": 9,
+    }
 ).assign(taken_for=["a < b", None], taken_for_rate=[12.5, None])
 
 
 def setting(benchmark, backbone, method, way, shot):
     model = f"results/predictions/{benchmark}/{backbone}/{method.lower()}/seed1.parquet"
-    return Setting(benchmark, backbone, method.lower(), method, way, shot, (1,), "val", (model,), "", benchmark, 8, 1)
+    return Setting(benchmark, backbone, method.lower(), method, way, shot, (1,), "val", (model,), "", "", "", benchmark, 8, 1)
 
 
 @dataclass
@@ -70,15 +82,15 @@ def write_tables(folder, rows, compared):
 
 @pytest.fixture
 def tables(tmp_path):
-    names = ["benchmark", "backbone", "method", "shot", "accuracy", "over_seeds", "published"]
+    names = ["benchmark", "backbone", "method", "shot", "accuracy", "over_seeds", "published", "leading"]
     rows = pd.DataFrame(ROWS, columns=names).assign(way=5, interval="0.40", over_videos="2.00", episodes=10000)
-    return write_tables(tmp_path, rows, pd.DataFrame(COMPARED, columns=COMPARISON_COLUMNS))
+    return write_tables(tmp_path, rows, COMPARED)
 
 
-def test_in_bold_is_what_the_episodes_do_not_tell_apart_from_the_best(tables):
+def test_in_bold_is_what_the_table_says_is_leading(tables):
     leading = {
         (one.benchmark, method)
-        for one in headlines(tables.table, tables.comparisons)
+        for one in headlines(tables.table)
         for (_, method), cells in one.rows.items()
         for cell in cells.values()
         if cell.leading
@@ -87,9 +99,9 @@ def test_in_bold_is_what_the_episodes_do_not_tell_apart_from_the_best(tables):
 
 
 def test_the_terminal_shows_the_table_and_names_the_page(tables):
-    text = on_the_terminal(tables.table, tables.comparisons, Path("results/index.html"))
-    assert "hmdb51, 5-way              1-shot              0-shot\n" in text.replace("RN50", "    ")
-    assert "70.2 ± 0.40 (1.50)" in text and "(in brackets: over seeds)" in text
+    text = on_the_terminal(tables.table, Path("results/index.html"))
+    assert "hmdb51, 5-way              1-shot                    0-shot\n" in text.replace("RN50", "    ")
+    assert "70.2 ± 0.40 (2.00, 1.50)" in text and "(in brackets: over test videos, trainings)" in text
     assert text.endswith("\nresults/index.html\n")
 
 

@@ -14,7 +14,7 @@ from fsar.evaluation.predictions import predictions_made_from
 from fsar.files import atomic, read_json
 from fsar.results.published import FOOTNOTE, MARK
 from fsar.results.setting import Setting
-from fsar.results.table import table_row
+from fsar.results.table import table_rows
 from fsar.seal import REMEDY
 
 Row = Mapping[str, object]  # of the table of results
@@ -44,7 +44,7 @@ def write_model_card(
     """
     about = read_json(training)
     _check_weights(training, about.get("weights"), settings)
-    first, rows = settings[0], [table_row(setting) for setting in settings]
+    first, rows = settings[0], table_rows(settings)
     name = f"{title}, {first.backbone}, {first.benchmark}"
     sections = {
         "Test": _test(rows),
@@ -99,11 +99,20 @@ def _metadata(name: str, benchmark: str, rows: Sequence[Row]) -> ModelCardData:
 
 def _test(rows: Sequence[Row]) -> str:
     """Return the accuracies, beside published ones."""
-    header = ["method", "way", "shot", "accuracy (%)", "95 % over episodes", "over videos", "episodes", "published"]
+    header = [
+        "method",
+        "way",
+        "shot",
+        "accuracy (%)",
+        "95 % over episodes",
+        "95 % over test videos",
+        "episodes",
+        "published",
+    ]
     cells = [
         [
             *(row[name] for name in ("method", "way", "shot", "accuracy")),
-            f"± {row['interval']}", f"± {row['over_videos']}", row["episodes"],
+            f"± {row['interval']}", f"± {row['over_videos']}" if row["over_videos"] else "", row["episodes"],
             f"{row['published']} {MARK}" if row["published_quoted"] else row["published"],
         ]
         for row in rows

@@ -26,7 +26,6 @@ BEST = "best"
 OF_CLASSES = {
     "class_name": "class",
     "accuracy": "accuracy (%)",
-    "interval": "± (%)",
     "low": "95 % interval from",
     "high": "to (%)",
     "queries": "queries",
@@ -107,15 +106,15 @@ def page_rows(
     found = []
     for row in rows.to_dict("records"):
         key = _key(row)
-        difference, apart = compared.get(key, ("", True))
+
         found.append(
             Row(
                 named={name: str(row[name]) for name in ("benchmark", "backbone", "method", "way", "shot")},
                 accuracy=str(row["accuracy"]),
                 published=str(row["published"]) + (f" {MARK}" if row["published_quoted"] == "yes" else ""),
-                leading=not apart,
+                leading=row["leading"] == "yes",
                 intervals={name: str(row[name]) for name in covers},
-                difference=difference,
+                difference=compared.get(key, ""),
                 cards=[card for card in cards if card.parts[-5:-2] == of_models[key]],
                 classes=_classes(by_setting.get(key, pd.DataFrame())),
                 figures=[name for name, setting in figures.items() if _key(setting.named) == key],
@@ -129,13 +128,12 @@ def _key(named: Mapping[Any, Any]) -> Place:
     return tuple(str(named[name]) for name in (*PLACE, "method"))
 
 
-def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, tuple[str, bool]]:
-    """Return how each method differs from the best of its place (benchmark, backbone, way, shot), and if significantly.
+def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, str]:
+    """Return how each method differs from the best of its place (benchmark, backbone, way, shot).
 
     Differences of methods with different backbones are not looked at.
     """
-    if "baseline_backbone" in compared:
-        compared = compared[compared["backbone"] == compared["baseline_backbone"]]
+    compared = compared[compared["backbone"] == compared["baseline_backbone"]]
     accuracies = rows.assign(accuracy=rows["accuracy"].astype(float))
     best = accuracies.loc[accuracies.groupby(PLACE)["accuracy"].idxmax()].set_index(PLACE)["method"].to_dict()
     found = {}
@@ -143,18 +141,14 @@ def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, tu
         place = tuple(str(row[name]) for name in PLACE)
         if best[place] in (row["method"], row["baseline"]):
             sign = -1 if row["method"] == best[place] else 1
-            apart = row["apart"] == "yes" if "apart" in row else not row["low"] <= 0 <= row["high"]
-            found[*place, str(best[place])] = BEST, False
-            found[*place, str(row["baseline"] if sign < 0 else row["method"])] = _difference(row, sign), apart
+            found[*place, str(best[place])] = BEST
+            found[*place, str(row["baseline"] if sign < 0 else row["method"])] = _difference(row, sign)
     return found
 
 
 def _difference(row: Mapping[Any, Any], sign: int) -> str:
-    """Return a difference as text: with its interval from low to high, or with half-widths and what they are over."""
+    """Return a difference as text, with the half-widths of its intervals and what they are over."""
     text = f"{sign * row['difference']:+.2f}"
-    if "low" in row:
-        low, high = sorted((sign * row["low"], sign * row["high"]))
-        text += f" [{low:+.2f}, {high:+.2f}]"
     widths = [(covered(name).heading, row[name]) for name in row if _is_interval(name) and pd.notna(row[name])]
     return (text + "".join(f" ± {width:.2f} ({over})" for over, width in widths)).replace("-", "−")
 
