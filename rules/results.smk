@@ -207,8 +207,9 @@ rule write_records:
     input:
         table=rules.write_tables.output.csv,
         predictions=PREDICTIONS_FILES,
+        episodes=rows.episodes_of(ROWS),
+        manifests=rows.manifests_of(ROWS),
         counts=expand("results/data/{benchmark}.json", benchmark=PLAN.bases),
-        tested=files_of_records(PLAN, ROWS),
     output:
         records="results/records.json",
     log:

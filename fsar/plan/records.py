@@ -1,4 +1,4 @@
-"""What the plan knows of a record: the files that it is of, what decides it, and the code that computes it."""
+"""What the plan knows of a record: its backbone, what decides it, and the code that computes it."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -7,7 +7,6 @@ from typing import Any
 
 from fsar.config import is_weights_file
 from fsar.methods import METHODS, MODELS
-from fsar.plan import paths
 from fsar.plan.imported import encoder_files, model_files
 from fsar.plan.parameters import flat
 from fsar.plan.plan import Plan
@@ -24,23 +23,12 @@ def facts_of(plan: Plan, rows: Sequence[Setting], code: Callable[..., str]) -> l
     """
     return [
         {
-            "manifest": paths.MANIFEST.format(benchmark=row.base),
-            "episodes": paths.EPISODES.format(benchmark=row.base, split="test", way=row.way, shot=row.shot),
             "backbone": _backbone(plan, row),
             "settings": _settings(plan, row),
             "code": _code(plan, row, code),
         }
         for row in rows
     ]
-
-
-def files_of_records(plan: Plan, rows: Sequence[Setting]) -> list[str]:
-    """Return the manifests and stored episodes that records are of, each once."""
-    found = []
-    for row in rows:
-        found.append(paths.MANIFEST.format(benchmark=row.base))
-        found.append(paths.EPISODES.format(benchmark=row.base, split="test", way=row.way, shot=row.shot))
-    return sorted(set(found))
 
 
 def _backbone(plan: Plan, row: Setting) -> dict[str, Any]:

@@ -41,12 +41,12 @@ def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]
         row = by_name.get(tuple(map(str, setting.named.values())))
         if row is None:
             raise UserError(f"{table} has no row of {', '.join(map(str, setting.named.values()))}. {REMEDY}.")
-        whole, queries, videos = episodes(Path(fact["episodes"]))
+        whole, queries, videos = episodes(Path(setting.episodes))
         counts = read_json(setting.counts)
         records.append(
             Record(
                 benchmark=Benchmark(
-                    name=setting.benchmark, lists=lists(Path(fact["manifest"])), episodes=whole, queries=queries
+                    name=setting.benchmark, lists=lists(Path(setting.manifest)), episodes=whole, queries=queries
                 ),
                 backbone=_backbone(setting, fact["backbone"]),
                 method=Method(name=setting.method, title=setting.title, inductive=setting.inductive),
