@@ -57,7 +57,9 @@ CLASSES = pd.DataFrame(
 
 def setting(benchmark, backbone, method, way, shot):
     model = f"results/predictions/{benchmark}/{backbone}/{method.lower()}/seed1.parquet"
-    return Setting(benchmark, backbone, method.lower(), method, way, shot, (1,), "val", (model,), "", "", "", benchmark, 8, 1)
+    return Setting(
+        benchmark, backbone, method.lower(), method, way, shot, (1,), "val", (model,), "", "", "", benchmark, 8, 1
+    )
 
 
 @dataclass

@@ -15,6 +15,7 @@ README = """# Results
 
 - `results/index.html`: one page to begin with, with links to the rest
 - `results/table.csv`, `results/tables/`, `results/statistics/`, `results/figures/` (each with its data)
+- `results/records.json`: the table's rows with all they come from by checksum (docs/records.md)
 - `results/predictions/`: what every query of every test episode was taken for; all accuracies follow from these
 - `data/*/episodes/`: the stored episodes; `data/*/manifest.parquet`: the videos with class and split
 - `results/models/`: card, settings and metrics of every trained model
