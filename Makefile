@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: table test test-slow test-slurm test-lowest gpu-check check docs pictures requirements clean
+.PHONY: table test test-slow test-slurm test-lowest coverage gpu-check check docs pictures requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -25,6 +25,10 @@ test-slurm: .venv/ready
 # The tiny workflow with the lowest versions that pyproject.toml states, in an environment of its own (7 GB, a network).
 test-lowest: .venv/ready
 	$(BIN)/python -m tests.lowest_versions
+
+# How often the intervals over test videos hold the truth, by simulation: the table of docs/results.md, in minutes.
+coverage: .venv/ready
+	$(BIN)/python -m perf.coverage
 
 # On a machine with an NVIDIA GPU, in ten minutes and without a network: docs/gpu.md. A Python that has the packages
 # already is named by PYTHON=…, on the command line.
@@ -58,6 +62,7 @@ docs: .venv/ready
 	$(BIN)/python -m fsar.config schema > configs/schema.json
 	$(BIN)/python -m fsar.config docs > docs/config.md
 	$(BIN)/python -m fsar.config methods
+	$(BIN)/python -m fsar records schema > configs/records.schema.json
 
 # The README's pictures, from the results of `make table`.
 pictures: .venv/ready

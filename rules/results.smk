@@ -12,6 +12,8 @@ FIGURES = planned_figures(PLAN, ROWS)
 rule write_tables:
     input:
         predictions=PREDICTIONS_FILES,
+        episodes=rows.episodes_of(ROWS),
+        manifests=rows.manifests_of(ROWS),
         counts=expand("results/data/{benchmark}.json", benchmark=PLAN.bases),
         published=project_file("fsar/results/published.csv"),
     output:
@@ -39,6 +41,8 @@ rule write_tables:
 rule write_layouts:
     input:
         predictions=PREDICTIONS_FILES,
+        episodes=rows.episodes_of(ROWS),
+        manifests=rows.manifests_of(ROWS),
         published=project_file("fsar/results/published.csv"),
     output:
         csv=[
@@ -71,6 +75,8 @@ rule write_layouts:
 rule write_statistics:
     input:
         predictions=PREDICTIONS_FILES,
+        episodes=rows.episodes_of(ROWS),
+        manifests=rows.manifests_of(ROWS),
     output:
         comparisons=report(
             "results/statistics/comparisons.csv",
@@ -196,6 +202,30 @@ rule write_index:
         "../workflow_scripts/write_index.py"
 
 
+# What was measured, and by checksum from what: a file to send where data cannot go.
+rule write_records:
+    input:
+        table=rules.write_tables.output.csv,
+        predictions=PREDICTIONS_FILES,
+        counts=expand("results/data/{benchmark}.json", benchmark=PLAN.bases),
+        tested=files_of_records(PLAN, ROWS),
+    output:
+        records="results/records.json",
+    log:
+        "logs/write_records.log",
+    benchmark:
+        "benchmarks/write_records.tsv"
+    localrule: True
+    conda:
+        "../envs/results.yaml"
+    params:
+        code=code("write_records.py"),
+        settings=lambda wildcards: Rows("rows", ROWS),
+        facts=lambda wildcards: Rows("facts", facts_of(PLAN, ROWS, code)),
+    script:
+        "../workflow_scripts/write_records.py"
+
+
 # Enough to check every number without the videos.
 rule archive:
     input:
@@ -205,6 +235,7 @@ rule archive:
         rules.write_statistics.output,
         rules.write_over_deals.output if DEMO_ROWS else [],
         rules.write_index.output,
+        rules.write_records.output,
         expand(
             "results/figures/{figure}.{suffix}",
             figure=FIGURES,

@@ -42,14 +42,9 @@ onsuccess:
     if IN_FRONT and asked_for("results/index.html"):
         from fsar.results.headline import on_the_terminal  # takes a second to import
 
-        table, comparisons = (
-            rules.write_tables.output.csv,
-            rules.write_statistics.output.comparisons,
-        )
+        table = rules.write_tables.output.csv
         with beside_the_run(logger):
-            logger.info(
-                on_the_terminal(Path(table), Path(comparisons), Path("results/index.html"))
-            )
+            logger.info(on_the_terminal(Path(table), Path("results/index.html")))
 
 
 onerror:

@@ -46,6 +46,8 @@ rule write_model_card:
     input:
         training="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/training.json",
         predictions=predictions_of_a_model,
+        episodes=lambda wildcards: rows.episodes_of(rows.rows_of_a_model(PLAN, wildcards)),
+        manifest=manifest,
         counts=counts,
         published=project_file("fsar/results/published.csv"),
     output:
@@ -72,5 +74,6 @@ rule write_model_card:
         settings=lambda wildcards: Rows("rows", rows.rows_of_a_model(PLAN, wildcards)),
         method=method_of_a_model,
         licences=licences,
+        saw=lambda wildcards: Values("saw", CONFIG.backbones[wildcards.backbone].saw),
     script:
         "../workflow_scripts/write_model_card.py"

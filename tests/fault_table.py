@@ -299,8 +299,8 @@ FAULTS = [
         "                results[name][: len(videos)] = videos",
         EVALUATION,
     ),
-    Fault("fsar/evaluation/statistics.py", "len(values) - 1))", "len(values)))", EVALUATION),
-    Fault("fsar/evaluation/statistics.py", "(1 + CONFIDENCE) / 2, len", "CONFIDENCE, len", EVALUATION),
+    Fault("fsar/statistics/intervals.py", "quantile(len(values) - 1)", "quantile(len(values))", EVALUATION),
+    Fault("fsar/statistics/intervals.py", "(1 + CONFIDENCE) / 2, freedom", "CONFIDENCE, freedom", EVALUATION),
     Fault(
         "fsar/evaluation/feature_file.py",
         'key in ("video_ids", "class_names")',
@@ -309,42 +309,24 @@ FAULTS = [
     ),
     # Results.
     Fault("fsar/results/accuracies.py", "for table in tables], axis=0)", "for table in tables[:1]], axis=0)", RESULTS),
-    Fault(
-        "fsar/results/accuracies.py",
-        'table["label"] == table["predicted"]).astype',
-        'table["label"] != table["predicted"]).astype',
-        RESULTS,
-    ),
-    Fault(
-        "fsar/results/ranking.py",
-        "comb(len(settings), 2)",
-        "len(settings)",
-        RESULTS,
-    ),
-    Fault(
-        "fsar/results/ranking.py",
-        "variance - 2 * covariance",
-        "variance - covariance",
-        RESULTS,
-    ),
+    Fault("fsar/results/accuracies.py", '["right"] = (table["label"] ==', '["right"] = (table["label"] !=', RESULTS),
+    Fault("fsar/results/comparisons.py", "variance - 2 * covariance", "variance - covariance", RESULTS),
+    Fault("fsar/results/comparisons.py", "- self.accuracies\n", "- 2 * self.accuracies\n", RESULTS),
+    Fault("fsar/results/comparisons.py", "np.abs(self.differences) > over_seeds", "True", RESULTS),
+    Fault("fsar/statistics/intervals.py", "np.arange(len(p), 0, -1)", "len(p)", EVALUATION),
+    Fault("fsar/statistics/videos.py", "- own.sum()", "", "tests/test_intervals_over_videos.py"),
     Fault(
         "fsar/results/ranking.py",
         "stats.rankdata(-accuracies, axis=1)",
         "stats.rankdata(accuracies, axis=1)",
         RESULTS,
     ),
-    Fault("fsar/results/comparisons.py", "(after - before).mean()", "(before - after).mean()", RESULTS),
     Fault(
         "fsar/results/class_accuracy.py", "100 * right.sum() / queries.sum()", "100 * (right / queries).mean()", RESULTS
     ),
     Fault("fsar/results/layout_tables.py", "accuracy - value", "value - accuracy", RESULTS),
-    Fault("fsar/results/layout_tables.py", "rank(ascending=False", "rank(ascending=True", RESULTS),
-    Fault(
-        "fsar/results/headline.py",
-        "row.low <= 0 <= row.high",
-        "row.low <= 0",
-        "tests/test_index.py tests/test_results.py",
-    ),
+    Fault("fsar/results/layout_tables.py", "if latex and cell.leading", "if latex", RESULTS),
+    Fault("fsar/results/headline.py", 'row["leading"] == "yes"', 'row["leading"] == ""', "tests/test_index.py"),
     Fault(
         "fsar/results/over_deals.py",
         'for level in ("deal", "backbone"))',
@@ -357,7 +339,7 @@ FAULTS = [
         'KEYS = ["method", "backbone", "benchmark", "shot", "way"]',
         RESULTS,
     ),
-    Fault("fsar/results/table.py", '"interval": f"{interval:.2f}"', '"interval": f"{over_videos:.2f}"', RESULTS),
+    Fault("fsar/results/table.py", "found.over_episodes[number]:", "found.over_videos[number] + 1:", RESULTS),
     # Labels for one's own clips.
     Fault("fsar/predict/calibrate.py", "values / np.exp(log_temperature)", "values * np.exp(log_temperature)", CHECK),
     Fault("fsar/predict/calibrate.py", "count < ENOUGH", "count <= ENOUGH", CHECK),

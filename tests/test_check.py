@@ -20,13 +20,13 @@ from fsar.predict.calibrate import ENOUGH, fit_temperature
 from fsar.predict.check import (
     _drawn,
     check_support,
-    interval_of_share,
     learning_curve,
     mislabelled,
     probabilities_by_others,
 )
 from fsar.predict.decide import Decision
 from fsar.predict.leave_out import LabelledExamples
+from fsar.statistics.intervals import interval_of_share
 from tests.heads import PLAIN, clip_fsar
 from tests.predicting import CLASSES, SHOTS, make_world
 from tests.small_models import small_head

@@ -16,7 +16,6 @@ from fsar.evaluation.evaluate import KeptVideos, PlannedTest, evaluate_model, wr
 from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
 from fsar.evaluation.load_head import load_head
 from fsar.evaluation.predictions import read_predictions, right_by_episode
-from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import write_parquet
 from fsar.methods import METHODS, MODELS
 from fsar.methods.clip_fsar.decision import combined_logits, text_logits
@@ -25,6 +24,7 @@ from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip
+from fsar.statistics.intervals import holm, interval_of_clusters, mean_and_interval
 from tests.small_models import small_adapters, small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
@@ -203,14 +203,21 @@ def test_the_interval_is_that_of_the_t_test():
             assert stats.ttest_1samp(values, end).pvalue == pytest.approx(0.05)
 
 
-def test_the_interval_over_videos_is_that_of_independent_videos():
+def test_queries_of_one_video_count_once():
     """Each of 200 videos is asked 20 times, and always with the same answer: as sure as 200 answers, not 4,000."""
     right = np.random.default_rng(0).random(200) < 0.6
-    half = interval_over_videos(np.full(200, 20), 20 * right)
-    share = right.mean()
-    assert half == pytest.approx(100 * 1.96 * np.sqrt(share * (1 - share) / 200), rel=0.06)
-    assert half == interval_over_videos(np.full(200, 20), 20 * right)
-    assert np.isnan(interval_over_videos(np.array([5]), np.array([3])))
+    expected = stats.binomtest(int(right.sum()), 200).proportion_ci(method="wilson")
+    assert interval_of_clusters(np.full(200, 20), 20 * right) == pytest.approx((expected.low, expected.high))
+    low, high = interval_of_clusters(np.full(10, 20), np.full(10, 20))  # all right
+    assert low == pytest.approx(stats.binomtest(10, 10).proportion_ci(method="wilson").low)
+    assert high == pytest.approx(1)
+
+
+def test_p_values_are_corrected_for_their_number():
+    """By hand: the smallest counts three times, the next twice, and none falls below one before it."""
+    assert holm(np.array([0.03, 0.01, 0.025])).tolist() == pytest.approx([0.05, 0.03, 0.05])
+    assert holm(np.array([0.6, 0.7])).tolist() == [1, 1]
+    assert holm(np.array([0.01, np.nan])).tolist() == pytest.approx([0.02, np.nan], nan_ok=True)
 
 
 def test_equal_features_are_equal_bytes(tmp_path):

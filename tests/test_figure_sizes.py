@@ -46,7 +46,7 @@ def summary(methods, shots=(0, 1, 2, 3, 5), ways=(5,), frames=(8,), depths=(1,),
     table = pd.DataFrame(keys, columns=["benchmark", "backbone", "method", "way", "shot", "frames", "depth"])
     table = table[table["method"].str.contains("zero-shot") == (table["shot"] == 0)]
     chance = np.random.default_rng(0)
-    return table.assign(base=table["benchmark"], accuracy=chance.uniform(5, 99, len(table)), interval=1.5)
+    return table.assign(base=table["benchmark"], accuracy=chance.uniform(5, 99, len(table)), over_videos=1.5)
 
 
 def accuracy(classes, length, methods):
@@ -174,7 +174,7 @@ def ranked(methods):
 def ranking(classes, length, methods):
     rows = ranked(methods)
     behind = 90.0 * np.arange(len(rows)) / len(rows)
-    named = {"interval": 1.5, "over_episodes": 3.0, "over_videos": 6.0, "apart": behind > 6}
+    named = {"over_videos": 1.5, "difference_over_episodes": 3.0, "difference_over_videos": 6.0, "apart": behind > 6}
     published = np.where(behind % 2 < 1, 99.9, np.nan)
     trainings = [[accuracy - 2, accuracy + 2] for accuracy in 99 - behind]
     rows = rows.assign(**named, accuracy=99 - behind, difference=-behind, published=published, trainings=trainings)
@@ -185,7 +185,7 @@ def mean_ranks(classes, length, methods):
     rows = ranked(methods)
     means, benchmarks = np.arange(1.0, len(rows) + 1), list(PAPER_BENCHMARKS)
     ranks = [[mean] * len(benchmarks) for mean in means]
-    return rows.assign(mean_rank=means, ranks=ranks, critical=13.3, benchmarks=[benchmarks] * len(rows))
+    return rows.assign(mean_rank=means, ranks=ranks, critical=13.3, friedman=0.01, benchmarks=[benchmarks] * len(rows))
 
 
 def timeline(classes, length, methods):
@@ -308,4 +308,4 @@ def test_five_seeds_give_one_point_as_one_seed_does(tmp_path):
     for seeds in (1, 5):
         files = [predictions(tmp_path / f"{seed}.parquet", np.roll(right, seed)) for seed in range(seeds)]
         data = summarise([setting(files, seeds=tuple(range(1, seeds + 1)))])
-        assert len(data) == 1 and data["interval"].item() > 0
+        assert len(data) == 1 and data["over_videos"].item() > 0

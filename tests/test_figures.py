@@ -13,7 +13,7 @@ from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan
 from fsar.plan.rows import rows
-from fsar.results.accuracies import episode_accuracies
+from fsar.results.accuracies import Measured
 from fsar.results.figures import (
     accuracy,
     class_gain,
@@ -69,7 +69,8 @@ def test_accuracy_over_shots(settings_of, tmp_path):
     rows = settings_of()
     data = accuracy.collect(rows)
     assert (
-        data["accuracy"].tolist() == [episode_accuracies(row).mean() for row in rows] and (data["interval"] > 0).all()
+        data["accuracy"].tolist() == [Measured.read(row).episodes.mean() for row in rows]
+        and (data["over_videos"] > 0).all()
     )
     text = drawn("accuracy", data, tmp_path)
     assert all(word in text for word in ("OTAM", "CLIP-FSAR", "chance", "shots", "accuracy (%)", "hmdb51, RN50, 5-way"))
@@ -110,7 +111,7 @@ def test_a_ranking_shows_what_is_published_and_what_is_not_told_apart(settings_o
     second_hand = replace(worse, published_method="TEAM", published_backbone="INet-RN50")
     data = ranking.collect([second_hand, better, same])
     assert data["method"].tolist() == ["CLIP-FSAR", "AS GOOD", "OTAM"] and data["inductive"].tolist() == [1, 0, 1]
-    accuracies = [episode_accuracies(row).mean() for row in (better, better, worse)]
+    accuracies = [Measured.read(row).episodes.mean() for row in (better, better, worse)]
     assert data["accuracy"].tolist() == accuracies and data["trainings"].map(list).tolist() == [[a] for a in accuracies]
     assert data["difference"].tolist() == pytest.approx([0, 0, accuracies[2] - accuracies[0]])
     assert data["published"].tolist()[::2] == [69.2, 62.8] and np.isnan(data["published"][1])
@@ -149,9 +150,8 @@ def test_bars_share_a_column_where_they_do_not_meet():
 def test_gain_and_confusion(settings_of, tmp_path):
     rows = settings_of(shots=(1,))
     data = class_gain.collect(rows[::-1])
-    assert data["gain"].tolist() == [
-        pytest.approx(episode_accuracies(rows[1]).mean() - episode_accuracies(rows[0]).mean())
-    ]
+    better, worse = (Measured.read(row).episodes.mean() for row in rows[::-1])
+    assert data["gain"].mean() == pytest.approx(better - worse) and data["gain"].is_monotonic_decreasing
     assert "accuracy of CLIP-FSAR − OTAM" in drawn("class_gain", data, tmp_path)
     assert "taken for" in drawn("confusion", confusion.collect(rows[:1]), tmp_path)
 

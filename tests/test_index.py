@@ -22,30 +22,39 @@ from fsar.results.table import COLUMNS
 from tests.browser import visit
 
 ROWS = [
-    # benchmark, backbone, method, shot, accuracy, over other trainings, published
-    ("hmdb51", "RN50", "OTAM", 1, 70.0, "", ""),
-    ("hmdb51", "RN50", "CLIP-FSAR", 1, 70.2, "1.50", "69.2"),
-    ("hmdb51", "RN50", "TRX", 1, 60.0, "", ""),
-    ("hmdb51", "RN50", "CLIP-FSAR zero-shot", 0, 50.0, "", ""),
-    ("a <b>", "ViT", "OTAM", 5, 80.0, "", ""),
-    ("a <b>", "ViT", "CLIP-FSAR", 5, 90.0, "", ""),
+    # benchmark, backbone, method, shot, accuracy, over other trainings, published, leading
+    ("hmdb51", "RN50", "OTAM", 1, 70.0, "", "", "yes"),
+    ("hmdb51", "RN50", "CLIP-FSAR", 1, 70.2, "1.50", "69.2", "yes"),
+    ("hmdb51", "RN50", "TRX", 1, 60.0, "", "", ""),
+    ("hmdb51", "RN50", "CLIP-FSAR zero-shot", 0, 50.0, "", "", ""),
+    ("a <b>", "ViT", "OTAM", 5, 80.0, "", "", ""),
+    ("a <b>", "ViT", "CLIP-FSAR", 5, 90.0, "", "", "yes"),
 ]
 COMPARED = [
-    ("hmdb51", "RN50", 5, 1, "CLIP-FSAR", "OTAM", 0.2, -0.1, 0.5, 0.2, 100),
-    ("hmdb51", "RN50", 5, 1, "TRX", "OTAM", -10.0, -11.0, -9.0, 0.0, 100),
-    ("hmdb51", "RN50", 5, 1, "TRX", "CLIP-FSAR", -10.2, -11.0, -9.0, 0.0, 100),
-    ("a <b>", "ViT", 5, 5, "CLIP-FSAR", "OTAM", 10.0, 9.0, 11.0, 0.0, 100),
+    # benchmark, shot, backbone, method, its baseline's backbone, baseline, difference, over episodes, over videos
+    ("hmdb51", 1, "RN50", "CLIP-FSAR", "RN50", "OTAM", 0.2, 0.3, 1.4),
+    ("hmdb51", 1, "RN50", "TRX", "RN50", "OTAM", -10.0, 0.3, 1.5),
+    ("hmdb51", 1, "RN50", "TRX", "RN50", "CLIP-FSAR", -10.2, 0.3, 1.6),
+    ("a <b>", 5, "ViT", "CLIP-FSAR", "ViT", "OTAM", 10.0, 0.3, 1.7),
 ]
 
 
 CLASSES = pd.DataFrame(
-    {"class_name": ["opening", "a < b"], "accuracy": [60.0, 80.0], "interval": [5.0, 4.0], "queries": 50, "videos": 9}
+    {
+        "class_name": ["opening", "a < b"],
+        "accuracy": [60.0, 80.0],
+        "low": [55.0, 70.0],
+        "high": 99.0,
+        "queries": 50,
+        "videos": 9,
+    }
 ).assign(taken_for=["a < b", None], taken_for_rate=[12.5, None])
 
 
 def setting(benchmark, backbone, method, way, shot):
     model = f"results/predictions/{benchmark}/{backbone}/{method.lower()}/seed1.parquet"
-    return Setting(benchmark, backbone, method.lower(), method, way, shot, (1,), "val", (model,), "", benchmark, 8, 1)
+    at = benchmark, backbone, method.lower(), method, way, shot
+    return Setting(*at, (1,), "val", (model,), counts="", episodes="", manifest="", base=benchmark, frames=8, depth=1)
 
 
 @dataclass
@@ -70,15 +79,17 @@ def write_tables(folder, rows, compared):
 
 @pytest.fixture
 def tables(tmp_path):
-    names = ["benchmark", "backbone", "method", "shot", "accuracy", "over_seeds", "published"]
+    names = ["benchmark", "backbone", "method", "shot", "accuracy", "over_seeds", "published", "leading"]
     rows = pd.DataFrame(ROWS, columns=names).assign(way=5, interval="0.40", over_videos="2.00", episodes=10000)
-    return write_tables(tmp_path, rows, pd.DataFrame(COMPARED, columns=COMPARISON_COLUMNS))
+    names = ["benchmark", "shot", "backbone", "method", "baseline_backbone", "baseline", "difference"]
+    compared = pd.DataFrame(COMPARED, columns=[*names, "over_episodes", "over_videos"]).assign(way=5)
+    return write_tables(tmp_path, rows, compared.reindex(columns=COMPARISON_COLUMNS))
 
 
-def test_in_bold_is_what_the_episodes_do_not_tell_apart_from_the_best(tables):
+def test_in_bold_is_what_the_table_says_is_leading(tables):
     leading = {
         (one.benchmark, method)
-        for one in headlines(tables.table, tables.comparisons)
+        for one in headlines(tables.table)
         for (_, method), cells in one.rows.items()
         for cell in cells.values()
         if cell.leading
@@ -87,9 +98,9 @@ def test_in_bold_is_what_the_episodes_do_not_tell_apart_from_the_best(tables):
 
 
 def test_the_terminal_shows_the_table_and_names_the_page(tables):
-    text = on_the_terminal(tables.table, tables.comparisons, Path("results/index.html"))
-    assert "hmdb51, 5-way              1-shot              0-shot\n" in text.replace("RN50", "    ")
-    assert "70.2 ± 0.40 (1.50)" in text and "(in brackets: over seeds)" in text
+    text = on_the_terminal(tables.table, Path("results/index.html"))
+    assert "hmdb51, 5-way              1-shot                    0-shot\n" in text.replace("RN50", "    ")
+    assert "70.2 ± 0.40 (2.00, 1.50)" in text and "(in brackets: over test videos, trainings)" in text
     assert text.endswith("\nresults/index.html\n")
 
 
@@ -212,6 +223,8 @@ def test_a_row_has_its_intervals_difference_classes_card_and_figures(tables, tmp
     more.to_csv(tables.table, index=False)
     found = read(written(tmp_path, tables, FIGURES))
     settings, *others = found.tables
+    text = "".join(settings["rows"])
+    assert "−0.20 ± 0.30 (episodes) ± 1.40 (test videos)" in text and "−10.20" in text and "best" in text
     assert found.bold == ["70.0", "70.2", "90.0"]
     assert [name for name in settings["headings"] if "±" in name] == [
         "± episodes",

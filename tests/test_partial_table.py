@@ -12,7 +12,7 @@ from fsar.seal import beside
 
 def setting(benchmark: str) -> Setting:
     names = {"title": "OTAM", "way": 5, "shot": 1, "seeds": (1,), "selection": "val", "frames": 8, "depth": 1}
-    files = {"predictions": (f"{benchmark}.parquet",), "counts": f"{benchmark}.json"}
+    files = {"predictions": (f"{benchmark}.parquet",), "counts": f"{benchmark}.json", "episodes": "e", "manifest": "m"}
     return Setting(benchmark=benchmark, backbone="RN50", method="otam", base=benchmark, **names, **files)
 
 

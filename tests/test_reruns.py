@@ -117,6 +117,7 @@ CHANGES = {
     "BackboneConfig.size": ("backbones.small-clip.size", 32),
     "BackboneConfig.methods": ("backbones.small-clip.methods", ["clip-freeze"]),
     "BackboneConfig.published_as": ("backbones.small-clip.published_as", "CLIP-RN50"),
+    "BackboneConfig.saw": ("backbones.small-clip.saw", {"shapes": []}),
     "BackboneConfig.licence": ("backbones.small-clip.licence", "mine"),
     "PredictConfig.support": ("predict.mine.support", "same.csv"),
     "PredictConfig.clips": ("predict.mine.clips", "same.csv"),

@@ -9,20 +9,23 @@ import pytest
 from huggingface_hub import ModelCard
 from scipy import stats
 
+from fsar.episodes.stored import SCHEMA as EPISODES
+from fsar.errors import UserError
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.methods import METHODS
 from fsar.plan.layouts import layouts
 from fsar.results.class_accuracy import class_accuracies, confusion
-from fsar.results.comparisons import compare
+from fsar.results.comparisons import COMPARISON_COLUMNS, compare, compare_all, pairs
 from fsar.results.layout import Layout
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
 from fsar.results.over_deals import over_deals, write_over_deals
 from fsar.results.published import FOOTNOTE, published_result, published_results
-from fsar.results.ranking import differences, groups, mean_ranks
+from fsar.results.ranking import groups, mean_ranks
 from fsar.results.setting import Setting
 from fsar.results.table import COLUMNS, write_tables
+from fsar.sources.schemas import MANIFEST_SCHEMA
 
 
 def write_rows(path, rows, method="clip-fsar", way=5, shot=1):
@@ -33,14 +36,32 @@ def write_rows(path, rows, method="clip-fsar", way=5, shot=1):
     write_parquet(path, frame[PREDICTIONS_SCHEMA.names], PREDICTIONS_SCHEMA)
 
 
+def write_episodes(path, rows, support=()):
+    """Write stored episodes: queries as (episode, label, class, video, …) rows, support as (episode, label, video)."""
+    names = {(episode, label): name for episode, label, name, *_ in rows}
+    both = [
+        (*place, "support", names[place], video) for *place, video in map(list, support) for place in [tuple(place)]
+    ]
+    both += [(episode, label, "query", name, video) for episode, label, name, video, *_ in rows]
+    both.sort(key=lambda row: (row[0], row[1], row[2] == "query"))
+    write_parquet(path, pd.DataFrame(both, columns=EPISODES.names), EPISODES)
+    videos = sorted({row[4] for row in both})
+    classes = {row[4]: row[3] for row in both}
+    columns = {"video_id": videos, "path": videos, "class_name": [classes[one] for one in videos], "split": "test"}
+    manifest = pd.DataFrame(columns).assign(source="list.csv", group="")
+    write_parquet(path.with_name("manifest.parquet"), manifest, MANIFEST_SCHEMA)
+
+
 def predictions(path, right, **test):
-    """Write predictions of episodes with five queries, `right` of which are correct in each."""
+    """Write predictions of episodes with five queries, of which `right` are correct in each; and the episodes."""
     rows = [
-        (e, label, "a", f"v{(5 * e + label) % 37}", label if label < n else (label + 1) % 5)
+        (e, label, f"class {label}", f"v{label}-{e % 7}", label if label < n else (label + 1) % 5)
         for e, n in enumerate(right)
         for label in range(5)
     ]
     write_rows(path, rows, **test)
+    support = [(e, label, f"v{label}-{7 + e % 5}") for e in range(len(right)) for label in range(5)]
+    write_episodes(path.with_name("episodes.parquet"), rows, support)
     write_json(path.with_name("counts.json"), {"listed": 1300, "missing": 4, "failed": 2, "used": 1294})
     return str(path)
 
@@ -50,6 +71,8 @@ def setting(files, **changes):
         "benchmark": "hmdb51", "backbone": "RN50", "method": "clip-fsar", "title": "CLIP-FSAR", "way": 5, "shot": 1,
         "seeds": (1,), "selection": "val", "predictions": tuple(files), "base": "hmdb51", "frames": 8, "depth": 1,
         "counts": str(Path(files[0]).with_name("counts.json")),
+        "episodes": str(Path(files[0]).with_name("episodes.parquet")),
+        "manifest": str(Path(files[0]).with_name("manifest.parquet")),
         "published_method": "CLIP-FSAR", "published_backbone": "CLIP-RN50",
     }  # fmt: skip
     return Setting(**(values | changes))
@@ -78,49 +101,44 @@ def test_seeds_are_averaged_before_episodes(tmp_path):
     assert (row["accuracy"], row["interval"], row["over_seeds"], row["seeds"]) == (80.0, 0.0, 0.0, "1 2")
 
 
-def test_differences_are_paired(tmp_path):
-    """Methods that agree on most episodes differ for sure, however much episodes vary."""
+def three_methods(folder):
+    """Write a method, one that is right more often, and that again under another name; return their settings."""
     rng = np.random.default_rng(0)
     base = rng.integers(0, 5, 400)
     better = np.minimum(base + (rng.random(400) < 0.1), 5)
-    rows = [
-        setting([predictions(tmp_path / "a.parquet", base)], title="A"),
-        setting([predictions(tmp_path / "b.parquet", better)], title="B"),
-        setting([predictions(tmp_path / "b.parquet", better)], title="C"),
-    ]
-    table = compare(rows).set_index(["method", "baseline"])
-    first = table.loc["B", "A"]
-    expected = stats.ttest_rel(20 * better, 20 * base)
-    assert first["difference"] == pytest.approx(20 * (better - base).mean()) and first["p"] == pytest.approx(
-        expected.pvalue
-    )
-    assert first["low"] > 0 and first["low"] < first["difference"] < first["high"]
-    assert table.loc["C", "B"]["difference"] == 0 and table.loc["C", "B"]["p"] == 1
-    apart = stats.ttest_ind(20 * better, 20 * base).pvalue
-    assert first["p"] < 1e-6 < apart  # pairing is what shows it
+    files = {"A": predictions(folder / "a.parquet", base), "B": predictions(folder / "b.parquet", better)}
+    return base, better, [setting([files[name.upper()[0]]], title=name) for name in ("A", "B", "b, again")]
 
 
-def test_differences_for_a_ranking_are_paired_and_hold_for_all_pairs(tmp_path):
-    """By hand: 2 of 20 queries differ, each of a video of its own; three pairs, so each has 5 % / 3."""
-    right = {"A": [5, 4, 5, 4], "B": [4, 4, 4, 4], "C": [5, 4, 5, 4]}
-    files = {name: predictions(tmp_path / f"{name}.parquet", own) for name, own in right.items()}
-    found = differences([setting([path], title=name) for name, path in files.items()])
-    assert found.mean[0].tolist() == [0, 10, 0] and found.mean[1].tolist() == [-10, 0, -10]
-    assert found.over_episodes[0, 1] == pytest.approx(4.857 * 11.547 / 2, abs=0.01)  # t of 3 and 5 % / 3, by table
-    expected = stats.ttest_rel([100, 80, 100, 80], [80] * 4).confidence_interval(1 - 0.05 / 3)
-    assert found.over_episodes[0, 1] == pytest.approx((expected.high - expected.low) / 2)
-    assert found.over_videos[0, 1] == pytest.approx(2.394 * 100 * (0.1 * 0.9 / 20) ** 0.5, rel=0.05)
-    assert found.over_episodes[0, 2] == 0 and found.over_seeds is None and not found.apart.any()
+def test_differences_are_paired(tmp_path):
+    """Methods that agree on most episodes differ for sure, however much episodes vary."""
+    base, better, rows = three_methods(tmp_path)
+    found = compare(rows)
+    expected = stats.ttest_rel(20 * better, 20 * base).confidence_interval(0.95)
+    assert found.differences[1, 0] == pytest.approx(20 * (better - base).mean())
+    assert found.differences_over_episodes[1, 0] == pytest.approx((expected.high - expected.low) / 2)
+    assert stats.ttest_ind(20 * better, 20 * base).pvalue > 1e-3 > found.p[1, 0]  # pairing is what shows it
+    assert (found.differences[2, 1], found.differences_over_videos[2, 1], found.p[2, 1]) == (0, 0, 1)
+    table = pairs(("hmdb51", 5, 1), found).set_index(["method", "baseline"])
+    assert list(table.reset_index()[COMPARISON_COLUMNS].columns) == COMPARISON_COLUMNS
+    assert table["apart"].to_dict() == {("B", "A"): "yes", ("b, again", "A"): "yes", ("b, again", "B"): "no"}
+    assert table.loc["B", "A"]["detectable_all_episodes"] <= table.loc["B", "A"]["detectable"]
+    ratio = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / stats.t.ppf(0.975, found.covariance.freedom)
+    assert table.loc["B", "A"]["detectable"] == pytest.approx(ratio * table.loc["B", "A"]["over_videos"])
 
 
-def test_intervals_hold_for_every_pair_of_the_methods_that_there_are(tmp_path):
-    """Two methods are one pair, and four are six."""
-    right = {"A": [5, 4, 5, 3], "B": [4, 4, 3, 4], "C": [5, 5, 5, 4], "D": [1, 2, 2, 1]}
-    rows = [setting([predictions(tmp_path / f"{name}.parquet", own)], title=name) for name, own in right.items()]
-    for methods, pairs in ((rows[:2], 1), (rows, 6)):
-        expected = stats.ttest_rel([100, 80, 100, 60], [80, 80, 60, 80]).confidence_interval(1 - 0.05 / pairs)
-        found = differences(methods).over_episodes
-        assert found[0, 1] == found[1, 0] == pytest.approx((expected.high - expected.low) / 2)
+def test_every_pair_counts_in_what_is_told_apart(tmp_path):
+    """By hand: three pairs; the smallest p counts three times, the next twice."""
+    found = compare(three_methods(tmp_path)[2])
+    assert found.p_holm[0, 1] == pytest.approx(3 * found.p[0, 1]) and found.p_holm[0, 1] == found.p_holm[1, 0]
+    assert found.p_holm[1, 2] == 1 and found.leading == [False, True, True]
+
+
+def test_predictions_of_other_episodes_are_refused(tmp_path):
+    files = [predictions(tmp_path / "1.parquet", [5] * 20)]
+    predictions(tmp_path / "2.parquet", [5] * 21)
+    with pytest.raises(UserError, match=r"has 20 episodes, and .* has 21"):
+        compare([setting(files)])
 
 
 def test_trainings_that_disagree_tell_no_methods_apart(tmp_path):
@@ -132,10 +150,11 @@ def test_trainings_that_disagree_tell_no_methods_apart(tmp_path):
         for name, own in (("1", base + (base == 3)), ("2", base + 1 + (base == 3)), ("base", base))
     ]
     better, untrained = setting(files[:2], seeds=(1, 2)), setting(files[2:], seeds=())
-    found = differences([better, untrained])
-    assert found.mean[0, 1] == pytest.approx(20) and found.over_seeds[0, 1] == pytest.approx(127.06, abs=0.01)
-    assert found.over_episodes[0, 1] < 2 and found.over_videos[0, 1] < 20 and not found.apart.any()
-    assert differences([replace(better, predictions=tuple(files[1:2])), untrained]).apart[0, 1]
+    found = compare([better, untrained])
+    assert found.differences[0, 1] == pytest.approx(20)
+    assert found.differences_over_seeds[0, 1] == pytest.approx(127.06, abs=0.01)
+    assert found.differences_over_videos[0, 1] < 20 and not found.apart.any()
+    assert compare([replace(better, predictions=tuple(files[1:2])), untrained]).apart[0, 1]
 
 
 def test_methods_share_a_group_if_and_only_if_they_are_not_told_apart():
@@ -159,7 +178,9 @@ def test_methods_share_a_group_if_and_only_if_they_are_not_told_apart():
 
 def test_mean_ranks_and_their_critical_difference():
     """Ranks by hand; the quantile of Nemenyi's test for three methods is 2.343 (Demšar 2006, Table 5)."""
-    ranks, critical = mean_ranks(np.array([[90.0, 80, 70], [60, 70, 50], [80, 80, 10]]))
+    accuracies = np.array([[90.0, 80, 70], [60, 70, 50], [80, 80, 10]])
+    ranks, friedman, critical = mean_ranks(accuracies)
+    assert friedman == stats.friedmanchisquare(*accuracies.T).pvalue and 0.05 < friedman < 0.2
     assert ranks.tolist() == [[1, 2, 3], [2, 1, 3], [1.5, 1.5, 3]]
     assert critical == pytest.approx(2.343 * (3 * 4 / (6 * 3)) ** 0.5, abs=1e-3)
 
@@ -168,11 +189,14 @@ def test_classes_and_what_they_are_taken_for(tmp_path):
     """Two episodes over the classes a, b and c: one query each, with a known confusion."""
     rows = [(0, 0, "a", "a1", 0), (0, 1, "b", "b1", 0), (1, 0, "b", "b2", 0), (1, 1, "c", "c1", 0)]
     write_rows(tmp_path / "p.parquet", rows)
+    write_episodes(tmp_path / "episodes.parquet", rows)
     one = setting([str(tmp_path / "p.parquet")])
     classes = class_accuracies(one).set_index("class_name")
     assert classes["accuracy"].to_dict() == {"a": 100, "b": 50, "c": 0}
-    assert classes.loc["b", ["queries", "videos"]].tolist() == [2, 2] and classes.loc["b", "interval"] == 50
-    assert np.isnan(classes.loc["a", "interval"])  # one video says nothing of others
+    assert classes.loc["b", ["queries", "videos"]].tolist() == [2, 2]
+    expected = stats.binomtest(1, 2).proportion_ci(method="wilson")  # two videos, one of them right
+    assert classes.loc["b", ["low", "high"]].tolist() == pytest.approx([100 * expected.low, 100 * expected.high])
+    assert classes.loc["a", "low"] < 25 and classes.loc["a", "high"] == pytest.approx(100)  # all right, of one video
     rates = confusion(one).set_index(["class_name", "predicted_name"])["rate"]
     assert rates["b", "a"] == 100 and rates["c", "b"] == 100 and rates["a", "b"] == 0 and rates["b", "b"] == 50
     assert ("a", "c") not in rates.index  # they never met
@@ -183,6 +207,7 @@ def test_the_accuracy_of_a_class_is_over_its_queries(tmp_path):
     rows = [(e, 0, "a", "often", 0) for e in range(3)] + [(3, 0, "a", "once", 1)]
     rows += [(e, 1, "b", "other", 1) for e in range(4)]
     write_rows(tmp_path / "p.parquet", sorted(rows))
+    write_episodes(tmp_path / "episodes.parquet", rows)
     classes = class_accuracies(setting([str(tmp_path / "p.parquet")])).set_index("class_name")
     assert classes.loc["a", ["accuracy", "queries", "videos"]].tolist() == [75, 4, 2]
 
@@ -193,15 +218,15 @@ def test_tables_as_the_paper_lays_them_out(tmp_path):
     rows = [setting(files), setting(worse, title="OTAM", method="otam", published_method="OTAM")]
     layout = next(layout for layout in layouts(rows) if layout.name == "table2")
     paths = [tmp_path / f"table2.{suffix}" for suffix in ("csv", "md", "tex")]
-    write_layout(layout, rows, *paths)
+    write_layout(layout, compare_all(rows), *paths)
     table = pd.read_csv(paths[0], dtype=str).set_index(["backbone", "method", "figures"])
     row = table.loc["CLIP-RN50", "CLIP-FSAR"]
-    assert row["HMDB51 1-shot"].to_dict() == {"published": "69.2", "ours": "80.0 ± 2.8", "difference": "+10.8"}
+    assert row["HMDB51 1-shot"].to_dict() == {"published": "69.2", "ours": "80.0 ± 2.8 ± 2.8", "difference": "+10.8"}
     assert pd.isna(row.loc["ours", "HMDB51 3-shot"]) and row.loc["published", "HMDB51 3-shot"] == "77.6"
     assert ("CLIP-RN50", "CLIP-FSAR + text", "ours") not in table.index  # not run: no row, and no number
     assert table.loc[("CLIP-RN50", "CLIP-FSAR + text", "published"), "HMDB51 1-shot"] == "69.4"  # the † is apart
     latex = paths[2].read_text()
-    assert r"\textbf{80.0} $\pm$ 2.8" in latex and r"\underline{70.0} $\pm$" in latex
+    assert r"\textbf{80.0} $\pm$ 2.8" in latex and r"& 70.0 $\pm$" in latex
     assert all(word in latex for word in (r"\toprule", r"\midrule", r"\bottomrule", r"\multicolumn{3}{c}{HMDB51}"))
     assert "HMDB51 1-shot" in paths[1].read_text()
 
@@ -230,11 +255,11 @@ def test_names_are_themselves_in_latex(tmp_path, name):
     own = {"benchmark": f"x{name}", "backbone": name, "published_method": "", "published_backbone": ""}
     rows = [setting(files, title=f"m{name}", **own), setting(worse, method="otam", title="OTAM", **own)]
     layout = Layout("main", "Accuracy", {f"x{name}": f"x{name}"}, (1,))
-    write_layout(layout, rows, *(tmp_path / f"main.{suffix}" for suffix in ("csv", "md", "tex")))
+    write_layout(layout, compare_all(rows), *(tmp_path / f"main.{suffix}" for suffix in ("csv", "md", "tex")))
     written = ESCAPES[name]
     inside = written.replace("{[}", "[").replace("{*}", "*")
     latex = (tmp_path / "main.tex").read_text()
-    assert f"\n{written} & m{inside} & ours & \\textbf{{80.0}} $\\pm$ 2.8 \\\\\n" in latex
+    assert f"\n{written} & m{inside} & ours & \\textbf{{80.0}} $\\pm$ 2.8 $\\pm$ 2.8 \\\\\n" in latex
     assert f"& x{inside} \\\\\n" in latex
     assert name in (tmp_path / "main.md").read_text() or "|" in name
     assert pd.read_csv(tmp_path / "main.csv")["backbone"].eq(name).all()
@@ -296,11 +321,11 @@ def test_what_is_quoted_second_hand_is_marked_wherever_it_is_shown(tmp_path):
     assert "62.8 ‡" in (tmp_path / "table.md").read_text() and FOOTNOTE in (tmp_path / "table.md").read_text()
     layout = next(layout for layout in layouts(rows) if layout.name == "table2")
     paths = [tmp_path / f"table2.{suffix}" for suffix in ("csv", "md", "tex")]
-    write_layout(layout, rows, *paths)
+    write_layout(layout, compare_all(rows), *paths)
     row = pd.read_csv(paths[0], dtype=str).set_index(["backbone", "method", "figures"]).sort_index()
     assert row.loc["INet-RN50", "TEAM"]["HMDB51 1-shot"].to_dict() == {
         "published": "62.8 ‡",
-        "ours": "80.0 ± 2.8",
+        "ours": "80.0 ± 2.8 ± 2.8",
         "difference": "+17.2 ‡",
     }
     assert FOOTNOTE in paths[1].read_text()
@@ -339,9 +364,10 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         setting([predictions(tmp_path / f"{shot}.parquet", [5, 4, 3, 4] * 25, shot=shot)], shot=shot) for shot in (1, 5)
     ]
     licences = {"videos": "CC BY 4.0", "weights": "MIT"}
+    saw = {"WIT-400M": None, "Kinetics-400": ["kinetics100"], "shapes": []}
     source = {"code": "someone/code, commit 1", "deviations": "another norm", "code_selection": "best on test"}
     write_model_card(
-        tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", source, licences, tmp_path / "README.md"
+        tmp_path / "training.json", rows, "CLIP-FSAR", "Wang et al.", source, licences, saw, tmp_path / "README.md"
     )
     card = ModelCard.load(tmp_path / "README.md")
     found = [(result.metric_value, result.dataset_config) for result in card.data.eval_results]
@@ -361,6 +387,9 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "another norm",
         "best on test; here: best on the validation classes",
         "inductive: yes",
+        "WIT-400M; whether videos of a benchmark are in it is not known",
+        "Kinetics-400; has videos of kinetics100",
+        "shapes; has videos of no benchmark",
     ):
         assert expected in card.text, expected
 
@@ -426,11 +455,14 @@ def test_deals_backbones_and_seeds_are_each_averaged_over_the_others(tmp_path):
 def test_tables_have_the_interval_over_trainings_where_there_are_several(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 4] * 20), predictions(tmp_path / "2.parquet", [4, 4] * 20)]
     paths = [tmp_path / f"main.{suffix}" for suffix in ("csv", "md", "tex")]
-    for rows, text in ((setting(files, seeds=(1, 2)), "85.0 ± 1.6 ± 63.5"), (setting(files[:1]), "90.0 ± 3.2")):
+    for rows, text in (
+        (setting(files, seeds=(1, 2)), "85.0 ± 1.6 ± 1.6 ± 63.5"),
+        (setting(files[:1]), "90.0 ± 3.2 ± 3.2"),
+    ):
         rows = [replace(rows, benchmark="mine")]
-        write_layout(layouts([*rows])[0], rows, *paths)
+        write_layout(layouts(rows)[0], compare_all(rows), *paths)
         assert pd.read_csv(paths[0])["mine 1-shot"].tolist() == [text]
         assert (
-            ("over trainings" in paths[1].read_text()) == ("over trainings" in paths[2].read_text()) == (len(text) > 12)
+            ("over trainings" in paths[1].read_text()) == ("over trainings" in paths[2].read_text()) == (len(text) > 18)
         )
         assert text.replace("±", r"$\pm$") in paths[2].read_text()

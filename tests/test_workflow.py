@@ -300,7 +300,7 @@ def test_another_shot_costs_only_evaluations(finished):
     arguments = overlay(finished, "more shots.yaml", run={"shots": [1, 2, 3]})
     assert rules_to_run(finished, *arguments) == {
         "draw_episodes", "evaluate_model", "write_tables", "write_layouts", "write_statistics", "draw_figure",
-        "write_model_card", "write_index", "all",
+        "write_model_card", "write_index", "write_records", "all",
     }  # fmt: skip
     assert snakemake(finished, "--dry-run", *arguments).count("rule evaluate_model:") == 3  # each model
 
@@ -322,7 +322,7 @@ def test_a_change_of_the_matching_retrains_and_does_not_decode(finished):
 
 def test_twice_from_scratch_gives_the_same_bytes(finished, repository, tmp_path):
     again = copy_project(repository, tmp_path / "again")
-    names = ["table.csv", "table.md", "tables/main-3way.tex", "statistics/comparisons.csv"]
+    names = ["table.csv", "table.md", "records.json", "tables/main-3way.tex", "statistics/comparisons.csv"]
     names += [f"figures/{name}-tiny-small-clip.png" for name in ("episode", "embedding")]
     names += [f"figures/accuracy.{suffix}" for suffix in ("svg", "pdf", "png")]
     snakemake(again, *(f"results/{name}" for name in names), *TINY, cores=1)  # the number of cores decides nothing

@@ -17,11 +17,11 @@ from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan, PlannedModel
-from fsar.plan.rows import first_method, predictions_of
+from fsar.plan.rows import episodes_of, first_method, manifests_of, predictions_of
 from fsar.results.setting import Setting
 
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
-INTERVAL = "Error bars: 95 % intervals over the test episodes."
+INTERVAL = "Error bars: 95 % intervals over the test videos, queries and supports."
 RANKED = (
     5  # methods, or backbones of one, that a ranking is worth a figure for; fewer are ranked by a glance at `accuracy`
 )
@@ -61,7 +61,7 @@ def planned_figures(plan: Plan, rows: list[Setting]) -> dict[str, PlannedFigure]
 
 
 def _of_settings(name: str, kind: str, caption: str, settings: list[Setting], **arguments: Any) -> PlannedFigure:
-    inputs = sorted({path for setting in settings for path in setting.predictions})
+    inputs = sorted([*predictions_of(settings), *episodes_of(settings), *manifests_of(settings)])
     return PlannedFigure(name, kind, caption, inputs, {"settings": settings, **arguments})
 
 
@@ -96,8 +96,8 @@ def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
         if len(settings) >= RANKED:
             caption = (
                 f"Methods on {benchmark}, {shot}-shot, by accuracy. {INTERVAL} Hollow: published. Right: differences "
-                "from the best, taken episode by episode and video by video; 95 % for all pairs of methods together. "
-                "Methods on a common bar are not told apart."
+                "from the best with their 95 % intervals over episodes and over test videos, each pair by itself. "
+                "Methods on a common bar are not told apart over the test videos (Holm's correction for all pairs)."
             )
             if any(len(setting.predictions) > 1 for setting in settings):
                 caption += " Methods that are told apart differ over the trainings too (95 % for each pair)."
@@ -115,7 +115,8 @@ def _mean_ranks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
         if len(benchmarks) >= OVER_BENCHMARKS and len(settings) >= RANKED * len(benchmarks):
             caption = (
                 f"Mean ranks over {len(benchmarks)} benchmarks, {shot}-shot. Methods on a common bar differ by less "
-                "than the critical difference of Nemenyi's test (95 %, all pairs together)."
+                "than the critical difference of Nemenyi's test (95 %, all pairs together); all are on one where "
+                "Friedman's test finds no difference."
             )
             yield _of_settings(f"mean-ranks-{shot}shot", "mean_ranks", caption, settings)
 

@@ -47,6 +47,8 @@ def row(
         selection="val" if seeds else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
         predictions=tuple(predictions_file(PlannedModel(benchmark, backbone, model, own)) for own in trainings),
         counts=paths.COUNTS.format(benchmark=config.base(benchmark)),
+        episodes=paths.EPISODES.format(benchmark=config.base(benchmark), split="test", way=way, shot=shot),
+        manifest=paths.MANIFEST.format(benchmark=config.base(benchmark)),
         base=config.base(benchmark),
         frames=config.videos(benchmark).sampling.frames,
         depth=head.depth,
@@ -80,3 +82,13 @@ def rows_of_a_model(plan: Plan, wildcards: Any) -> list[Setting]:
 def predictions_of(rows: list[Setting]) -> list[str]:
     """Return every file of predictions, once."""
     return list(dict.fromkeys(path for row in rows for path in row.predictions))
+
+
+def episodes_of(rows: list[Setting]) -> list[str]:
+    """Return every file of stored episodes, once."""
+    return list(dict.fromkeys(row.episodes for row in rows))
+
+
+def manifests_of(rows: list[Setting]) -> list[str]:
+    """Return every manifest, once."""
+    return list(dict.fromkeys(row.manifest for row in rows))

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import softmax
 
-from fsar.evaluation.statistics import CONFIDENCE, mean_and_interval
 from fsar.predict.calibrate import fit_temperature
 from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.leave_out import LabelledExamples, LeftOut
+from fsar.statistics.intervals import interval_of_share, mean_and_interval
 
 # Draws of the examples for each number of shots of the learning curve: where classes stand apart; where each draw
 # compares all of them anew; and where each encodes all of them anew.
@@ -84,14 +83,6 @@ def check_support(classifier: FewShotClassifier) -> Check:
         curve=curve,
         gain=gain,
     )
-
-
-def interval_of_share(share: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `count` examples (Wilson, 1927), low and high."""
-    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return float(middle - half), float(middle + half)
 
 
 def probabilities_by_others(

@@ -1,14 +1,47 @@
 """The accuracies of a setting, from the predictions of its trainings."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fsar.episodes.stored import StoredEpisodes
+from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions, right_by_episode
-from fsar.evaluation.statistics import mean_and_interval
+from fsar.files import read_parquet
 from fsar.results.setting import Setting
+from fsar.seal import REMEDY
+from fsar.sources.schemas import MANIFEST_SCHEMA
+from fsar.statistics.design import Design
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one setting came to, in percent; E episodes, way N, S trainings.
+
+    Attributes:
+        episodes: (E,) accuracy of each episode, averaged over the trainings.
+        by_class: (E, N) the same of the queries of each class.
+        trainings: (S,) mean accuracy of each training.
+    """
+
+    episodes: Values
+    by_class: Values
+    trainings: Values
+
+    @classmethod
+    def read(cls, setting: Setting) -> "Measured":
+        """Read it from the setting's predictions."""
+        tables = setting_predictions(setting, ["episode", "label", "predicted"])
+        episodes = [100 * right_by_episode(table) for table in tables]
+        by_class = [100 * _right_by_class(table) for table in tables]
+        trainings = [100 * (table["label"] == table["predicted"]).mean() for table in tables]
+        return cls(np.mean(episodes, axis=0), np.mean(by_class, axis=0), np.array(trainings))
 
 
 def setting_predictions(setting: Setting, columns: Sequence[str]) -> list[pd.DataFrame]:
@@ -16,32 +49,46 @@ def setting_predictions(setting: Setting, columns: Sequence[str]) -> list[pd.Dat
     return [read_predictions(path, setting.method, setting.way, setting.shot, columns) for path in setting.predictions]
 
 
-def episode_accuracies(setting: Setting) -> NDArray[np.float64]:
-    """Return the accuracy of each episode in percent, averaged over the trainings: (E,)."""
-    tables = setting_predictions(setting, ["episode", "label", "predicted"])
-    return 100 * np.mean([right_by_episode(table) for table in tables], axis=0)
+def _right_by_class(table: pd.DataFrame) -> Values:
+    """Return the share of right predictions of each class in each episode: (E, N)."""
+    way = int(table["label"].max()) + 1
+    place = table["episode"].to_numpy(np.int64) * way + table["label"].to_numpy(np.int64)
+    right = (table["label"] == table["predicted"]).to_numpy(np.float64)
+    size = way * (int(table["episode"].max()) + 1)
+    asked = np.bincount(place, minlength=size)
+    return (np.bincount(place, right, size) / np.maximum(asked, 1)).reshape(-1, way)
 
 
-def training_accuracies(setting: Setting) -> NDArray[np.float64]:
-    """Return the mean accuracy of each training in percent: (trainings,)."""
-    tables = setting_predictions(setting, ["label", "predicted"])
-    return np.array([100 * (table["label"] == table["predicted"]).mean() for table in tables])
+def design_of(setting: Setting) -> Design:
+    """Return which sources the videos of each stored episode are from.
+
+    Raises:
+        UserError: the predictions are not of these episodes.
+    """
+    stored = StoredEpisodes.read(Path(setting.episodes))
+    sources = sources_of(setting).reindex(stored.video_ids)
+    if sources.isna().any():
+        raise UserError(f"{setting.episodes} has videos that {setting.manifest} lacks. {REMEDY}.")
+    numbers = pd.factorize(sources)[0].astype(np.int64)
+    return Design(stored.classes, numbers[np.concatenate([stored.support, stored.queries], axis=2)])
 
 
-def over_seeds(setting: Setting) -> str:
-    """Return the half-width of the 95 % interval over the means of several trainings, in percent; empty with one."""
-    if len(setting.predictions) < 2:
-        return ""
-    return f"{mean_and_interval(training_accuracies(setting))[1]:.2f}"
+def sources_of(setting: Setting) -> "pd.Series[str]":
+    """Return the source of each video by its id: its group, or itself where it has none."""
+    videos = read_parquet(Path(setting.manifest), MANIFEST_SCHEMA, ["video_id", "group"]).astype(str)
+    alone = videos["group"] == ""
+    return videos["group"].where(~alone, "video " + videos["video_id"]).set_axis(videos["video_id"])
 
 
-def right_by_video(setting: Setting) -> pd.DataFrame:
-    """Return, for each test video that was a query, how often it was (`queries`) and how often it was right (`right`).
+def right_by_source(setting: Setting) -> pd.DataFrame:
+    """Return, for each source and class, how often it was asked (`queries`), how often it was right, and its videos.
 
-    The trainings are taken together; the column class_name is the video's class.
+    The trainings are taken together; the columns are class_name, queries, right and videos.
     """
     tables = setting_predictions(setting, ["class_name", "video_id", "label", "predicted"])
     table = pd.concat(tables, ignore_index=True).astype({"class_name": str, "video_id": str})
-    right = (table["label"] == table["predicted"]).astype(np.int64)
-    groups = right.groupby([table["video_id"], table["class_name"]], sort=True)
-    return groups.agg(queries="size", right="sum").reset_index()
+    table["right"] = (table["label"] == table["predicted"]).astype(np.int64)
+    table["source"] = table["video_id"].map(sources_of(setting))
+    groups = table.groupby(["class_name", "source"], sort=True)
+    found = groups.agg(queries=("right", "size"), right=("right", "sum"), videos=("video_id", "nunique"))
+    return found.reset_index("class_name").reset_index(drop=True)

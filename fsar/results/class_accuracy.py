@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from fsar.evaluation.statistics import interval_over_videos
-from fsar.results.accuracies import right_by_video, setting_predictions
+from fsar.results.accuracies import right_by_source, setting_predictions
 from fsar.results.setting import Setting
+from fsar.statistics.intervals import interval_of_clusters
 
 
 def _predictions(setting: Setting) -> pd.DataFrame:
@@ -19,13 +19,13 @@ def _predictions(setting: Setting) -> pd.DataFrame:
 
 
 def class_accuracies(setting: Setting) -> pd.DataFrame:
-    """Return the accuracy of each class with its 95 % interval over its videos in percent, its queries and videos."""
+    """Return the accuracy of each class, its 95 % interval over its query videos (low, high) in percent, and counts."""
     rows = []
-    for name, videos in right_by_video(setting).groupby("class_name"):
-        queries, right = videos["queries"].to_numpy(), videos["right"].to_numpy()
-        accuracy, interval = 100 * right.sum() / queries.sum(), interval_over_videos(queries, right)
-        counts = {"queries": int(queries.sum()), "videos": len(videos)}
-        rows.append({"class_name": name, "accuracy": accuracy, "interval": interval} | counts)
+    for name, sources in right_by_source(setting).groupby("class_name"):
+        queries, right = sources["queries"].to_numpy(), sources["right"].to_numpy()
+        low, high = interval_of_clusters(queries, right)
+        shares = {"accuracy": 100 * right.sum() / queries.sum(), "low": 100 * low, "high": 100 * high}
+        rows.append({"class_name": name} | shares | {"queries": queries.sum(), "videos": sources["videos"].sum()})
     return pd.DataFrame(rows)
 
 

@@ -1,18 +1,17 @@
 """The paper's tables, ours beside published with the difference, as CSV, Markdown and LaTeX."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
 from fsar.methods import METHODS
-from fsar.results.accuracies import episode_accuracies, over_seeds
+from fsar.results.comparisons import Comparison, Place
 from fsar.results.layout import Layout
 from fsar.results.published import FOOTNOTE, MARK, published_results
-from fsar.results.setting import Setting
+from fsar.results.table import rounded
 
 OURS, PUBLISHED, DIFFERENCE = "ours", "published", "difference"
 # What pandas leaves as it is, and LaTeX's usual fonts lack as text.
@@ -21,17 +20,18 @@ SYMBOLS = {
 }  # fmt: skip
 CELLS = [
     "backbone", "method", "figures", "benchmark", "shot", "accuracy",
-    "intervals",  # as text: over episodes; with several training seeds, over trainings too
+    "intervals",  # as text: over episodes, over test videos; with several training seeds, over trainings too
     "quoted",  # a published number that is second-hand, or a difference from one
+    "leading",  # ours: the best with its backbone, or not told apart from it
 ]  # fmt: skip
 
 
-def cells(layout: Layout, settings: Sequence[Setting]) -> pd.DataFrame:
+def cells(layout: Layout, compared: Mapping[Place, Comparison]) -> pd.DataFrame:
     """Return every number of a table, a row each; columns of `CELLS`.
 
     What was not run, or is not published, has no row.
     """
-    rows: list[tuple[str, str, str, str, int, float, str, bool]] = []
+    rows: list[tuple[str, str, str, str, int, float, str, bool, bool]] = []
     columns = [(benchmark, shot) for benchmark in layout.benchmarks for shot in layout.shots]
     titles = None if layout.methods is None else [METHODS[key].title for key in layout.methods]
     names = {METHODS[key].published_as: METHODS[key].title for key in METHODS if METHODS[key].published_as}
@@ -39,37 +39,43 @@ def cells(layout: Layout, settings: Sequence[Setting]) -> pd.DataFrame:
     for row in published.drop_duplicates(["method", "backbone", "benchmark", "shot"]).itertuples():
         title = names.get(row.method, row.method)
         if (row.benchmark, row.shot) in columns and (titles is None or title in titles):
-            rows.append((row.backbone, title, PUBLISHED, row.benchmark, row.shot, row.accuracy, "", row.quoted))
-    known = {(backbone, title, *place): (value, quoted) for backbone, title, _, *place, value, _, quoted in rows}
-    for setting in settings:
+            rows.append((row.backbone, title, PUBLISHED, row.benchmark, row.shot, row.accuracy, "", row.quoted, False))
+    known = {(backbone, title, *place): (value, quoted) for backbone, title, _, *place, value, _, quoted, _ in rows}
+    for found, number in ((own, number) for own in compared.values() for number in range(len(own.settings))):
+        setting = found.settings[number]
         place = (setting.benchmark, setting.shot)
         if place not in columns or setting.way != layout.way or (titles is not None and setting.title not in titles):
             continue
         backbone = setting.published_backbone or setting.backbone
-        accuracy, over_episodes = mean_and_interval(episode_accuracies(setting))
-        over_trainings = over_seeds(setting)
-        intervals = f" ± {over_episodes:.1f}" + (f" ± {float(over_trainings):.1f}" if over_trainings else "")
-        rows.append((backbone, setting.title, OURS, *place, accuracy, intervals, False))
+        accuracy = found.accuracies[number]
+        rows.append(
+            (backbone, setting.title, OURS, *place, accuracy, _shown(found, number), False, found.leading[number])
+        )
         if (backbone, setting.title, *place) in known:
             value, quoted = known[backbone, setting.title, *place]
-            rows.append((backbone, setting.title, DIFFERENCE, *place, accuracy - value, "", quoted))
+            rows.append((backbone, setting.title, DIFFERENCE, *place, accuracy - value, "", quoted, False))
     return pd.DataFrame(rows, columns=CELLS)
 
 
+def _shown(found: Comparison, number: int) -> str:
+    """Return the intervals of one accuracy as text; a question mark where one cannot be told."""
+    own = [found.over_episodes[number], found.over_videos[number]]
+    own += [found.over_seeds[number]] if len(found.measured[number].trainings) > 1 else []
+    return "".join(f" ± {rounded(value, 1) or '?'}" for value in own)
+
+
 def _wide(layout: Layout, table: pd.DataFrame, latex: bool) -> pd.DataFrame:
-    """Put the cells into columns by benchmark and shot, as text; LaTeX marks the best and the second of ours."""
-    ours = table[table["figures"] == OURS]
-    ranks = ours.groupby(["backbone", "benchmark", "shot"])["accuracy"].rank(ascending=False, method="min")
+    """Put the cells into columns by benchmark and shot, as text; LaTeX has the leading ones of ours in bold."""
     rows: dict[tuple[str, str, str], dict[tuple[str, int], str]] = {}
-    for index, cell in zip(table.index, table.itertuples(), strict=True):
+    for cell in table.itertuples():
         if cell.figures == DIFFERENCE:
             text = f"{cell.accuracy:+.1f}"
         elif cell.figures == PUBLISHED:
             text = f"{cell.accuracy:.1f}"
         else:
             text = f"{cell.accuracy:.1f}"
-            if latex and ranks[index] <= 2 and len(ours[ours["backbone"] == cell.backbone]["method"].unique()) > 1:
-                text = rf"\textbf{{{text}}}" if ranks[index] == 1 else rf"\underline{{{text}}}"
+            if latex and cell.leading:
+                text = rf"\textbf{{{text}}}"
             text += cell.intervals.replace("±", r"$\pm$") if latex else cell.intervals
         text += f" {MARK}" if cell.quoted else ""
         rows.setdefault((cell.backbone, cell.method, cell.figures), {})[cell.benchmark, cell.shot] = text
@@ -96,15 +102,22 @@ def _latex_body(marked: pd.DataFrame) -> str:
     return re.sub(r"^([\[*])", r"{\1}", body, flags=re.MULTILINE)  # after a row's end these would be its options
 
 
-def _intervals(settings: Sequence[Setting]) -> str:
+def _intervals(compared: Mapping[Place, Comparison]) -> str:
     """Say what the intervals of a table are."""
-    several = any(len(setting.predictions) > 1 for setting in settings)
-    return "±: 95 % interval over episodes" + (", then over trainings, where there are several" if several else "")
+    several = any(len(own.trainings) > 1 for found in compared.values() for own in found.measured)
+    intervals = "±: 95 % interval over episodes, then over test videos"
+    return intervals + (", then over trainings, where there are several" if several else "")
 
 
-def write_layout(layout: Layout, settings: Sequence[Setting], csv: Path, markdown: Path, latex: Path) -> None:
-    """Write one table in three formats."""
-    table, intervals = cells(layout, settings), _intervals(settings)
+def write_layout(layout: Layout, compared: Mapping[Place, Comparison], csv: Path, markdown: Path, latex: Path) -> None:
+    """Write one table in three formats.
+
+    Args:
+        layout: its rows and columns.
+        compared: all methods that were run, also those that it does not show: `fsar.results.comparisons.compare_all`.
+        csv, markdown, latex: files to write.
+    """
+    table, intervals = cells(layout, compared), _intervals(compared)
     plain = _wide(layout, table, latex=False)
     plain.columns = pd.Index([" ".join(filter(None, names)) for names in plain.columns])
     with atomic(csv) as temporary:
@@ -117,7 +130,8 @@ def write_layout(layout: Layout, settings: Sequence[Setting], csv: Path, markdow
     body = _latex_body(_wide(layout, table, latex=True))
     marks = f" {FOOTNOTE}".replace(MARK, r"$\ddagger$:") if quoted else ""
     intervals = intervals.replace("±", r"$\pm$").replace(" %", r"\,\%")
-    caption = f"{layout.caption}. Accuracy in percent; {intervals}; best of ours bold, second underlined.{marks}"
+    bold = "bold: the best of ours, and what its test videos do not tell apart from it"
+    caption = f"{layout.caption}. Accuracy in percent; {intervals}; {bold}.{marks}"
     with atomic(latex) as temporary:
         temporary.write_text(
             "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{" + caption + "}\n" + body

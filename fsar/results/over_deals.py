@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fsar.evaluation.statistics import mean_and_interval
 from fsar.files import atomic
-from fsar.results.accuracies import training_accuracies
+from fsar.results.accuracies import Measured
 from fsar.results.setting import Setting
+from fsar.statistics.intervals import mean_and_interval
 
 COLUMNS = [
     "way", "shot", "method",
@@ -35,7 +35,7 @@ def accuracies_by_place(settings: Sequence[Setting]) -> pd.DataFrame:
     rows = [
         (setting.way, setting.shot, setting.benchmark, setting.backbone, seed, setting.title, accuracy)
         for setting in settings
-        for seed, accuracy in zip(setting.seeds or (0,), training_accuracies(setting), strict=True)
+        for seed, accuracy in zip(setting.seeds or (0,), Measured.read(setting).trainings, strict=True)
     ]
     return pd.DataFrame(rows, columns=["way", "shot", "deal", "backbone", "seed", "method", "accuracy"])
 

@@ -17,6 +17,8 @@ class Setting:
         predictions: the file of predictions of each training, or the one there is. It holds those of other methods,
             ways and shots too (`fsar.evaluation.predictions`).
         counts: the file of the benchmark's numbers of videos.
+        episodes: the stored episodes of its tests.
+        manifest: of the benchmark's videos, with their sources.
         base: the benchmark whose data it uses; another one for a variant.
         frames: T, frames per video.
         depth: layers of the temporal transformer.
@@ -34,6 +36,8 @@ class Setting:
     selection: str
     predictions: tuple[str, ...]
     counts: str
+    episodes: str
+    manifest: str
     base: str
     frames: int
     depth: int

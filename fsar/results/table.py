@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from fsar.evaluation.statistics import interval_over_videos, mean_and_interval
 from fsar.files import atomic, atomic_csv, read_json
-from fsar.results.accuracies import episode_accuracies, over_seeds, right_by_video
+from fsar.results.comparisons import Comparison, compare_all
 from fsar.results.published import FOOTNOTE, MARK, published_result
 from fsar.results.setting import Setting
 
@@ -20,8 +20,9 @@ COLUMNS = [
     "shot",
     "accuracy",  # percent
     "interval",  # half-width of the 95 % confidence interval over episodes, percent
-    "over_videos",  # the same over the draw of the test videos (a bootstrap), percent
+    "over_videos",  # the same over the draw of the test videos, queries and supports; empty where it cannot be told
     "over_seeds",  # the same over training seeds; empty with one seed
+    "leading",  # yes: the best with its backbone, or not told apart from it over the test videos; else empty
     "episodes",
     "seeds",  # of training, joined by spaces
     "selection",  # the split the weights were chosen on; given (from elsewhere); not trained
@@ -31,13 +32,26 @@ COLUMNS = [
     "source",  # of the published accuracy
 ]
 
+# What the Markdown calls intervals.
+SHOWN_AS = {"interval": "± episodes", "over_videos": "± test videos", "over_seeds": "± trainings"}
+EXPLAINED = (
+    "±: half-width of the 95 % interval of the accuracy, in percent: over other episodes of the same videos, as papers "
+    "print it; over other test videos of the same classes; over other trainings."
+)
 
-def table_row(setting: Setting) -> dict[str, object]:
-    """Summarise one setting: the mean over its episodes, each averaged over the seeds first."""
-    accuracies = episode_accuracies(setting)
-    by_video = right_by_video(setting)
-    over_videos = interval_over_videos(by_video["queries"].to_numpy(), by_video["right"].to_numpy())
-    accuracy, interval = mean_and_interval(accuracies)
+
+def table_rows(settings: Sequence[Setting]) -> list[dict[str, object]]:
+    """Summarise settings: of each, the mean over its episodes, each averaged over the seeds first."""
+    rows = {
+        id(setting): _row(setting, found, number)
+        for found in compare_all(settings).values()
+        for number, setting in enumerate(found.settings)
+    }
+    return [rows[id(setting)] for setting in settings]
+
+
+def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
+    """Return one row: of the setting with this number in its test."""
     videos = read_json(setting.counts)
     published = published_result(
         setting.published_method, setting.published_backbone, setting.benchmark, setting.way, setting.shot
@@ -49,11 +63,12 @@ def table_row(setting: Setting) -> dict[str, object]:
         "inductive": "yes" if setting.inductive else "no",
         "way": setting.way,
         "shot": setting.shot,
-        "accuracy": f"{accuracy:.2f}",
-        "interval": f"{interval:.2f}",
-        "over_videos": f"{over_videos:.2f}",
-        "over_seeds": over_seeds(setting),
-        "episodes": len(accuracies),
+        "accuracy": f"{found.accuracies[number]:.2f}",
+        "interval": f"{found.over_episodes[number]:.2f}",
+        "over_videos": rounded(found.over_videos[number], 2),
+        "over_seeds": rounded(found.over_seeds[number], 2),
+        "leading": "yes" if found.leading[number] else "",
+        "episodes": len(found.measured[number].episodes),
         "seeds": " ".join(map(str, setting.seeds)),
         "selection": setting.selection,
         "videos": f"{videos['used']} of {videos['listed']}",
@@ -61,6 +76,11 @@ def table_row(setting: Setting) -> dict[str, object]:
         "published_quoted": "yes" if published and published.quoted else "",
         "source": published.source if published else "",
     }
+
+
+def rounded(value: float, places: int) -> str:
+    """Return a number as text; nothing where it is unknown."""
+    return "" if np.isnan(value) else f"{value:.{places}f}"
 
 
 def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing: Sequence[Setting] = ()) -> None:
@@ -71,13 +91,13 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
         csv, markdown: files to write.
         missing: settings that were asked for and could not be made; the Markdown ends with their names.
     """
-    table = pd.DataFrame([table_row(setting) for setting in settings], columns=COLUMNS)
+    table = pd.DataFrame(table_rows(settings), columns=COLUMNS)
     with atomic_csv(csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     marks = table["published_quoted"].map({"yes": f" {MARK}", "": ""})
-    shown = table.assign(accuracy=table["accuracy"] + " ± " + table["interval"], published=table["published"] + marks)
-    shown = shown.drop(columns=["interval", "published_quoted"])
-    text = shown.to_markdown(index=False, disable_numparse=True) + "\n"
+    shown = table.assign(published=table["published"] + marks).drop(columns=["published_quoted"])
+    shown = shown.rename(columns=SHOWN_AS)
+    text = shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{EXPLAINED}\n"
     if (table["published_quoted"] == "yes").any():
         text += f"\n{FOOTNOTE}\n"
     if missing:

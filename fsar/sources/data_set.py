@@ -17,6 +17,10 @@ def _no_annotations(folder: Path) -> list[Path]:
     return []
 
 
+def _no_group(entry: Entry) -> str:
+    return ""
+
+
 def _no_templates(annotations: Iterable[Path]) -> dict[str, str]:
     return {}
 
@@ -30,12 +34,14 @@ class Files:
         find: takes its inventory (`fsar.sources.inventory`) and returns a function: entry of a split list → its file.
         annotations: the files below its folder that name its classes, if split lists do not.
         templates: reads the class of each video id from those.
+        group: names the film or recording that an entry's video is a part of; empty if it is one by itself.
     """
 
     of: DataSet
     find: Callable[[pd.DataFrame], Find]
     annotations: Callable[[Path], list[Path]] = _no_annotations
     templates: Callable[[Iterable[Path]], dict[str, str]] = _no_templates
+    group: Callable[[Entry], str] = _no_group
 
 
 def by_folder_and_file(inventory: pd.DataFrame) -> Find:

@@ -23,7 +23,7 @@ MAX_SHOWN = 5
 
 
 def read_listing(listing: Path) -> pd.DataFrame:
-    """Read a CSV of videos with the columns path, class, split and, optionally, id; other columns are ignored.
+    """Read a CSV of videos with the columns path, class, split and, optionally, id and group; others are ignored.
 
     Returns:
         The rows with the columns of `SCHEMA` and `line`, the line in the CSV, in its order.
@@ -33,7 +33,7 @@ def read_listing(listing: Path) -> pd.DataFrame:
             names the line.
     """
     check_beside(listing)  # a list that the workflow has written
-    rows = read_rows(listing, COLUMNS, ("id",), what="list of videos", key="benchmarks.….source.file")
+    rows = read_rows(listing, COLUMNS, ("id", "group"), what="list of videos", key="benchmarks.….source.file")
     problems = []
     for row in rows:
         problems += [f"line {row.line}: {name} is empty" for name in COLUMNS if not row.values[name].strip()]
@@ -50,6 +50,7 @@ def read_listing(listing: Path) -> pd.DataFrame:
             "class_name": [one_spelling(row.values["class"]) for row in rows],
             "split": [row.values["split"].strip() for row in rows],
             "source": readable(listing),
+            "group": [row.values["group"].strip() for row in rows],
             "line": [row.line for row in rows],
         }
     )

@@ -45,7 +45,7 @@ def list_videos(
         annotations: files that name the class of each video, if the lists do not.
         prompts: how class names are written.
         needed: by split, how many videos each class needs for the configured episodes.
-        listing: CSV to write, with the columns of a user's own list and `id`, the name in the split list.
+        listing: CSV to write, with the columns of a user's own list, `id`, the name in the split list, and `group`.
         missing: CSV to write, the same without a path.
 
     Raises:
@@ -60,11 +60,12 @@ def list_videos(
         if path is None:
             absent.append((entry.video, name, entry.split))
         else:
-            rows.append((_from(listing.parent, path), name, entry.split, entry.video))
+            group = FILES[PUBLISHED[benchmark].name].group(entry)
+            rows.append((_from(listing.parent, path), name, entry.split, entry.video, group))
     _check_classes(benchmark, entries, names, absent, needed)
     if absent:
         log.warning("%d of %d published videos of %s are not there", len(absent), len(entries), benchmark)
-    _write(listing, ("path", "class", "split", "id"), rows)
+    _write(listing, ("path", "class", "split", "id", "group"), rows)
     _write(missing, ("id", "class", "split"), absent)
 
 

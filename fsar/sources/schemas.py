@@ -11,6 +11,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("class_name", pa.string()),  # as written in prompts, in one spelling
         ("split", pa.string()),  # train, val or test
         ("source", pa.string()),  # the list that named the video
+        ("group", pa.string()),  # the film or recording that the video is a part of; empty if it is one by itself
     ]
 )
 INVENTORY_SCHEMA = pa.schema(

@@ -1,17 +1,18 @@
 """The variance of an accuracy over the draw of its test's videos: how far it would move with others of their classes.
 
-The accuracy of a test is an incomplete U-statistic. Episodes that share a video, as query or as support, are not
-independent, so the variance is the mean covariance of two episodes, over all pairs of them. Given the classes, two
-episodes that share no video are independent: the mean product of such pairs estimates what the product would be without
-any covariance, for every order of interaction between videos at once (Wang and Lindsay, Statistica Sinica 2014, for
-complete U-statistics). What is left is the covariance:
+Episodes that share a video, as query or as support, are not independent. So the variance of a mean over episodes is the
+mean covariance of two of them, over all pairs (an incomplete U-statistic; Wang and Lindsay, Statistica Sinica 2014).
+Given the classes, two episodes that share no video are independent, and the covariance grows with the number of pairs
+of videos that they share. For each class, a line through the products of all pairs of its episodes gives that slope:
 
-    Var(mean accuracy) = Var(a) / E + Σ_c f_c² · (mean product of all pairs with class c
-                                                   − mean product of those that share none of its videos)
+    Var(mean accuracy) = Var(a) / E + Σ_c f_c² · slope_c · (mean number of shared pairs of class c)
 
-with f_c the share of episodes that have class c. Several classes in common add up. Where videos share a source (parts
-of one film), "a video in common" is a source in common.
+with f_c the share of episodes that have class c. Several classes in common add up. Where videos share a source (they
+are parts of one film), "a video in common" is a source in common. The line needs no list of pairs: its sums are sums
+over sources.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,33 +21,47 @@ from fsar.statistics.design import Design
 
 Matrix = NDArray[np.float64]
 
-# Pairs of episodes looked at in one piece; bounds memory.
-ROWS = 2000
-# Of a class's pairs of episodes so many must share none of its videos; else what they would come to is extrapolated.
-LEAST_SHARE = 0.005
+
+@dataclass(frozen=True)
+class Covariance:
+    """The covariance of the mean accuracies of P methods over the same episodes.
+
+    Attributes:
+        episodes: (P, P) over the draw of the episodes, with the videos as they are.
+        videos: (P, P) over the draw of the test videos, and of the episodes from them; NaN where it cannot be told: a
+            class has videos of one source, or every episode has the same ones.
+        freedom: of Student's t, for intervals over videos.
+    """
+
+    episodes: Matrix
+    videos: Matrix
+    freedom: float
 
 
-def covariance_over_videos(design: Design, accuracies: Matrix, by_class: NDArray[np.float64]) -> Matrix:
+def covariance_over_videos(design: Design, accuracies: Matrix, by_class: NDArray[np.float64]) -> Covariance:
     """Return the covariance of the mean accuracies of several methods over the draw of the test's videos.
 
     Args:
         design: the stored episodes, which all methods met.
         accuracies: (E, P) of each episode by each of P methods, in any unit.
         by_class: (E, N, P) the same of the queries of each class.
-
-    Returns:
-        (P, P), in the square of that unit: also of the draw of the episodes themselves. The variance of the difference
-        of two methods is the sum of their variances without twice their covariance.
     """
     rest = _without_classes(design, accuracies, by_class)
     centred = accuracies - accuracies.mean(axis=0)
-    found = centred.T @ centred / (len(centred) - 1) / len(centred)
+    over_episodes = centred.T @ centred / (len(centred) - 1) / len(centred)
+    found, weights, sources = over_episodes.copy(), [], []
     for number in range(design.class_count):
         episodes, labels = np.nonzero(design.classes == number)
-        if len(episodes) > 1:
-            share = len(episodes) / design.episodes
-            found += share**2 * _covariance_of_pairs(design.sources[episodes, labels], rest[episodes])
-    return (found + found.T) / 2
+        if len(episodes):
+            present = _counts(design.sources[episodes, labels])
+            share = (len(episodes) / design.episodes) ** 2
+            found += share * _covariance_of_pairs(present, rest[episodes])
+            weights.append(share)
+            sources.append(present.shape[1])
+    # Satterthwaite's degrees of freedom, if classes vary alike.
+    parts = np.square(weights) / np.maximum(np.array(sources) - 1, 1)
+    freedom = float(np.sum(weights) ** 2 / parts.sum())
+    return Covariance(over_episodes, (found + found.T) / 2, freedom)
 
 
 def _without_classes(design: Design, accuracies: Matrix, by_class: NDArray[np.float64]) -> Matrix:
@@ -62,46 +77,31 @@ def _without_classes(design: Design, accuracies: Matrix, by_class: NDArray[np.fl
     return rest - rest.mean(axis=0)
 
 
-def _covariance_of_pairs(sources: NDArray[np.int64], values: Matrix) -> Matrix:
-    """Return the mean product of all pairs of episodes minus that of pairs that share no source.
+def _covariance_of_pairs(present: Matrix, values: Matrix) -> Matrix:
+    """Return how much the sources that two episodes share add to their mean product: (P, P).
 
     Args:
-        sources: (E, M) of the episodes' videos of one class.
-        values: (E, P) what is left of their accuracies.
+        present: (E, G) how many videos of each source of one class each episode has.
+        values: (E, P) what is left of the episodes' accuracies.
     """
-    values = (values - values.mean(axis=0)).astype(np.float32)
-    present = _counts(sources)
-    total, size = len(values), values.shape[1]
-    apart, pairs = np.zeros((size, size)), 0
-    # Sums over pairs of shared sources, for the line that is extrapolated where hardly any share none.
-    shared, squares, products = 0.0, 0.0, np.zeros((size, size))
-    for start in range(0, total, ROWS):
-        part = slice(start, min(start + ROWS, total))
-        overlap = present[part] @ present.T  # (rows, E) pairs of videos with a common source
-        none = (overlap == 0).astype(np.float32)
-        pairs += int(none.sum())
-        apart += values[part].T @ (none @ values)
-        overlap[np.arange(overlap.shape[0]), np.arange(part.start, part.stop)] = 0  # an episode and itself are no pair
-        shared += float(overlap.sum(dtype=np.float64))
-        squares += float(np.square(overlap).sum(dtype=np.float64))
-        products += values[part].T @ (overlap @ values)
-    all_pairs = total * (total - 1)
-    sums = values.sum(axis=0, dtype=np.float64)
-    mean = (np.outer(sums, sums) - values.T.astype(np.float64) @ values) / all_pairs
-    if pairs >= LEAST_SHARE * all_pairs:
-        return np.asarray(mean - apart / pairs)
-    # The covariance of two episodes grows with the sources they share: a line, from its slope to no source at all.
-    centre = shared / all_pairs
-    spread = squares / all_pairs - centre**2
-    if spread <= 0:
-        return np.zeros((size, size))
-    slope = (products / all_pairs - centre * mean) / spread
-    return np.asarray(slope * centre)
+    values = values - values.mean(axis=0)
+    pairs = len(values) * (len(values) - 1)  # ordered
+    own = np.square(present).sum(axis=1)  # an episode and itself are no pair
+    shared = np.square(present.sum(axis=0)).sum() - own.sum()
+    squares = np.square(present.T @ present).sum() - np.square(own).sum()
+    of_source = present.T @ values
+    products = of_source.T @ of_source - (values * own[:, None]).T @ values
+    mean = -(values.T @ values)  # sum of the products of all pairs: the values sum to zero
+    centre = shared / pairs if pairs else 0.0
+    spread = squares - centre * shared
+    if present.shape[1] < 2 or spread <= 1e-9 * squares:
+        return np.full(mean.shape, np.nan)
+    return np.asarray((products - centre * mean) / spread * centre)
 
 
-def _counts(sources: NDArray[np.int64]) -> NDArray[np.float32]:
+def _counts(sources: NDArray[np.int64]) -> Matrix:
     """Return how many videos of each source each episode has: (E, M) → (E, sources)."""
     names, numbers = np.unique(sources, return_inverse=True)
-    found = np.zeros((len(sources), len(names)), np.float32)
+    found = np.zeros((len(sources), len(names)))
     np.add.at(found, (np.arange(len(sources))[:, None], numbers.reshape(sources.shape)), 1)
     return found

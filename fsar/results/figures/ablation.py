@@ -16,7 +16,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame) -> Figure:
-    """Draw groups of bars by shot, with 95 % intervals."""
+    """Draw groups of bars by shot, with 95 % intervals over the test videos."""
     groups = list(data.groupby(["benchmark", "backbone", "way"], sort=False))
     figure, axes = style.panels(len(groups), width=1.5 * style.COLUMN)
     methods = style.ordered(data["method"])
@@ -28,7 +28,7 @@ def draw(data: pd.DataFrame) -> Figure:
             own = panel[panel["method"] == method].set_index("shot")
             places = [shots.index(shot) + (number - (len(methods) - 1) / 2) * width for shot in own.index]
             axis.bar(
-                places, own["accuracy"], width, yerr=own["interval"], capsize=2, label=method, color=colours[method],
+                places, own["accuracy"], width, yerr=own["over_videos"], capsize=2, label=method, color=colours[method],
                 hatch=style.HATCHES[number % len(style.HATCHES)], edgecolor="white", error_kw={"linewidth": 0.8},
             )  # fmt: skip
         axis.axhline(100 / way, color="0.4", linestyle=":", linewidth=1, label="chance")

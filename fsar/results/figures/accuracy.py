@@ -17,7 +17,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame) -> Figure:
-    """Draw a line per method, with 95 % intervals; methods without support are horizontal lines."""
+    """Draw a line per method with 95 % intervals over the test videos; methods without support are horizontal lines."""
     groups = list(data.groupby(["benchmark", "backbone", "way"], sort=False))
     figure, axes = style.panels(len(groups))
     methods = style.ordered(data["method"])
@@ -34,7 +34,7 @@ def draw(data: pd.DataFrame) -> Figure:
             axis.errorbar(
                 [shots.index(shot) + offset for shot in points["shot"]],
                 points["accuracy"],
-                yerr=points["interval"],
+                yerr=points["over_videos"],
                 marker=style.MARKERS[number % len(style.MARKERS)],
                 markersize=4,
                 linewidth=1,

@@ -10,6 +10,7 @@ from fsar.results.figures import labels, ranked_rows, style
 from fsar.results.figures.summary import summarise
 from fsar.results.ranking import groups, mean_ranks
 from fsar.results.setting import Setting
+from fsar.statistics.intervals import CONFIDENCE
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
@@ -20,10 +21,10 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     """
     inductive = {(setting.title, setting.backbone): setting.inductive for setting in settings}
     table = summarise(settings).pivot_table("accuracy", "benchmark", ["method", "backbone"], sort=False)
-    ranks, critical = mean_ranks(table.to_numpy())
+    ranks, friedman, critical = mean_ranks(table.to_numpy())
     means = ranks.mean(axis=0)
     order = np.argsort(means, kind="stable")
-    apart = np.abs(means[order][:, None] - means[order]) >= critical
+    apart = (np.abs(means[order][:, None] - means[order]) >= critical) & (friedman < 1 - CONFIDENCE)
     names = [table.columns[place] for place in order]
     return pd.DataFrame(names, columns=["method", "backbone"]).assign(
         way=settings[0].way,
@@ -32,6 +33,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
         benchmarks=[list(table.index)] * len(names),
         ranks=list(ranks[:, order].T),
         mean_rank=means[order],
+        friedman=friedman,
         critical=critical,
         groups=ranked_rows.numbers_of_groups(groups(apart), len(names)),
     )
@@ -50,6 +52,7 @@ def draw(data: pd.DataFrame) -> Figure:
     ranked_rows.explain(axis, data)
     axis.plot([], [], "|", color=ranked_rows.GREY, markersize=5, markeredgewidth=0.7, label="on each benchmark")
     axis.plot([], [], "s", color=ranked_rows.SHADE, markersize=8, label=f"critical difference: {first['critical']:.1f}")
+    axis.plot([], [], " ", label=f"Friedman's test: p = {first['friedman']:.2g}")
     axis.set_xlim(0.5, len(data) + 0.5)
     axis.set_xlabel("mean rank")
     axis.locator_params(axis="x", nbins=6, integer=True)

@@ -7,11 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsar.results.accuracies import training_accuracies
+from fsar.results.comparisons import compare
 from fsar.results.figures import labels, ranked_rows, style
-from fsar.results.figures.summary import summarise
 from fsar.results.published import MARK, published_result
-from fsar.results.ranking import differences, groups
+from fsar.results.ranking import groups
 from fsar.results.setting import Setting
 
 
@@ -21,22 +20,24 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     Args:
         settings: at least two, of one benchmark, way and shot.
     """
-    accuracies = summarise(settings)["accuracy"].to_numpy()
-    ranked = [settings[place] for place in np.argsort(-accuracies, kind="stable")]
-    found = differences(ranked)
+    found = compare(settings)
+    order = np.argsort(-found.accuracies, kind="stable")
+    ranked, first = [settings[place] for place in order], order[0]
     published = [published_result(s.published_method, s.published_backbone, s.benchmark, s.way, s.shot) for s in ranked]
-    columns = ["benchmark", "backbone", "method", "way", "shot", "accuracy", "interval"]
-    return summarise(ranked)[columns].assign(
+    return pd.DataFrame([setting.named for setting in ranked]).assign(
+        accuracy=found.accuracies[order],
+        over_videos=found.over_videos[order],
         inductive=[setting.inductive for setting in ranked],
-        trainings=[training_accuracies(setting) for setting in ranked],
+        trainings=[found.measured[place].trainings for place in order],
         published=[one.accuracy if one else np.nan for one in published],
         quoted=[bool(one and one.quoted) for one in published],
-        difference=found.mean[:, 0],
-        over_episodes=found.over_episodes[:, 0],
-        over_videos=found.over_videos[:, 0],
-        over_seeds=np.nan if found.over_seeds is None else found.over_seeds[:, 0],
-        apart=found.apart[:, 0],
-        groups=ranked_rows.numbers_of_groups(groups(found.apart), len(ranked)),
+        difference=found.differences[order, first],
+        difference_over_episodes=found.differences_over_episodes[order, first],
+        difference_over_videos=found.differences_over_videos[order, first],
+        difference_over_seeds=found.differences_over_seeds[order, first],
+        p_holm=found.p_holm[order, first],
+        apart=found.apart[order, first],
+        groups=ranked_rows.numbers_of_groups(groups(found.apart[np.ix_(order, order)]), len(ranked)),
     )
 
 
@@ -61,7 +62,7 @@ def _draw_accuracies(axis: Axes, data: pd.DataFrame) -> None:
     look = ranked_rows.looks(data)
     for row, own in enumerate(data.itertuples()):
         axis.errorbar(
-            own.accuracy, row, xerr=own.interval, markersize=3.5, linewidth=1, capsize=1.5, **look[own.backbone]
+            own.accuracy, row, xerr=own.over_videos, markersize=3.5, linewidth=1, capsize=1.5, **look[own.backbone]
         )
         if len(own.trainings) > 1:
             axis.plot(
@@ -97,8 +98,10 @@ def _draw_differences(axis: Axes, data: pd.DataFrame) -> None:
     for row, own in enumerate(data.itertuples()):
         if row:  # the best is the zero of the others
             colour = look[own.backbone]["color"]
-            axis.errorbar(own.difference, row, xerr=own.over_episodes, linewidth=0, elinewidth=3, ecolor=colour)
-            axis.errorbar(own.difference, row, xerr=own.over_videos, linewidth=0.8, capsize=2, color=colour)
+            axis.errorbar(
+                own.difference, row, xerr=own.difference_over_episodes, linewidth=0, elinewidth=3, ecolor=colour
+            )
+            axis.errorbar(own.difference, row, xerr=own.difference_over_videos, linewidth=0.8, capsize=2, color=colour)
             axis.plot(own.difference, row, markersize=3, **look[own.backbone])
     axis.set_xlabel("difference from the best (points)")
     axis.locator_params(axis="x", nbins=5)

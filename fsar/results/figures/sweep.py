@@ -28,7 +28,7 @@ def collect(settings: Sequence[Setting], over: str) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame) -> Figure:
-    """Draw a line per method, with 95 % intervals."""
+    """Draw a line per method, with 95 % intervals over the test videos."""
     over = str(data["over"].iloc[0])
     fixed = "" if over == "way" else "way"
     groups = list(data.groupby(["base", "backbone", "shot", *([fixed] if fixed else [])], sort=False))
@@ -43,7 +43,7 @@ def draw(data: pd.DataFrame) -> Figure:
             axis.errorbar(
                 points[over],
                 points["accuracy"],
-                yerr=points["interval"],
+                yerr=points["over_videos"],
                 label=method,
                 color=colours[method],
                 marker=style.MARKERS[number % len(style.MARKERS)],
