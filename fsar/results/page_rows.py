@@ -13,9 +13,9 @@ from fsar.results.setting import Setting
 
 # What intervals are over, by their columns: in a heading, and what they cover. Others are called by their own names.
 COVERS = {
-    "interval": ("episodes", "other episodes of the same test videos"),
+    "interval": ("episodes", "other episodes of the same test videos, as papers print it"),
     "over_episodes": ("episodes", "other episodes of the same test videos"),
-    "over_videos": ("test videos", "other test videos of the same classes"),
+    "over_videos": ("test videos", "other test videos of the same classes, queries and supports"),
     "over_seeds": ("trainings", "other training runs"),
     "over_classes": ("classes", "other test classes"),
     "over_deals": ("class partitions", "other class partitions"),
@@ -102,11 +102,10 @@ def page_rows(
     }
     by_setting = dict(list(read_csv(classes).astype(dict.fromkeys(PLACE, str)).groupby([*PLACE, "method"])))
     of_models = {_key(setting.named): Path(setting.predictions[0]).parts[-4:-1] for setting in settings}
-    compared = _from_the_best(rows, read_csv(comparisons).astype(dict.fromkeys(PLACE, str)))
+    differences = _from_the_best(rows, read_csv(comparisons).astype(dict.fromkeys(PLACE, str)))
     found = []
     for row in rows.to_dict("records"):
         key = _key(row)
-
         found.append(
             Row(
                 named={name: str(row[name]) for name in ("benchmark", "backbone", "method", "way", "shot")},
@@ -114,7 +113,7 @@ def page_rows(
                 published=str(row["published"]) + (f" {MARK}" if row["published_quoted"] == "yes" else ""),
                 leading=row["leading"] == "yes",
                 intervals={name: str(row[name]) for name in covers},
-                difference=compared.get(key, ""),
+                difference=differences.get(key, ""),
                 cards=[card for card in cards if card.parts[-5:-2] == of_models[key]],
                 classes=_classes(by_setting.get(key, pd.DataFrame())),
                 figures=[name for name, setting in figures.items() if _key(setting.named) == key],
@@ -133,11 +132,10 @@ def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, st
 
     Differences of methods with different backbones are not looked at.
     """
-    compared = compared[compared["backbone"] == compared["baseline_backbone"]]
     accuracies = rows.assign(accuracy=rows["accuracy"].astype(float))
     best = accuracies.loc[accuracies.groupby(PLACE)["accuracy"].idxmax()].set_index(PLACE)["method"].to_dict()
     found = {}
-    for row in compared.to_dict("records"):
+    for row in compared[compared["backbone"] == compared["baseline_backbone"]].to_dict("records"):
         place = tuple(str(row[name]) for name in PLACE)
         if best[place] in (row["method"], row["baseline"]):
             sign = -1 if row["method"] == best[place] else 1
@@ -147,10 +145,10 @@ def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, st
 
 
 def _difference(row: Mapping[Any, Any], sign: int) -> str:
-    """Return a difference as text, with the half-widths of its intervals and what they are over."""
-    text = f"{sign * row['difference']:+.2f}"
+    """Return a difference as text, with the half-width of each of its intervals and what that is over."""
     widths = [(covered(name).heading, row[name]) for name in row if _is_interval(name) and pd.notna(row[name])]
-    return (text + "".join(f" ± {width:.2f} ({over})" for over, width in widths)).replace("-", "−")
+    text = f"{sign * row['difference']:+.2f}" + "".join(f" ± {width:.2f} ({over})" for over, width in widths)
+    return text.replace("-", "−")
 
 
 def _classes(own: pd.DataFrame) -> pd.DataFrame:
