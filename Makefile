@@ -62,6 +62,7 @@ docs: .venv/ready
 	$(BIN)/python -m fsar.config schema > configs/schema.json
 	$(BIN)/python -m fsar.config docs > docs/config.md
 	$(BIN)/python -m fsar.config methods
+	$(BIN)/python -m fsar records schema > configs/records.schema.json
 
 # The README's pictures, from the results of `make table`.
 pictures: .venv/ready

@@ -65,6 +65,7 @@ rule all:
     input:
         rules.write_tables.output,
         rules.write_index.output,
+        rules.write_records.output,
         rules.tables.input,
         rules.figures.input,
         PLAN.trained_models("README.md"),

@@ -71,11 +71,11 @@ def memory(classifier: FewShotClassifier, clips: list[Clip], count: int) -> floa
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         torch.set_num_threads(1)
-        page = Page(classifier.support_set, classifier.describe())
-        for prediction in classifier.predictions((clips * count)[:count]):
-            page.add(prediction)
         with tempfile.TemporaryDirectory() as temporary:
-            page.write(Path(temporary) / "page.html")
+            page = Page(Path(temporary) / "page.html", classifier.support_set, classifier.describe())
+            for prediction in classifier.predictions((clips * count)[:count]):
+                page.add(prediction)
+            page.write()
         os.write(writing, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024).encode())
         os._exit(0)
     os.waitpid(child, 0)

@@ -34,6 +34,7 @@ from fsar.plan.layouts import layouts, titles_of
 from fsar.plan.own_files import with_own_files
 from fsar.plan.parameters import Keyed, Rows, Text, Values, by_key, fixed
 from fsar.plan.plan import Plan
+from fsar.plan.records import facts_of, files_of_records
 
 take_any_text(logger)
 

@@ -193,12 +193,37 @@ rule write_index:
     params:
         **fixed({"config": decisive_record(CONFIG)}),
         code=code("write_index.py"),
+        settings=lambda wildcards: Rows("rows", ROWS),
         benchmarks=lambda wildcards: Rows("benchmarks", PLAN.bases),
         figures=lambda wildcards: Rows(
-            "figures", [(own.kind, own.caption) for own in FIGURES.values()]
+            "figures", [(own.kind, own.caption, own.of) for own in FIGURES.values()]
         ),
     script:
         "../workflow_scripts/write_index.py"
+
+
+# What was measured, and by checksum from what: a file to send where data cannot go.
+rule write_records:
+    input:
+        table=rules.write_tables.output.csv,
+        predictions=PREDICTIONS_FILES,
+        counts=expand("results/data/{benchmark}.json", benchmark=PLAN.bases),
+        tested=files_of_records(PLAN, ROWS),
+    output:
+        records="results/records.json",
+    log:
+        "logs/write_records.log",
+    benchmark:
+        "benchmarks/write_records.tsv"
+    localrule: True
+    conda:
+        "../envs/results.yaml"
+    params:
+        code=code("write_records.py"),
+        settings=lambda wildcards: Rows("rows", ROWS),
+        facts=lambda wildcards: Rows("facts", facts_of(PLAN, ROWS, code)),
+    script:
+        "../workflow_scripts/write_records.py"
 
 
 # Enough to check every number without the videos.
@@ -210,6 +235,7 @@ rule archive:
         rules.write_statistics.output,
         rules.write_over_deals.output if DEMO_ROWS else [],
         rules.write_index.output,
+        rules.write_records.output,
         expand(
             "results/figures/{figure}.{suffix}",
             figure=FIGURES,

@@ -74,5 +74,6 @@ rule write_model_card:
         settings=lambda wildcards: Rows("rows", rows.rows_of_a_model(PLAN, wildcards)),
         method=method_of_a_model,
         licences=licences,
+        saw=lambda wildcards: Values("saw", CONFIG.backbones[wildcards.backbone].saw),
     script:
         "../workflow_scripts/write_model_card.py"

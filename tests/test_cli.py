@@ -7,6 +7,7 @@ import sys
 import tomllib
 from html.parser import HTMLParser
 from importlib import import_module
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ import pytest
 
 from fsar.cli.main import main
 from fsar.predict.classifier import FewShotClassifier
-from fsar.predict.clips import list_clips
+from fsar.predict.clips import list_clips, list_examples
 from fsar.predict.page import Page
+from tests.browser import visit
 from tests.predicting import CLASSES, fsar, make_world
 
 
@@ -50,7 +52,7 @@ def test_labels_as_table_objects_and_page(world, capsys):
     assert main(["predict", str(clips[0]), *saved]) == 0
     assert capsys.readouterr().out.splitlines() == lines[:-1]
     page = (world.folder / "out.html").read_text()
-    assert page.count("<article>") == 12 and "broken.mp4" in page
+    assert page.count("<article ") == 12 and "broken.mp4" in page
 
 
 def test_mistakes_are_told_in_a_sentence_and_by_the_exit_code(world, capsys):
@@ -135,17 +137,67 @@ def test_the_page_is_complete_by_itself_and_begins_with_the_doubtful(world):
     examples = {name: list_clips(world.examples / CLASSES[0]), "other": list_clips(world.examples / CLASSES[1])}
     classifier = FewShotClassifier.load(world.model, device="cpu")
     classifier.support({key: [clip.path for clip in clips] for key, clips in examples.items()})
-    page = Page(classifier.support_set, classifier.describe())
+    page = Page(world.folder / "page.html", classifier.support_set, classifier.describe())
     predictions = list(classifier.predictions(list_clips(world.examples)))
     for prediction in predictions:
         page.add(prediction)
-    page.write(world.folder / "page.html")
+    page.write()
     text = (world.folder / "page.html").read_text()
     assert "<b>" not in text and "http" not in text
     parser = References()
     parser.feed(text)
-    assert all(one.startswith("data:image/jpeg;base64,") or one[1:] in parser.ids for one in parser.found)
-    assert len(parser.ids) == len(predictions) + len({one.nearest.number for one in predictions})
+    inside = [one for one in parser.found if one.startswith(("data:", "#"))]
+    assert all(one.startswith("data:") or one[1:] in parser.ids for one in inside)
+    clips = {unquote(one) for one in parser.found if one not in inside}  # linked, and played where they lie
+    assert len(clips) == len(predictions) and all((world.folder / clip).is_file() for clip in clips)
+    pictures = {one for one in parser.ids if re.fullmatch(r"[qs]\d+", one)}
+    assert len(pictures) == len(predictions) + len({one.nearest.number for one in predictions})
     margins = [float(margin) for margin in re.findall(r"margin ([\d.]+) %", text)]
     assert margins == sorted(margins) and len(margins) == len(predictions)
     np.testing.assert_allclose(margins, sorted(100 * one.margin for one in predictions), atol=0.051)
+
+
+def test_corrections_on_the_page_become_examples(world):
+    classifier = FewShotClassifier.load(world.model, device="cpu")
+    name = 'a "b", c'
+    classifier.support({name: [world.examples / CLASSES[0]], "other": [world.examples / CLASSES[1]]})
+    predictions = list(classifier.predictions(list_clips(world.examples), strips=True))
+    page = Page(world.folder / "page.html", classifier.support_set, classifier.describe())
+    for prediction in predictions:
+        page.add(prediction)
+    page.write()
+    found = visit(
+        page.path,
+        """
+        const form = document.querySelector("form"), [first, , third] = choices;
+        const list = document.getElementById("labels");
+        first.value = "other";
+        third.selectedIndex = 1;
+        third.dispatchEvent(new Event("change"));
+        form.elements.order.value = "path";
+        form.elements.order.dispatchEvent(new Event("change"));
+        const paths = items(list).map((item) => item.dataset.path);
+        form.querySelector("[data-by]").value = "other";
+        form.dispatchEvent(new Event("input"));
+        const page = document.documentElement;
+        return {
+          csv: corrections(),
+          off: document.getElementById("export").disabled,
+          chosen: [first, third].map((choice) => choice.dataset.right),
+          shown: items(list).filter((item) => item.checkVisibility()).length,
+          paths,
+          wide: page.scrollWidth - page.clientWidth,
+        };
+        """,
+        world.folder,
+        width=400,
+    )
+    (world.folder / "corrections.csv").write_text(found["csv"])
+    examples = list_examples(world.folder / "corrections.csv")
+    assert {key: [clip.path for clip in own] for key, own in examples.items()} == {
+        "other": [world.folder / found["chosen"][0]],
+        name: [world.folder / found["chosen"][1]],
+    }
+    assert not found["off"] and found["wide"] <= 0
+    assert found["paths"] == sorted(found["paths"]) and len(found["paths"]) == len(predictions)
+    assert found["shown"] == sum(one.label == "other" for one in predictions)

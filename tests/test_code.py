@@ -223,10 +223,14 @@ def test_rules_whose_jobs_look_them_up_have_them():
 def test_templates_of_a_page_decide_it(repository):
     script = repository / "workflow_scripts/write_index.py"
     named = {Path(name).name for name in code_inputs(script)}
-    assert named >= {"index.html.jinja", "base.html.jinja", "parts.html.jinja", "style.css"}
+    assert named >= {"index.html.jinja", "base.html.jinja", "parts.html.jinja", "style.css", "page.js"}
     assert "fsar/results/index.html.jinja" in code_checksums(script)
 
 
 def test_every_template_is_named_by_the_module_beside_it(repository):
-    for template in [*(repository / "fsar").rglob("*.jinja"), *(repository / "fsar").rglob("*.css")]:
+    for template in [
+        *(repository / "fsar").rglob("*.jinja"),
+        *(repository / "fsar").rglob("*.css"),
+        *(repository / "fsar").rglob("*.js"),
+    ]:
         assert any(f'"{template.name}"' in module.read_text() for module in template.parent.glob("*.py")), template

@@ -7,6 +7,7 @@ A command that is none of these must be given a test here.
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,6 +24,7 @@ from tests.commands import commands, of_markdown, words
 from tests.dry_runs import dry_runs
 from tests.test_exchange import THEIRS
 from tests.test_own_clips import five_commands
+from tests.test_shared_records import make_run
 from tests.workflow import copy_project, prepare_inputs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -160,6 +162,18 @@ def test_exchange(tmp_path):
     for command in of("fsar exchange"):
         in_folder(command, tmp_path)
     assert len(made) == 2 and all((tmp_path / name).is_file() for name in made)
+
+
+def test_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path)
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+        shutil.copy("results/records.json", name)
+    assert {command[2] for command in of("fsar records")} == {"check", "merge", "schema"}
+    for command in of("fsar records"):
+        in_folder(command, tmp_path)
+    assert len(pd.read_csv("common/table.csv")) == 1
 
 
 def test_drawing_a_figure_again(tmp_path):

@@ -221,7 +221,7 @@ def test_figures_follow_the_config():
     assert len(plan(methods=five, benchmarks=deals)["mean-ranks-5shot"].arguments["settings"]) == 15
     figures = plan(methods=["clip-freeze", "otam", "clip-fsar"])
     own = {f"{kind}-demo-small" for kind in ("confusion", "class-gain", "embedding", "episode")}
-    assert set(figures) == own | {"published", "accuracy", "curves", "cost"}
+    assert set(figures) == own | {"accuracy", "curves", "cost"}
     features, weights, manifest = figures["embedding-demo-small"].inputs
     assert features == "results/features/demo/small/clip-fsar/seed1/test.safetensors"
     assert weights == "results/models/demo/small/clip-fsar/shot1-seed1/model.safetensors"

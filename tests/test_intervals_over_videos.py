@@ -22,7 +22,7 @@ def test_the_estimated_variance_is_that_over_data_sets(of_source):
 
 
 def test_a_first_order_effect_of_videos_is_found_exactly():
-    """By hand: one class, a value for each of four videos, and every episode has one of them: the variance of a mean."""
+    """By hand: one class, four videos with a value each, and every episode has one: the variance of a mean."""
     values = np.array([1.0, 2.0, 3.0, 6.0])
     sources = np.tile(np.arange(4), 500)
     accuracies = values[sources][:, None]

@@ -117,6 +117,7 @@ CHANGES = {
     "BackboneConfig.size": ("backbones.small-clip.size", 32),
     "BackboneConfig.methods": ("backbones.small-clip.methods", ["clip-freeze"]),
     "BackboneConfig.published_as": ("backbones.small-clip.published_as", "CLIP-RN50"),
+    "BackboneConfig.saw": ("backbones.small-clip.saw", {"shapes": []}),
     "BackboneConfig.licence": ("backbones.small-clip.licence", "mine"),
     "PredictConfig.support": ("predict.mine.support", "same.csv"),
     "PredictConfig.clips": ("predict.mine.clips", "same.csv"),
@@ -354,7 +355,7 @@ def test_clips_are_labelled_as_in_python_and_again_when_they_change(finished, mo
     pd.testing.assert_frame_equal(
         pd.read_csv("results/predict/mine.csv", keep_default_na=False), classifier.predict("asked"), check_dtype=False
     )
-    assert "<article>" in (finished / "results/predict/plain.html").read_text()
+    assert "<article " in (finished / "results/predict/plain.html").read_text()
     clip = finished / "asked/video.mp4"
     before = clip.stat()
     clip.touch()

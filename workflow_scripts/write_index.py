@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fsar.config import load
-from fsar.config.overview import effective
+from fsar.config.overview import decisive_record, effective
 from fsar.job import logged
 from fsar.results.index import ShownFigure, write_index
 
@@ -20,12 +20,17 @@ with logged(snakemake.log[0]):
         Path(snakemake.output.page),
         Path(snakemake.output.config),
         config=config.model_dump(),
+        changed=decisive_record(config),
         effective=effective(config),
+        settings=snakemake.params.settings,
         table=Path(files.table[0]),
-        figures=[ShownFigure(png, kind, caption) for png, (kind, caption) in pngs],
+        comparisons=Path(files.statistics[0]),
+        classes=Path(files.statistics[1]),
+        figures=[ShownFigure(png, *planned) for png, planned in pngs],
         strips_of_classes=dict(zip(snakemake.params.benchmarks, paths(files.strips), strict=True)),
         counts=paths(files.counts),
         trainings=paths(files.trainings),
+        cards=paths(files.cards),
         files={
             "Every setting": paths(files.table),
             "Tables as in the paper": paths(files.layouts),

@@ -14,5 +14,6 @@ with logged(snakemake.log[0]):
         params.method["citation"],
         {name: params.method[name] for name in ("code", "deviations", "code_selection")},
         dict(params.licences),
+        dict(params.saw),
         Path(snakemake.output.card),
     )

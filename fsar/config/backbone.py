@@ -44,6 +44,12 @@ class BackboneConfig(Section):
     published_as: str = key(
         "The backbone's name in the published results; empty if it has none.", (*ROWS, "write_model_card"), default=""
     )
+    saw: dict[str, list[str] | None] = key(
+        "What its pretraining saw: data sets by name, each with the benchmarks whose videos are in it; null where that "
+        "is not known. For model cards and records.",
+        ("write_model_card", "write_records"),
+        default={},
+    )
     licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")
 
     @property

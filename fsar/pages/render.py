@@ -12,8 +12,8 @@ import pandas as pd
 from fsar.files import atomic
 
 FOLDER = Path(__file__).parent
-# The frame of every page with its style, and tables and pictures for it. (A change of these makes pages again.)
-SHARED = ("base.html.jinja", "style.css", "parts.html.jinja")
+# The frame of every page, its style and script, tables and pictures for it. (A change of these makes pages again.)
+SHARED = ("base.html.jinja", "style.css", "page.js", "parts.html.jinja")
 
 
 @cache

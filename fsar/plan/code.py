@@ -14,7 +14,7 @@ from pathlib import Path
 from fsar.methods import OWN_FOLDERS, module_file
 
 PACKAGE = Path(__file__).parents[1]
-TEMPLATES = (".jinja", ".css")  # of pages; they lie beside the module that names them
+TEMPLATES = (".jinja", ".css", ".js")  # of pages; they lie beside the module that names them
 # Packages and modules whose values reach a rule as parameters, or which change how a job talks and is stored and not
 # what it computes.
 NOT_DECISIVE = (

@@ -38,6 +38,7 @@ class PlannedFigure:
         caption: what is said below it.
         inputs: files it is made from.
         arguments: of its `collect`.
+        of: the setting it looks at; None where it compares several.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PlannedFigure:
     caption: str
     inputs: list[str]
     arguments: dict[str, Any] = field(default_factory=dict)
+    of: Setting | None = None
 
     @property
     def file(self) -> Path:
@@ -74,6 +76,8 @@ def _main(plan: Plan, rows: list[Setting]) -> list[Setting]:
 
 
 def _published(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    if not any(setting.benchmark in PAPER_BENCHMARKS for setting in rows):
+        return
     caption = "Published 5-way 1-shot accuracies; diamonds: measured here."
     figure = _of_settings("published", "published_bars", caption, rows, benchmarks=PAPER_BENCHMARKS)
     published = from_working_directory(PACKAGE / "results" / "published.csv")
@@ -145,12 +149,13 @@ def _closer_looks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
         looked_at = smallest.get("clip-fsar") or list(smallest.values())[-1]
         name = "-".join(place)
         caption = f"What each class is taken for by {looked_at.title}: share of its queries in episodes that hold both."
-        yield _of_settings(f"confusion-{name}", "confusion", caption, [looked_at])
+        yield replace(_of_settings(f"confusion-{name}", "confusion", caption, [looked_at]), of=looked_at)
         for method in ("otam", "clip-freeze"):
             if method in smallest and method != looked_at.method:
                 baseline = smallest[method]
                 caption = f"Accuracy of {looked_at.title} minus that of {baseline.title}, for each test class."
-                yield _of_settings(f"class-gain-{name}", "class_gain", caption, [looked_at, baseline])
+                figure = _of_settings(f"class-gain-{name}", "class_gain", caption, [looked_at, baseline])
+                yield replace(figure, of=looked_at)
                 break
         settings = METHODS[looked_at.method].components.settings
         if isinstance(settings, ClipFsarConfig) and settings.modulation and looked_at.selection == "val":
@@ -178,6 +183,7 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
         "t-SNE of test videos (mean frame features), before and after the transformer with the text of their class.",
         [features, weights, manifest],
         arguments | {"manifest": manifest},
+        of=setting,
     )
     head = settings.head
     if setting.shot == 1 and isinstance(head, ClipFsarConfig) and head.metric == "otam":
@@ -194,6 +200,7 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
             | own
             | {"method": setting.method, "way": setting.way}
             | {"sampling": settings.sampling.decisive("encode_features")},
+            of=setting,
         )
 
 

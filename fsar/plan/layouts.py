@@ -47,7 +47,7 @@ PAPER_BENCHMARKS = PAPER[0].benchmarks | PAPER[1].benchmarks
 
 
 def layouts(settings: Sequence[Setting]) -> list[Layout]:
-    """Return the paper's tables, and the same kinds of tables for the other benchmarks that were run.
+    """Return the paper's tables of benchmarks that were run, and the same kinds of tables for others that were run.
 
     A table names only methods that were run or are published, so that a new method changes no table that lacks it.
 
@@ -55,7 +55,12 @@ def layouts(settings: Sequence[Setting]) -> list[Layout]:
         settings: rows of the comparison table.
     """
     ran = {setting.method for setting in settings}
-    found = [replace(layout, methods=_shown(layout.methods, ran)) for layout in PAPER]
+    tested = {setting.benchmark for setting in settings}
+    found = [
+        replace(layout, methods=_shown(layout.methods, ran))
+        for layout in PAPER
+        if tested.intersection(layout.benchmarks)
+    ]
     for way in dict.fromkeys(setting.way for setting in settings):
         others = [setting for setting in settings if setting.way == way and setting.benchmark not in PAPER_BENCHMARKS]
         benchmarks = {setting.benchmark: setting.benchmark for setting in others}

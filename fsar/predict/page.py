@@ -1,12 +1,18 @@
-"""The page of predictions: one file of HTML that opens offline, the most doubtful clips first."""
+"""The page of predictions: one file of HTML that opens offline, the most doubtful clips first.
+
+It plays the clips where they lie, so its links to them hold as long as they stay where they are, seen from the page.
+"""
 
 import io
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from fsar.files import readable
@@ -25,12 +31,13 @@ class Page:
     """The page, clip by clip. What is shown waits in a temporary file, so memory does not grow with the clips.
 
     Args:
+        path: HTML file.
         support: the examples, for the clips that are nearest.
         about: lines that say which model this is.
     """
 
-    def __init__(self, support: SupportSet, about: str):
-        self.support, self.about = support, about
+    def __init__(self, path: str | Path, support: SupportSet, about: str):
+        self.path, self.support, self.about = Path(path), support, about
         self._one = template(Path(__file__).parent, ONE)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the page)
         self._places: list[tuple[float, int, int]] = []  # margin, start, length
@@ -40,7 +47,7 @@ class Page:
     def add(self, prediction: Prediction) -> None:
         """Add a clip."""
         if prediction.reason:
-            self._unread.append((readable(prediction.clip.path), prediction.reason))
+            self._unread.append((readable(self._from_here(prediction.clip.path)), prediction.reason))
             return
         if prediction.nearest:
             self._used.add(prediction.nearest.number)
@@ -49,10 +56,10 @@ class Page:
         self._file.write(label)
         self._places.append((prediction.margin, start, len(label)))
 
-    def write(self, path: str | Path) -> None:
+    def write(self) -> None:
         """Write the page."""
         write_page(
-            path,
+            self.path,
             template(Path(__file__).parent, WHOLE),
             title="Labels of clips",
             heading=f"Labels of {len(self._places)} clips",
@@ -62,7 +69,7 @@ class Page:
             side=THUMBNAIL,
             examples=((number, self.support.strips[number]) for number in sorted(self._used)),
             labels=self._labels(),
-            unread=self._unread,
+            unread=pd.DataFrame(self._unread, columns=["clip", "reason"]),
         )
         self._file.close()
 
@@ -72,13 +79,19 @@ class Page:
             self._file.seek(start)
             yield self._file.read(length).decode()
 
+    def _from_here(self, path: str | Path) -> str:
+        """Return a path relative to the folder of the page."""
+        return os.path.relpath(path, self.path.parent)
+
     def _shown(self, prediction: Prediction) -> dict[str, Any]:
         assert prediction.scores is not None
         first = np.argsort(-prediction.scores)[:SHOWN]
+        path = self._from_here(prediction.clip.path)
         return {
             "number": len(self._places),
             "label": prediction.label,
-            "path": readable(prediction.clip.path),
+            "path": readable(path),
+            "href": quote(os.fsencode(path)),
             "margin": prediction.margin,
             "strip": prediction.strip,
             "frames": Image.open(io.BytesIO(prediction.strip)).width // THUMBNAIL,
@@ -98,4 +111,5 @@ class Page:
         ]
         name = self.support.class_names[int(self.support.labels[nearest.number])]
         path = self.support.paths[nearest.number]
+        path = readable(self._from_here(path)) if Path(path).is_absolute() else path
         return {"number": nearest.number, "class_name": name, "path": path, "lines": lines}

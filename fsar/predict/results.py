@@ -34,7 +34,7 @@ def write_predictions(
         tell: the line to print for each clip as it is labelled.
     """
     support = classifier.support_set
-    shown = Page(support, classifier.describe()) if page else None
+    shown = Page(page, support, classifier.describe()) if page else None
     rows = []
     bar = progress(classifier.predictions(clips, strips=page is not None), "clips", "clip", total=len(clips))
     for prediction in bar:
@@ -52,8 +52,8 @@ def write_predictions(
         with atomic(as_json) as temporary:
             text = json.dumps([_object(one, support) for one in rows], indent=1, ensure_ascii=False)
             temporary.write_text(text + "\n", encoding="utf-8")
-    if shown and page:
-        shown.write(page)
+    if shown:
+        shown.write()
     return sum(bool(one["reason"]) for one in rows)
 
 

@@ -67,7 +67,8 @@ class ModelSettings:
     def record(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         sections = {name: getattr(self, name).model_dump() for name in SECTIONS}
-        del sections["backbone"]["licence"]  # which may be the default where the model has one of its own
+        for told in ("licence", "saw"):  # which decide nothing; a licence may be the model's own
+            del sections["backbone"][told]
         own = {name: getattr(self, name) for name in ("method", "seed", "knows", "licence")}
         if self.float32 != type(self).float32:  # a default leaves no trace
             own["float32"] = self.float32

@@ -44,3 +44,16 @@ def confusion(setting: Setting) -> pd.DataFrame:
     met = meetings.groupby(["class_name", "predicted_name"]).size()
     taken = table.groupby(["class_name", "predicted_name"]).size()
     return (100 * (taken / met).fillna(0)).rename("rate").reset_index()
+
+
+def taken_for(setting: Setting) -> pd.DataFrame:
+    """Return what each class is most often taken for.
+
+    Returns:
+        class_name, taken_for and taken_for_rate (as the rate of `confusion`); no row for a class that is never taken
+        for another.
+    """
+    table = confusion(setting)
+    wrong = table[(table["class_name"] != table["predicted_name"]) & (table["rate"] > 0)]
+    most = wrong.loc[wrong.groupby("class_name")["rate"].idxmax()]
+    return most.rename(columns={"predicted_name": "taken_for", "rate": "taken_for_rate"}).reset_index(drop=True)

@@ -48,6 +48,13 @@ STRIPS_SCHEMA = pa.schema(
 STRIP = 4  # frames
 TEMPLATE = "data_report.html.jinja"
 DAMAGED = ["video_id", "split", "class_name", "source_frames", "lost_frames", "error"]  # columns of the report
+# The report's tables, and their captions.
+ABOUT = {
+    "Videos": "Videos of each split",
+    "Classes": "Listed and used videos of each class",
+    "Left out, by class": "Videos left out of each class",
+    "Left out, with the reason": "Each video left out, and why",
+}
 # By which notes of one kind differ, such as by how much a clock jumps: numbers by themselves, and not in BT.2020.
 NUMBERS = r"(?<=\s)-?\d[\d.e+]*(?=\s|$)"
 
@@ -91,12 +98,7 @@ def write_data_report(
     lost = table[table["status"] != "ok"]
     by_class = lost.groupby(["split", "class_name", "status"], observed=True).size().rename("videos").reset_index()
     reasons = lost[["video_id", "split", "class_name", "status", "error"]]
-    tables = {
-        "Videos": _by_split(table),
-        "Classes": _by_class(table),
-        "Left out, by class": by_class,
-        "Left out, with the reason": reasons,
-    }
+    tables = dict(zip(ABOUT, (_by_split(table), _by_class(table), by_class, reasons), strict=True))
     used = table[table["status"] == "ok"]
     write_page(
         page,
@@ -104,8 +106,12 @@ def write_data_report(
         title=f"Data: {benchmark}",
         heading=benchmark,
         tables=tables,
+        about=ABOUT,
         decoding=_decoding(used),
-        decoding_tables=[used[used["lost_frames"] > 0][DAMAGED], _notes(used)],
+        decoding_tables={
+            "Videos that lack frames": used[used["lost_frames"] > 0][DAMAGED],
+            "Notes of the decoder, with an example": _notes(used),
+        },
         strips={split: shown[shown["split"] == split] for split in SPLITS},
     )
 
@@ -163,11 +169,11 @@ def _by_split(table: pd.DataFrame) -> pd.DataFrame:
                 "missing": int((own["status"] == "missing").sum()),
                 "unreadable": int((own["status"] == "failed").sum()),
                 "used": len(used),
-                "hours": f"{used['duration'].sum() / 3600:.2f}",
+                "hours": round(used["duration"].sum() / 3600, 2),
                 "seconds (median, longest)": f"{used['duration'].median():.1f}, {used['duration'].max():.1f}",
                 "frames per second": _range(used["fps"]),
                 "most frequent sizes": ", ".join(f"{size} ({count})" for size, count in sizes.head(3).items()),
-                "stored (GB)": f"{used['bytes'].sum() / 1e9:.2f}",
+                "stored (GB)": round(used["bytes"].sum() / 1e9, 2),
             }
         )
     return pd.DataFrame(rows)
@@ -182,8 +188,8 @@ def _by_class(table: pd.DataFrame) -> pd.DataFrame:
     used = table.assign(used=table["status"] == "ok")
     groups = used.groupby(["split", "class_name"], observed=True)
     counted = groups.agg(listed=("used", "size"), used=("used", "sum"), seconds=("duration", "mean")).reset_index()
-    counted["seconds"] = counted["seconds"].map("{:.1f}".format)
-    return counted.rename(columns={"seconds": "mean seconds"}).sort_values(["split", "class_name"])
+    counted = counted.sort_values(["split", "class_name"]).round({"seconds": 1}).fillna({"seconds": ""})
+    return counted.rename(columns={"class_name": "class", "seconds": "mean seconds"})
 
 
 def _strips(videos: pd.DataFrame, store: FrameStore, seed: int) -> pd.DataFrame:

@@ -40,13 +40,6 @@ class Headline:
         """Every shot that some method was tested with; no shot, where class names alone decide, comes last."""
         return sorted({shot for cells in self.rows.values() for shot in cells}, key=lambda shot: (shot == 0, shot))
 
-    def by_backbone(self) -> dict[str, dict[str, dict[int, Cell]]]:
-        """Return the cells by backbone, method and shot."""
-        found: dict[str, dict[str, dict[int, Cell]]] = {}
-        for (backbone, method), cells in self.rows.items():
-            found.setdefault(backbone, {})[method] = cells
-        return found
-
 
 def headlines(table: Path) -> list[Headline]:
     """Return the headlines of a run, one for each benchmark and way.

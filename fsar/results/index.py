@@ -6,19 +6,23 @@ It carries its pictures within itself, so it can be sent; its links lead to file
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
+from PIL import Image
 
 from fsar.benchmarks.splits import SPLITS
-from fsar.files import atomic, read_csv, read_parquet
+from fsar.files import atomic, read_parquet
 from fsar.pages.render import template, write_page
 from fsar.results.data_report import STRIPS_SCHEMA
-from fsar.results.headline import headlines
 from fsar.results.packages import installed_packages
+from fsar.results.page_rows import page_rows
+from fsar.results.published import FOOTNOTE
 from fsar.results.run import run_tables
+from fsar.results.setting import Setting
 
 TEMPLATE = "index.html.jinja"
 # Kinds of figures in their order, the others between these two: first what most is asked for, last the context.
@@ -28,11 +32,18 @@ FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "parquet": "its data"}
 
 @dataclass(frozen=True)
 class ShownFigure:
-    """A figure of the run: its picture (PNG; its other formats lie beside it), kind, and what is said below it."""
+    """A figure of the run.
+
+    Attributes:
+        png: its picture; its other formats lie beside it.
+        kind, caption: as they were planned.
+        of: the setting it looks at; None where it compares several.
+    """
 
     png: Path
     kind: str
     caption: str
+    of: Setting | None = None
 
 
 class Link(NamedTuple):
@@ -47,12 +58,17 @@ def write_index(
     config_file: Path,
     *,
     config: Mapping[str, Any],
+    changed: Mapping[str, Any],
     effective: Sequence[Mapping[str, str]],
+    settings: Sequence[Setting],
     table: Path,
+    comparisons: Path,
+    classes: Path,
     figures: Sequence[ShownFigure],
     strips_of_classes: Mapping[str, Path],
     counts: Sequence[Path],
     trainings: Sequence[Path],
+    cards: Sequence[Path],
     files: Mapping[str, Sequence[Path]],
 ) -> None:
     """Write the page, and the resolved config as YAML.
@@ -61,53 +77,56 @@ def write_index(
         page: HTML file.
         config_file: YAML file.
         config: the whole config, every default filled in.
-        effective: what holds for each benchmark and backbone (`fsar.config.overview.effective`).
-        table: of all settings, see `fsar.results.headline.headlines`.
+        changed, effective, counts, trainings: see `fsar.results.run.run_tables`.
+        settings, table, comparisons, classes, cards: see `fsar.results.page_rows.page_rows`.
         figures: in the order of the plan.
         strips_of_classes: frames of each class, by benchmark (`fsar.results.data_report.STRIPS_SCHEMA`).
-        counts: numbers of videos of each benchmark (JSON).
-        trainings: training.json of each model that was trained.
         files: what is linked, by what it is.
     """
     resolved = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
     with atomic(config_file) as temporary:
         temporary.write_text(resolved, encoding="utf-8")
-    found = headlines(table)
-    benchmarks = ", ".join(dict.fromkeys(one.benchmark for one in found))
+    looked_at = {figure.png.stem: figure.of for figure in figures if figure.of}
+    rows, covers = page_rows(table, comparisons, classes, settings, cards, looked_at)
+    named = {name: list(dict.fromkeys(row.named[name] for row in rows)) for name in ("benchmark", "backbone", "method")}
+    costs = [figure.png.with_suffix(".parquet") for figure in figures if figure.kind == "cost"]
+    benchmarks = (
+        ", ".join(named["benchmark"]) if len(named["benchmark"]) < 4 else f"{len(named['benchmark'])} benchmarks"
+    )
     linked = {**files, "Config, every default filled in": [config_file]}
     write_page(
         page,
         template(Path(__file__).parent, TEMPLATE),
         title=f"Results: {benchmarks}",
         heading=f"Few-shot action recognition: {benchmarks}",
-        compared=_compared(table),
-        headlines=found,
+        rows=rows,
+        covers=covers,
+        footnote=FOOTNOTE,
+        named=named,
+        link=partial(_link, page=page),
         figures=_by_kind(figures, page),
         strips={name: _by_split(read_parquet(path, STRIPS_SCHEMA)) for name, path in strips_of_classes.items()},
-        run=run_tables(config, effective, counts, trainings),
+        run=run_tables(changed, effective, counts, trainings, costs[0] if costs else None),
         config=resolved,
         packages=pd.DataFrame(installed_packages(), columns=["package", "version"]),
         files={name: [_link(path, page) for path in paths] for name, paths in linked.items()},
     )
 
 
-def _compared(table: Path) -> dict[str, Any]:
-    """Return how many methods were compared, and on which benchmarks, backbones and numbers of episodes, as text."""
-    settings = read_csv(table, dtype=str, keep_default_na=False)
-    backbones, benchmarks = (", ".join(dict.fromkeys(settings[name])) for name in ("backbone", "benchmark"))
-    episodes = " or ".join(f"{int(number):,}" for number in dict.fromkeys(settings["episodes"]))
-    methods = settings["method"].nunique()
-    return {"methods": methods, "backbones": backbones, "benchmarks": benchmarks, "episodes": episodes}
-
-
 def _by_kind(figures: Sequence[ShownFigure], page: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the figures by their kinds: the bytes, name and caption of each, and links to its files."""
+    """Return the figures by their kinds: the bytes, natural width, name and caption of each, and links to its files."""
     kinds: dict[str, list[dict[str, Any]]] = {}
     for figure in sorted(figures, key=lambda figure: (figure.kind in LAST) - (figure.kind in FIRST)):
         links = [_link(figure.png.with_suffix(f".{suffix}"), page, text) for suffix, text in FORMATS.items()]
         shown = {"name": figure.png.stem, "data": figure.png.read_bytes(), "caption": figure.caption, "files": links}
-        kinds.setdefault(figure.kind, []).append(shown)
+        kinds.setdefault(figure.kind, []).append(shown | {"width": _natural_width(figure.png)})
     return kinds
+
+
+def _natural_width(png: Path) -> int:
+    """Return how wide a picture is by its own resolution, in pixels of CSS (1/96 inch)."""
+    with Image.open(png) as picture:
+        return round(picture.width * 96 / picture.info.get("dpi", (96, 96))[0])
 
 
 def _by_split(strips: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -27,6 +27,7 @@ def write_model_card(
     citation: str,
     source: Mapping[str, str],
     licences: Mapping[str, str],
+    saw: Mapping[str, Sequence[str] | None],
     path: Path,
 ) -> None:
     """Write the card as Markdown, with the metadata that model hubs read at its top.
@@ -38,6 +39,7 @@ def write_model_card(
         source: the public code of that method (`code`; empty if there is none), where this project's differs from it
             by default (`deviations`), and how that code chose its weights (`code_selection`).
         licences: of the videos and of the pretrained weights, by these names.
+        saw: what the backbone's pretraining saw, and the benchmarks whose videos are in it (None: not known).
         path: file to write.
     """
     about = read_json(training)
@@ -55,6 +57,7 @@ def write_model_card(
             ["split", "classes", "videos"],
             [[split, count["classes"], count["videos"]] for split, count in about["videos"].items()],
         ),
+        "What the pretraining saw": _saw(saw),
         "Config": _config(about),
         "Trained with": _table(["what", "which"], list(about["environment"].items())),
         "Licences": (
@@ -118,6 +121,17 @@ def _test(rows: Sequence[Row]) -> str:
     return f"{_table(header, cells)}{footnote}\n\nThe weights were chosen without the test classes."
 
 
+def _saw(saw: Mapping[str, Sequence[str] | None]) -> str:
+    """Say which data sets, and whether videos of benchmarks are among them."""
+    lines = []
+    for name, benchmarks in saw.items():
+        if benchmarks is None:
+            lines.append(f"- {name}; whether videos of a benchmark are in it is not known")
+        else:
+            lines.append(f"- {name}; has videos of {', '.join(benchmarks) or 'no benchmark'}")
+    return "\n".join(lines) or "Not stated."
+
+
 def _config(about: Mapping[str, Any]) -> str:
     """Return every key that made the model."""
     rows = [
@@ -125,7 +139,7 @@ def _config(about: Mapping[str, Any]) -> str:
         for section in ("components", "backbone", "text", "sampling", "head", "adapters", "training")
         if section in about
         for key, value in about[section].items()
-        if key != "licence"  # which has a section of its own
+        if key not in ("licence", "saw")  # which have sections of their own
     ]
     return _table(["key", "value"], [*rows, *([name, about[name]] for name in ("seed", "data_seed"))])
 

@@ -1,0 +1,79 @@
+"""What the plan knows of a record: the files that it is of, what decides it, and the code that computes it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fsar.config import is_weights_file
+from fsar.methods import METHODS, MODELS
+from fsar.plan import paths
+from fsar.plan.imported import encoder_files, model_files
+from fsar.plan.parameters import flat
+from fsar.plan.plan import Plan
+from fsar.results.setting import Setting
+
+
+def facts_of(plan: Plan, rows: Sequence[Setting], code: Callable[..., str]) -> list[dict[str, Any]]:
+    """Return of each row what `fsar.records.write.write_records` asks for.
+
+    Args:
+        plan: of the run.
+        rows: of its tables.
+        code: returns the checksum of a script and of files that it imports by name.
+    """
+    return [
+        {
+            "manifest": paths.MANIFEST.format(benchmark=row.base),
+            "episodes": paths.EPISODES.format(benchmark=row.base, split="test", way=row.way, shot=row.shot),
+            "backbone": _backbone(plan, row),
+            "settings": _settings(plan, row),
+            "code": _code(plan, row, code),
+        }
+        for row in rows
+    ]
+
+
+def files_of_records(plan: Plan, rows: Sequence[Setting]) -> list[str]:
+    """Return the manifests and stored episodes that records are of, each once."""
+    found = []
+    for row in rows:
+        found.append(paths.MANIFEST.format(benchmark=row.base))
+        found.append(paths.EPISODES.format(benchmark=row.base, split="test", way=row.way, shot=row.shot))
+    return sorted(set(found))
+
+
+def _backbone(plan: Plan, row: Setting) -> dict[str, Any]:
+    about = plan.config.backbones[row.backbone]
+    values = {name: getattr(about, name) for name in ("library", "model", "weights", "saw")}
+    return values | {"weights_are_a_file": about.weights_are_a_file}
+
+
+def _stages(row: Setting) -> list[str]:
+    """Return the stages that compute a row's predictions."""
+    tests = (
+        ["evaluate_part"] if MODELS[METHODS[row.method].model].across_videos else ["encode_features", "evaluate_model"]
+    )
+    return [*(["train_model"] if row.seeds else []), *tests]
+
+
+def _settings(plan: Plan, row: Setting) -> dict[str, Any]:
+    """Return every key that decides a row and is not its default. Of a file it has the name, wherever that lies."""
+    settings = plan.config.of(row.benchmark, row.backbone, METHODS[row.method].model)
+    found: dict[str, Any] = {"seed": plan.config.seed}
+    for stage in ["decode_frames", *_stages(row)]:
+        found |= {own.key: own.value for own in flat(settings.decisive(stage))}
+    for key in ("backbone.model", "backbone.weights", "text.descriptions"):
+        if is_weights_file(str(found.get(key, ""))):
+            found[key] = Path(found[key]).name
+    return found
+
+
+def _code(plan: Plan, row: Setting, code: Callable[..., str]) -> str:
+    """Return the checksum of the scripts that compute a row, with all that they import."""
+    about, parts = plan.config.backbones[row.backbone], MODELS[METHODS[row.method].model]
+    sums = [
+        code(f"{stage}.py", *(encoder_files if stage == "encode_features" else model_files)(about, parts))
+        for stage in _stages(row)
+    ]
+    return hashlib.sha256(" ".join(sums).encode()).hexdigest()[:16]
