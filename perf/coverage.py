@@ -5,6 +5,8 @@ episodes are drawn from it, and its interval is compared with the truth: the exp
 sets of that design with the same classes, from episodes whose videos are all new.
 """
 
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -113,8 +115,10 @@ def coverage(size: Size, draws: int = DRAWS, populations: int = POPULATIONS) -> 
     return rows
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table as Markdown."""
+    parser = ArgumentParser(prog="python -m perf.coverage", description=__doc__)
+    parser.parse_args(arguments)
     sizes = [
         Size(classes, videos, of_source, shot)
         for classes, videos, shot in product(CLASSES, VIDEOS, SHOTS)

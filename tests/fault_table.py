@@ -308,7 +308,12 @@ FAULTS = [
         EVALUATION,
     ),
     # Results.
-    Fault("fsar/results/accuracies.py", "for table in tables], axis=0)", "for table in tables[:1]], axis=0)", RESULTS),
+    Fault(
+        "fsar/results/accuracies.py",
+        "right_by_episode(table) for table in tables]",
+        "right_by_episode(table) for table in tables[:1]]",
+        RESULTS,
+    ),
     Fault("fsar/results/accuracies.py", '["right"] = (table["label"] ==', '["right"] = (table["label"] !=', RESULTS),
     Fault("fsar/results/comparisons.py", "variance - 2 * covariance", "variance - covariance", RESULTS),
     Fault("fsar/results/comparisons.py", "- self.accuracies\n", "- 2 * self.accuracies\n", RESULTS),

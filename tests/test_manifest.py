@@ -11,8 +11,10 @@ from fsar.config import FramesConfig, load
 from fsar.errors import UserError
 from fsar.files import on_disk
 from fsar.plan.videos import PresentVideos
+from fsar.sources import hmdb51, ucf101
 from fsar.sources.copies import repeated_files
 from fsar.sources.manifest import read_listings, video_counts, write_manifest
+from fsar.sources.split_lists import Entry
 from fsar.sources.there import GONE, fingerprint, state_of
 from fsar.videos.store_write import write_shard
 from tests.videos import make_video
@@ -248,3 +250,14 @@ def test_a_name_that_is_not_utf_8_is_listed_as_it_is_printed_and_decoded(tmp_pat
     states = state_of(map(on_disk, manifest["path"]))
     assert [state != GONE for state in states] == [path.endswith("gr\\xf6.mp4") for path in manifest["path"]]
     assert len(fingerprint(manifest.assign(bytes=0, mtime_ns=0))) == 16
+
+
+def test_videos_of_one_film_have_a_group(tmp_path):
+    """In one's own list by a column; in UCF101 and HMDB51 by the names of the files."""
+    text = "path,class,split,group\na.mp4,run,train,film 1\nb.mp4,run,train,\n"
+    assert read_listings([listing(tmp_path, text)])["group"].tolist() == ["film 1", ""]
+    names = ("v_Diving_g13_c04", "v_Diving_g13_c12")
+    assert {ucf101.FILES.group(Entry(f"videos/Diving/{name}.avi", "test", 0)) for name in names} == {"v_Diving_g13"}
+    names = ("AHF_Rapier_fencing_f_cm_np2_le_med_0", "AHF_Rapier_fencing_u_nm_np1_fr_bad_1")
+    found = {hmdb51.FILES.group(Entry(f"videos/fencing/{name}.avi", "test", 0)) for name in names}
+    assert found == {"fencing/AHF_Rapier"}

@@ -212,6 +212,7 @@ def pairs(place: Place, found: Comparison) -> pd.DataFrame:
 def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Path) -> None:
     """Write paired comparisons and accuracies by class as CSV."""
     of_pairs = pd.concat([pairs(place, found) for place, found in compare_all(settings).items()], ignore_index=True)
+    of_pairs = of_pairs.infer_objects()  # a test of a single method has no pair, and columns of no type
     own = [class_accuracies(one).merge(taken_for(one), "left", "class_name").assign(**one.named) for one in settings]
     by_class = pd.concat(own, ignore_index=True)
     for table, path in ((of_pairs, comparisons), (by_class[CLASS_COLUMNS], classes)):
