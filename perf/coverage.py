@@ -115,10 +115,14 @@ def coverage(size: Size, draws: int = DRAWS, populations: int = POPULATIONS) -> 
     return rows
 
 
+def parser() -> ArgumentParser:
+    """Return what reads the command line."""
+    return ArgumentParser(prog="python -m perf.coverage", description=__doc__.replace("%", "%%"))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table as Markdown."""
-    parser = ArgumentParser(prog="python -m perf.coverage", description=__doc__)
-    parser.parse_args(arguments)
+    parser().parse_args(arguments)
     sizes = [
         Size(classes, videos, of_source, shot)
         for classes, videos, shot in product(CLASSES, VIDEOS, SHOTS)
