@@ -39,7 +39,9 @@ def make_files(folder: Path) -> None:
     torch.manual_seed(0)
     frames, text = torch.randn(VIDEOS, FRAMES, WIDTH), torch.randn(CLASSES, WIDTH)
     write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, FeatureSizes(WIDTH, FRAMES))
-    manifest = pd.DataFrame({"video_id": ids, "path": ids, "class_name": labels, "split": "test", "source": "random"})
+    manifest = pd.DataFrame(
+        {"video_id": ids, "path": ids, "class_name": labels, "split": "test", "source": "random"}
+    ).assign(group="")
     write_parquet(folder / "manifest.parquet", manifest, SCHEMA)
     unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in INDEX_SCHEMA}
     index = manifest[["video_id"]].assign(**{**unknown, "status": "ok"} | {"video_id": ids})

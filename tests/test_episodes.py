@@ -52,7 +52,9 @@ def test_too_few_classes_or_videos(way, shot, message):
 @pytest.fixture
 def data(tmp_path):
     ids = [f"{label}/{i}.mp4" for i, label in enumerate(LABELS)]
-    manifest = pd.DataFrame({"video_id": ids, "path": ids, "class_name": LABELS, "split": "test", "source": "here"})
+    manifest = pd.DataFrame(
+        {"video_id": ids, "path": ids, "class_name": LABELS, "split": "test", "source": "here", "group": ""}
+    )
     texts = {"video_id": ids, "decoder": "pyav", "status": "ok", "error": "", "notes": "", "variable_rate": False}
     index = pd.DataFrame(dict.fromkeys(INDEX_SCHEMA.names, 0) | texts)
     index.loc[0, "status"] = "failed"

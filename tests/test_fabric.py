@@ -108,7 +108,7 @@ def test_deterministic_is_strict_or_not_at_all(monkeypatch):
 def test_what_comes_before_pytorch_in_the_script_does_not_import_it(repository):
     """cuBLAS is told of its workspace by a variable, which must be set by then."""
     text = (repository / "workflow_scripts/train_model.py").read_text()
-    before, after = text.split("set_cublas_workspace(execution")
+    before, after = text.split("    set_cublas_workspace(")
     imports = [line for line in before.splitlines() if line.startswith(("from", "import"))]
     program = "\n".join([*imports, "import sys", "print('torch' in sys.modules)"])
     run = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True)

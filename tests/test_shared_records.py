@@ -1,6 +1,7 @@
 """Records of runs: the same for the same run, compared with predictions, merged where they answer the same question."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -288,8 +289,9 @@ def test_the_workflow_writes_records_that_hold(tiny_run, monkeypatch, capsys):
     assert "- rendered stills; has videos of no benchmark" in card
 
 
-def test_records_need_no_torch(run):
+def test_records_need_no_torch(run, repository):
     code = "import sys; from fsar.cli.main import main; main(['records', 'check', 'results/records.json']); "
     code += "main(['records', 'merge', 'results/records.json', '--out', 'c']); print('torch' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    path = {**os.environ, "PYTHONPATH": str(repository)}
+    said = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True).stdout
     assert said.endswith("\nFalse\n")

@@ -81,7 +81,7 @@ def test_a_broken_benchmark_leaves_the_other_whole_and_every_job_is_where_it_bel
     assert [job["Partition"] for job in tested] == ["gpu"] and "gpu" in tested[0]["TresPerJob"]
     assert "evaluate_model" not in by_rule and "encode_features" not in by_rule
     assert all("gpu" in job.get("TresPerJob", "") for job in trained) and "TresPerJob" not in decoded[0]
-    assert {job["MinMemoryNode"] for job in decoded} == {"1000M"} and trained[0]["MinMemoryNode"] == "1500M"
+    assert {job["MinMemoryNode"] for job in decoded} == {"2000M"} and trained[0]["MinMemoryNode"] == "1500M"
     assert decoded[0]["TimeLimit"] == "08:00:00" and trained[0]["TimeLimit"] == "1-00:00:00"
     assert "write_tables" not in by_rule and "gather_index" not in by_rule  # seconds: beside Snakemake
 

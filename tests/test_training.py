@@ -241,7 +241,7 @@ def world(tmp_path_factory):
         name = f"class {number // 4} ({number}).mp4"
         make_video(folder / name, 9)
         split = "train" if number < 16 else "val"
-        rows.append((name, str(folder / name), f"class {number // 4}", split, "test"))
+        rows.append((name, str(folder / name), f"class {number // 4}", split, "test", ""))
     write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
     config = FramesConfig(size=72, shards=1)
     write_shard(

@@ -164,7 +164,7 @@ def manifest_of(folder, names):
             "source": "test",
         }
     )
-    write_parquet(folder / "manifest.parquet", manifest.assign(bytes=1), SCHEMA)
+    write_parquet(folder / "manifest.parquet", manifest.assign(bytes=1, group=""), SCHEMA)
     return folder / "manifest.parquet"
 
 
