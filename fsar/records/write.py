@@ -12,12 +12,11 @@ from fsar.evaluation.predictions import predictions_made_from, read_predictions
 from fsar.files import read_csv, read_json, sha256_of
 from fsar.records.checksums import QUERY_COLUMNS, of_lists, of_queries, read_episodes
 from fsar.records.fields import Backbone, Benchmark, Code, Method, Predictions, Record, Videos, save_records
+from fsar.results.covers import is_interval
 from fsar.results.setting import Setting
 from fsar.seal import REMEDY
 
 RESULTS = "results"
-# Columns of the table that are intervals: this one, and all that begin with the other.
-INTERVAL, OVER = "interval", "over_"
 
 
 def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]], table: Path, path: Path) -> None:
@@ -56,7 +55,7 @@ def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]
                 selection=setting.selection,
                 settings=dict(fact["settings"]),
                 accuracy=float(row["accuracy"]),
-                intervals={name: float(text) for name, text in row.items() if _is_interval(str(name)) and text},
+                intervals={name: float(text) for name, text in row.items() if is_interval(str(name)) and text},
                 episodes=int(row["episodes"]),
                 videos=Videos(listed=counts["listed"], used=counts["used"], test=videos),
                 predictions=[_predictions(setting, own, queries, sha256(own)) for own in setting.predictions],
@@ -64,10 +63,6 @@ def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]
             )
         )
     save_records(records, path)
-
-
-def _is_interval(column: str) -> bool:
-    return column == INTERVAL or column.startswith(OVER)
 
 
 def _backbone(setting: Setting, about: Mapping[str, Any]) -> Backbone:

@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fsar.files import read_csv
-
-# What intervals beside that over the episodes are over, by their columns in the table.
-OTHERS = {"over_videos": "test videos", "over_seeds": "trainings"}
+from fsar.results.covers import OVER, covered
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def headlines(table: Path) -> list[Headline]:
     found: dict[tuple[str, str], Headline] = {}
     for row in settings.to_dict("records"):
         headline = found.setdefault((row["benchmark"], row["way"]), Headline(row["benchmark"], int(row["way"]), {}))
-        others = {shown: row[name] for name, shown in OTHERS.items() if row[name]}
+        others = {covered(name).heading: row[name] for name in row if str(name).startswith(OVER) and row[name]}
         cells = headline.rows.setdefault((row["backbone"], row["method"]), {})
         leading = row["leading"] == "yes"
         cells[int(row["shot"])] = Cell(row["accuracy"], row["interval"], others, row["published"], leading)

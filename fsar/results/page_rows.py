@@ -3,23 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from fsar.files import read_csv
+from fsar.results.covers import Covered, covered, is_interval
 from fsar.results.published import MARK
 from fsar.results.setting import Setting
 
-# What intervals are over, by their columns: in a heading, and what they cover. Others are called by their own names.
-COVERS = {
-    "interval": ("episodes", "other episodes of the same test videos, as papers print it"),
-    "over_episodes": ("episodes", "other episodes of the same test videos"),
-    "over_videos": ("test videos", "other test videos of the same classes, queries and supports"),
-    "over_seeds": ("trainings", "other training runs"),
-    "over_classes": ("classes", "other test classes"),
-    "over_deals": ("class partitions", "other class partitions"),
-}
 PLACE = ["benchmark", "backbone", "way", "shot"]
 BEST = "best"
 # Columns of results/statistics/classes.csv, and their headings.
@@ -34,13 +26,6 @@ OF_CLASSES = {
     "taken_for_rate": "of its queries (%)",
 }
 Place = tuple[str, ...]
-
-
-class Covered(NamedTuple):
-    """What an interval is over: as a heading has it, and in words."""
-
-    heading: str
-    words: str
 
 
 @dataclass(frozen=True)
@@ -69,16 +54,6 @@ class Row:
     figures: list[str]
 
 
-def covered(column: str) -> Covered:
-    """Return what the interval of a column is over."""
-    name = column.removeprefix("over_").replace("_", " ")
-    return Covered(*COVERS.get(column, (name, f"other {name}")))
-
-
-def _is_interval(column: str) -> bool:
-    return column == "interval" or column.startswith("over_")
-
-
 def page_rows(
     table: Path,
     comparisons: Path,
@@ -98,7 +73,7 @@ def page_rows(
     """
     rows = read_csv(table, dtype=str, keep_default_na=False)
     covers = {
-        name: covered(name) for name in map(str, rows.columns) if _is_interval(name) and rows[name].astype(bool).any()
+        name: covered(name) for name in map(str, rows.columns) if is_interval(name) and rows[name].astype(bool).any()
     }
     by_setting = dict(list(read_csv(classes).astype(dict.fromkeys(PLACE, str)).groupby([*PLACE, "method"])))
     of_models = {_key(setting.named): Path(setting.predictions[0]).parts[-4:-1] for setting in settings}
@@ -146,7 +121,7 @@ def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, st
 
 def _difference(row: Mapping[Any, Any], sign: int) -> str:
     """Return a difference as text, with the half-width of each of its intervals and what that is over."""
-    widths = [(covered(name).heading, row[name]) for name in row if _is_interval(name) and pd.notna(row[name])]
+    widths = [(covered(name).heading, row[name]) for name in row if is_interval(name) and pd.notna(row[name])]
     text = f"{sign * row['difference']:+.2f}" + "".join(f" ± {width:.2f} ({over})" for over, width in widths)
     return text.replace("-", "−")
 

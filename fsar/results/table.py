@@ -8,6 +8,7 @@ import pandas as pd
 
 from fsar.files import atomic, atomic_csv, read_json
 from fsar.results.comparisons import Comparison, compare_all
+from fsar.results.covers import covered, is_interval
 from fsar.results.published import FOOTNOTE, MARK, published_result
 from fsar.results.setting import Setting
 
@@ -32,8 +33,6 @@ COLUMNS = [
     "source",  # of the published accuracy
 ]
 
-# What the Markdown calls intervals.
-SHOWN_AS = {"interval": "± episodes", "over_videos": "± test videos", "over_seeds": "± trainings"}
 EXPLAINED = (
     "±: half-width of the 95 % interval of the accuracy, in percent: over other episodes of the same videos, as papers "
     "print it; over other test videos of the same classes; over other trainings."
@@ -96,7 +95,7 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
         table.to_csv(temporary, index=False, lineterminator="\n")
     marks = table["published_quoted"].map({"yes": f" {MARK}", "": ""})
     shown = table.assign(published=table["published"] + marks).drop(columns=["published_quoted"])
-    shown = shown.rename(columns=SHOWN_AS)
+    shown = shown.rename(columns={name: f"± {covered(name).heading}" for name in COLUMNS if is_interval(name)})
     text = shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{EXPLAINED}\n"
     if (table["published_quoted"] == "yes").any():
         text += f"\n{FOOTNOTE}\n"
