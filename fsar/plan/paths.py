@@ -8,7 +8,6 @@ PUBLISHED_LISTING = "data/{benchmark}/published.csv"
 RENDERED = "data/{benchmark}/videos/part{part}"
 SMALL_CLIP = "data/small_clip/{small_clip}.safetensors"
 INDEX = "data/{benchmark}/frames/index.parquet"
-SHARD = "data/{benchmark}/frames/shard-{shard}"
 EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
 
 SPLIT_LIST = "data/sources/split_lists/{published}-{any_split}.txt"

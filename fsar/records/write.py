@@ -35,6 +35,7 @@ def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]
     rows = read_csv(table, dtype=str, keep_default_na=False).to_dict("records")
     by_name = {tuple(row[name] for name in names): row for row in rows}
     lists, episodes, sha256 = cache(of_lists), cache(read_episodes), cache(sha256_of)
+    made_from = cache(predictions_made_from)  # which reads a whole file, to compare its seal
     records = []
     for setting, fact in zip(settings, facts, strict=True):
         row = by_name.get(tuple(map(str, setting.named.values())))
@@ -47,7 +48,7 @@ def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]
                 benchmark=Benchmark(
                     name=setting.benchmark, lists=lists(Path(setting.manifest)), episodes=whole, queries=queries
                 ),
-                backbone=_backbone(setting, fact["backbone"]),
+                backbone=_backbone(setting, fact["backbone"], made_from(setting.predictions[0])),
                 method=Method(name=setting.method, title=setting.title, inductive=setting.inductive),
                 way=setting.way,
                 shot=setting.shot,
@@ -58,16 +59,18 @@ def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]
                 intervals={name: float(text) for name, text in row.items() if is_interval(str(name)) and text},
                 episodes=int(row["episodes"]),
                 videos=Videos(listed=counts["listed"], used=counts["used"], test=videos),
-                predictions=[_predictions(setting, own, queries, sha256(own)) for own in setting.predictions],
+                predictions=[
+                    _predictions(setting, own, queries, sha256(own), made_from(own)) for own in setting.predictions
+                ],
                 code=Code(fsar=__version__, checksum=fact["code"]),
             )
         )
     save_records(records, path)
 
 
-def _backbone(setting: Setting, about: Mapping[str, Any]) -> Backbone:
+def _backbone(setting: Setting, about: Mapping[str, Any], made: Mapping[str, str]) -> Backbone:
     """Return a backbone, with the checksum of its weights that the predictions carry, where they are a file."""
-    files = predictions_made_from(setting.predictions[0]).get("the file of the backbone", "").split()
+    files = made.get("the file of the backbone", "").split()
     is_file = about["weights_are_a_file"]
     return Backbone(
         name=setting.backbone,
@@ -79,12 +82,12 @@ def _backbone(setting: Setting, about: Mapping[str, Any]) -> Backbone:
     )
 
 
-def _predictions(setting: Setting, path: str, queries: str, checksum: str) -> Predictions:
+def _predictions(setting: Setting, path: str, queries: str, checksum: str, made: Mapping[str, str]) -> Predictions:
     """Describe a file of predictions, and check that it is of the stored episodes."""
     if of_queries(read_predictions(path, setting.method, setting.way, setting.shot, QUERY_COLUMNS)) != queries:
         raise UserError(
             f"{path} has predictions of {setting.title}, {setting.way}-way {setting.shot}-shot, that are of other "
             f"episodes than those that are stored. {REMEDY}."
         )
-    trained = predictions_made_from(path).get(WEIGHTS) or None
+    trained = made.get(WEIGHTS) or None
     return Predictions(file=str(Path(path).relative_to(RESULTS)), checksum=checksum, trained=trained)
