@@ -223,7 +223,8 @@ def test_damaged_in_the_middle(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_end_that_is_missing_is_told(tmp_path, kind):
-    bad = damage(make_video(tmp_path / kind, 60, size="96x64", options=KINDS[kind]), "cut")
+    # Pictures large enough that the cut falls among them, and not into what stands before them in the file.
+    bad = damage(make_video(tmp_path / kind, 60, size="384x256", options=KINDS[kind]), "cut")
     row = rows(tmp_path, [bad], FramesConfig(size=32, shards=1)).iloc[0]
     assert 10 < row["stored_frames"] < 50 and abs(row["stored_frames"] + row["lost_frames"] - 60) <= 2
 

@@ -30,7 +30,8 @@ def make_video(
     picture = f"c0=0x{colour:06x}:c1=0x{colour ^ 0xFFFFFF:06x}:nb_colors=2:x0=3:y0=3:x1=40:y1=30"
     source = ["-f", "lavfi", "-i", f"gradients=size={size}:rate={fps}:speed=0.1:{picture}"]
     arguments = [FFMPEG, "-v", "error", "-y", *source, "-frames:v", str(frames), "-pix_fmt", pixels]
-    subprocess.run([*arguments, *options, str(path)], check=True, stdin=subprocess.DEVNULL)
+    # One thread: encoders cut pictures into as many slices as there are cores, and the file would differ by machine.
+    subprocess.run([*arguments, "-threads", "1", *options, str(path)], check=True, stdin=subprocess.DEVNULL)
     return path
 
 
