@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS
-from fsar.methods.record import head_section
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel, part_of
 from fsar.model.finite import check_weights
@@ -67,7 +66,7 @@ def model_of_backbone(
         components=METHODS[method].components,
         backbone=about,
         text=TextConfig(),
-        head=head_section(METHODS[method].components.head)(),
+        head=METHODS[method].components.settings,
         sampling=sampling or SamplingConfig(),
         frames=FramesConfig(size=stored_size(loaded.image_size)),
         seed=seed,

@@ -14,9 +14,9 @@ ERASING = "no random erasing of training queries, which the code's settings leav
 QUERIES = "7 queries per class at every shot, where the code has 3 for 5 shots"
 DECAY = "weight decay spares normalisation layers"
 
-# The method of this project, and its share where a model's name says that it has it.
+# The method of this project, and its share where a model is named for it: chosen on validation classes (docs/motion.md).
 MOTION = "This project, docs/motion.md: what moves in each frame beside what is there"
-MOTION_SHARE = 0.5
+MOTION_SHARE = 0.75
 
 # Frames in a tuple. The number of tuples grows fast: 8 frames have 28 pairs, 56 triples, 70 of four.
 Cardinality = Annotated[int, Field(ge=1, le=4)]
@@ -68,6 +68,11 @@ class MotionConfig(HeadSettings):
     def least_frames(self) -> tuple[int, str]:
         """Nothing moves in one frame."""
         return (2, "compares what moves") if self.motion_share else super().least_frames
+
+    @property
+    def any_share(self) -> bool:
+        """Whether the same weights go with any share."""
+        return True
 
 
 class RelationConfig(HeadSettings):

@@ -25,6 +25,11 @@ class OtamConfig(MotionConfig):
         return (3, "compares triples of frames") if self.metric == "trx" else super().least_frames
 
     @property
+    def any_share(self) -> bool:
+        """TRX has weights for frames and for what moves in them."""
+        return self.metric != "trx"
+
+    @property
     def tests_mb(self) -> int:
         """As measured: see `HeadSettings`."""
         return 12000 if self.metric == "trx" else 4000

@@ -10,6 +10,11 @@ class TrxConfig(TuplesConfig, MotionConfig):
 
     dropout: float = dropout_key("Dropout of frames after their positions are added.", 0.1, HEAD)
 
+    @property
+    def any_share(self) -> bool:
+        """It has weights for frames and for what moves in them."""
+        return False
+
 
 RECORD = Record(
     title="TRX.",
