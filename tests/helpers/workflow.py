@@ -11,11 +11,9 @@ from pathlib import Path
 
 import yaml
 
+from tests.helpers.dry_runs import VARIABLES, dry_run
+
 PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "report", "rules", "workflow_scripts"]
-# What every run of the workflow has set: no live progress bars, and no GPU, whose sums are not those of another run.
-VARIABLES = {"CI": "true", "CUDA_VISIBLE_DEVICES": ""}
-
-
 PROGRAM = Path(sys.executable).with_name("snakemake")
 
 
@@ -26,7 +24,11 @@ def command(*arguments: str, cores: int = 2, program: Path = PROGRAM) -> list[st
 def snakemake(
     folder: Path, *arguments: str, ok: bool = True, cores: int = 2, program: Path = PROGRAM, **environment: str
 ) -> str:
-    """Run Snakemake in a folder and return what it printed."""
+    """Run Snakemake in a folder and return what it printed; a dry run of a copy of the project without a new start."""
+    if "--dry-run" in arguments and (folder / "fsar").is_dir() and program == PROGRAM and not environment:
+        status, output = dry_run(folder, *arguments)
+        assert (status == 0) is ok, output
+        return output
     run = subprocess.run(
         command(*arguments, cores=cores, program=program),
         cwd=folder,
