@@ -60,6 +60,10 @@ def rules_to_run(folder: Path, *arguments: str, **environment: str) -> set[str]:
     return set(re.findall(r"^ *(?:local)?rule (\w+):", output, re.MULTILINE))
 
 
+def nothing_to_do(folder: Path, *arguments: str) -> bool:
+    return "Nothing to be done" in snakemake(folder, "--dry-run", *arguments)
+
+
 def copy_project(repository: Path, folder: Path) -> Path:
     folder.mkdir(parents=True)
     for name in PROJECT:
