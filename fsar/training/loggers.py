@@ -11,6 +11,7 @@ from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from fsar.config.check import logger_lacks
 from fsar.errors import UserError
+from fsar.training.metrics import log_row
 
 PROJECT = "fsar"  # name of the project at the services
 
@@ -49,12 +50,6 @@ def make_logger(
     for row in rows:
         log_row(logger, row)
     return logger
-
-
-def log_row(logger: Logger, row: Mapping[str, Any]) -> None:
-    """Log the values of a row of metrics at its iteration."""
-    values = {name: value for name, value in row.items() if name != "iteration" and value is not None}
-    logger.log_metrics(values, step=row["iteration"])
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
