@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save, save_file
 from torch import nn
 
-from fsar.config import BackboneConfig, TextConfig, is_weights_file
+from fsar.backbone_facts import is_weights_file
+from fsar.config import BackboneConfig, TextConfig
 from fsar.errors import UserError
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
 from fsar.evaluation.feature_file import FeatureSizes, write_features

@@ -1,6 +1,6 @@
 """The one typed model of config.yaml: its sections, how they merge, checks, messages, documentation."""
 
-from fsar.config.backbone import BackboneConfig, SmallClipConfig, is_weights_file
+from fsar.config.backbone import BackboneConfig, SmallClipConfig
 from fsar.config.benchmark import BenchmarkConfig
 from fsar.config.config import Config
 from fsar.config.load import load
@@ -29,6 +29,5 @@ __all__ = [
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",
-    "is_weights_file",
     "load",
 ]

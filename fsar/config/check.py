@@ -158,9 +158,7 @@ def wrong_predictions(config: Config) -> Iterable[str]:
         if asked.benchmark in config.run.benchmarks:
             backbone = asked.backbone or config.run.backbones[0]
             if backbone in config.backbones:
-                has_text = config.backbones[backbone].has_text
-                methods = config.methods(asked.benchmark, backbone)
-                valid["method"] = [method for method in methods if has_text or not METHODS[method].reads_text]
+                valid["method"] = config.methods(asked.benchmark, backbone)
             if asked.method is None:
                 yield f"{where} needs a method; valid are {', '.join(valid.get('method', METHODS))}"
         for key_name, names in valid.items():
@@ -171,6 +169,7 @@ def wrong_predictions(config: Config) -> Iterable[str]:
 
 def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
+    yield from _without_backbone(config)
     for backbone in config.run.backbones:
         yield from _wrong_methods(config, benchmark, backbone)
     for backbone in config.backbones_used(benchmark):
@@ -207,11 +206,22 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
         yield from _missing_source(config, benchmark, source.kind)
 
 
+def _without_backbone(config: Config) -> Iterable[str]:
+    """Name methods that are asked for in this run and fit none of its backbones."""
+    for method in config.run.methods or ():
+        lacking = {backbone: config.lacks(backbone, method) for backbone in config.run.backbones}
+        if all(lacking.values()):
+            reasons = " and ".join(f"{backbone} has no {lacks}" for backbone, lacks in lacking.items())
+            yield f"run.methods names {method!r}, but {reasons}: take it out, or add a backbone that has"
+
+
 def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[str]:
     """Say which methods cannot be run with a backbone on a benchmark."""
-    methods = config.methods(benchmark, backbone)
-    if not methods:
-        own = ", ".join(config.backbones[backbone].methods or ())
+    methods, named = config.methods(benchmark, backbone), config.backbones[backbone].methods
+    if not methods and named is None:
+        yield f"none of the methods of benchmark {benchmark!r} fits the backbone {backbone!r}: leave it out, or add one"
+    elif not methods:
+        own = ", ".join(named or ())
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
     frames = config.videos(benchmark).sampling.frames
     for method in methods:
@@ -222,14 +232,8 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
                 f"nearest valid value is {needed}"
             )
         yield from _wrong_queries(config, benchmark, backbone, method)
-    reading = [method for method in methods if METHODS[method].reads_text]
-    if reading and not config.backbones[backbone].has_text:
-        others = ", ".join(method for method in METHODS if not METHODS[method].reads_text)
-        yield (
-            f"backbone {backbone!r} has no text encoder, which {' and '.join(reading)} "
-            f"{'needs' if len(reading) == 1 else 'need'} on benchmark {benchmark!r}; "
-            f"name others in backbones.{backbone}.methods: {others}"
-        )
+        if named and (lacks := config.lacks(backbone, method)):
+            yield f"backbones.{backbone}.methods names {method!r}, but the backbone has no {lacks}: take it out"
 
 
 def _wrong_texts(config: Config, benchmark: str) -> Iterable[str]:

@@ -3,7 +3,7 @@
 Nothing here and in the records imports torch, so that a config is checked and a run is planned without it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -255,6 +255,17 @@ class Method:
     def reads_text(self) -> bool:
         """Whether the class names are looked at, by the model or in deciding."""
         return self.components.reads_text or self.decides_by != "few-shot"
+
+    def lacks(self, has_text: bool, has_layers: Callable[[], bool]) -> str:
+        """Return what a backbone lacks for it; nothing where it fits.
+
+        Args:
+            has_text: it has a text encoder.
+            has_layers: tells whether it is a visual transformer with plain blocks; asked only where that matters.
+        """
+        if self.reads_text and not has_text:
+            return "text encoder"
+        return "visual transformer with plain blocks" if self.components.needs_transformer and not has_layers() else ""
 
     def shots(self, shots: Sequence[int]) -> list[int]:
         """Return the shots to test with: those asked for, or none where no support is looked at."""

@@ -13,10 +13,9 @@ from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed,
 from open_clip.pretrained import get_pretrained_cfg
 from torch import Tensor, nn
 
-from fsar.config import is_weights_file
+from fsar.backbone_facts import OWN_ARCHITECTURES, TEXT_EXTRA, is_weights_file, open_clip_architecture, square
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone, Tokenizer, VisualEncoder
-from fsar.model.backbone_facts import OWN_ARCHITECTURES, TEXT_EXTRA, open_clip_architecture, square
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers
 

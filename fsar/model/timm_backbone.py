@@ -6,10 +6,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from fsar.config import is_weights_file
+from fsar.backbone_facts import is_weights_file, square, timm_weights
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone, VisualEncoder
-from fsar.model.backbone_facts import square, timm_weights
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers
 

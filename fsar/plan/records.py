@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fsar.config import is_weights_file
+from fsar.backbone_facts import is_weights_file
 from fsar.methods import METHODS, MODELS
 from fsar.plan.imported import encoder_files, model_files
 from fsar.plan.parameters import flat
