@@ -36,8 +36,8 @@ class BackboneConfig(Section):
         le=1024,
     )
     methods: list[MethodName] | None = key(
-        "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all that fit "
-        "it by their records.",
+        "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all that "
+        "fit it by their records.",
         (*TESTS, *ROWS),
         once=True,
         default=None,
