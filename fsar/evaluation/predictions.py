@@ -76,8 +76,7 @@ def predictions_made_from(path: str | Path) -> dict[str, str]:
     """
     with whole(path):
         _check_kind(path)
-        found: dict[str, str] = json.loads((pq.read_schema(path).metadata or {}).get(MADE.encode(), b"{}"))
-        return found
+        return json.loads((pq.read_schema(path).metadata or {}).get(MADE.encode(), b"{}"))
 
 
 def parts_of_file(path: Path) -> int | None:

@@ -111,8 +111,7 @@ class Head(nn.Module):
     @property
     def name(self) -> str:
         """The folder that it is of."""
-        folder: str = self.settings.folder
-        return folder
+        return self.settings.folder
 
     @property
     def loss_names(self) -> tuple[str, ...]:

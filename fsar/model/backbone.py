@@ -173,8 +173,7 @@ class Backbone(nn.Module):
             raise UserError(
                 f"The visual encoder of {self.name} gives no maps of features: choose methods that do not need them"
             ) from error
-        last: Tensor = (found["image_intermediates"] if isinstance(found, dict) else found)[-1]
-        return last
+        return (found["image_intermediates"] if isinstance(found, dict) else found)[-1]
 
     @torch.no_grad()
     def map_width(self) -> int:
@@ -331,8 +330,7 @@ def bare_backbone(about: BackboneConfig) -> Backbone:
     Raises:
         UserError: unknown architecture or tag, or a missing package.
     """
-    bare: Backbone = _library(about).bare(about.model, about.weights, about.size)
-    return bare
+    return _library(about).bare(about.model, about.weights, about.size)
 
 
 def _library(about: BackboneConfig) -> ModuleType:

@@ -50,8 +50,7 @@ class Training:
     @property
     def model(self) -> FewShotModel:
         """The model itself."""
-        model: FewShotModel = self.wrapped.module
-        return model
+        return self.wrapped.module
 
     def validate(self) -> float:
         """Return the accuracy on the stored validation episodes, with the current weights."""

@@ -22,8 +22,7 @@ class TemporalAttention(Attention):
 
     def attend(self, asking: Tensor, seen: Tensor) -> Tensor:
         """Return what normed tokens find in others: (V, outputs, D), (V, tokens, D) → (V, outputs, D)."""
-        found: Tensor = self.attention_dropout(super().attend(asking, seen))
-        return found
+        return self.attention_dropout(super().attend(asking, seen))
 
     def forward(self, x: Tensor, outputs: int) -> Tensor:
         """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""

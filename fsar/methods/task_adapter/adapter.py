@@ -122,8 +122,7 @@ class TaskAdapters(Adapters):
         x = x + block.scale_1(block.attention(block.norm_1(x), attn_mask=attn_mask))
         together = x.unflatten(0, (-1, self.texts))  # (C, S, n, W)
         x = x + adapter(attend(block, together, along=1)).flatten(0, 1)
-        through: Tensor = x + block.scale_2(block.mlp(block.norm_2(x)))
-        return through
+        return x + block.scale_2(block.mlp(block.norm_2(x)))
 
 
 def _last(blocks: Sequence[Block], count: int, key: str, what: str) -> Sequence[Block]:
