@@ -19,10 +19,11 @@ import torch
 
 from fsar.episodes.stored import draw_episodes
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.feature_file import write_features
 from fsar.evaluation.load_head import load_head
 from fsar.files import write_parquet
 from fsar.methods import MODELS
+from fsar.methods.needs import Inputs
 from fsar.plan.resources import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
@@ -38,7 +39,7 @@ def make_files(folder: Path) -> None:
     names = sorted(set(labels))
     torch.manual_seed(0)
     frames, text = torch.randn(VIDEOS, FRAMES, WIDTH), torch.randn(CLASSES, WIDTH)
-    write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, FeatureSizes(WIDTH, FRAMES))
+    write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, Inputs(WIDTH, FRAMES))
     manifest = pd.DataFrame(
         {"video_id": ids, "path": ids, "class_name": labels, "split": "test", "source": "random"}
     ).assign(group="")

@@ -13,7 +13,7 @@ from fsar.evaluation.encode_videos import BATCH, encode_videos, load_clips
 from fsar.evaluation.episode_logits import BATCH as BATCHED
 from fsar.evaluation.episode_logits import _video_by_video, correct, episode_logits, predict
 from fsar.evaluation.evaluate import KeptVideos, PlannedTest, evaluate_model, write_predictions
-from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
+from fsar.evaluation.feature_file import read_features, write_features
 from fsar.evaluation.load_head import load_head
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.files import write_parquet
@@ -28,7 +28,7 @@ from fsar.statistics.intervals import holm, interval_of_clusters, mean_and_inter
 from tests.small_models import small_adapters, small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
-SIZES = FeatureSizes(WIDTH, 8)
+SIZES = Inputs(WIDTH, 8)
 
 
 def episodes_of(shot, queries=2, way=5, count=30):
@@ -158,9 +158,7 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     episodes = episodes_of(1, queries=1)
     store_episodes(episodes, tmp_path / "episodes.parquet")
     names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
-    write_features(
-        tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, FeatureSizes(WIDTH, 8)
-    )
+    write_features(tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, Inputs(WIDTH, 8))
     head = load_head(MODELS["frozen"], MODELS["frozen"].settings, tmp_path / "features.safetensors", None)
     tests = [PlannedTest(m, "few-shot", 5, 1, tmp_path / "episodes.parquet") for m in ("clip-freeze", "again")]
     evaluate_model(head, tests, tmp_path / "features.safetensors", tmp_path / "out.parquet", "cpu", 1)

@@ -14,12 +14,13 @@ from fsar.errors import UserError
 from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.episode_logits import episode_logits
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
+from fsar.evaluation.feature_file import read_features, write_features
 from fsar.evaluation.features import Encoder, encode_split, load_encoder
 from fsar.evaluation.load_head import load_head
 from fsar.fabric import make_fabric
 from fsar.methods import METHODS, MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.methods.needs import Inputs
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.finite import check_finite, check_weights
@@ -147,9 +148,9 @@ def test_trained_weights_are_refused_by_name(world, tmp_path, bad, part):
 
 def test_weights_of_another_head_are_told(world, tmp_path):
     features = {"frames": torch.zeros(1, 8, 128)}
-    write_features(tmp_path / "f", ["a"], features, ["b"], torch.zeros(1, 128), FeatureSizes(128, 8))
+    write_features(tmp_path / "f", ["a"], features, ["b"], torch.zeros(1, 128), Inputs(128, 8))
     other = make_model(world.folder, "clip-fsar") / "model.safetensors"
-    with pytest.raises(UserError, match=r"model\.safetensors do not fit the head hyrsm"):
+    with pytest.raises(UserError, match=r"model\.safetensors is of another backbone or method"):
         load_head(MODELS["hyrsm"], head_of("hyrsm"), tmp_path / "f", other)
     with pytest.raises(UserError, match="There is no file none"):
         load_head(MODELS["clip-fsar"], head_of("clip-fsar"), tmp_path / "f", Path("none"))
@@ -161,9 +162,7 @@ def test_a_file_of_features_is_checked_when_it_is_read(tmp_path, bad, part):
     values = {"frames": torch.zeros(2, 8, 4), "text": torch.zeros(2, 4)}
     values[part][1, 0] = bad
     path = tmp_path / "features.safetensors"
-    write_features(
-        path, ["a.mp4", "b.mp4"], {"frames": values["frames"]}, ["x", "y"], values["text"], FeatureSizes(4, 8)
-    )
+    write_features(path, ["a.mp4", "b.mp4"], {"frames": values["frames"]}, ["x", "y"], values["text"], Inputs(4, 8))
     row = "b.mp4" if part == "frames" else "y"
     with pytest.raises(UserError, match=rf"file of features .*features\.safetensors gives .* for '{row}': .*Delete it"):
         read_features(path)
@@ -178,7 +177,7 @@ def test_no_method_writes_a_row_of_what_is_no_number(world, tmp_path, monkeypatc
     videos = pd.read_parquet(world.manifest)
     stored = {components.needs: torch.randn(len(videos), 8, 128, generator=generator)}
     text = torch.randn(len(CLASSES), 128, generator=generator)
-    write_features(tmp_path / "f", list(videos["video_id"]), stored, CLASSES, text, FeatureSizes(128, 8))
+    write_features(tmp_path / "f", list(videos["video_id"]), stored, CLASSES, text, Inputs(128, 8))
     head = load_head(components, head_of(METHODS[method].model), tmp_path / "f", None)
     evaluate_model(head, [planned(world, method)], tmp_path / "f", tmp_path / "good.parquet", "cpu", 1)
     parameters = list(head.parameters())

@@ -348,7 +348,7 @@ def test_models_that_cannot_be_used_are_told(world, tmp_path):
         FewShotClassifier.load(world.model, "trx")
     shutil.copytree(world.model, tmp_path / "other")
     shutil.copy(make_model(world.folder, "trx") / "model.safetensors", tmp_path / "other")
-    with pytest.raises(UserError, match="is of another backbone or method"):
+    with pytest.raises(UserError, match=r"of another (backbone or )?method"):
         FewShotClassifier.load(tmp_path / "other")
     (tmp_path / "other" / "training.json").write_text("{}")
     with pytest.raises(UserError, match="cannot be read as the description of a model"):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,27 +12,12 @@ from torch import Tensor
 
 from fsar.evaluation.made_from import check_made_from
 from fsar.files import atomic
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.model.finite import check_finite
 from fsar.seal import OPEN, REMEDY, seal, whole
 
 NAMES = "names"
 TEXT = "text"
-
-
-@dataclass(frozen=True)
-class FeatureSizes:
-    """What the head that looks at a file of features is sized by: `fsar.methods.head.Inputs` has the same.
-
-    Attributes:
-        width: D.
-        frames: T.
-        transformer: sizes of the visual transformer, if the backbone is one.
-    """
-
-    width: int
-    frames: int
-    transformer: TransformerSizes | None = None
 
 
 def write_features(
@@ -41,7 +26,7 @@ def write_features(
     stored: dict[str, Tensor],
     class_names: Sequence[str],
     text: Tensor,
-    sizes: FeatureSizes,
+    sizes: Inputs,
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Store features as safetensors, with the videos and classes they belong to in its metadata.
@@ -52,7 +37,7 @@ def write_features(
         path: file to write.
         video_ids, stored: the videos, and their features (`Head.store`), (V, …) each.
         class_names, text: the classes, and their text features, (C, D), or (C, S, D) of each text.
-        sizes: of the head's inputs.
+        sizes: of what the head that looks at them is given.
         made: what they are made from (`fsar.evaluation.made_from`).
     """
     about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": asdict(sizes)}
@@ -90,7 +75,7 @@ def read_features(
     return videos, stored, classes, text
 
 
-def feature_sizes(path: Path) -> FeatureSizes:
+def feature_sizes(path: Path) -> Inputs:
     """Return the sizes that a file of features was written with.
 
     Raises:
@@ -100,4 +85,4 @@ def feature_sizes(path: Path) -> FeatureSizes:
         with safe_open(path, framework="pt") as file:
             sizes = json.loads(file.metadata()[NAMES])["sizes"]
         transformer = sizes.pop("transformer")
-        return FeatureSizes(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)
+        return Inputs(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)

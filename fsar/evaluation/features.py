@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from fsar.config import SamplingConfig, TextConfig
 from fsar.episodes.stored import readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
-from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.feature_file import write_features
 from fsar.fabric import Float32, one_device
 from fsar.methods import Components
 from fsar.methods.adapters import insert_adapters
-from fsar.methods.needs import Needs, Tensors
+from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.record import AdapterSettings, HeadSettings, Kind
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
@@ -118,7 +118,7 @@ def encode_split(
     encoded = no_text(class_names)
     if backbone.has_text:
         encoded = encode_classes(backbone, class_names, text, each_text).cpu()
-    sizes = FeatureSizes(model.width, sampling.frames, backbone.transformer_sizes)
+    sizes = Inputs(model.width, sampling.frames, transformer=backbone.transformer_sizes)
     write_features(path, video_ids, stored, class_names, encoded, sizes, made)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
 
