@@ -19,8 +19,8 @@ test-slow: .venv/ready
 
 # A real SLURM on this machine, installed from Debian's packages if it is not there (as root).
 test-slurm: .venv/ready
-	$(BIN)/python -m tests.slurm_cluster install
-	$(BIN)/python -m pytest -m slurm --durations=5 tests/test_slurm.py
+	$(BIN)/python -m tests.helpers.slurm_cluster install
+	$(BIN)/python -m pytest -m slurm --durations=5 tests/workflow/test_slurm.py
 
 # The tiny workflow with the lowest versions that pyproject.toml states, in an environment of its own (7 GB, a network).
 test-lowest: .venv/ready

@@ -40,7 +40,7 @@ from fsar.training.metrics import METRICS_SCHEMA, read_metrics, write_metrics
 from fsar.videos.shards import INDEX_SCHEMA
 from fsar.videos.store_read import FrameStore, _open_shard
 from fsar.videos.store_write import write_shard
-from tests.videos import make_video
+from tests.helpers.videos import make_video
 
 
 class Kind(NamedTuple):

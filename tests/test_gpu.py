@@ -31,8 +31,8 @@ from fsar.training.checkpoint import Checkpoint
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.training.fit import fit
 from fsar.videos.store_read import FrameStore
-from tests import test_training
-from tests.test_training import job_and_files
+from tests.training import test_training
+from tests.training.test_training import job_and_files
 
 pytestmark = pytest.mark.gpu
 world = test_training.world  # a fixture
