@@ -24,7 +24,6 @@ from fsar.evaluation.load_head import load_head
 from fsar.files import write_parquet
 from fsar.methods import MODELS
 from fsar.methods.needs import Inputs
-from fsar.plan.resources import megabytes_of_tests
 from fsar.sources.manifest import SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 from perf.command import reader
@@ -84,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for model in models:
             command = [sys.executable, "-m", "perf.tests_memory", model]
             run = subprocess.run(command, env=os.environ | {"PERF_FOLDER": folder}, stdout=subprocess.PIPE, check=True)
-            print(f"| {model} | {int(run.stdout):,} | {megabytes_of_tests(model):,} |", flush=True)
+            print(f"| {model} | {int(run.stdout):,} | {MODELS[model].settings.tests_mb:,} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ rule evaluate_model:
         "../envs/train.yaml"
     threads: threads_of_a_model
     resources:
-        mem_mb=lambda wildcards, attempt: resources.megabytes_of_tests(wildcards.model) * attempt,
+        mem_mb=lambda wildcards, attempt: MODELS[wildcards.model].settings.tests_mb * attempt,
         runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:

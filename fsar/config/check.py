@@ -8,9 +8,8 @@ from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.config import layers
 from fsar.config.config import Config
-from fsar.config.messages import message, nearest
+from fsar.config.messages import nearest, refuse
 from fsar.config.source import DEMO_CLASSES, DemoSource, PublishedSource
-from fsar.errors import UserError
 from fsar.methods import METHODS, MODELS
 
 
@@ -25,9 +24,7 @@ def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[s
     Raises:
         UserError: naming the split, the key to change and the nearest valid value.
     """
-    problems = list(_wrong_counts(config, benchmark, counts))
-    if problems:
-        raise UserError(message(problems))
+    refuse(_wrong_counts(config, benchmark, counts))
 
 
 def check_decoders(config: Config) -> None:
@@ -36,14 +33,12 @@ def check_decoders(config: Config) -> None:
     Raises:
         UserError: naming the benchmark and what to do.
     """
-    problems = [
+    refuse(
         f"frames.decoder of benchmark {benchmark!r} is decord, which is not installed: `pip install decord` (there are "
         "builds for x86_64 alone), or choose pyav or ffmpeg"
         for benchmark in dict.fromkeys(map(config.base, config.run.benchmarks))
         if config.videos(benchmark).frames.decoder == "decord" and importlib.util.find_spec("decord") is None
-    ]
-    if problems:
-        raise UserError(message(problems))
+    )
 
 
 def check_loggers(config: Config) -> None:
@@ -58,13 +53,11 @@ def check_loggers(config: Config) -> None:
         for backbone in config.backbones_used(benchmark)
         for model in config.trained_here(benchmark, backbone)
     }
-    problems = [
+    refuse(
         f"training.logger of benchmark {benchmark!r} is {kind}: {lacks}"
         for kind, benchmark in asked.items()
         if (lacks := logger_lacks(kind))
-    ]
-    if problems:
-        raise UserError(message(problems))
+    )
 
 
 def logger_lacks(kind: str) -> str:
@@ -278,18 +271,14 @@ def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
     Raises:
         UserError: naming the benchmark and both keys to change.
     """
-    problems = []
-    for benchmark in dict.fromkeys(config.base(name) for name in config.run.benchmarks):
-        stored = config.videos(benchmark).frames.size
-        for backbone, size in sizes.items():
-            if size > stored:
-                problems.append(
-                    f"frames.size of benchmark {benchmark!r} is {stored}, but backbone {backbone!r} is given pictures "
-                    f"of {size} pixels; the nearest valid value is {size}, or set backbones.{backbone}.size to "
-                    f"{stored} or less, where its architecture can be given smaller ones"
-                )
-    if problems:
-        raise UserError(message(problems))
+    refuse(
+        f"frames.size of benchmark {benchmark!r} is {stored}, but backbone {backbone!r} is given pictures of {size} "
+        f"pixels; the nearest valid value is {size}, or set backbones.{backbone}.size to {stored} or less, where its "
+        "architecture can be given smaller ones"
+        for benchmark in dict.fromkeys(config.base(name) for name in config.run.benchmarks)
+        for backbone, size in sizes.items()
+        if size > (stored := config.videos(benchmark).frames.size)
+    )
 
 
 def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:

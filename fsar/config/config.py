@@ -65,10 +65,6 @@ class Config(ConfigFile):
         methods = {method for backbone in self.run.backbones for method in self.methods(benchmark, backbone)}
         return sorted({shot for method in methods for shot in METHODS[method].shots(self.shots(benchmark))})
 
-    def licence(self, benchmark: str) -> str:
-        """Return whose the videos of a benchmark are; a variant's are those it shares."""
-        return str(self.own(benchmark, "licence"))
-
     def asked(self, benchmark: str) -> list[str]:
         """Return the methods to compare on a benchmark, whatever the backbone."""
         return self.run.methods or self.own(benchmark, "methods")

@@ -15,10 +15,9 @@ from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.seal import OPEN, REMEDY, seal, whole
 
-# A test is one method at one way and shot. It has its own row groups, so it can be read without the others.
-TEST = ("method", "way", "shot")
 # Entries of the file's metadata.
 MADE, PARTS = "made_from", "parts"
+# A test is one method at one way and shot. It has its own row groups, so it can be read without the others.
 PREDICTIONS_SCHEMA = pa.schema(
     [
         ("method", pa.string()),

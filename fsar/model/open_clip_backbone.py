@@ -259,7 +259,7 @@ def open_clip_backbone(clip: nn.Module, name: str, has_text: bool = True) -> Bac
 
 def _tokenizer(name: str) -> Tokenizer:
     try:
-        tokenizer = open_clip.get_tokenizer(name)
+        return open_clip.get_tokenizer(name)
     except ImportError as error:
         raise UserError(f"The text encoder of {name} needs a package that is not installed: {TEXT_EXTRA}") from error
     except Exception as error:  # the hub client's own
@@ -269,8 +269,3 @@ def _tokenizer(name: str) -> Tokenizer:
             f'python -c "import open_clip; open_clip.get_tokenizer({name!r})"\n'
             "and copy its cache."
         ) from error
-
-    def tokens(texts: list[str]) -> Tensor:
-        return tokenizer(texts)
-
-    return tokens

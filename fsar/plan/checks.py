@@ -7,7 +7,7 @@ from fsar.backbone_facts import TEXT_EXTRA
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
-from fsar.config.messages import message, nearest
+from fsar.config.messages import nearest, refuse
 from fsar.errors import UserError
 from fsar.files import read_parquet
 from fsar.methods import METHODS, MODELS
@@ -71,8 +71,7 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
             wrong += [m for b in plan.config.run.benchmarks for m in misfits(plan.config, b, name, facts.layers)]
         sizes[name] = facts.size
     check_pictures(plan.config, sizes)
-    if wrong:
-        raise UserError(message(wrong))
+    refuse(wrong)
 
 
 def _check_small_clip(config: Config, backbone: str) -> None:

@@ -4,12 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from fsar.config import Config, TrainingConfig
-from fsar.methods import MODELS
-
-
-def megabytes_of_tests(model: str) -> int:
-    """Return the memory that a model's tests need: what its head keeps of every video."""
-    return MODELS[model].settings.tests_mb
 
 
 def gpus_of_training(config: Config, training: TrainingConfig) -> int:

@@ -47,11 +47,6 @@ class Keeper:
         self._other_code: list[dict[str, Any]] = state["other_code"]
         self._saved = time.monotonic()
 
-    @property
-    def path(self) -> Path:
-        """The file of the state."""
-        return self.checkpoint.path
-
     def offer(self, accuracy: float, iteration: int) -> None:
         """Keep the weights if they are the best so far; with equal accuracy the earlier ones stay."""
         if self.best is not None and accuracy <= self.best["val_accuracy"]:
@@ -73,10 +68,6 @@ class Keeper:
         if time.monotonic() - self._saved >= 60 * minutes:
             self.save()
             self._saved = time.monotonic()
-
-    def wait(self) -> None:
-        """Wait until everything is written."""
-        self.checkpoint.wait()
 
     def write_results(self, described: dict[str, Any], folder: Path) -> None:
         """Write the best weights, the metrics and training.json, and delete the state.

@@ -315,7 +315,9 @@ def test_a_variant_is_checked_by_its_own_settings(values):
     values = changed(changed(values, "benchmarks.own", own), "run.benchmarks", ["variant"])
     values = changed(values, "benchmarks.variant", {"variant_of": "own", "methods": ["clip-freeze"], "shots": [3]})
     config = load(values)
-    assert config.videos_needed("own") == {"train": 0, "val": 0, "test": 4} and config.licence("variant") == "mine"
+    assert (
+        config.videos_needed("own") == {"train": 0, "val": 0, "test": 4} and config.own("variant", "licence") == "mine"
+    )
     check_source_counts(config, "variant", {"test": dict.fromkeys("abcde", 4)})
     with pytest.raises(UserError, match="the largest valid shot is 2"):
         check_source_counts(config, "variant", {"test": dict.fromkeys("abcde", 3)})

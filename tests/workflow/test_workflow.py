@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.methods import METHODS
-from fsar.results.pictures import write_pictures
+from perf.pictures import write_pictures
 from tests.helpers.commands import commands
 from tests.helpers.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.helpers.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
