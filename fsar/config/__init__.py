@@ -4,8 +4,8 @@ from fsar.config.backbone import BackboneConfig, SmallClipConfig
 from fsar.config.benchmark import BenchmarkConfig
 from fsar.config.config import Config
 from fsar.config.load import load
+from fsar.config.merged import MergedConfig
 from fsar.config.predict import PredictConfig
-from fsar.config.settings import Settings
 from fsar.config.source import Counts, CsvSource, DemoSource, PublishedSource
 from fsar.config.sources import SourcesConfig
 from fsar.config.text import TextConfig
@@ -21,10 +21,10 @@ __all__ = [
     "DemoSource",
     "EpisodesConfig",
     "FramesConfig",
+    "MergedConfig",
     "PredictConfig",
     "PublishedSource",
     "SamplingConfig",
-    "Settings",
     "SmallClipConfig",
     "SourcesConfig",
     "TextConfig",

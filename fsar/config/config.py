@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import layers
 from fsar.config.file import ConfigFile
-from fsar.config.settings import Settings, VideoSettings
+from fsar.config.merged import MergedConfig, MergedVideos
 from fsar.errors import UserError
 from fsar.methods import METHODS, MODELS
 
@@ -20,14 +20,14 @@ from fsar.methods import METHODS, MODELS
 class Config(ConfigFile):
     """Everything a run depends on."""
 
-    _videos: dict[str, VideoSettings] = PrivateAttr(default_factory=dict)
-    _settings: dict[tuple[str, str, str], Settings] = PrivateAttr(default_factory=dict)
+    _videos: dict[str, MergedVideos] = PrivateAttr(default_factory=dict)
+    _settings: dict[tuple[str, str, str], MergedConfig] = PrivateAttr(default_factory=dict)
     _with_layers: dict[str, bool] = PrivateAttr(default_factory=dict)
 
-    def videos(self, benchmark: str) -> VideoSettings:
+    def videos(self, benchmark: str) -> MergedVideos:
         """Return how the videos of a benchmark are stored, looked at and drawn."""
         if benchmark not in self._videos:
-            self._videos[benchmark] = VideoSettings(
+            self._videos[benchmark] = MergedVideos(
                 benchmark=benchmark,
                 seed=self.seed,
                 frames=self.frames.overlaid(*layers.overlay(self, "frames", benchmark)),
@@ -36,12 +36,12 @@ class Config(ConfigFile):
             )
         return self._videos[benchmark]
 
-    def of(self, benchmark: str, backbone: str, model: str) -> Settings:
+    def of(self, benchmark: str, backbone: str, model: str) -> MergedConfig:
         """Return everything that holds for a model with a backbone on a benchmark."""
         at = benchmark, backbone, model
         if at not in self._settings:
             methods = (name for name in self.methods(benchmark, backbone) if METHODS[name].model == model)
-            self._settings[at] = Settings(
+            self._settings[at] = MergedConfig(
                 **vars(self.videos(benchmark)),
                 device=self.device,
                 backbone_name=backbone,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.settings import Settings
+from fsar.config.merged import MergedConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS, Components
 from fsar.plan import paths
@@ -91,7 +91,7 @@ class PlannedPredictions:
             "knows": f"{model.backbone}, {knows}",
         }
 
-    def settings(self, prediction: str) -> Settings:
+    def settings(self, prediction: str) -> MergedConfig:
         """Return the settings of the model that labels, with the one method that decides."""
         benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
         return replace(self.config.of(benchmark, backbone, METHODS[method].model), methods=(method,))

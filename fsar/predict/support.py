@@ -22,7 +22,7 @@ STORED = "stored."  # begins the names of what is kept of clips
 # What is written beside the tensors.
 ABOUT = ("class_names", "video_ids", "paths", "text_scale", "temperature", "provenance")
 DECIDE = ("few-shot", "text", "both")
-REMEDY = "Make the support set again from the examples (fsar predict --save, or save_support)"
+REMEDY = "Make it again from the examples (fsar predict --save, or save_support)"
 
 
 @dataclass(frozen=True)

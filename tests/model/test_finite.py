@@ -32,7 +32,7 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from tests.helpers.predicting import CLASSES, backbone_of, head_of, make_model, make_world
+from tests.helpers.predicting import CLASSES, backbone_of, head_of, make_model, make_world, merged_config
 from tests.helpers.small_models import small_adapters
 from tests.helpers.workflow import write_listing
 
@@ -57,10 +57,8 @@ def planned(world, method):
     return PlannedTest(method, METHODS[method].decides_by, len(CLASSES), 1, world.episodes)
 
 
-def encode(world, model, path):
-    encode_split(
-        model, world.manifest, world.index, "test", SamplingConfig(), TextConfig(), 0, "cpu", "fp32", 1, path
-    )  # fmt: skip
+def encode(world, encoder, path, model="frozen"):
+    encode_split(encoder, merged_config(world.folder, model), world.manifest, world.index, path)
 
 
 @BAD
@@ -129,7 +127,8 @@ def test_texts_of_classes(world, tmp_path, bad):
 def test_trained_weights_are_refused_by_name(world, tmp_path, bad, part):
     components, about = MODELS["clip-fsar"], backbone_of(world.folder, "clip-fsar")
     good = make_model(world.folder, "clip-fsar") / "model.safetensors"
-    encode(world, load_encoder(load_backbone(about), components, head_of("clip-fsar"), 8, good), tmp_path / "f")
+    settings = merged_config(world.folder, "clip-fsar")
+    encode(world, load_encoder(load_backbone(about), settings, good), tmp_path / "f")
     state = load_file(good)
     name = next(name for name, value in state.items() if name.startswith(part) and value.ndim > 1)
     state[name].view(-1)[0] = bad
@@ -141,7 +140,7 @@ def test_trained_weights_are_refused_by_name(world, tmp_path, bad, part):
         )
     with pytest.raises(UserError, match=told):
         if part == "visual":
-            load_encoder(load_backbone(about), components, head_of("clip-fsar"), 8, tmp_path / "model.safetensors")
+            load_encoder(load_backbone(about), settings, tmp_path / "model.safetensors")
         else:
             load_head(components, head_of("clip-fsar"), tmp_path / "f", tmp_path / "model.safetensors")
 
@@ -208,9 +207,10 @@ def test_tests_whose_features_depend_on_the_episode(world, tmp_path, bad, place)
     with torch.no_grad():
         module.weight[0] = bad
     subject = "The backbone small-vit-clip" if place == "before" else rf"The method {name} \(3-way 1-shot\)"
-    given = [world.manifest, world.index, SamplingConfig(), TextConfig(templates=["a {class_name}"] * 3)]
+    settings = merged_config(world.folder, name, text=TextConfig(templates=["a {class_name}"] * 3))
+    where, path = (world.manifest, world.index), tmp_path / "out.parquet"
     with pytest.raises(UserError, match=rf"{subject} .*gives .* for '.*mp4'"):
-        evaluate_part(model, [planned(world, name)], *given, 0, (0, 1), "cpu", "fp32", 1, tmp_path / "out.parquet")
+        evaluate_part(model, settings, [planned(world, name)], *where, (0, 1), path)
     assert not list(tmp_path.iterdir())
 
 
