@@ -1,4 +1,4 @@
-"""The one typed model of config.yaml: its sections, how they merge, checks, messages, documentation."""
+"""The one typed model of config.yaml: its sections, how they merge, checks and messages."""
 
 from fsar.config.backbone import BackboneConfig, SmallClipConfig
 from fsar.config.benchmark import BenchmarkConfig

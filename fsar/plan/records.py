@@ -22,11 +22,7 @@ def facts_of(plan: Plan, rows: Sequence[Setting], code: Callable[..., str]) -> l
         code: returns the checksum of a script and of files that it imports by name.
     """
     return [
-        {
-            "backbone": _backbone(plan, row),
-            "settings": _settings(plan, row),
-            "code": _code(plan, row, code),
-        }
+        {"backbone": _backbone(plan, row), "settings": _settings(plan, row), "code": _code(plan, row, code)}
         for row in rows
     ]
 

@@ -5,13 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fsar.config import (
-    BackboneConfig,
-    FramesConfig,
-    SamplingConfig,
-    TextConfig,
-    TrainingConfig,
-)
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.errors import UserError
 from fsar.fabric import Float32
 from fsar.keys.declare import Section

@@ -15,9 +15,8 @@ import yaml
 from pydantic import ValidationError
 from snakemake.utils import update_config
 
-from fsar.config import Config, layers, load, methods_page
+from fsar.config import Config, layers, load
 from fsar.config.check import check_pictures, check_source_counts
-from fsar.config.document import documentation, schema
 from fsar.config.overview import decisive_record, effective, left_out, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
@@ -28,6 +27,7 @@ from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
 from fsar.plan.rows import rows, rows_of_demos
+from tools.generate import PAGE, documentation, page, schema, tables
 
 LAYERS = "visual transformer with plain blocks"
 
@@ -88,8 +88,8 @@ def test_generated_files_are_current(repository):
     written = json.loads((repository / "configs/schema.json").read_text())
     assert written == json.loads(json.dumps(schema())), "run `make docs`"
     assert (repository / "docs/config.md").read_text() == documentation() + "\n", "run `make docs`"
-    assert methods_page.PAGE.read_text() == methods_page.page(), "run `make docs`"
-    assert all(f"| `{name}` |" in methods_page.tables() for name in METHODS)
+    assert PAGE.read_text() == page(), "run `make docs`"
+    assert all(f"| `{name}` |" in tables() for name in METHODS)
 
 
 def test_every_key_is_documented():

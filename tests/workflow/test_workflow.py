@@ -17,11 +17,11 @@ from safetensors.torch import load_file
 from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.methods import METHODS
-from perf.pictures import write_pictures
 from tests.helpers.commands import commands
 from tests.helpers.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.helpers.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
 from tests.results.test_index import Targets
+from tools.pictures import write_pictures
 
 
 @pytest.fixture(scope="module")
