@@ -13,7 +13,7 @@ import torch
 
 from fsar.config import MergedConfig
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.evaluate import KeptVideos, PlannedTest, write_predictions
+from fsar.evaluation.evaluate import PlannedTest, write_predictions
 from fsar.evaluation.features import encode_tests
 from fsar.fabric import one_device
 from fsar.methods.needs import TransformerSizes
@@ -46,11 +46,9 @@ def evaluate_part(
     where = one_device(settings.device, settings.training.float32, settings.training.threads)
     model = model.eval().to(where)
     _tell_cost(model, tests, part[1])
-    video_ids, stored, class_names, text = encode_tests(model, settings, manifest, index, where)
-    video_rows, class_rows = ({name: row for row, name in enumerate(names)} for names in (video_ids, class_names))
+    features = encode_tests(model, settings, manifest, index, where)
     with torch.inference_mode():
-        kept = KeptVideos(video_rows, stored, class_rows, text)
-        write_predictions(model.tested_head(), tests, kept, path, part, made)
+        write_predictions(model.tested_head(), tests, features, path, part, made)
 
 
 def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) -> None:

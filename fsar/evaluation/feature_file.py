@@ -1,10 +1,11 @@
 """Writes and reads the file of features between encoding and evaluation."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -12,12 +13,32 @@ from torch import Tensor
 
 from fsar.evaluation.made_from import check_made_from
 from fsar.files import atomic
-from fsar.methods.needs import Inputs, TransformerSizes
+from fsar.methods.needs import Inputs, Tensors, TransformerSizes
 from fsar.model.finite import check_finite
 from fsar.seal import OPEN, REMEDY, seal, whole
 
 NAMES = "names"
 TEXT = "text"
+
+
+class Features(NamedTuple):
+    """What tests use: the features of videos, and the text features of their classes.
+
+    Attributes:
+        videos, stored: row of each video by its id, and their features (`Head.store`), (V, …) each.
+        classes, text: row of each class by its name, in (C, D) text features, or (C, S, D) of each text; (C, 0) for a
+            backbone without a text encoder.
+    """
+
+    videos: dict[str, int]
+    stored: Tensors
+    classes: dict[str, int]
+    text: Tensor
+
+
+def rows_of(names: Iterable[str]) -> dict[str, int]:
+    """Return the row of each name, in their order."""
+    return {name: row for row, name in enumerate(names)}
 
 
 def write_features(
@@ -48,17 +69,12 @@ def write_features(
         seal(temporary)
 
 
-def read_features(
-    path: Path, expected: Mapping[str, str] | None = None
-) -> tuple[dict[str, int], dict[str, Tensor], dict[str, int], Tensor]:
+def read_features(path: Path, expected: Mapping[str, str] | None = None) -> Features:
     """Read a file of `write_features`.
 
     Args:
         path: of the file.
         expected: what they must be made from; None if unknown.
-
-    Returns:
-        The row of each video, their features, the row of each class, (C, D) text features.
 
     Raises:
         UserError: the file is missing, damaged or made from something else, or a feature is NaN or infinite.
@@ -67,12 +83,12 @@ def read_features(
         about = json.loads(file.metadata()[NAMES])
         if expected is not None:
             check_made_from(path, about["made_from"], expected, REMEDY)
-        videos, classes = ({name: row for row, name in enumerate(about[key])} for key in ("video_ids", "class_names"))
+        videos, classes = rows_of(about["video_ids"]), rows_of(about["class_names"])
         stored = {name: file.get_tensor(name) for name in file.keys() if name != TEXT}  # noqa: SIM118 (not a dict)
         text = file.get_tensor(TEXT)
     for values, rows in [*((values, videos) for values in stored.values()), (text, classes)]:
         check_finite(values, f"The file of features {path}", rows, "Delete it, and it is made again")
-    return videos, stored, classes, text
+    return Features(videos, stored, classes, text)
 
 
 def feature_sizes(path: Path) -> Inputs:

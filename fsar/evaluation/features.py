@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from fsar.config import MergedConfig
 from fsar.episodes.stored import readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
-from fsar.evaluation.feature_file import write_features
+from fsar.evaluation.feature_file import Features, rows_of, write_features
 from fsar.fabric import one_device
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.needs import Inputs, Needs, Tensors
@@ -71,23 +70,9 @@ def load_encoder(backbone: Backbone, settings: MergedConfig, trained: Path | Non
     return Encoder(backbone, components.needs)
 
 
-class Encoded(NamedTuple):
-    """The test videos and their classes: names, and the features of each in the same order.
-
-    Attributes:
-        stored: of videos, (V, …) each.
-        text: (C, D) of classes, or (C, S, D) of each text; (C, 0) for a backbone without a text encoder.
-    """
-
-    video_ids: list[str]
-    stored: Tensors
-    class_names: list[str]
-    text: Tensor
-
-
 def encode_tests(
     model: Encoder | FewShotModel, settings: MergedConfig, manifest: Path, index: Path, where: torch.device
-) -> Encoded:
+) -> Features:
     """Encode the readable test videos, and the names of their classes.
 
     Args:
@@ -111,7 +96,7 @@ def encode_tests(
     if backbone.has_text:
         text = encode_classes(backbone, class_names, settings.text, settings.components.each_text)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
-    return Encoded(video_ids, stored, class_names, text)
+    return Features(rows_of(video_ids), stored, rows_of(class_names), text)
 
 
 def encode_split(
@@ -130,6 +115,6 @@ def encode_split(
         made: what they are made from (`fsar.evaluation.made_from`).
     """
     where = one_device(settings.device, settings.training.float32, settings.training.threads)
-    video_ids, stored, class_names, text = encode_tests(model.eval().to(where), settings, manifest, index, where)
+    videos, stored, classes, text = encode_tests(model.eval().to(where), settings, manifest, index, where)
     sizes = Inputs(model.width, settings.sampling.frames, transformer=model.backbone.transformer_sizes)
-    write_features(path, video_ids, stored, class_names, text.cpu(), sizes, made)
+    write_features(path, list(videos), stored, list(classes), text.cpu(), sizes, made)

@@ -14,7 +14,7 @@ from fsar.errors import UserError
 from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.episode_logits import episode_logits
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import read_features, write_features
+from fsar.evaluation.feature_file import Features, read_features, write_features
 from fsar.evaluation.features import Encoder, encode_split, load_encoder
 from fsar.evaluation.load_head import load_head
 from fsar.fabric import make_fabric
@@ -237,4 +237,4 @@ def test_the_head_is_named_where_nothing_else_is_said(world):
     stored = {"frames": torch.full((len(rows), 8, 128), NAN)}
     model = FewShotModel(load_backbone(backbone_of(world.folder, "otam")), MODELS["frozen"], ClipFsarConfig())
     with pytest.raises(UserError, match=r"The head clip_fsar gives .*mp4"):
-        list(episode_logits(model.head, episodes, rows, stored, classes, torch.zeros(len(classes), 0)))
+        list(episode_logits(model.head, episodes, Features(rows, stored, classes, torch.zeros(len(classes), 0))))
