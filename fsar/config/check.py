@@ -16,11 +16,6 @@ from fsar.methods import METHODS, MODELS
 def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
     """Check a benchmark's videos against the episodes that will be drawn from them.
 
-    Args:
-        config: the whole config.
-        benchmark: which benchmark.
-        counts: videos by split and class.
-
     Raises:
         UserError: naming the split, the key to change and the nearest valid value.
     """

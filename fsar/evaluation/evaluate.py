@@ -130,11 +130,6 @@ def write_predictions(
 def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path: Path) -> None:
     """Join the parts that `write_predictions` wrote: for each test one group of rows, in the order of its episodes.
 
-    Args:
-        parts: files, in their order.
-        tests: what the model is tested with.
-        path: Parquet file to write.
-
     Raises:
         UserError: a part is damaged or of another model, or a query is missing or there twice.
     """

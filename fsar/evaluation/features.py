@@ -107,13 +107,7 @@ def encode_split(
     path: Path,
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Encode the test videos and the names of their classes, and store them.
-
-    Args:
-        model, settings, manifest, index: as of `encode_tests`.
-        path: safetensors file to write.
-        made: what they are made from (`fsar.evaluation.made_from`).
-    """
+    """Encode the test videos and the names of their classes, and store them."""
     where = one_device(settings.device, settings.training.float32, settings.training.threads)
     videos, stored, classes, text = encode_tests(model.eval().to(where), settings, manifest, index, where)
     sizes = Inputs(model.width, settings.sampling.frames, transformer=model.backbone.transformer_sizes)

@@ -67,12 +67,6 @@ def fill(
 ) -> None:
     """Give a trained part to what loads it.
 
-    Args:
-        load: such as a module's `load_state_dict`.
-        state: the whole trained state.
-        part: its name there.
-        origin: of the state, for messages.
-
     Raises:
         UserError: it is of another architecture or method.
     """

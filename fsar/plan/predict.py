@@ -19,11 +19,7 @@ from fsar.sources.there import state_of
 
 
 class PlannedPredictions:
-    """The predictions that a config asks for.
-
-    Args:
-        plan: of the run.
-    """
+    """The predictions that a config asks for."""
 
     def __init__(self, plan: Plan):
         self.plan, self.config = plan, plan.config

@@ -139,10 +139,6 @@ def mislabelled(
 def learning_curve(examples: LabelledExamples, seed: int = 0) -> tuple[pd.DataFrame, tuple[float, float]]:
     """Return the accuracy for each number of shots that every class has examples for, beside the one that is tested.
 
-    Args:
-        examples: of all classes.
-        seed: of the examples that are drawn.
-
     Returns:
         shots, accuracy, low and high (its 95 % interval over the examples); no row where a class has a single example,
         or where class names decide alone. And the gain of the last row over the one before, with the half-width of its

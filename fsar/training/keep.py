@@ -70,12 +70,7 @@ class Keeper:
             self._saved = time.monotonic()
 
     def write_results(self, described: dict[str, Any], folder: Path) -> None:
-        """Write the best weights, the metrics and training.json, and delete the state.
-
-        Args:
-            described: facts known before training.
-            folder: of the files.
-        """
+        """Write the best weights, the metrics and training.json, and delete the state."""
         assert self.best is not None  # the last step validates
         if self.training.fabric.is_global_zero:
             weights = folder / "model.safetensors"

@@ -67,11 +67,6 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 class ServiceLogger(Logger):
     """Weights & Biases, which keeps the metrics in the folder if WANDB_MODE is offline; or the MLflow server at
     MLFLOW_TRACKING_URI.
-
-    Args:
-        kind: wandb or mlflow.
-        name: of the run there.
-        folder: of local files.
     """
 
     def __init__(self, kind: str, name: str, folder: Path) -> None:

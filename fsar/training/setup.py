@@ -80,12 +80,6 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
 def set_up_model(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fabric) -> tuple[Any, Any]:
     """Build the model and its optimizer, on their devices.
 
-    Args:
-        job: the training.
-        backbone: with its pretrained weights.
-        classes: C, training classes.
-        fabric: of the processes that train.
-
     Returns:
         The model, its `FewShotModel` as `module`, and the optimizer; both as `train_step` takes them.
     """

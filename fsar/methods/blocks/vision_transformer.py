@@ -53,10 +53,6 @@ class Block:
 class VisionTransformer:
     """A visual transformer's tokens and blocks. It holds no weights of its own.
 
-    Args:
-        visual: the visual encoder of a backbone.
-        name: of the backbone, for messages.
-
     Raises:
         UserError: the encoder is another kind of network.
     """

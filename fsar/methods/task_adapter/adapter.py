@@ -62,9 +62,6 @@ class TaskAdapters(Adapters):
     Support videos look at one another, and query videos at one another, since they are calls of their own. Features are
     not those of the backbone at the start, as published: the adapter along videos starts with weights drawn at random.
 
-    Args:
-        backbone, frames, settings: as of `Adapters`.
-
     Raises:
         UserError: an encoder is none of plain blocks, or has fewer than are to be adapted.
     """
