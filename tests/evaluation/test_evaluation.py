@@ -169,8 +169,7 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     assert len(table) == 150 and list(table["label"][:5]) == [0, 1, 2, 3, 4]
     assert list(table["class_name"][:5]) == [f"c{c}" for c in episodes.classes[0]]
     assert list(table["video_id"][:5]) == [f"v{v}" for v in episodes.queries[0, :, 0]]
-    video_rows, stored, class_rows, stored_text = read_features(tmp_path / "features.safetensors")
-    expected = correct(predict(head, episodes, video_rows, stored, class_rows, stored_text))
+    expected = correct(predict(head, episodes, read_features(tmp_path / "features.safetensors")))
     np.testing.assert_allclose(right_by_episode(table), expected.mean(axis=(1, 2)))
     logits = np.stack(table["logits"])
     assert logits.shape == (150, 5) and (logits.argmax(axis=1) == table["predicted"]).all()
