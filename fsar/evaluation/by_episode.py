@@ -54,7 +54,7 @@ def evaluate_part(
 def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) -> None:
     sizes, adapters = model.backbone.transformer_sizes, model.backbone.adapters
     assert sizes is not None and adapters is not None
-    blocks = sizes.depth - adapters.whole_from
+    blocks = sizes.depth - adapters.first_across
     for test in tests:
         episodes = StoredEpisodes.read(test.episodes)
         asked = episodes.queries[0].size

@@ -209,7 +209,7 @@ class Components:
         return {name: value for name in names if (value := getattr(self, name))}
 
 
-class Source(TypedDict):
+class PublicCode(TypedDict):
     """The public code of a method, where this project's differs by default, and how that code chose its checkpoint."""
 
     code: str

@@ -121,10 +121,10 @@ class SecondMetric(nn.Module):
 
     def forward(self, support: Tensor, queries: Tensor) -> Tensor:
         """Compare (B, N, K, M, D/2) support videos with (B, Q, M, D/2) queries → (B, Q, N) distances."""
-        asked, there = queries.flatten(1, 2), support.flatten(1, 3)  # (B, Q·M, D/2), (B, N·K·M, D/2)
-        squares = there.square().sum(dim=-1).unsqueeze(1) - 2 * asked @ there.transpose(1, 2)
+        of_queries, of_support = queries.flatten(1, 2), support.flatten(1, 3)  # (B, Q·M, D/2), (B, N·K·M, D/2)
+        squares = of_support.square().sum(dim=-1).unsqueeze(1) - 2 * of_queries @ of_support.transpose(1, 2)
         nearest = squares.unflatten(-1, (support.shape[1], -1)).amin(dim=-1)  # (B, Q·M, N)
-        nearest = nearest + asked.square().sum(dim=-1, keepdim=True)
+        nearest = nearest + of_queries.square().sum(dim=-1, keepdim=True)
         return nearest.clamp_min(LEAST_SQUARE).sqrt().unflatten(1, queries.shape[1:3]).mean(dim=2)
 
 

@@ -77,7 +77,7 @@ class TaskAdapters(Adapters):
     def _adapt_visual(self, backbone: Backbone, settings: TaskAdaptersConfig) -> None:
         transformer = backbone.transformer
         blocks = _last(transformer.blocks, settings.blocks, "blocks", f"visual encoder of {backbone.name}")
-        self.whole_from = len(transformer.blocks) - settings.blocks
+        self.first_across = len(transformer.blocks) - settings.blocks
         width = transformer.sizes.width
         self.positions = nn.Parameter(torch.zeros(self.frames, width))  # of frames in time
         transformer.before_blocks.register_forward_pre_hook(self._positioned)
@@ -99,7 +99,7 @@ class TaskAdapters(Adapters):
     def _through(self, block: Block, adapter: nn.Module, tokens: Tensor, *_: Any, **__: Any) -> Tensor:
         """Take tokens, (V·T, L, W), through an adapted block. Its library gives it nothing else but empty masks."""
         videos = self.by_frame(tokens)  # (V, T, L, W)
-        adapted: Tensor = adapter(block, videos.unflatten(0, (-1, self.group or len(videos))))
+        adapted: Tensor = adapter(block, videos.unflatten(0, (-1, self.videos_together or len(videos))))
         return adapted.flatten(0, 2)
 
     def _through_text(
