@@ -1,5 +1,6 @@
 # Features once per test video, then every test of a model on them: two steps, one job of a cluster. Where features depend on
-# the episode, both are one step, and the episodes are divided over as many jobs as the config says.
+# the episode, both are one step, and the episodes are divided over as many jobs as the config says. `training` is the seed
+# (and shot) of the training whose weights are tested, or says that the model has none of ours: fsar/plan/paths.py.
 
 
 rule encode_features:

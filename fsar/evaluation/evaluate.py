@@ -75,14 +75,14 @@ def evaluate_model(
     where = one_device(device, "fp32", threads)
     read = read_features(features, expected)
     stored = {name: videos.to(where) for name, videos in read.stored.items()}
-    kept = read._replace(stored=stored, text=read.text.to(where))
-    write_predictions(head.eval().to(where), tests, kept, path, made=made)
+    there = read._replace(stored=stored, text=read.text.to(where))
+    write_predictions(head.eval().to(where), tests, there, path, made=made)
 
 
 def write_predictions(
     head: Head,
     tests: Sequence[PlannedTest],
-    kept: Features,
+    features: Features,
     path: Path,
     part: tuple[int, int] = (0, 1),
     made: Mapping[str, str] = MappingProxyType({}),
@@ -92,7 +92,7 @@ def write_predictions(
     Args:
         head: in evaluation mode, where the text features are.
         tests: what to test with.
-        kept: features of all videos and classes in the episodes.
+        features: of all videos and classes in the episodes.
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
         part: (which, of how many) parts. Parts end between calls of the head, so that the
             number of parts changes no digit.
@@ -106,7 +106,7 @@ def write_predictions(
     with predictions_writer(path, made, parts) as writer:
         for test in tests:
             episodes = _episodes(test)
-            _check_kept(episodes, kept, test.episodes)
+            _check_features(episodes, features, test.episodes)
             calls = -(-len(episodes.queries) // head.episodes_at_once)
             start, end = (head.episodes_at_once * (calls * place // parts) for place in (number, number + 1))
             own = episodes.between(start, end)
@@ -114,12 +114,12 @@ def write_predictions(
                 continue
             subject = f"The method {test.method} ({test.way}-way {test.shot}-shot)"
             names_count = test.decides_by != "few-shot" or head.settings.compares_with_text
-            if names_count and not kept.text.shape[-1]:
+            if names_count and not features.text.shape[-1]:
                 raise UserError(
                     f"{subject} looks at class names, but the backbone has no text encoder: choose methods that do not "
                     "(run.methods), or weights of a whole CLIP (backbones.….weights)"
                 )
-            found = episode_logits(head, own, kept, test.decides_by, test.inductive, subject)
+            found = episode_logits(head, own, features, test.decides_by, test.inductive, subject)
             logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
             table = _rows(test, own, logits, start)
             writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
@@ -175,9 +175,9 @@ def _episodes(test: PlannedTest) -> StoredEpisodes:
     return episodes
 
 
-def _check_kept(episodes: StoredEpisodes, kept: Features, path: Path) -> None:
+def _check_features(episodes: StoredEpisodes, features: Features, path: Path) -> None:
     """Check that every video and class of the episodes has features."""
-    for names, rows in ((episodes.video_ids, kept.videos), (episodes.class_names, kept.classes)):
+    for names, rows in ((episodes.video_ids, features.videos), (episodes.class_names, features.classes)):
         if missing := next((name for name in names if name not in rows), None):
             raise UserError(f"{path} has {missing!r}, which is not among the videos and classes tested. {REMEDY}.")
 

@@ -99,7 +99,7 @@ class Components:
     """What a model is made of: everything that training depends on, but for numbers in the config.
 
     Attributes:
-        head: what turns features into logits: the folder of a method.
+        head: what turns features into logits: the folder of a method; `otam`, frames as they are, if it is not said.
         trains: the head on a backbone as it is; adapters in a frozen backbone, or its visual encoder, with the head; or
             nothing is trained at all.
         adapters: what is put into the backbone's blocks: the folder of a method.
