@@ -32,8 +32,6 @@ def model_of_backbone(
     backbone: str = DEFAULT_BACKBONE,
     weights: str | None = None,
     method: str | None = None,
-    sampling: SamplingConfig | None = None,
-    seed: int = 0,
 ) -> LabellingModel:
     """Load a CLIP as it is.
 
@@ -41,7 +39,6 @@ def model_of_backbone(
         backbone: an architecture of open_clip or a JSON file that describes one.
         weights: a tag of open_clip or a local file; OpenAI's without it.
         method: one that trains nothing; clip-freeze without it.
-        sampling, seed: which frames of a clip are looked at.
 
     Raises:
         UserError: a method that needs training, or as `load_backbone`.
@@ -65,9 +62,9 @@ def model_of_backbone(
         backbone=about,
         text=TextConfig(),
         head=head_section(METHODS[method].components.head)(),
-        sampling=sampling or SamplingConfig(),
+        sampling=SamplingConfig(),
         frames=FramesConfig(size=stored_size(loaded.image_size)),
-        seed=seed,
+        seed=0,
         knows=knows + "and was not trained on videos",
     )
     return _model(settings, loaded, {}, has_text=True)
