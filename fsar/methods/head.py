@@ -236,7 +236,7 @@ class Head(nn.Module):
         return self.decide(self.episode_stage(*self.staged(episode)))[0]
 
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
-        """Return the logits of an episode's queries, (Q, N), and its losses by name, scalars: here one of each score."""
+        """Return the logits of an episode's queries, (Q, N), and losses by name: here one of each score."""
         scores = self.episode_stage(*self.staged(episode))
         return self.decide(scores)[0], {name: self.query_loss(scores[name][0], episode.labels) for name in scores}
 
