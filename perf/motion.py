@@ -37,7 +37,7 @@ from fsar.methods.otam.head import Otam
 from fsar.methods.otam.record import OtamConfig
 from fsar.model.alignment import hard_alignment
 from fsar.model.backbone import load_backbone
-from fsar.model.few_shot import part_of
+from fsar.model.trained_file import part_of
 from perf.command import reader
 
 Numbers = NDArray[np.int64]
