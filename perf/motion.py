@@ -27,17 +27,18 @@ from torch import Tensor
 
 from fsar.config import BackboneConfig, SamplingConfig
 from fsar.episodes.stored import readable_videos
+from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import FewShotLogits
-from fsar.evaluation.features import Encoder, encode_table
 from fsar.methods.blocks.motion import LEAST_MOTION
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances
-from fsar.methods.needs import Inputs, Tensors
+from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.otam.head import Otam
 from fsar.methods.otam.record import OtamConfig
 from fsar.model.alignment import hard_alignment
 from fsar.model.backbone import load_backbone
 from fsar.model.trained_file import part_of
+from fsar.videos.store_read import FrameStore
 from perf.command import reader
 
 Numbers = NDArray[np.int64]
@@ -143,8 +144,9 @@ def encoded(run: Path, benchmark: str, clip: str, split: str, trained: Path | No
     data = run / "data" / benchmark
     manifest, index = data / "manifest.parquet", data / "frames" / "index.parquet"
     videos = readable_videos(manifest, index, split)
-    where = torch.device("cpu")
-    _, stored = encode_table(Encoder(backbone).encode, backbone, videos, index, SamplingConfig(), 0, where, 1)
+    store, where = FrameStore(index.parent, index), torch.device("cpu")
+    clips = load_clips(store, list(videos["video_id"]), SamplingConfig(), backbone.image_size, 0, where)
+    stored = encode_videos(lambda pictures: backbone.give(pictures, Needs()), clips, where)
     return stored["frames"], videos["class_name"].to_numpy(str)
 
 
