@@ -12,7 +12,7 @@ from fsar.model.trained_file import read_trained
 
 
 def load_head(components: Components, settings: HeadSettings, features: Path, trained: Path | None) -> Head:
-    """Load the head of a trained model for a file of features; without weights, a fresh one.
+    """Load the head of a trained model for a file of features; a fresh one without weights, or with another model's.
 
     Raises:
         UserError: the weights cannot be read, are of another method or backbone, or are not finite.
@@ -20,7 +20,7 @@ def load_head(components: Components, settings: HeadSettings, features: Path, tr
     sizes = feature_sizes(features)
     inputs = Inputs(sizes.width, sizes.frames, transformer=sizes.transformer)
     head = build_head(components, inputs, settings)
-    if trained is not None:
+    if trained is not None and not components.weights_of:
         state = read_trained(trained, components, ["head"])
         try:
             head.load_state_dict({name.removeprefix("head."): value for name, value in state.items()})
