@@ -1,11 +1,12 @@
-"""Many dry runs of one folder: Snakemake is imported once and forked for each, which spares most of their time.
+"""Dry runs of a folder: Snakemake is imported once and forked for each, which spares most of their time.
 
-    python -m tests.helpers.dry_runs FOLDER < arguments.json
+    python -m tests.helpers.dry_runs FOLDER
 
-reads a list of lists of arguments and prints, for each, what Snakemake printed, as a JSON list. Variables of the
-environment may stand before the arguments.
+reads the arguments of a dry run, a JSON list in a line, and answers with a line of its status and what it printed,
+until there are no more. Variables of the environment may stand before the arguments.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -13,18 +14,65 @@ import re
 import subprocess
 import sys
 import tempfile
+import traceback
 from importlib import import_module
 from pathlib import Path
 
-from tests.helpers.workflow import VARIABLES
+REPOSITORY = Path(__file__).resolve().parents[2]
+# What every run of the workflow has set: no live progress bars, and no GPU, whose sums are not those of another run.
+VARIABLES = {"CI": "true", "CUDA_VISIBLE_DEVICES": ""}
+
+
+class Planner:
+    """A process that makes the dry runs of a folder, as long as its code is what it was when the process started."""
+
+    current: "Planner | None" = None
+
+    def __init__(self, folder: Path):
+        self.folder, self.code = folder, _code(folder)
+        command = [sys.executable, "-m", "tests.helpers.dry_runs", str(folder)]
+        variables = {**os.environ, **VARIABLES}
+        self.process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        atexit.register(self.end)
+
+    @classmethod
+    def of(cls, folder: Path) -> "Planner":
+        """Return the one that runs already, or start one and end that of another folder."""
+        if cls.current is None or (cls.current.folder, cls.current.code) != (folder, _code(folder)):
+            if cls.current is not None:
+                cls.current.end()
+            cls.current = cls(folder)
+        return cls.current
+
+    def end(self) -> None:
+        """End the process, if it has not ended."""
+        if self.process.poll() is None:
+            self.process.communicate()
+
+    def plan(self, arguments: list[str]) -> tuple[int, str]:
+        """Return the status of a dry run, and what it printed."""
+        self.process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        self.process.stdin.flush()
+        status, printed = json.loads(self.process.stdout.readline())
+        return status, printed
+
+
+def _code(folder: Path) -> dict[Path, int]:
+    """Return the files of the code, which a planner has imported or read, each with its time."""
+    files = [path for part in ("fsar", "workflow_scripts") for path in (folder / part).rglob("*.*")]
+    return {path: path.stat().st_mtime_ns for path in files if path.suffix != ".pyc"}
+
+
+def dry_run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Return the status of `snakemake --dry-run` with these arguments, and what it printed."""
+    return Planner.of(folder).plan(list(arguments))
 
 
 def dry_runs(folder: Path, runs: list[list[str]]) -> list[str]:
     """Return what `snakemake --dry-run` prints with each of these arguments."""
-    command = [sys.executable, "-m", "tests.helpers.dry_runs", str(folder)]
-    repository = Path(__file__).resolve().parents[2]
-    run = subprocess.run(command, cwd=repository, input=json.dumps(runs).encode(), stdout=subprocess.PIPE, check=True)
-    return json.loads(run.stdout)
+    return [dry_run(folder, *arguments)[1] for arguments in runs]
 
 
 def planned(output: str) -> dict[str, set[str]]:
@@ -42,34 +90,54 @@ def planned(output: str) -> dict[str, set[str]]:
     return found
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
-    runs = json.load(sys.stdin)
-    os.environ.update(VARIABLES)
-    sys.path.insert(0, str(folder))
-    os.chdir(folder)
-    from snakemake.cli import main as snakemake
+def prepare() -> None:
+    """Import what Snakemake and the rules do, and read the code, once for all; a run finds it as it is."""
+    from snakemake.cli import get_argument_parser
 
-    # What the rules import, once for all; a run finds it as it is.
+    get_argument_parser()  # with all plugins
     rules = "\n".join(path.read_text() for path in sorted(Path("rules").glob("*.smk")))
-    for module in re.findall(r"^from (fsar[\w.]*) import", rules, re.MULTILINE):
+    own = re.findall(r"^from (fsar[\w.]*) import", rules, re.MULTILINE)
+    for module in ("jsonschema", "nbformat", "snakemake.storage", *own):
         import_module(module)
+    code = import_module("fsar.plan.code")
+    code.code_checksums(*code.PACKAGE.parent.glob("workflow_scripts/*.py"), *code.PACKAGE.rglob("*.py"))
     gc.freeze()
 
-    outputs = []
-    for arguments in runs:
+
+def run(arguments: list[str]) -> None:
+    """Make a dry run in this process, and end it."""
+    from snakemake.cli import main as snakemake
+
+    variables = dict(word.split("=", 1) for word in arguments if re.match(r"[A-Z_]+=", word))
+    os.environ.update(variables)
+    status = 1
+    try:
+        snakemake(["--cores", "2", "--dry-run", "--nolock", *arguments[len(variables) :]])
+        status = 0
+    except SystemExit as end:
+        status = int(end.code or 0)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    sys.path.insert(0, str(folder))
+    os.chdir(folder)
+    prepare()
+    for line in sys.stdin:
         with tempfile.TemporaryFile() as file:
             if (child := os.fork()) == 0:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
-                variables = dict(word.split("=", 1) for word in arguments if re.match(r"[A-Z_]+=", word))
-                os.environ.update(variables)
-                snakemake(["--cores", "2", "--dry-run", "--nolock", *arguments[len(variables) :]])
-                os._exit(0)
-            os.waitpid(child, 0)
+                run(json.loads(line))
+            _, status = os.waitpid(child, 0)
             file.seek(0)
-            outputs.append(file.read().decode())
-    print(json.dumps(outputs))
+            print(json.dumps([status, file.read().decode()]), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import yaml
 
+from tests.helpers.dry_runs import VARIABLES, dry_run
+
 PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "report", "rules", "workflow_scripts"]
-# What every run of the workflow has set: no live progress bars, and no GPU, whose sums are not those of another run.
-VARIABLES = {"CI": "true", "CUDA_VISIBLE_DEVICES": ""}
-
-
 PROGRAM = Path(sys.executable).with_name("snakemake")
 
 
@@ -26,7 +24,11 @@ def command(*arguments: str, cores: int = 2, program: Path = PROGRAM) -> list[st
 def snakemake(
     folder: Path, *arguments: str, ok: bool = True, cores: int = 2, program: Path = PROGRAM, **environment: str
 ) -> str:
-    """Run Snakemake in a folder and return what it printed."""
+    """Run Snakemake in a folder and return what it printed; a dry run of a copy of the project without a new start."""
+    if "--dry-run" in arguments and (folder / "fsar").is_dir() and program == PROGRAM and not environment:
+        status, output = dry_run(folder, *arguments)
+        assert (status == 0) is ok, output
+        return output
     run = subprocess.run(
         command(*arguments, cores=cores, program=program),
         cwd=folder,
@@ -56,6 +58,10 @@ def start_snakemake(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
 def rules_to_run(folder: Path, *arguments: str, **environment: str) -> set[str]:
     output = snakemake(folder, "--dry-run", *arguments, **environment)
     return set(re.findall(r"^ *(?:local)?rule (\w+):", output, re.MULTILINE))
+
+
+def nothing_to_do(folder: Path, *arguments: str) -> bool:
+    return "Nothing to be done" in snakemake(folder, "--dry-run", *arguments)
 
 
 def copy_project(repository: Path, folder: Path) -> Path:

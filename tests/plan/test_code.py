@@ -103,6 +103,11 @@ def test_code_follows_the_imports_of_a_script(repository):
         assert not {p for p in inputs(script.name) if p.startswith(("config/", "plan/")) or p.endswith("record.py")}
 
 
+def forget():
+    for cached in (code_module.code_checksum, code_module._reachable, code_module._read):
+        cached.cache_clear()
+
+
 def test_a_module_counts_however_it_is_imported(tmp_path, monkeypatch):
     """By its own name, from its package, under another name, within a function, and through others."""
     package = tmp_path / "fsar"
@@ -118,9 +123,7 @@ def test_a_module_counts_however_it_is_imported(tmp_path, monkeypatch):
     )
 
     def checksum():
-        for cached in (code_module.code_checksum, code_module.statements_checksum, code_module._reachable):
-            cached.cache_clear()
-        code_module._imported.cache_clear()
+        forget()
         return code_module.code_checksum(script)
 
     seen = [checksum()]
@@ -130,9 +133,7 @@ def test_a_module_counts_however_it_is_imported(tmp_path, monkeypatch):
     assert len(set(seen)) == 6
     (package / "part" / "unused.py").write_text("VALUE = 2\n")
     assert checksum() == seen[-1]
-    for cached in (code_module.code_checksum, code_module.statements_checksum, code_module._reachable):
-        cached.cache_clear()
-    code_module._imported.cache_clear()
+    forget()
 
 
 def test_variants_of_a_metric_count_with_the_metric_they_are_made_of():

@@ -1,7 +1,5 @@
 """Every method × every command on clips of one's own × what decides × one to four examples of each class."""
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +10,7 @@ from fsar.errors import UserError
 from fsar.methods import METHODS
 from fsar.model import open_clip_backbone
 from fsar.predict import check
+from fsar.predict import model as labelling
 from fsar.predict.check import check_support
 from fsar.predict.clips import list_clips
 from fsar.predict.spot import Spotter
@@ -19,7 +18,22 @@ from fsar.predict.threshold import NOTHING, estimate_threshold
 from tests.helpers.predicting import CLASSES, SHOTS, make_clip, make_model, make_world
 from tests.helpers.videos import make_video
 
-TOKENIZER = cache(open_clip_backbone._tokenizer)
+
+def once(function):
+    """Return a function that is asked hundreds of times here, and gives what it gave for the same arguments."""
+    given = {}
+
+    def ask(*arguments, **named):
+        key = repr((arguments, named))
+        if key not in given:
+            given[key] = function(*arguments, **named)
+        return given[key]
+
+    return ask
+
+
+ONCE = [(open_clip_backbone, "_tokenizer"), (labelling, "read_clip"), (labelling, "load_backbone")]
+ASKED = [(module, name, once(getattr(module, name))) for module, name in ONCE]
 INDUCTIVE = [name for name, method in METHODS.items() if method.inductive]
 # One of each head, or adapters, that there is.
 KINDS = {(parts.head, parts.adapters): name for name in INDUCTIVE[::-1] if (parts := METHODS[name].components)}
@@ -38,8 +52,9 @@ def video(world):
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    """Of the learning curve, which is tested by itself; and one tokenizer for all."""
-    monkeypatch.setattr(open_clip_backbone, "_tokenizer", TOKENIZER)
+    """Of the learning curve, which is tested by itself; and what is the same for all is made once."""
+    for module, name, ask in ASKED:
+        monkeypatch.setattr(module, name, ask)
     for name in ("DRAWS", "DRAWS_TOGETHER", "DRAWS_ACROSS"):
         monkeypatch.setattr(check, name, 1)
 

@@ -24,7 +24,7 @@ from fsar.videos.shards import shard_of
 from tests.helpers.archives import Served, make_rar, make_tar, make_zip, serving
 from tests.helpers.dry_runs import dry_runs, planned
 from tests.helpers.videos import make_video
-from tests.helpers.workflow import copy_project, rules_to_run, snakemake
+from tests.helpers.workflow import copy_project, nothing_to_do, rules_to_run, snakemake
 
 PER_CLASS = 4
 CLASSES = {"train": 3, "val": 2, "test": 2}
@@ -353,7 +353,7 @@ def test_the_report_of_the_data(prepared):
 
 
 def test_nothing_is_done_twice(prepared):
-    assert "Nothing to be done" in snakemake(prepared, "data", *MINIATURE)  # the server is gone by now
+    assert nothing_to_do(prepared, "data", *MINIATURE)  # the server is gone by now
 
 
 def test_no_edit_of_the_config_makes_a_finished_download_again(prepared):
@@ -423,7 +423,7 @@ def test_a_video_that_is_found_later_decodes_its_shard_alone(prepared):
     assert decoded == [prepared / f"data/kinetics100/frames/shard-{number:03d}.arrow"]
     index = pd.read_parquet(prepared / "data/kinetics100/frames/index.parquet")
     assert len(index) == 28 and missing in set(index["video_id"])
-    assert "Nothing to be done" in snakemake(prepared, "data", *MINIATURE)
+    assert nothing_to_do(prepared, "data", *MINIATURE)
     new.unlink()
     snakemake(prepared, "data", *MINIATURE)
     assert len(pd.read_parquet(prepared / "data/kinetics100/frames/index.parquet")) == 27
@@ -445,7 +445,7 @@ def test_verify_names_damage_and_builds_a_shard_again(prepared):
     assert "shard-001.arrow: damaged, building again" in output and "the same as before" in output
     assert shard.read_bytes() == whole
     assert {p: p.stat().st_mtime_ns for p in other} == other
-    assert "Nothing to be done" in snakemake(prepared, "data", *MINIATURE)  # and nothing after it is made again
+    assert nothing_to_do(prepared, "data", *MINIATURE)  # and nothing after it is made again
 
     index = prepared / "data/hmdb51/frames/index.parquet"
     whole = index.read_bytes()
@@ -529,10 +529,10 @@ def test_archives_that_came_by_hand_may_be_deleted_once_unpacked(prepared):
     for gone in (parts[1:2], parts):  # some of them, all of them
         for part in gone:
             part.unlink(missing_ok=True)
-        assert "Nothing to be done" in snakemake(prepared, *targets, *MINIATURE)
+        assert nothing_to_do(prepared, *targets, *MINIATURE)
     for part, content in kept.items():
         part.write_bytes(content)
-    assert "Nothing to be done" in snakemake(prepared, *targets, *MINIATURE)
+    assert nothing_to_do(prepared, *targets, *MINIATURE)
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "asked.txt"])

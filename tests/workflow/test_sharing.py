@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
-from tests.helpers.workflow import TABLE, TINY, VARIABLES, command, copy_project, rules_to_run, snakemake
+from tests.helpers.workflow import TABLE, TINY, VARIABLES, command, copy_project, nothing_to_do, rules_to_run, snakemake
 
 NOBODY = 65534  # a user that every Linux has
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -77,13 +77,13 @@ def test_the_workflow_is_a_module_of_another(repository, tmp_path):
     assert (other / "best.txt").read_text().splitlines()[1].startswith("tiny,small-clip,CLIP-Freeze")
     assert list(pd.read_csv(other / TABLE)["method"]) == ["CLIP-Freeze"]
     assert not (project / "results").exists() and not (project / "data").exists()
-    assert "Nothing to be done" in snakemake(other, "--dry-run")
+    assert nothing_to_do(other)
     beside = set(re.search(r"^beside a cluster: (.*)$", output, re.MULTILINE)[1].split())
     assert {"fewshot_all", "fewshot_fetch_archive", "fewshot_write_tables", "fewshot_verify"} <= beside
     assert not {"mine", "fewshot_train_model", "fewshot_decode_frames"} & beside
     for script in (project / "workflow_scripts").glob("*.py"):
         script.write_text(script.read_text() + "\n# a comment\n")
-    assert "Nothing to be done" in snakemake(other, "--dry-run")
+    assert nothing_to_do(other)
     (other / "mine.py").write_text(MINE + "\n# a comment\n")
     assert rules_to_run(other) == {"mine"}
     script = project / "workflow_scripts/write_tables.py"
@@ -131,7 +131,7 @@ def test_a_run_has_a_directory_of_its_own(repository, tmp_path):
     snakemake(project, stills, "--directory", str(study), *TINY)
     assert below(project) == before and (study / stills).is_file()
     tiny = ["--configfile", str(project / "configs/tiny.yaml")]
-    assert "Nothing to be done" in snakemake(study, stills, "--dry-run", "--snakefile", f"{project}/Snakefile", *tiny)
+    assert nothing_to_do(study, stills, "--snakefile", f"{project}/Snakefile", *tiny)
     # Of another study, in another directory, nothing is there; its config names a file of the checkout.
     methods = ["--configfile", "configs/methods.yaml"]
     planned = rules_to_run(project, "--directory", str(tmp_path / "two"), *methods)

@@ -17,11 +17,20 @@ from safetensors.torch import load_file
 from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.methods import METHODS
-from fsar.results.pictures import write_pictures
 from tests.helpers.commands import commands
 from tests.helpers.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
-from tests.helpers.workflow import TABLE, TINY, copy_project, overlay, prepare_inputs, rules_to_run, snakemake
+from tests.helpers.workflow import (
+    TABLE,
+    TINY,
+    copy_project,
+    nothing_to_do,
+    overlay,
+    prepare_inputs,
+    rules_to_run,
+    snakemake,
+)
 from tests.results.test_index import Targets
+from tools.pictures import write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +109,10 @@ def test_another_method_leaves_trained_models_as_they_are(finished):
     before = methods.read_text()
     try:
         methods.write_text(before + '\nMETHODS["mine"] = Method("Mine", "nobody", "", "otam", "both")\n')
-        assert "Nothing to be done" in snakemake(finished, *TINY)
+        assert nothing_to_do(finished, *TINY)
         metric = finished / "fsar/methods/blocks/bi_mhm.py"
         metric.write_text(metric.read_text() + "\nchanged = True\n")
-        assert "Nothing to be done" in snakemake(finished, *TINY)  # no method of the config uses it
+        assert nothing_to_do(finished, *TINY)  # no method of the config uses it
     finally:
         methods.write_text(before)
 
@@ -146,7 +155,7 @@ def test_every_other_method_goes_through_the_workflow(finished):
     assert not (features / "small-clip/clip-fsar-head").exists() and not (features / "small-vit/task-adapter").exists()
     assert (features / "small-clip/molo/seed1/test.safetensors").is_file()
     assert not list((finished / "results/predictions/tiny/small-vit/task-adapter").glob("seed1/*"))  # the parts
-    assert "Nothing to be done" in snakemake(finished, TABLE, *arguments)
+    assert nothing_to_do(finished, TABLE, *arguments)
 
 
 def test_how_a_training_is_run_trains_nothing_again(finished):
@@ -293,7 +302,7 @@ def test_touching_files_reruns_nothing(finished):
         (finished / path).touch()
     for script in finished.glob("workflow_scripts/*.py"):
         script.write_text(script.read_text() + "# a comment, and newer than anything that was made\n")
-    assert "Nothing to be done" in snakemake(finished, *TINY)
+    assert nothing_to_do(finished, *TINY)
 
 
 def test_another_shot_costs_only_evaluations(finished):
@@ -310,14 +319,14 @@ def test_a_change_of_the_matching_retrains_and_does_not_decode(finished):
     before = matching.read_text()
     try:
         matching.write_text(f'"""Another sentence."""\n\n# and a comment\n{before}')
-        assert "Nothing to be done" in snakemake(finished, *TINY)
+        assert nothing_to_do(finished, *TINY)
         matching.write_text(f"{before}\nchanged = True\n")
         rules = rules_to_run(finished, *TINY)
     finally:
         matching.write_text(before)
     assert {"train_model", "evaluate_model", "write_tables"} <= rules
     assert rules.isdisjoint({"render_videos", "train_small_clip", "write_manifest", "decode_frames", "draw_episodes"})
-    assert "Nothing to be done" in snakemake(finished, *TINY)  # the change is taken back
+    assert nothing_to_do(finished, *TINY)  # the change is taken back
 
 
 def test_twice_from_scratch_gives_the_same_bytes(finished, repository, tmp_path):
