@@ -67,7 +67,7 @@ def test_a_method_from_outside_is_planned_as_any_other(tmp_path):
     def planned(**changed):
         (folder / "mine.yaml").write_text(yaml.safe_dump(values | changed))
         return snakemake(
-            folder, "--dry-run", "--configfile", "configs/tiny.yaml", "mine.yaml", ok="own_methods" not in changed
+            folder, "-n", "--configfile", "configs/tiny.yaml", "mine.yaml", ok="own_methods" not in changed
         )
 
     output = planned()

@@ -24,7 +24,10 @@ def command(*arguments: str, cores: int = 2, program: Path = PROGRAM) -> list[st
 def snakemake(
     folder: Path, *arguments: str, ok: bool = True, cores: int = 2, program: Path = PROGRAM, **environment: str
 ) -> str:
-    """Run Snakemake in a folder and return what it printed; a dry run of a copy of the project without a new start."""
+    """Run Snakemake in a folder and return what it printed.
+
+    With `--dry-run` in a copy of the project the package has been imported already; `-n` is a start of its own.
+    """
     if "--dry-run" in arguments and (folder / "fsar").is_dir() and program == PROGRAM and not environment:
         status, output = dry_run(folder, *arguments)
         assert (status == 0) is ok, output
