@@ -59,14 +59,14 @@ check: .venv/ready
 
 # Files generated from the config model and the records of methods.
 docs: .venv/ready
-	$(BIN)/python -m fsar.config schema > configs/schema.json
-	$(BIN)/python -m fsar.config docs > docs/config.md
-	$(BIN)/python -m fsar.config methods
+	$(BIN)/python -m tools.generate schema > configs/schema.json
+	$(BIN)/python -m tools.generate docs > docs/config.md
+	$(BIN)/python -m tools.generate methods
 	$(BIN)/python -m fsar records schema > configs/records.schema.json
 
 # The README's pictures, from the results of `make table`.
 pictures: .venv/ready
-	$(BIN)/python -m fsar.results.pictures
+	$(BIN)/python -m tools.pictures
 
 # Pin the newest versions that pyproject.toml allows (needs uv).
 requirements:

@@ -418,7 +418,7 @@ FAULTS = [
     Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "plan/test_plan.py"),
     Fault("rules/inputs.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "workflow/test_workflow.py"),
     Fault(
-        "fsar/config/settings.py",
+        "fsar/config/merged.py",
         "_reduced(section, {*decided.get(name, {}), *section.execution()})",
         "section",
         "config/test_settings.py",

@@ -1,10 +1,11 @@
 """Writes and reads the file of features between encoding and evaluation."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from fsar.evaluation.made_from import check_made_from
 from fsar.files import atomic
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.needs import Inputs, Tensors, TransformerSizes
 from fsar.model.finite import check_finite
 from fsar.seal import OPEN, REMEDY, seal, whole
 
@@ -20,19 +21,24 @@ NAMES = "names"
 TEXT = "text"
 
 
-@dataclass(frozen=True)
-class FeatureSizes:
-    """What the head that looks at a file of features is sized by: `fsar.methods.head.Inputs` has the same.
+class Features(NamedTuple):
+    """What tests use: the features of videos, and the text features of their classes.
 
     Attributes:
-        width: D.
-        frames: T.
-        transformer: sizes of the visual transformer, if the backbone is one.
+        videos, stored: row of each video by its id, and their features (`Head.store`), (V, …) each.
+        classes, text: row of each class by its name, in (C, D) text features, or (C, S, D) of each text; (C, 0) for a
+            backbone without a text encoder.
     """
 
-    width: int
-    frames: int
-    transformer: TransformerSizes | None = None
+    videos: dict[str, int]
+    stored: Tensors
+    classes: dict[str, int]
+    text: Tensor
+
+
+def rows_of(names: Iterable[str]) -> dict[str, int]:
+    """Return the row of each name, in their order."""
+    return {name: row for row, name in enumerate(names)}
 
 
 def write_features(
@@ -41,7 +47,7 @@ def write_features(
     stored: dict[str, Tensor],
     class_names: Sequence[str],
     text: Tensor,
-    sizes: FeatureSizes,
+    sizes: Inputs,
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Store features as safetensors, with the videos and classes they belong to in its metadata.
@@ -52,7 +58,7 @@ def write_features(
         path: file to write.
         video_ids, stored: the videos, and their features (`Head.store`), (V, …) each.
         class_names, text: the classes, and their text features, (C, D), or (C, S, D) of each text.
-        sizes: of the head's inputs.
+        sizes: of what the head that looks at them is given.
         made: what they are made from (`fsar.evaluation.made_from`).
     """
     about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": asdict(sizes)}
@@ -63,17 +69,12 @@ def write_features(
         seal(temporary)
 
 
-def read_features(
-    path: Path, expected: Mapping[str, str] | None = None
-) -> tuple[dict[str, int], dict[str, Tensor], dict[str, int], Tensor]:
+def read_features(path: Path, expected: Mapping[str, str] | None = None) -> Features:
     """Read a file of `write_features`.
 
     Args:
         path: of the file.
         expected: what they must be made from; None if unknown.
-
-    Returns:
-        The row of each video, their features, the row of each class, (C, D) text features.
 
     Raises:
         UserError: the file is missing, damaged or made from something else, or a feature is NaN or infinite.
@@ -82,15 +83,15 @@ def read_features(
         about = json.loads(file.metadata()[NAMES])
         if expected is not None:
             check_made_from(path, about["made_from"], expected, REMEDY)
-        videos, classes = ({name: row for row, name in enumerate(about[key])} for key in ("video_ids", "class_names"))
+        videos, classes = rows_of(about["video_ids"]), rows_of(about["class_names"])
         stored = {name: file.get_tensor(name) for name in file.keys() if name != TEXT}  # noqa: SIM118 (not a dict)
         text = file.get_tensor(TEXT)
     for values, rows in [*((values, videos) for values in stored.values()), (text, classes)]:
         check_finite(values, f"The file of features {path}", rows, "Delete it, and it is made again")
-    return videos, stored, classes, text
+    return Features(videos, stored, classes, text)
 
 
-def feature_sizes(path: Path) -> FeatureSizes:
+def feature_sizes(path: Path) -> Inputs:
     """Return the sizes that a file of features was written with.
 
     Raises:
@@ -100,4 +101,4 @@ def feature_sizes(path: Path) -> FeatureSizes:
         with safe_open(path, framework="pt") as file:
             sizes = json.loads(file.metadata()[NAMES])["sizes"]
         transformer = sizes.pop("transformer")
-        return FeatureSizes(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)
+        return Inputs(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fsar.config.settings import components_record
+from fsar.config.merged import components_record
 from fsar.files import from_working_directory
 from fsar.methods import METHODS
 from fsar.methods.clip_fsar.record import ClipFsarConfig

@@ -27,11 +27,7 @@ class PlannedModel(NamedTuple):
 
 
 class Plan:
-    """What a config asks for.
-
-    Args:
-        config: the checked config.
-    """
+    """What a config asks for."""
 
     def __init__(self, config: Config):
         self.config = config

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fsar.config import is_weights_file
+from fsar.backbone_facts import is_weights_file
 from fsar.methods import METHODS, MODELS
 from fsar.plan.imported import encoder_files, model_files
 from fsar.plan.parameters import flat
@@ -22,11 +22,7 @@ def facts_of(plan: Plan, rows: Sequence[Setting], code: Callable[..., str]) -> l
         code: returns the checksum of a script and of files that it imports by name.
     """
     return [
-        {
-            "backbone": _backbone(plan, row),
-            "settings": _settings(plan, row),
-            "code": _code(plan, row, code),
-        }
+        {"backbone": _backbone(plan, row), "settings": _settings(plan, row), "code": _code(plan, row, code)}
         for row in rows
     ]
 

@@ -166,12 +166,6 @@ class Decision:
         return queries[JOINT] if JOINT in queries else queries["frames"]
 
     @torch.inference_mode()
-    def logits(self, support: Support, queries: Tensors) -> Tensor:
-        """Return the logits as the workflow's tests compute them: (Q, …) each → (Q, len(support.classes))."""
-        few_shot = None if self.decides_by == "text" else self.few_shot(support, queries)
-        return self.combine(few_shot, queries, support.classes)
-
-    @torch.inference_mode()
     def combine(self, few_shot: Tensor | None, queries: Tensors, classes: Sequence[int] | None = None) -> Tensor:
         """Put the logits of the examples, (Q, n), and those of the class names together as `decides_by` says."""
         if self.decides_by == "few-shot":

@@ -5,25 +5,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from fsar.config import (
-    BackboneConfig,
-    FramesConfig,
-    SamplingConfig,
-    TextConfig,
-    TrainingConfig,
-)
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.errors import UserError
 from fsar.fabric import Float32
 from fsar.keys.declare import Section
 from fsar.methods import METHODS, MODELS, Components, Method
 from fsar.methods.record import AdapterSettings, HeadSettings, adapter_section, head_section
 from fsar.predict.folder import EXPORTED, describing_file
-from fsar.seal import check_seal
+from fsar.seal import whole
 
 # What holds where no training says otherwise.
 NO_TRAINING = TrainingConfig()
+REMEDY = "It must describe a model, as a training or `fsar export` writes it: fetch or make its folder again"
 # What may be a file that came with the model: an architecture of one's own, and the descriptions of classes.
 FILES = (("backbone", "model"), ("text", "descriptions"))
 # The sections of the config that are part of a model.
@@ -101,17 +94,13 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
         UserError: it is no model's folder, is damaged, or the method is of another model.
     """
     described = describing_file(folder)
-    try:
-        if wrong := check_seal(described, foreign=True):
-            raise ValueError(wrong)
+    with whole(described, REMEDY, foreign=True):
         about = json.loads(described.read_text(encoding="utf-8"))
         record = about if described.name == EXPORTED else _of_training(about)
         for section, key in FILES:
             if (named := record[section][key]) and (folder / named).is_file():
                 record[section][key] = str(folder / named)
         settings = ModelSettings.of_record(record)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, ValidationError) as error:
-        raise UserError(f"{described} cannot be read as the description of a model: {error!r}") from None
     named_method(settings.method)
     if method is None:
         return settings

@@ -15,20 +15,21 @@ import yaml
 from pydantic import ValidationError
 from snakemake.utils import update_config
 
-from fsar.config import Config, layers, load, methods_page
+from fsar.config import Config, layers, load
 from fsar.config.check import check_pictures, check_source_counts
-from fsar.config.document import documentation, schema
-from fsar.config.overview import decisive_record, effective, without_effect
+from fsar.config.overview import decisive_record, effective, left_out, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.errors import UserError
 from fsar.keys.declare import NOTHING, Section, decided_by
 from fsar.methods import METHODS, MODELS
-from fsar.model.backbone_facts import backbone_facts
 from fsar.model.class_texts import class_texts
 from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
 from fsar.plan.rows import rows, rows_of_demos
+from tools.generate import PAGE, documentation, page, schema, tables
+
+LAYERS = "visual transformer with plain blocks"
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_the_demos_own_clips_are_trained_as_the_backbones_that_have_their_weight
     for name, own in config.small_clips.items():
         backbone = config.backbones[name]
         assert (backbone.weights, backbone.model) == (made[name], own.model)
-        assert backbone_facts(backbone).size == 64  # what stills are rendered at
+        assert backbone.facts().size == 64  # what stills are rendered at
 
 
 def test_what_does_not_fit_the_layers_of_a_backbone_is_told_before_any_job(values):
@@ -77,9 +78,6 @@ def test_what_does_not_fit_the_layers_of_a_backbone_is_told_before_any_job(value
         r"temporal_kernel \(rows and columns\) is 7 .* is 4",
     ):
         assert re.search(pattern, str(told.value)), pattern
-    run = values["run"] | {"methods": ["otam-lora", "emp-net"]}
-    with pytest.raises(UserError, match=r"small-clip is no visual transformer .* emp-net and otam-lora look into"):
-        check_before_jobs(Plan(load({**values, "run": run})), own_environments=False)
     demo = values["benchmarks"]["demo"] | {"text_of_model": {"task-adapter-published": {"templates": ["a", "b", "c"]}}}
     run = values["run"] | {"backbones": ["small-vit"], "methods": ["task-adapter-published"]}
     with pytest.raises(UserError, match=r"one query of each class: .*task-adapter-published\.queries"):
@@ -90,8 +88,8 @@ def test_generated_files_are_current(repository):
     written = json.loads((repository / "configs/schema.json").read_text())
     assert written == json.loads(json.dumps(schema())), "run `make docs`"
     assert (repository / "docs/config.md").read_text() == documentation() + "\n", "run `make docs`"
-    assert methods_page.PAGE.read_text() == methods_page.page(), "run `make docs`"
-    assert all(f"| `{name}` |" in methods_page.tables() for name in METHODS)
+    assert PAGE.read_text() == page(), "run `make docs`"
+    assert all(f"| `{name}` |" in tables() for name in METHODS)
 
 
 def test_every_key_is_documented():
@@ -215,15 +213,42 @@ def test_what_is_asked_for_in_this_run_comes_before_a_benchmarks_own(values):
     ] * 2
 
 
-def test_a_backbone_is_run_with_its_own_methods(values):
-    values["run"]["backbones"] = ["RN50", "INet-RN50"]
+def test_a_backbone_is_run_with_the_methods_that_fit_it(values):
+    values["run"] |= {"backbones": ["RN50", "INet-RN50", "ViT-B-16"], "methods": list(METHODS)}
+    values["benchmarks"]["demo"]["episodes"] = {"queries": 1}
+    values["benchmarks"]["demo"]["training_of_model"] = {"task-adapter-published": {"queries": 1}}
     config = load(values)
-    assert config.methods("demo", "RN50") == ["clip-freeze", "otam", "clip-fsar"]
-    without_text = ["otam", "trx", "strm", "hyrsm", "hyrsmpp", "molo", "team", "d2st"]
-    assert config.methods("demo", "INet-RN50") == without_text == config.trained_here("demo", "INet-RN50")
-    config = load(changed(values, "run.methods", ["clip-fsar", "otam"]))
-    assert config.methods("demo", "RN50") == ["clip-fsar", "otam"] and config.methods("demo", "INet-RN50") == ["otam"]
-    with pytest.raises(UserError, match=r"run\.methods names none of backbones\.INet-RN50\.methods, otam, trx, strm"):
+    assert config.methods("demo", "ViT-B-16") == list(METHODS)
+    layers = {"otam-lora", "otam-aim", "emp-net", "ts-fsar", "task-adapter"}
+    assert layers <= {*METHODS} - {*config.methods("demo", "RN50")}
+    left = set(config.methods("demo", "INet-RN50"))
+    assert {"clip-freeze", "otam", "trx", "strm", "hyrsm", "hyrsmpp", "molo", "team", "d2st"} <= left
+    assert not left & {*layers, "clip-fsar", "clip-zero-shot", "clip-spm"} and left < {*config.methods("demo", "RN50")}
+    told = {line.partition(", so")[0]: line for line in left_out(config)}
+    assert set(told) == {f"INet-RN50 has no {one}" for one in ("text encoder", LAYERS)} | {f"RN50 has no {LAYERS}"}
+    assert "otam-lora" in told[f"RN50 has no {LAYERS}"] and "clip-fsar" in told["INet-RN50 has no text encoder"]
+
+
+def test_a_method_that_fits_no_backbone_is_told_where_it_was_asked_for_by_name(values):
+    values["run"]["backbones"] = ["small-clip", "INet-RN50"]
+    assert load(values).methods("demo", "INet-RN50") == ["clip-freeze", "otam"]
+    for methods, told in (
+        (["otam", "emp-net"], f"names 'emp-net', but small-clip has no {LAYERS} and INet-RN50 has no text encoder"),
+        (["clip-fsar"], "none of the methods of benchmark 'demo' fits the backbone 'INet-RN50'"),
+    ):
+        with pytest.raises(UserError, match=told):
+            load(changed(values, "run.methods", methods))
+    for backbone, methods, lacks in (
+        ("small-clip", ["otam-aim"], LAYERS),
+        ("INet-RN50", ["clip-fsar"], "text encoder"),
+    ):
+        with pytest.raises(
+            UserError, match=rf"backbones\.{backbone}\.methods names .*, but the backbone has no {lacks}"
+        ):
+            load(changed(values, f"backbones.{backbone}.methods", methods))
+    values["backbones"]["INet-RN50"]["methods"] = ["otam", "trx"]
+    assert load(changed(values, "run.methods", ["clip-fsar", "otam"])).methods("demo", "INet-RN50") == ["otam"]
+    with pytest.raises(UserError, match=r"run\.methods names none of backbones\.INet-RN50\.methods, otam, trx"):
         load(changed(values, "run.methods", ["clip-fsar"]))
 
 
@@ -290,7 +315,9 @@ def test_a_variant_is_checked_by_its_own_settings(values):
     values = changed(changed(values, "benchmarks.own", own), "run.benchmarks", ["variant"])
     values = changed(values, "benchmarks.variant", {"variant_of": "own", "methods": ["clip-freeze"], "shots": [3]})
     config = load(values)
-    assert config.videos_needed("own") == {"train": 0, "val": 0, "test": 4} and config.licence("variant") == "mine"
+    assert (
+        config.videos_needed("own") == {"train": 0, "val": 0, "test": 4} and config.own("variant", "licence") == "mine"
+    )
     check_source_counts(config, "variant", {"test": dict.fromkeys("abcde", 4)})
     with pytest.raises(UserError, match="the largest valid shot is 2"):
         check_source_counts(config, "variant", {"test": dict.fromkeys("abcde", 3)})
@@ -421,12 +448,6 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ),
         ("text.templates", ["{description}"], "'{description}' needs a file of descriptions (key text.descriptions)"),
         ("benchmarks.demo.text.descriptions", "x.csv", "descriptions are given, but no template contains"),
-        ("backbones.small-clip.library", "timm", "has no text encoder, which clip-fsar needs on benchmark 'demo'"),
-        (
-            "backbones.small-clip.library",
-            "timm",
-            "small-clip.methods: clip-freeze, otam, otam-one-way, bi-mhm, mean-cosine, trx,",
-        ),
         ("backbones.small-clip.library", "tim", "backbones.small-clip.library is 'tim'; did you mean 'timm'?"),
         ("backbones.RN50.methods", ["otan"], "backbones.RN50.methods.0 is 'otan'; did you mean 'otam'?"),
         ("benchmarks.demo.training.devices", 2, "which does not leave one for the model on each of 2 devices"),

@@ -12,8 +12,8 @@ from fsar.errors import UserError
 from fsar.evaluation.encode_videos import BATCH, encode_videos, load_clips
 from fsar.evaluation.episode_logits import BATCH as BATCHED
 from fsar.evaluation.episode_logits import _video_by_video, correct, episode_logits, predict
-from fsar.evaluation.evaluate import KeptVideos, PlannedTest, evaluate_model, write_predictions
-from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
+from fsar.evaluation.evaluate import PlannedTest, evaluate_model, write_predictions
+from fsar.evaluation.feature_file import Features, read_features, write_features
 from fsar.evaluation.load_head import load_head
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.files import write_parquet
@@ -28,7 +28,7 @@ from fsar.statistics.intervals import holm, interval_of_clusters, mean_and_inter
 from tests.helpers.small_models import small_adapters, small_head
 
 VIDEOS, CLASSES, WIDTH = 40, 8, 32
-SIZES = FeatureSizes(WIDTH, 8)
+SIZES = Inputs(WIDTH, 8)
 
 
 def episodes_of(shot, queries=2, way=5, count=30):
@@ -98,7 +98,9 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot,
     episodes = episodes_of(0 if decides_by == "text" else shot, queries=1 if head.queries_together else 2)
     rows = {f"v{int(v)}": row for row, v in enumerate(videos)}, {f"c{int(c)}": r for r, c in enumerate(classes)}
     found = list(
-        episode_logits(head, episodes, rows[0], stored, rows[1], text[classes], decides_by, inductive=inductive)
+        episode_logits(
+            head, episodes, Features(rows[0], stored, rows[1], text[classes]), decides_by, inductive=inductive
+        )
     )
     place = videos.argsort()  # of each video among the rows
     predicted = torch.cat(found).argmax(dim=-1)
@@ -131,8 +133,8 @@ def test_queries_that_would_see_one_another_are_asked_alone(features):
     frames, text = features
     episodes, head = episodes_of(1), Balanced(Inputs(WIDTH, 8), MODELS["otam"].settings)
     rows = {f"v{v}": v for v in range(VIDEOS)}, {"frames": frames}, {f"c{c}": c for c in range(CLASSES)}, text
-    together = torch.cat(list(episode_logits(head, episodes, *rows, inductive=False)))
-    alone = torch.cat(list(episode_logits(head, episodes, *rows)))
+    together = torch.cat(list(episode_logits(head, episodes, Features(*rows), inductive=False)))
+    alone = torch.cat(list(episode_logits(head, episodes, Features(*rows))))
     assert together.shape == alone.shape and together.abs().max() > 1
     assert (alone == 0).all()  # a query is its own mean
 
@@ -158,9 +160,7 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     episodes = episodes_of(1, queries=1)
     store_episodes(episodes, tmp_path / "episodes.parquet")
     names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
-    write_features(
-        tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, FeatureSizes(WIDTH, 8)
-    )
+    write_features(tmp_path / "features.safetensors", names[0], {"frames": frames}, names[1], text, Inputs(WIDTH, 8))
     head = load_head(MODELS["frozen"], MODELS["frozen"].settings, tmp_path / "features.safetensors", None)
     tests = [PlannedTest(m, "few-shot", 5, 1, tmp_path / "episodes.parquet") for m in ("clip-freeze", "again")]
     evaluate_model(head, tests, tmp_path / "features.safetensors", tmp_path / "out.parquet", "cpu", 1)
@@ -169,8 +169,7 @@ def test_a_model_from_files_to_accuracies(features, tmp_path):
     assert len(table) == 150 and list(table["label"][:5]) == [0, 1, 2, 3, 4]
     assert list(table["class_name"][:5]) == [f"c{c}" for c in episodes.classes[0]]
     assert list(table["video_id"][:5]) == [f"v{v}" for v in episodes.queries[0, :, 0]]
-    video_rows, stored, class_rows, stored_text = read_features(tmp_path / "features.safetensors")
-    expected = correct(predict(head, episodes, video_rows, stored, class_rows, stored_text))
+    expected = correct(predict(head, episodes, read_features(tmp_path / "features.safetensors")))
     np.testing.assert_allclose(right_by_episode(table), expected.mean(axis=(1, 2)))
     logits = np.stack(table["logits"])
     assert logits.shape == (150, 5) and (logits.argmax(axis=1) == table["predicted"]).all()
@@ -279,9 +278,7 @@ def test_tests_of_several_ways_shots_and_methods_are_read_apart(features, tmp_pa
     """One file, whose tests differ in one thing each: none has the rows of another."""
     frames, text = features
     head = a_head(METHODS["otam"].components, "before").eval()
-    kept = KeptVideos(
-        {f"v{i}": i for i in range(VIDEOS)}, {"frames": frames}, {f"c{i}": i for i in range(CLASSES)}, text
-    )
+    kept = Features({f"v{i}": i for i in range(VIDEOS)}, {"frames": frames}, {f"c{i}": i for i in range(CLASSES)}, text)
     tests = []
     for method, way, shot, count in (("otam", 5, 1, 7), ("otam", 3, 1, 9), ("otam", 5, 2, 4), ("bi-mhm", 5, 1, 6)):
         path = tmp_path / f"{method}-{way}-{shot}.parquet"
@@ -340,7 +337,10 @@ def test_where_videos_look_at_one_another_inductive_tests_do_not(model):
             list(rows), ["a", "b", "c"], np.arange(3)[None], np.array([[[0], [1], [2]]]), np.array([queries])
         )
         found = episode_logits(
-            few_shot.tested_head(), episodes, rows, stored, {"a": 0, "b": 1, "c": 2}, text, inductive=inductive
+            few_shot.tested_head(),
+            episodes,
+            Features(rows, stored, {"a": 0, "b": 1, "c": 2}, text),
+            inductive=inductive,
         )
         return torch.cat(list(found))[0]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig
+from fsar.config import BackboneConfig, FramesConfig, MergedConfig, TrainingConfig
 from fsar.files import write_json
 from fsar.keys.declare import Section
 from fsar.methods import MODELS
@@ -82,12 +82,21 @@ def backbone_of(folder: Path, model: str) -> BackboneConfig:
     return BackboneConfig(model=name, weights=str(make_clip(folder, name)))
 
 
+def merged_config(folder: Path, model: str, **own: object) -> MergedConfig:
+    """Everything that holds for a small model, tested on one thread of the CPU."""
+    parts = {"components": MODELS[model], "head": head_of(model), "adapters": small_adapters(MODELS[model])}
+    names = {"benchmark": "tiny", "backbone_name": "small-clip", "model": model, "seed": 0, "device": "cpu"}
+    training = TrainingConfig(threads=1, workers=0, float32="fp32")
+    return MergedConfig(**names | parts | {"backbone": backbone_of(folder, model), "training": training} | own)
+
+
 def make_model(folder: Path, model: str, head: ClipFsarConfig | None = None) -> Path:
     """Write the folder of a trained model: what training leaves, with weights left to chance."""
     head = head or head_of(model)
     backbone, adapters = backbone_of(folder, model), small_adapters(MODELS[model])
-    parts = (MODELS[model], backbone, SamplingConfig(), head, TrainingConfig())
-    job = TrainingJob(model, "tiny", "small-clip", *parts, seed=1, data_seed=0, frames=FRAMES, adapters=adapters)
+    parts = {"components": MODELS[model], "backbone": backbone, "head": head, "adapters": adapters}
+    names = {"benchmark": "tiny", "backbone_name": "small-clip", "model": model}
+    job = TrainingJob(**names, **parts, frames=FRAMES, training_seed=1, seed=0)
     torch.manual_seed(1)
     trained = FewShotModel(load_backbone(backbone), job.components, head, adapters=adapters)
     for parameter in (trained.backbone.adapters or trained.backbone.visual).parameters():
@@ -96,8 +105,8 @@ def make_model(folder: Path, model: str, head: ClipFsarConfig | None = None) -> 
     save_weights(trained.trained_state(), path / "model.safetensors")
     write_json(
         path / "training.json",
-        job.settings()
-        | {"benchmark": "tiny", "backbone_name": "small-clip", "model": model, "resumed_with_other_code": []}
+        job.described()
+        | {"resumed_with_other_code": []}
         | {"selection": {"split": "val", "iteration": 4, "accuracy": 0.5}, "environment": {"torch": "any"}}
         | {"videos": {split: {"classes": 4, "videos": 16} for split in ("train", "val")}},
     )

@@ -8,7 +8,8 @@ from torch import nn
 
 from fsar.config import TextConfig, TrainingConfig
 from fsar.episodes.stored import SCHEMA
-from fsar.evaluation.evaluate import KeptVideos, PlannedTest, gather_predictions, write_predictions
+from fsar.evaluation.evaluate import PlannedTest, gather_predictions, write_predictions
+from fsar.evaluation.feature_file import Features
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_parquet
 from fsar.methods import MODELS
@@ -116,7 +117,7 @@ def test_the_parts_of_tests_put_together_are_the_whole(parts, tmp_path):
     ]
     write_parquet(tmp_path / "episodes.parquet", pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
     ids, names = [f"v{i}" for i in range(12)], [f"c{i}" for i in range(3)]
-    kept = KeptVideos(
+    kept = Features(
         {v: i for i, v in enumerate(ids)}, {"frames": torch.randn(12, 2, 4)}, {c: i for i, c in enumerate(names)},
         torch.zeros(3, 4),
     )  # fmt: skip

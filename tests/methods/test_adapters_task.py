@@ -73,7 +73,7 @@ def test_at_the_start_only_the_adapter_along_videos_speaks(kind):
         nn.init.zeros_(block.videos.expand.weight)
         nn.init.zeros_(block.videos.expand.bias)
     torch.testing.assert_close(backbone(videos(2)), bare(videos(2)))
-    assert backbone.adapters is adapters and adapters.whole_from == 1
+    assert backbone.adapters is adapters and adapters.first_across == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,12 +90,12 @@ def test_gradients_reach_every_adapter(kind):
 def test_two_stages_are_as_one_call_for_each_episode(kind):
     backbone = adapted(kind)
     transformer, adapters = backbone.transformer, backbone.adapters
-    alone = transformer.through(transformer.embed(backbone.normalise(videos(5))), 0, adapters.whole_from)
+    alone = transformer.through(transformer.embed(backbone.normalise(videos(5))), 0, adapters.first_across)
     episodes = torch.tensor([[0, 3, 1], [2, 0, 4]])
-    adapters.group = 3
+    adapters.videos_together = 3
     tokens = adapters.by_frame(alone)[episodes]  # (B, V, T, L, W)
-    frames = transformer.frames(transformer.through(tokens.flatten(0, 2), adapters.whole_from))
-    adapters.group = None
+    frames = transformer.frames(transformer.through(tokens.flatten(0, 2), adapters.first_across))
+    adapters.videos_together = None
     for found, own in zip(frames.unflatten(0, (2, 3, FRAMES)), videos(5)[episodes], strict=True):
         torch.testing.assert_close(found, backbone.give(own, Needs())["frames"], rtol=1e-4, atol=1e-5)
 

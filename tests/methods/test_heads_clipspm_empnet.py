@@ -12,6 +12,7 @@ from torch import nn
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import episode_logits
+from fsar.evaluation.feature_file import Features
 from fsar.methods import Components
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances
@@ -74,7 +75,7 @@ def evaluated(head: Head, episode: TrainingEpisode, inductive: bool = False) -> 
     )
     rows = ({name: int(name[1:]) for name in names} for names in (episodes.video_ids, episodes.class_names))
     videos, numbers = rows
-    parts = episode_logits(head, episodes, videos, episode.stored, numbers, episode.text, inductive=inductive)
+    parts = episode_logits(head, episodes, Features(videos, episode.stored, numbers, episode.text), inductive=inductive)
     return torch.cat(list(parts))[1]
 
 

@@ -16,7 +16,6 @@ from fsar.errors import UserError
 from fsar.methods import MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.model.backbone import Backbone, VisualEncoder, load_backbone
-from fsar.model.backbone_facts import backbone_facts
 from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import architecture_name, normalisation, random_clip
 from fsar.model.text import encode_classes, no_text
@@ -119,7 +118,7 @@ def gradients(model, videos, classes):
 
 def test_a_backbone_encodes_trains_recomputes_and_resumes(about, tmp_path):
     classes = ["waving", "running"]
-    facts = backbone_facts(about)
+    facts = about.facts()
 
     def loaded():
         backbone = load_backbone(about)
@@ -207,7 +206,7 @@ def test_a_file_of_timm_loads_with_every_weight_or_not_at_all(tmp_path):
 
 def test_names_and_tags_of_timm_are_told():
     def facts(**keys):
-        return backbone_facts(BackboneConfig(library="timm", **keys))
+        return BackboneConfig(library="timm", **keys).facts()
 
     assert facts(model="resnet50", weights="tv_in1k").size == 224
     assert facts(model="vit_base_patch14_dinov2", weights="lvd142m").size == 518
@@ -249,7 +248,7 @@ def test_pictures_of_another_size(tmp_path):
     oblong = OPEN_CLIP["vit"] | {"vision_cfg": VIT | {"image_size": [32, 64]}}
     architecture.write_text(json.dumps(oblong))
     with pytest.raises(UserError, match="32 × 64 pixels; stored frames are square"):
-        backbone_facts(BackboneConfig(model=str(architecture), weights=weights))
+        BackboneConfig(model=str(architecture), weights=weights).facts()
 
 
 def test_pixels_are_normalised_as_the_weights_expect():
@@ -260,7 +259,7 @@ def test_pixels_are_normalised_as_the_weights_expect():
 
 @pytest.mark.parametrize("name", ["ViT-B-16-SigLIP", "ViT-L-14-CLIPA", "roberta-ViT-B-32"])
 def test_a_text_encoder_of_hugging_face_is_told_by_its_package(name):
-    assert backbone_facts(BackboneConfig(model=name, weights="webli")).needs == "transformers"
+    assert BackboneConfig(model=name, weights="webli").facts().needs == "transformers"
 
 
 def test_a_text_encoder_of_hugging_face(tmp_path):

@@ -14,12 +14,13 @@ from fsar.errors import UserError
 from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.episode_logits import episode_logits
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import FeatureSizes, read_features, write_features
+from fsar.evaluation.feature_file import Features, read_features, write_features
 from fsar.evaluation.features import Encoder, encode_split, load_encoder
 from fsar.evaluation.load_head import load_head
 from fsar.fabric import make_fabric
 from fsar.methods import METHODS, MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
+from fsar.methods.needs import Inputs
 from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.finite import check_finite, check_weights
@@ -31,7 +32,7 @@ from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore
 from fsar.videos.store_write import write_shard
-from tests.helpers.predicting import CLASSES, backbone_of, head_of, make_model, make_world
+from tests.helpers.predicting import CLASSES, backbone_of, head_of, make_model, make_world, merged_config
 from tests.helpers.small_models import small_adapters
 from tests.helpers.workflow import write_listing
 
@@ -56,10 +57,8 @@ def planned(world, method):
     return PlannedTest(method, METHODS[method].decides_by, len(CLASSES), 1, world.episodes)
 
 
-def encode(world, model, path):
-    encode_split(
-        model, world.manifest, world.index, "test", SamplingConfig(), TextConfig(), 0, "cpu", "fp32", 1, path
-    )  # fmt: skip
+def encode(world, encoder, path, model="frozen"):
+    encode_split(encoder, merged_config(world.folder, model), world.manifest, world.index, path)
 
 
 @BAD
@@ -128,7 +127,8 @@ def test_texts_of_classes(world, tmp_path, bad):
 def test_trained_weights_are_refused_by_name(world, tmp_path, bad, part):
     components, about = MODELS["clip-fsar"], backbone_of(world.folder, "clip-fsar")
     good = make_model(world.folder, "clip-fsar") / "model.safetensors"
-    encode(world, load_encoder(load_backbone(about), components, head_of("clip-fsar"), 8, good), tmp_path / "f")
+    settings = merged_config(world.folder, "clip-fsar")
+    encode(world, load_encoder(load_backbone(about), settings, good), tmp_path / "f")
     state = load_file(good)
     name = next(name for name, value in state.items() if name.startswith(part) and value.ndim > 1)
     state[name].view(-1)[0] = bad
@@ -140,16 +140,16 @@ def test_trained_weights_are_refused_by_name(world, tmp_path, bad, part):
         )
     with pytest.raises(UserError, match=told):
         if part == "visual":
-            load_encoder(load_backbone(about), components, head_of("clip-fsar"), 8, tmp_path / "model.safetensors")
+            load_encoder(load_backbone(about), settings, tmp_path / "model.safetensors")
         else:
             load_head(components, head_of("clip-fsar"), tmp_path / "f", tmp_path / "model.safetensors")
 
 
 def test_weights_of_another_head_are_told(world, tmp_path):
     features = {"frames": torch.zeros(1, 8, 128)}
-    write_features(tmp_path / "f", ["a"], features, ["b"], torch.zeros(1, 128), FeatureSizes(128, 8))
+    write_features(tmp_path / "f", ["a"], features, ["b"], torch.zeros(1, 128), Inputs(128, 8))
     other = make_model(world.folder, "clip-fsar") / "model.safetensors"
-    with pytest.raises(UserError, match=r"model\.safetensors do not fit the head hyrsm"):
+    with pytest.raises(UserError, match=r"model\.safetensors is of another backbone or method"):
         load_head(MODELS["hyrsm"], head_of("hyrsm"), tmp_path / "f", other)
     with pytest.raises(UserError, match="There is no file none"):
         load_head(MODELS["clip-fsar"], head_of("clip-fsar"), tmp_path / "f", Path("none"))
@@ -161,9 +161,7 @@ def test_a_file_of_features_is_checked_when_it_is_read(tmp_path, bad, part):
     values = {"frames": torch.zeros(2, 8, 4), "text": torch.zeros(2, 4)}
     values[part][1, 0] = bad
     path = tmp_path / "features.safetensors"
-    write_features(
-        path, ["a.mp4", "b.mp4"], {"frames": values["frames"]}, ["x", "y"], values["text"], FeatureSizes(4, 8)
-    )
+    write_features(path, ["a.mp4", "b.mp4"], {"frames": values["frames"]}, ["x", "y"], values["text"], Inputs(4, 8))
     row = "b.mp4" if part == "frames" else "y"
     with pytest.raises(UserError, match=rf"file of features .*features\.safetensors gives .* for '{row}': .*Delete it"):
         read_features(path)
@@ -178,7 +176,7 @@ def test_no_method_writes_a_row_of_what_is_no_number(world, tmp_path, monkeypatc
     videos = pd.read_parquet(world.manifest)
     stored = {components.needs: torch.randn(len(videos), 8, 128, generator=generator)}
     text = torch.randn(len(CLASSES), 128, generator=generator)
-    write_features(tmp_path / "f", list(videos["video_id"]), stored, CLASSES, text, FeatureSizes(128, 8))
+    write_features(tmp_path / "f", list(videos["video_id"]), stored, CLASSES, text, Inputs(128, 8))
     head = load_head(components, head_of(METHODS[method].model), tmp_path / "f", None)
     evaluate_model(head, [planned(world, method)], tmp_path / "f", tmp_path / "good.parquet", "cpu", 1)
     parameters = list(head.parameters())
@@ -209,9 +207,10 @@ def test_tests_whose_features_depend_on_the_episode(world, tmp_path, bad, place)
     with torch.no_grad():
         module.weight[0] = bad
     subject = "The backbone small-vit-clip" if place == "before" else rf"The method {name} \(3-way 1-shot\)"
-    given = [world.manifest, world.index, SamplingConfig(), TextConfig(templates=["a {class_name}"] * 3)]
+    settings = merged_config(world.folder, name, text=TextConfig(templates=["a {class_name}"] * 3))
+    where, path = (world.manifest, world.index), tmp_path / "out.parquet"
     with pytest.raises(UserError, match=rf"{subject} .*gives .* for '.*mp4'"):
-        evaluate_part(model, [planned(world, name)], *given, 0, (0, 1), "cpu", "fp32", 1, tmp_path / "out.parquet")
+        evaluate_part(model, settings, [planned(world, name)], *where, (0, 1), path)
     assert not list(tmp_path.iterdir())
 
 
@@ -238,4 +237,4 @@ def test_the_head_is_named_where_nothing_else_is_said(world):
     stored = {"frames": torch.full((len(rows), 8, 128), NAN)}
     model = FewShotModel(load_backbone(backbone_of(world.folder, "otam")), MODELS["frozen"], ClipFsarConfig())
     with pytest.raises(UserError, match=r"The head clip_fsar gives .*mp4"):
-        list(episode_logits(model.head, episodes, rows, stored, classes, torch.zeros(len(classes), 0)))
+        list(episode_logits(model.head, episodes, Features(rows, stored, classes, torch.zeros(len(classes), 0))))

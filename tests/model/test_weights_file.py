@@ -15,12 +15,14 @@ import torch
 from safetensors.torch import save, save_file
 from torch import nn
 
-from fsar.config import BackboneConfig, TextConfig, is_weights_file
+from fsar.backbone_facts import is_weights_file
+from fsar.config import BackboneConfig, TextConfig
 from fsar.errors import UserError
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.feature_file import write_features
 from fsar.evaluation.load_head import load_head
 from fsar.methods import MODELS
+from fsar.methods.needs import Inputs
 from fsar.model.backbone import bare_backbone, load_backbone
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.text import class_tokens
@@ -132,7 +134,7 @@ def test_a_method_that_needs_texts_says_so_where_there_are_none(tmp_path):
     store_episodes(episodes, tmp_path / "e.parquet")
     names = [f"v{i}" for i in range(40)], [f"c{i}" for i in range(8)]
     write_features(tmp_path / "f", names[0], {"frames": torch.randn(40, 8, 32)}, names[1], torch.empty(8, 0),
-                   FeatureSizes(32, 8))  # fmt: skip
+                   Inputs(32, 8))  # fmt: skip
     for components, method, decides in (
         (MODELS["frozen"], "clip-zero-shot", "text"),
         (MODELS["clip-fsar"], "clip-fsar", "few-shot"),

@@ -16,7 +16,7 @@ from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor, nn
 
-from fsar.config import BackboneConfig, SamplingConfig, TrainingConfig
+from fsar.config import TrainingConfig
 from fsar.fabric import make_fabric
 from fsar.methods import MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
@@ -24,7 +24,6 @@ from fsar.model.backbone import Backbone
 from fsar.model.exchange import from_reference
 from fsar.model.few_shot import FewShotModel
 from fsar.training.data import TrainingBatch
-from fsar.training.job import TrainingJob
 from fsar.training.step import train_step
 from tests.conftest import GOLDEN, REPOSITORY
 
@@ -112,15 +111,10 @@ def whole_step(path: Path, batch_norm: str = "apart") -> WholeStep:
     training = TrainingConfig(
         way=way, shot=shot, queries=len(sets[1]) // way, tasks_per_step=1, batch_norm=batch_norm,
     )  # fmt: skip
-    job = TrainingJob(
-        "clip-fsar", path.stem, meta["backbone"], MODELS["clip-fsar"],
-        BackboneConfig(model=meta["backbone"], weights="given"),
-        SamplingConfig(frames=int(tensors["frames"])), head, training, seed=0, data_seed=0,
-    )  # fmt: skip
     fabric = make_fabric("cpu", "tf32")
     wrapped, optimizer = fabric.setup(model, torch.optim.Adam(model.parameters()))
     batch = TrainingBatch(0, torch.cat(sets), order)
-    losses, _, statistics = train_step(fabric, wrapped, optimizer, iter([batch]), job.training, job.seed)
+    losses, _, statistics = train_step(fabric, wrapped, optimizer, iter([batch]), training, 0)
     statistics.finish(fabric, 1)
 
     total, accuracy, few_shot, video_text = losses[0]

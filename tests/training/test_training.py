@@ -275,8 +275,8 @@ def job_and_files(world, name, model="clip-fsar", **training):
         head=small_head(parts),
         adapters=small_adapters(parts),
         training=TrainingConfig(**settings),
-        seed=1,
-        data_seed=0,
+        training_seed=1,
+        seed=0,
         device="cpu",
     )
     files = TrainingFiles(
@@ -424,7 +424,7 @@ def test_the_gradient_of_a_step_is_the_mean_of_its_episodes(world):
         names = list(episodes.sampler.class_names)
         EpisodeTexts(wrapped.module, job.text, names, names)
         outcomes, norm, _ = train_step(
-            fabric, wrapped, optimizer, (episodes[number] for number in numbers), job.training, job.seed
+            fabric, wrapped, optimizer, (episodes[number] for number in numbers), job.training, job.training_seed
         )
         found = torch.cat([p.grad.flatten() for p in wrapped.module.parameters() if p.grad is not None])
         assert norm == pytest.approx(found.norm().item(), rel=1e-4)
@@ -647,12 +647,12 @@ def test_a_loss_that_is_not_finite_stops_with_the_place(world, monkeypatch):
     with pytest.raises(UserError, match=expected) as told:
         train(world, "diverged")
     job, files = job_and_files(world, "diverged")
-    state = Checkpoint(files.checkpoint, identity(job.decisive(), files.decisive), files.code).load()
+    state = Checkpoint(files.checkpoint, identity(job.identity(), files.decisive), files.code).load()
     assert state["step"] == 2 and all(torch.isfinite(v).all() for v in state["model"].values())
     listed = [line.removeprefix("  - ") for line in str(told.value).splitlines() if line.startswith("  - ")]
     store = FrameStore(world, world / "index.parquet")
     episodes = TrainingEpisodes(store, pd.read_parquet(world / "manifest.parquet").query("split == 'train'"),
-                                job.training, job.sampling, 64, job.seed)  # fmt: skip
+                                job.training, job.sampling, 64, job.training_seed)  # fmt: skip
     assert listed == episodes.video_ids_of(5) and len(listed) == 6
 
 
@@ -685,7 +685,7 @@ def test_loader_processes_give_the_same_episodes(world, workers):
     job, _ = job_and_files(world, "loader", flip=True, colour_jitter=True, iterations=24)
     store = FrameStore(world, world / "index.parquet")
     videos = pd.read_parquet(world / "manifest.parquet").query("split == 'train'")
-    episodes = TrainingEpisodes(store, videos, job.training, job.sampling, 64, job.seed)
+    episodes = TrainingEpisodes(store, videos, job.training, job.sampling, 64, job.training_seed)
     numbers = range(3, 24)
     for number, batch in zip(numbers, load_episodes(episodes, numbers, workers), strict=True):
         expected = episodes[number]
@@ -698,10 +698,10 @@ def test_only_queries_are_mirrored_and_only_where_the_config_says_so(world, flip
     job, _ = job_and_files(world, "mirrored", flip=flipped, iterations=6)
     store = FrameStore(world, world / "index.parquet")
     videos = pd.read_parquet(world / "manifest.parquet").query("split == 'train'")
-    episodes = TrainingEpisodes(store, videos, job.training, job.sampling, 64, job.seed)
+    episodes = TrainingEpisodes(store, videos, job.training, job.sampling, 64, job.training_seed)
     mirrored = 0
     for number in range(6):
-        episode, rng = training_episode(episodes.sampler, job.seed, number)
+        episode, rng = training_episode(episodes.sampler, job.training_seed, number)
         for place, (video, clip) in enumerate(zip(episodes.videos_of(episode), episodes[number].videos, strict=True)):
             positions, (top, left) = episodes.draw_clip(video, rng)
             plain = torch.from_numpy(store.frames(video, positions)[:, top : top + 64, left : left + 64])

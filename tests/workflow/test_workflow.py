@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 from fsar.errors import UserError
 from fsar.evaluation.predictions import read_predictions
 from fsar.methods import METHODS
-from fsar.results.pictures import write_pictures
 from tests.helpers.commands import commands
 from tests.helpers.small_models import SMALL_ADAPTERS, SMALL_HEADS, THREE_TEXTS
 from tests.helpers.workflow import (
@@ -31,6 +30,7 @@ from tests.helpers.workflow import (
     snakemake,
 )
 from tests.results.test_index import Targets
+from tools.pictures import write_pictures
 
 
 @pytest.fixture(scope="module")

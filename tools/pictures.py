@@ -1,4 +1,4 @@
-"""The README's pictures, from the demo's results: `python -m fsar.results.pictures`, or `make pictures`."""
+"""The README's pictures, from the demo's results: `python -m tools.pictures`, or `make pictures`."""
 
 import io
 import sys

@@ -13,12 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fsar.config import BackboneConfig, is_weights_file
 from fsar.errors import UserError
 from fsar.keys.bounds import LayerFacts
 
 # Architectures of this project, beside those of open_clip.
-OWN_ARCHITECTURES = Path(__file__).parent / "architectures"
+OWN_ARCHITECTURES = Path(__file__).parent / "model" / "architectures"
 # What the text encoders and tokenizers of Hugging Face need; the extra "text" of pyproject.toml.
 TEXT_EXTRA = 'pip install "transformers>=5"'
 
@@ -40,23 +39,28 @@ class BackboneFacts:
     layers: LayerFacts | None = None
 
 
-def backbone_facts(backbone: BackboneConfig) -> BackboneFacts:
-    """Look a backbone up.
+def is_weights_file(weights: str) -> bool:
+    """Tell a local weights file from a pretrained tag: no tag has a dot or a folder in its name."""
+    return "." in weights or "/" in weights
+
+
+def backbone_facts(library: str, model: str, weights: str, size: int) -> BackboneFacts:
+    """Look a backbone up; arguments as the keys of its section.
 
     Raises:
         UserError: no such architecture or tag, or its pictures are not square.
     """
-    if backbone.library == "timm":
-        _, about = timm_weights(backbone.model, backbone.weights)
-        size = backbone.size or square(about.input_size[1:], backbone.model)
-        return BackboneFacts(size, transformer=_of_timm_transformer(backbone.model))
-    described = open_clip_architecture(backbone.model)
+    if library == "timm":
+        _, about = timm_weights(model, weights)
+        size = size or square(about.input_size[1:], model)
+        return BackboneFacts(size, transformer=_of_timm_transformer(model))
+    described = open_clip_architecture(model)
     text = described["text_cfg"]
     # open_clip takes SigLIP's tokenizer for what is named after it.
-    named = "siglip" in Path(backbone.model).stem.lower()
+    named = "siglip" in Path(model).stem.lower()
     hugging_face = text.get("hf_model_name") or text.get("hf_tokenizer_name") or named
     vision = described["vision_cfg"]
-    size = backbone.size or square(vision.get("image_size", 224), backbone.model)
+    size = size or square(vision.get("image_size", 224), model)
     found = None
     if "timm_model_name" in vision:
         transformer = _of_timm_transformer(vision["timm_model_name"])
@@ -65,7 +69,7 @@ def backbone_facts(backbone: BackboneConfig) -> BackboneFacts:
         layers = vision.get("layers", 12)
         transformer = isinstance(layers, int) and not any(vision.get(name) for name in other)
         if transformer:
-            side = size // square(vision.get("patch_size", 16), backbone.model)
+            side = size // square(vision.get("patch_size", 16), model)
             found = LayerFacts(layers, vision.get("width", 768), side, text.get("layers", 12))
     return BackboneFacts(size, "transformers" if hugging_face else "", transformer, found)
 

@@ -1,11 +1,11 @@
 """What holds for one model on one benchmark with one backbone: merged once, checked, frozen.
 
-A job is given the settings of its stage (`Settings.for_stage`), which hold nothing but what decides its result, by the
-declarations of the keys, and how it is run. So a key that is not declared for a stage cannot reach it.
+A job is given the settings of its stage (`MergedConfig.for_stage`), which hold nothing but what decides its result, by
+the declarations of the keys, and how it is run. So a key that is not declared for a stage cannot reach it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from fsar.config.backbone import BackboneConfig
@@ -22,8 +22,8 @@ STAGES = {"evaluate_part": ("encode_features", "evaluate_model")}
 ENCODING = ("encode_features", "evaluate_part", "predict_clips")
 
 
-@dataclass(frozen=True)
-class VideoSettings:
+@dataclass(frozen=True, kw_only=True)
+class MergedVideos:
     """How the videos of a benchmark are stored, looked at and drawn.
 
     Attributes:
@@ -34,9 +34,9 @@ class VideoSettings:
 
     benchmark: str
     seed: int
-    frames: FramesConfig
-    sampling: SamplingConfig
-    episodes: EpisodesConfig
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    episodes: EpisodesConfig = field(default_factory=EpisodesConfig)
 
     def for_stage(self, stage: str) -> Self:
         """Return the settings reduced to what decides a stage, and to how its job is run; the rest are defaults."""
@@ -57,29 +57,29 @@ class VideoSettings:
         return {name: section for name, section in sections if isinstance(section, Section)}
 
 
-@dataclass(frozen=True)
-class Settings(VideoSettings):
+@dataclass(frozen=True, kw_only=True)
+class MergedConfig(MergedVideos):
     """Everything that holds for a model.
 
     Attributes:
-        device: auto, cpu or cuda.
         backbone_name, model: their names in the config.
-        methods: those of the run that decide with the model.
         components: what the model is made of.
         backbone, text, training: the merged sections.
         head, adapters: the sections of the components' own head and adapters; None without adapters.
+        methods: those of the run that decide with the model.
+        device: auto, cpu or cuda.
     """
 
-    device: str
     backbone_name: str
     model: str
-    methods: tuple[str, ...]
     components: Components
     backbone: BackboneConfig
-    text: TextConfig
     head: HeadSettings
-    adapters: AdapterSettings | None
-    training: TrainingConfig
+    adapters: AdapterSettings | None = None
+    text: TextConfig = field(default_factory=TextConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    methods: tuple[str, ...] = ()
+    device: str = "auto"
 
     def decisive(self, stage: str) -> dict[str, dict[str, Any]]:
         """Return what decides the result of a stage, by section and key, without what equals its default."""
