@@ -1,9 +1,9 @@
 """Dry runs of a folder: Snakemake is imported once and forked for each, which spares most of their time.
 
-    python -m tests.helpers.dry_runs FOLDER
+    python -m tests.helpers.dry_runs FOLDER [MODULE …]
 
-reads the arguments of a dry run, a JSON list in a line, and answers with a line of its status and what it printed,
-until there are no more. Variables of the environment may stand before the arguments.
+imports these modules, too. It reads the arguments of a dry run, a JSON list in a line, and answers with a line of its
+status and what it printed, until there are no more. Variables of the environment may stand before the arguments.
 """
 
 import atexit
@@ -28,9 +28,9 @@ class Planner:
 
     current: "Planner | None" = None
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *modules: str):
         self.folder, self.code = folder, _code(folder)
-        command = [sys.executable, "-m", "tests.helpers.dry_runs", str(folder)]
+        command = [sys.executable, "-m", "tests.helpers.dry_runs", str(folder), *modules]
         variables = {**os.environ, **VARIABLES}
         self.process = subprocess.Popen(
             command, cwd=REPOSITORY, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -38,12 +38,12 @@ class Planner:
         atexit.register(self.end)
 
     @classmethod
-    def of(cls, folder: Path) -> "Planner":
-        """Return the one that runs already, or start one and end that of another folder."""
+    def of(cls, folder: Path, *modules: str) -> "Planner":
+        """Return the one that runs already, or start one, which imports modules, and end that of another folder."""
         if cls.current is None or (cls.current.folder, cls.current.code) != (folder, _code(folder)):
             if cls.current is not None:
                 cls.current.end()
-            cls.current = cls(folder)
+            cls.current = cls(folder, *modules)
         return cls.current
 
     def end(self) -> None:
@@ -70,9 +70,10 @@ def dry_run(folder: Path, *arguments: str) -> tuple[int, str]:
     return Planner.of(folder).plan(list(arguments))
 
 
-def dry_runs(folder: Path, runs: list[list[str]]) -> list[str]:
-    """Return what `snakemake --dry-run` prints with each of these arguments."""
-    return [dry_run(folder, *arguments)[1] for arguments in runs]
+def dry_runs(folder: Path, runs: list[list[str]], *modules: str) -> list[str]:
+    """Return what `snakemake --dry-run` prints with each of these arguments; modules that several import are named."""
+    planner = Planner.of(folder, *modules)
+    return [planner.plan(arguments)[1] for arguments in runs]
 
 
 def planned(output: str) -> dict[str, set[str]]:
@@ -90,14 +91,14 @@ def planned(output: str) -> dict[str, set[str]]:
     return found
 
 
-def prepare() -> None:
+def prepare(*modules: str) -> None:
     """Import what Snakemake and the rules do, and read the code, once for all; a run finds it as it is."""
     from snakemake.cli import get_argument_parser
 
     get_argument_parser()  # with all plugins
     rules = "\n".join(path.read_text() for path in sorted(Path("rules").glob("*.smk")))
     own = re.findall(r"^from (fsar[\w.]*) import", rules, re.MULTILINE)
-    for module in ("jsonschema", "nbformat", "snakemake.storage", *own):
+    for module in ("jsonschema", "nbformat", "snakemake.storage", *modules, *own):
         import_module(module)
     code = import_module("fsar.plan.code")
     code.code_checksums(*code.PACKAGE.parent.glob("workflow_scripts/*.py"), *code.PACKAGE.rglob("*.py"))
@@ -125,10 +126,10 @@ def run(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    sys.path.insert(0, str(folder))
+    folder, *modules = sys.argv[1:]
+    sys.path.insert(0, folder)
     os.chdir(folder)
-    prepare()
+    prepare(*modules)
     for line in sys.stdin:
         with tempfile.TemporaryFile() as file:
             if (child := os.fork()) == 0:
