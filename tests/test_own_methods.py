@@ -66,9 +66,8 @@ def test_a_method_from_outside_is_planned_as_any_other(tmp_path):
 
     def planned(**changed):
         (folder / "mine.yaml").write_text(yaml.safe_dump(values | changed))
-        return snakemake(
-            folder, "-n", "--configfile", "configs/tiny.yaml", "mine.yaml", ok="own_methods" not in changed
-        )
+        ok, files = "own_methods" not in changed, ("configs/tiny.yaml", "mine.yaml")
+        return snakemake(folder, "--dry-run", "--configfile", *files, ok=ok, anew=True)
 
     output = planned()
     assert "results/models/tiny/small-clip/nearest-mean/shot1-seed1/model.safetensors" in output
