@@ -15,7 +15,7 @@ import torch
 from fsar.config import SamplingConfig
 from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
-from fsar.evaluation.feature_file import Features
+from fsar.evaluation.kept_features import Features
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.needs import Inputs

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from fsar.evaluation.episode_logits import predict
-from fsar.evaluation.feature_file import Features, rows_of
+from fsar.evaluation.kept_features import Features, rows_of
 from fsar.methods import METHODS
 from fsar.methods.head import build_head
 from fsar.methods.needs import Inputs

@@ -20,7 +20,7 @@ from fsar.config import SamplingConfig, TextConfig, TrainingConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes, readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
-from fsar.evaluation.feature_file import Features
+from fsar.evaluation.kept_features import Features
 from fsar.fabric import make_fabric, set_deterministic, set_float32
 from fsar.methods import MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig

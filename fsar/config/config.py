@@ -97,7 +97,8 @@ class Config(ConfigFile):
     def trained_here(self, benchmark: str, backbone: str) -> list[str]:
         """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
         given = self.benchmarks[benchmark].trained.get(backbone, {})
-        models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark, backbone))
+        asked = (METHODS[method].model for method in self.methods(benchmark, backbone))
+        models = dict.fromkeys(MODELS[model].weights_of or model for model in asked)
         return [model for model in models if model not in given and MODELS[model].trained]
 
     def training_shots(self, benchmark: str, backbone: str, model: str) -> list[int]:

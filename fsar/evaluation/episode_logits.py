@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
-from fsar.evaluation.feature_file import Features
+from fsar.evaluation.kept_features import Features
 from fsar.job import progress
 from fsar.methods.clip_fsar.decision import combined_logits, text_logits
 from fsar.methods.head import Head

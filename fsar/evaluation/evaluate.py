@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
-from fsar.evaluation.feature_file import Features, read_features
+from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.kept_features import Features
 from fsar.evaluation.made_from import check_made_from
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer
 from fsar.fabric import one_device

@@ -1,44 +1,24 @@
 """Writes and reads the file of features between encoding and evaluation."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fsar.evaluation.kept_features import Features, rows_of
 from fsar.evaluation.made_from import check_made_from
 from fsar.files import atomic
-from fsar.methods.needs import Inputs, Tensors, TransformerSizes
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.model.finite import check_finite
 from fsar.seal import OPEN, REMEDY, seal, whole
 
 NAMES = "names"
 TEXT = "text"
-
-
-class Features(NamedTuple):
-    """What tests use: the features of videos, and the text features of their classes.
-
-    Attributes:
-        videos, stored: row of each video by its id, and their features (`Head.store`), (V, …) each.
-        classes, text: row of each class by its name, in (C, D) text features, or (C, S, D) of each text; (C, 0) for a
-            backbone without a text encoder.
-    """
-
-    videos: dict[str, int]
-    stored: Tensors
-    classes: dict[str, int]
-    text: Tensor
-
-
-def rows_of(names: Iterable[str]) -> dict[str, int]:
-    """Return the row of each name, in their order."""
-    return {name: row for row, name in enumerate(names)}
 
 
 def write_features(

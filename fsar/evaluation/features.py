@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from fsar.config import MergedConfig
 from fsar.episodes.stored import readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
-from fsar.evaluation.feature_file import Features, rows_of, write_features
+from fsar.evaluation.feature_file import write_features
+from fsar.evaluation.kept_features import Features, rows_of
 from fsar.fabric import one_device
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.needs import Inputs, Needs, Tensors

@@ -10,12 +10,12 @@ from fsar.model.trained_file import fill, read_trained
 
 
 def load_head(components: Components, settings: HeadSettings, features: Path, trained: Path | None) -> Head:
-    """Load the head of a trained model for a file of features; without weights, a fresh one.
+    """Load the head of a trained model for a file of features; a fresh one without weights, or with another model's.
 
     Raises:
         UserError: the weights cannot be read, are of another method or backbone, or are not finite.
     """
     head = build_head(components, feature_sizes(features), settings)
-    if trained is not None:
+    if trained is not None and not components.weights_of:
         fill(head.load_state_dict, read_trained(trained, components, ["head"]), "head", trained)
     return head

@@ -105,6 +105,7 @@ class Components:
         adapters: what is put into the backbone's blocks: the folder of a method.
         trains_text: the text encoder is trained, too.
         fixed: settings of the head that this model has, whatever the config says of that head: (key, value) pairs.
+        weights_of: nothing is trained, and the features are those of this other model, in each of its trainings.
     """
 
     head: str = "otam"
@@ -112,12 +113,15 @@ class Components:
     adapters: str = ""
     trains_text: bool = False
     fixed: tuple[tuple[str, Any], ...] = ()
+    weights_of: str = ""
 
     def __post_init__(self) -> None:
         # From a rule's parameters and from JSON, pairs come as lists.
         object.__setattr__(self, "fixed", tuple((name, value) for name, value in self.fixed))
         if (self.trains == "adapters") != bool(self.adapters):
             raise ValueError("adapters are what is trained where there are any, and need a name")
+        if self.weights_of and self.trains != "nothing":
+            raise ValueError("a model on the features of another one trains nothing")
 
     @property
     def settings(self) -> HeadSettings:
@@ -128,6 +132,11 @@ class Components:
     def trained(self) -> bool:
         """Whether anything is trained."""
         return self.trains != "nothing"
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether there is nothing to decide with before a training, its own or another model's."""
+        return self.trained or bool(self.weights_of)
 
     @property
     def needs(self) -> Kind:

@@ -16,7 +16,7 @@ from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
-from fsar.plan.plan import Plan, PlannedModel
+from fsar.plan.plan import Plan, PlannedModel, trains
 from fsar.plan.rows import episodes_of, first_method, manifests_of, predictions_of
 from fsar.results.setting import Setting
 
@@ -207,7 +207,7 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
 def _curves(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     metrics: dict[str, str] = {}  # of the first training of each model
     for of in plan.models():
-        if paths.seed_of(of.training) is not None:
+        if trains(of):
             name = f"{of.benchmark}, {of.backbone}, {first_method(of.model).title}"
             metrics.setdefault(name, plan.model_file(of, "metrics.parquet"))
     if metrics:

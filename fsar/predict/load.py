@@ -44,8 +44,8 @@ def model_of_backbone(
         UserError: a method that needs training, or as `load_backbone`.
     """
     method = method or "clip-freeze"
-    if named_method(method).components.trained:
-        plain = ", ".join(name for name, other in METHODS.items() if not other.components.trained)
+    if named_method(method).components.needs_training:
+        plain = ", ".join(name for name, other in METHODS.items() if not other.components.needs_training)
         raise UserError(f"The method {method!r} needs a trained model: name its folder. A CLIP as it is does {plain}")
     weights = weights or "openai"
     quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
@@ -153,5 +153,6 @@ def _model(
     if weights is not None:
         if backbone.adapters is not None:
             fill(backbone.adapters.load_state_dict, state, "adapters", weights)
-        fill(model.head.load_state_dict, state, "head", weights)
+        if not parts.weights_of:
+            fill(model.head.load_state_dict, state, "head", weights)
     return LabellingModel(settings, model, has_text).eval().requires_grad_(False)

@@ -1,7 +1,7 @@
 """What decides what a model says of a clip, but for its weights; as a model's folder describes it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +104,22 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
     named_method(settings.method)
     if method is None:
         return settings
-    if named_method(method).components != settings.components:
-        fitting = ", ".join(name for name, other in METHODS.items() if other.components == settings.components)
+    wanted = named_method(method).components
+    if _on_features_of(wanted, settings.components):
+        return replace(settings, method=method, components=wanted, head=wanted.settings)
+    if wanted != settings.components:
+        fitting = ", ".join(
+            name
+            for name, other in METHODS.items()
+            if other.components == settings.components or _on_features_of(other.components, settings.components)
+        )
         raise UserError(f"The model {folder} does not decide by {method!r}; it does by {fitting}")
     return ModelSettings.of_record(settings.record() | {"method": method})
+
+
+def _on_features_of(components: Components, trained: Components) -> bool:
+    """Tell whether a model of some components is a head on the features of a trained one."""
+    return bool(components.weights_of) and MODELS[components.weights_of] == trained
 
 
 def _of_training(about: dict[str, Any]) -> dict[str, Any]:

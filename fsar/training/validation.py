@@ -8,7 +8,7 @@ from fsar.config import SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import correct, predict
-from fsar.evaluation.feature_file import Features, rows_of
+from fsar.evaluation.kept_features import Features, rows_of
 from fsar.model.few_shot import FewShotModel
 from fsar.training.processes import gather, share
 from fsar.videos.store_read import FrameStore

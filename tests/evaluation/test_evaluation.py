@@ -13,7 +13,8 @@ from fsar.evaluation.encode_videos import BATCH, encode_videos, load_clips
 from fsar.evaluation.episode_logits import BATCH as BATCHED
 from fsar.evaluation.episode_logits import _video_by_video, correct, episode_logits, predict
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model, write_predictions
-from fsar.evaluation.feature_file import Features, read_features, write_features
+from fsar.evaluation.feature_file import read_features, write_features
+from fsar.evaluation.kept_features import Features
 from fsar.evaluation.load_head import load_head
 from fsar.evaluation.predictions import read_predictions, right_by_episode
 from fsar.files import write_parquet

@@ -9,7 +9,7 @@ from torch import nn
 from fsar.config import TextConfig, TrainingConfig
 from fsar.episodes.stored import SCHEMA
 from fsar.evaluation.evaluate import PlannedTest, gather_predictions, write_predictions
-from fsar.evaluation.feature_file import Features
+from fsar.evaluation.kept_features import Features
 from fsar.evaluation.predictions import read_predictions
 from fsar.files import write_parquet
 from fsar.methods import MODELS

@@ -12,7 +12,7 @@ from torch import nn
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import episode_logits
-from fsar.evaluation.feature_file import Features
+from fsar.evaluation.kept_features import Features
 from fsar.methods import Components
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances

@@ -14,8 +14,9 @@ from fsar.errors import UserError
 from fsar.evaluation.by_episode import evaluate_part
 from fsar.evaluation.episode_logits import episode_logits
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import Features, read_features, write_features
+from fsar.evaluation.feature_file import read_features, write_features
 from fsar.evaluation.features import Encoder, encode_split, load_encoder
+from fsar.evaluation.kept_features import Features
 from fsar.evaluation.load_head import load_head
 from fsar.fabric import make_fabric
 from fsar.methods import METHODS, MODELS

@@ -16,13 +16,13 @@ def values(repository):
     return yaml.safe_load((repository / "config.yaml").read_text())
 
 
-def planned(values, **benchmark):
+def planned(values, methods=("clip-freeze", "otam", "clip-fsar", "clip-fsar-text"), **benchmark):
     values = copy.deepcopy(values)
     run = {
         "shots": [1, 10],
         "ways": [5, 4],
         "seeds": [3, 12],
-        "methods": ["clip-freeze", "otam", "clip-fsar", "clip-fsar-text"],
+        "methods": list(methods),
     }
     values["run"] |= run
     values["benchmarks"]["demo"]["source"]["videos_per_class"] = {"train": 40, "val": 40, "test": 40}
@@ -44,6 +44,26 @@ def test_one_training_for_all_shots_is_tested_with_each(values):
     assert plan.test_episodes(PlannedModel("demo", "small-clip", "otam", "seed12")) == [
         f"data/demo/episodes/test-{way}way-{shot}shot.parquet" for way in (5, 4) for shot in (1, 10)
     ]
+
+
+@pytest.mark.parametrize("asked", [["linear-probe-otam"], ["linear-probe-otam", "otam"]])
+def test_a_head_on_the_features_of_a_trained_model(values, asked):
+    """Its trainings are the other model's, which is trained though nobody asked for it."""
+    plan = planned(values, asked, training_of_model={"otam": {"shot": "tested"}})
+    for seed, shot in ((3, 1), (12, 10)):
+        own = PlannedModel("demo", "small-clip", "linear-probe-otam", f"seed{seed}-shot{shot}")
+        assert own in plan.models() and plan.encoder(own) == own._replace(model="otam")
+        assert {test["shot"] for test in plan.tests(own)} == {shot}
+        weights = f"results/models/demo/small-clip/otam/shot{shot}-seed{seed}/model.safetensors"
+        assert plan.trained_weights(own) == [weights]
+    metrics = [path for path in plan.trained_models("metrics.parquet") if "linear-probe" in path]
+    assert not metrics and bool(plan.trained_models("metrics.parquet")) == ("otam" in asked)
+
+
+def test_heads_on_the_backbone_as_it_is_share_its_features(values):
+    plan = planned(values, ["clip-freeze", "nearest-centroid", "linear-probe", "tip-adapter"])
+    files = {plan.features(of) for of in plan.models()}
+    assert files == {"results/features/demo/small-clip/frozen/untrained/test.safetensors"}
 
 
 def test_a_training_for_each_shot_is_tested_with_its_own(values):

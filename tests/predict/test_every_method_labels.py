@@ -63,8 +63,9 @@ def few_draws(monkeypatch):
 
 
 def loaded(world, method, decides_by=None):
-    if METHODS[method].components.trained:
-        return FewShotClassifier.load(make_model(world.folder, METHODS[method].model), method, decides_by, "cpu")
+    if METHODS[method].components.needs_training:
+        trained = METHODS[method].components.weights_of or METHODS[method].model
+        return FewShotClassifier.load(make_model(world.folder, trained), method, decides_by, "cpu")
     return FewShotClassifier("small-clip", str(make_clip(world.folder)), method, decides_by, "cpu")
 
 

@@ -9,6 +9,7 @@ import jsonschema
 import pandas as pd
 import pytest
 import yaml
+from pydantic import JsonValue, TypeAdapter
 
 from fsar import __version__
 from fsar.cli.main import main
@@ -16,6 +17,7 @@ from fsar.config import load
 from fsar.episodes.stored import SCHEMA
 from fsar.errors import UserError
 from fsar.files import write_json, write_parquet
+from fsar.methods import METHODS, MODELS
 from fsar.plan.plan import Plan
 from fsar.plan.records import facts_of
 from fsar.plan.rows import rows
@@ -27,6 +29,7 @@ from fsar.sources.schemas import MANIFEST_SCHEMA
 from tests.results.test_results import setting, write_rows
 
 CLASSES = [f"class {label}" for label in range(5)]
+RECORDED = TypeAdapter(dict[str, JsonValue])
 FILE = "results/predictions/hmdb51/RN50/clip-fsar/seed1.parquet"
 FACT = {
     "backbone": {
@@ -273,6 +276,20 @@ def test_what_the_plan_knows_of_a_row(repository, tmp_path):
     assert not [key for key in plain["settings"] if key.startswith(("training", "head"))]
     assert set(asked) == {"train_model.py", "encode_features.py", "evaluate_model.py"}
     assert plain["code"] != trained["code"]
+
+
+def test_what_the_plan_knows_of_every_method_can_stand_in_a_record(repository):
+    """Also what a model fixes of its head, which no key of the config says."""
+    values = yaml.safe_load((repository / "configs/tiny.yaml").read_text())
+    values["run"] |= {"methods": list(METHODS), "shots": [1], "backbones": ["B"]}
+    values["backbones"] = {"B": {"model": "ViT-B-16", "weights": "openai"}}
+    plan = Plan(load(values))
+    facts = facts_of(plan, rows(plan), lambda script, *further: script)
+    assert {row.method for row in rows(plan)} == set(METHODS)
+    for row, fact in zip(rows(plan), facts, strict=True):
+        assert RECORDED.validate_python(fact["settings"]) == fact["settings"], row.method
+        fixed = MODELS[METHODS[row.method].model].fixed
+        assert fact["settings"].get("components.fixed", []) == [list(pair) for pair in fixed]
 
 
 def test_the_workflow_writes_records_that_hold(tiny_run, monkeypatch, capsys):

@@ -1,0 +1,28 @@
+"""Features of videos and of their classes, as tests and validation use them; apart from the file that keeps them."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from fsar.methods.needs import Tensors
+
+
+class Features(NamedTuple):
+    """What tests use: the features of videos, and the text features of their classes.
+
+    Attributes:
+        videos, stored: row of each video by its id, and their features (`Head.store`), (V, …) each.
+        classes, text: row of each class by its name, in (C, D) text features, or (C, S, D) of each text; (C, 0) for a
+            backbone without a text encoder.
+    """
+
+    videos: dict[str, int]
+    stored: Tensors
+    classes: dict[str, int]
+    text: Tensor
+
+
+def rows_of(names: Iterable[str]) -> dict[str, int]:
+    """Return the row of each name, in their order."""
+    return {name: row for row, name in enumerate(names)}
