@@ -123,7 +123,7 @@ def test_differences_are_paired(tmp_path):
     assert list(table.reset_index()[COMPARISON_COLUMNS].columns) == COMPARISON_COLUMNS
     assert table["apart"].to_dict() == {("B", "A"): "yes", ("b, again", "A"): "yes", ("b, again", "B"): "no"}
     assert table.loc["B", "A"]["detectable_all_episodes"] <= table.loc["B", "A"]["detectable"]
-    ratio = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / stats.t.ppf(0.975, found.covariance.freedom)
+    ratio = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / stats.t.ppf(0.975, found.variances.freedom)
     assert table.loc["B", "A"]["detectable"] == pytest.approx(ratio * table.loc["B", "A"]["over_videos"])
 
 

@@ -21,7 +21,8 @@ from fsar.results.class_accuracy import class_accuracies, taken_for
 from fsar.results.setting import Setting
 from fsar.seal import REMEDY
 from fsar.statistics.intervals import CONFIDENCE, POWER, holm, mean_and_interval, quantile
-from fsar.statistics.videos import Covariance, covariance_over_videos
+from fsar.statistics.variance import Variance
+from fsar.statistics.videos import Covariance, covariance_over_videos, of_differences
 
 Matrix = NDArray[np.float64]
 Place = tuple[str, int, int]
@@ -78,8 +79,7 @@ class Comparison:
     @cached_property
     def over_videos(self) -> Matrix:
         """(P,) half-widths of the accuracies' intervals over the test videos."""
-        parts = np.diag(self.covariance.episodes), np.diag(self.covariance.videos)
-        return np.sqrt(np.maximum(*parts)) * quantile(self.covariance.freedom)
+        return self.covariance.of_accuracies.half_widths
 
     @cached_property
     def over_seeds(self) -> Matrix:
@@ -93,20 +93,19 @@ class Comparison:
         return self.accuracies[:, None] - self.accuracies
 
     @cached_property
-    def variances(self) -> tuple[Matrix, Matrix]:
-        """(P, P) variances of the differences over the episodes, and over the test videos."""
-        episodes, videos = (_of_differences(own) for own in (self.covariance.episodes, self.covariance.videos))
-        return episodes, np.maximum(episodes, videos)  # an estimate may fall below what the episodes alone give
+    def variances(self) -> Variance:
+        """(P, P) variances of the differences."""
+        return self.covariance.of_differences
 
     @property
     def differences_over_episodes(self) -> Matrix:
         """(P, P) half-widths of the differences' intervals over the episodes."""
-        return np.sqrt(self.variances[0]) * quantile(len(self.measured[0].episodes) - 1)
+        return np.sqrt(self.variances.episodes) * quantile(len(self.measured[0].episodes) - 1)
 
     @property
     def differences_over_videos(self) -> Matrix:
         """(P, P) half-widths of the differences' intervals over the test videos."""
-        return np.sqrt(self.variances[1]) * quantile(self.covariance.freedom)
+        return self.variances.half_widths
 
     @cached_property
     def differences_over_seeds(self) -> Matrix:
@@ -116,14 +115,14 @@ class Comparison:
         if seeds < 2:
             return np.full((len(trainings), len(trainings)), np.nan)
         by_seed = np.column_stack([np.broadcast_to(own, seeds) for own in trainings])
-        return np.sqrt(_of_differences(np.atleast_2d(np.cov(by_seed, rowvar=False))) / seeds) * quantile(seeds - 1)
+        return np.sqrt(of_differences(np.atleast_2d(np.cov(by_seed, rowvar=False))) / seeds) * quantile(seeds - 1)
 
     @cached_property
     def p(self) -> Matrix:
         """(P, P) that a difference is none, over the test videos; for each pair by itself."""
-        error, size = np.sqrt(self.variances[1]), np.abs(self.differences)
+        error, size = np.sqrt(self.variances.videos), np.abs(self.differences)
         ratio = np.divide(size, error, out=np.where(size > 0, np.inf, 0.0), where=~(error == 0))
-        return np.asarray(2 * stats.t.sf(ratio, self.covariance.freedom))
+        return np.asarray(2 * stats.t.sf(ratio, self.variances.freedom))
 
     @cached_property
     def p_holm(self) -> Matrix:
@@ -156,17 +155,11 @@ class Comparison:
         Now; with every possible episode; with twice as many videos, which halves their part of the variance. For one
         pair by itself, in the normal approximation.
         """
-        episodes, videos = self.variances
+        episodes, videos, _ = self.variances
         part = videos - episodes
         reach = stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)
         now, all_episodes, twice = (reach * np.sqrt(own) for own in (videos, part, episodes + part / 2))
         return now, all_episodes, twice
-
-
-def _of_differences(covariance: Matrix) -> Matrix:
-    """Return the variance of the difference of every two: (P, P)."""
-    variance = np.diag(covariance)
-    return np.maximum(variance[:, None] + variance - 2 * covariance, 0)
 
 
 def compare(settings: Sequence[Setting]) -> Comparison:

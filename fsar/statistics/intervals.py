@@ -17,12 +17,12 @@ def mean_and_interval(values: Values) -> tuple[float, float]:
         values: (E,) independent observations, at least two.
     """
     error = float(stats.sem(values))
-    return float(np.mean(values)), error * quantile(len(values) - 1)
+    return float(np.mean(values)), error * float(quantile(len(values) - 1))
 
 
-def quantile(freedom: float) -> float:
+def quantile(freedom: float | Values) -> Values:
     """Return how many standard errors a 95 % interval reaches to either side (Student's t)."""
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return np.asarray(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def interval_of_share(share: float, count: float) -> tuple[float, float]:
