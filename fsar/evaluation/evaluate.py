@@ -20,7 +20,7 @@ from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.made_from import check_made_from
-from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer
+from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer, views_of
 from fsar.fabric import one_device
 from fsar.methods.head import Head
 from fsar.methods.needs import Tensors
@@ -54,7 +54,8 @@ class KeptVideos:
     """The features that tests use: those of a split's videos, and the text features of its classes.
 
     Attributes:
-        video_rows, stored: row of each video, and their features, (V, …) each.
+        video_rows, stored: row of each video, and their features, (V, …) each; with several draws of frames, those of
+            each after those of the one before.
         class_rows, text: row of each class in (C, D) text features, or (C, S, D) of each text.
     """
 
@@ -62,6 +63,13 @@ class KeptVideos:
     stored: Tensors
     class_rows: dict[str, int]
     text: Tensor
+
+    @property
+    def views(self) -> list[Tensors]:
+        """The features of each draw of the videos' frames, (V, …) each."""
+        count = len(self.video_rows)
+        starts = range(0, len(next(iter(self.stored.values()))), count)
+        return [{name: values[start : start + count] for name, values in self.stored.items()} for start in starts]
 
 
 def evaluate_model(
@@ -120,7 +128,8 @@ def write_predictions(
             episodes are damaged, of another way or shot, or of videos without features.
     """
     number, parts = part
-    with predictions_writer(path, made, parts) as writer:
+    views = kept.views
+    with predictions_writer(path, made, parts, len(views)) as writer:
         for test in tests:
             episodes = _episodes(test)
             _check_kept(episodes, kept, test.episodes)
@@ -136,19 +145,21 @@ def write_predictions(
                     f"{subject} looks at class names, but the backbone has no text encoder: choose methods that do not "
                     "(run.methods), or weights of a whole CLIP (backbones.….weights)"
                 )
-            found = episode_logits(
-                head, own, kept.video_rows, kept.stored, kept.class_rows, kept.text, test.decides_by, test.inductive,
-                subject,
-            )  # fmt: skip
-            logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
-            table = _rows(test, own, logits, start)
-            writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
-            accuracy = (table["label"] == table["predicted"]).mean()
-            log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
+            for stored in views:
+                found = episode_logits(
+                    head, own, kept.video_rows, stored, kept.class_rows, kept.text, test.decides_by, test.inductive,
+                    subject,
+                )  # fmt: skip
+                logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
+                table = _rows(test, own, logits, start)
+                writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
+                accuracy = (table["label"] == table["predicted"]).mean()
+                log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
 
 
 def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path: Path) -> None:
-    """Join the parts that `write_predictions` wrote: for each test one group of rows, in the order of its episodes.
+    """Join the parts that `write_predictions` wrote: for each test and draw of frames one group of rows, in the order
+    of its episodes.
 
     Args:
         parts: files, in their order.
@@ -162,14 +173,18 @@ def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path
     for part in parts[1:]:
         check_made_from(part, predictions_made_from(part), made, f"Delete {part.parent}, and its tests are made again")
     tables = [pq.read_table(part) for part in parts]
-    with predictions_writer(path, made, len(parts)) as writer:
+    views = views_of(parts[0])
+    with predictions_writer(path, made, len(parts), views) as writer:
         for test in tests:
             wanted = (
                 (pc.field("method") == test.method) & (pc.field("way") == test.way) & (pc.field("shot") == test.shot)
             )
-            table = pa.concat_tables([table.filter(wanted) for table in tables]).unify_dictionaries()
-            _check_complete(table, test, parts)
-            writer.write_table(table)
+            own = [table.filter(wanted) for table in tables]
+            for view in range(views):
+                of_view = [table.slice(len(table) // views * view, len(table) // views) for table in own]
+                joined = pa.concat_tables(of_view).unify_dictionaries()
+                _check_complete(joined, test, parts)
+                writer.write_table(joined)
 
 
 def _check_complete(table: pa.Table, test: PlannedTest, parts: Sequence[Path]) -> None:

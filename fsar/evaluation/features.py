@@ -144,7 +144,8 @@ def encode_table(
         threads: cores; on a GPU they read frames, on the CPU they compute.
 
     Returns:
-        Their ids, and their features in that order, (V, …) each.
+        Their ids, and their features in that order, (V, …) each; with several views (`sampling.views`), those of each
+        after those of the one before.
 
     Raises:
         UserError: a feature is NaN or infinite, or loader processes lack shared memory.
@@ -152,6 +153,6 @@ def encode_table(
     video_ids = list(videos["video_id"])
     store = FrameStore(index.parent, index)
     workers = 0 if where.type == "cpu" else threads - 1
-    clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers)
+    clips = load_clips(store, video_ids, sampling, backbone.image_size, seed, where, workers, sampling.draws)
     with shared_memory_told("set training.threads to 1, and frames are read in the job's own process"):
         return video_ids, encode_videos(encode, clips, where, backbone.subject)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.predictions import read_predictions, right_by_episode
+from fsar.evaluation.predictions import read_predictions, right_by_episode, views_of
 from fsar.files import read_parquet
 from fsar.results.setting import Setting
 from fsar.seal import REMEDY
@@ -22,17 +22,19 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measured:
-    """What one setting came to, in percent; E episodes, way N, S trainings.
+    """What one setting came to, in percent; E episodes, way N, S trainings, V draws of the videos' frames.
 
     Attributes:
-        episodes: (E,) accuracy of each episode, averaged over the trainings.
+        episodes: (E,) accuracy of each episode, averaged over the trainings and draws.
         by_class: (E, N) the same of the queries of each class.
         trainings: (S,) mean accuracy of each training.
+        draws: (V,) mean accuracy with each draw of the frames.
     """
 
     episodes: Values
     by_class: Values
     trainings: Values
+    draws: Values
 
     @classmethod
     def read(cls, setting: Setting) -> "Measured":
@@ -41,12 +43,19 @@ class Measured:
         episodes = [100 * right_by_episode(table) for table in tables]
         by_class = [100 * _right_by_class(table) for table in tables]
         trainings = [100 * (table["label"] == table["predicted"]).mean() for table in tables]
-        return cls(np.mean(episodes, axis=0), np.mean(by_class, axis=0), np.array(trainings))
+        draws = [_by_draw(table, views_of(path)) for table, path in zip(tables, setting.predictions, strict=True)]
+        return cls(np.mean(episodes, axis=0), np.mean(by_class, axis=0), np.array(trainings), np.mean(draws, axis=0))
 
 
 def setting_predictions(setting: Setting, columns: Sequence[str]) -> list[pd.DataFrame]:
     """Return the setting's predictions, a table per training."""
     return [read_predictions(path, setting.method, setting.way, setting.shot, columns) for path in setting.predictions]
+
+
+def _by_draw(table: pd.DataFrame, views: int) -> Values:
+    """Return the mean accuracy of each draw of the frames, in percent: (V,)."""
+    right = (table["label"] == table["predicted"]).to_numpy(np.float64)
+    return np.asarray(100 * right.reshape(views, -1).mean(axis=1))
 
 
 def _right_by_class(table: pd.DataFrame) -> Values:

@@ -34,6 +34,7 @@ COMPARISON_COLUMNS = [
     "over_episodes",  # half-width of its 95 % interval over the draw of the episodes from these videos
     "over_videos",  # the same over the draw of the test videos, and of the episodes
     "over_seeds",  # the same over trainings; empty with one of each
+    "over_draws",  # the same over draws of the test videos' frames; empty with one
     "p",  # that it is none, over the test videos; two-sided, for this pair by itself
     "p_holm",  # the same, corrected for all pairs of the benchmark, way and shot (Holm)
     "apart",  # yes: told apart, by p_holm and, with several trainings, by the interval over them
@@ -87,6 +88,12 @@ class Comparison:
         trainings = [own.trainings for own in self.measured]
         return np.array([mean_and_interval(own)[1] if len(own) > 1 else np.nan for own in trainings])
 
+    @cached_property
+    def over_draws(self) -> Matrix:
+        """(P,) half-widths of the accuracies' intervals over draws of the videos' frames; NaN with a single one."""
+        draws = [own.draws for own in self.measured]
+        return np.array([mean_and_interval(own)[1] if len(own) > 1 else np.nan for own in draws])
+
     @property
     def differences(self) -> Matrix:
         """(P, P) accuracy of the method in the row minus that of the method in the column."""
@@ -110,12 +117,12 @@ class Comparison:
     @cached_property
     def differences_over_seeds(self) -> Matrix:
         """(P, P) half-widths of the differences' intervals over trainings; NaN with one training of each."""
-        trainings = [own.trainings for own in self.measured]
-        seeds = max(map(len, trainings))
-        if seeds < 2:
-            return np.full((len(trainings), len(trainings)), np.nan)
-        by_seed = np.column_stack([np.broadcast_to(own, seeds) for own in trainings])
-        return np.sqrt(of_differences(np.atleast_2d(np.cov(by_seed, rowvar=False))) / seeds) * quantile(seeds - 1)
+        return _over([own.trainings for own in self.measured])
+
+    @cached_property
+    def differences_over_draws(self) -> Matrix:
+        """(P, P) half-widths of the differences' intervals over draws of the videos' frames; NaN with a single one."""
+        return _over([own.draws for own in self.measured])
 
     @cached_property
     def p(self) -> Matrix:
@@ -162,6 +169,20 @@ class Comparison:
         return now, all_episodes, twice
 
 
+def _over(values: Sequence[Matrix]) -> Matrix:
+    """Return half-widths of the intervals of differences over what each method has values of: (P, P).
+
+    Args:
+        values: (S,) of each method, which belong together in their order; (1,) of one that does not vary.
+    """
+    count = max(map(len, values))
+    if count < 2:
+        return np.full((len(values), len(values)), np.nan)
+    by_method = np.column_stack([np.broadcast_to(own, count) for own in values])
+    variance = np.maximum(of_differences(np.atleast_2d(np.cov(by_method, rowvar=False))), 0)
+    return np.asarray(np.sqrt(variance / count) * quantile(count - 1))
+
+
 def compare(settings: Sequence[Setting]) -> Comparison:
     """Compare the methods of one benchmark, way and shot.
 
@@ -192,7 +213,8 @@ def pairs(place: Place, found: Comparison) -> pd.DataFrame:
     """Return every two methods of a test; columns of `COMPARISON_COLUMNS`."""
     matrices = (
         found.differences, found.differences_over_episodes, found.differences_over_videos,
-        found.differences_over_seeds, found.p, found.p_holm, found.apart, *found.detectable(),
+        found.differences_over_seeds, found.differences_over_draws, found.p, found.p_holm, found.apart,
+        *found.detectable(),
     )  # fmt: skip
     rows = []
     for before, after in combinations(range(len(found.settings)), 2):

@@ -23,6 +23,7 @@ COLUMNS = [
     "interval",  # half-width of the 95 % confidence interval over episodes, percent
     "over_videos",  # the same over the draw of the test videos, queries and supports; empty where it cannot be told
     "over_seeds",  # the same over training seeds; empty with one seed
+    "over_draws",  # the same over draws of the test videos' frames (`sampling.views`); empty with one
     "leading",  # yes: the best with its backbone, or not told apart from it over the test videos; else empty
     "episodes",
     "seeds",  # of training, joined by spaces
@@ -35,7 +36,7 @@ COLUMNS = [
 
 EXPLAINED = (
     "±: half-width of the 95 % interval of the accuracy, in percent: over other episodes of the same videos, as papers "
-    "print it; over other test videos of the same classes; over other trainings."
+    "print it; over other test videos of the same classes; over other trainings; over other draws of the frames."
 )
 
 
@@ -66,6 +67,7 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "interval": f"{found.over_episodes[number]:.2f}",
         "over_videos": rounded(found.over_videos[number], 2),
         "over_seeds": rounded(found.over_seeds[number], 2),
+        "over_draws": rounded(found.over_draws[number], 2),
         "leading": "yes" if found.leading[number] else "",
         "episodes": len(found.measured[number].episodes),
         "seeds": " ".join(map(str, setting.seeds)),
