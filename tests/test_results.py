@@ -15,7 +15,7 @@ from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.methods import METHODS
 from fsar.plan.layouts import layouts
-from fsar.results.class_accuracy import class_accuracies, confusion
+from fsar.results.class_accuracy import Asked, confusion, of_classes
 from fsar.results.comparisons import COMPARISON_COLUMNS, compare, compare_all, pairs
 from fsar.results.layout import Layout
 from fsar.results.layout_tables import write_layout
@@ -191,13 +191,13 @@ def test_classes_and_what_they_are_taken_for(tmp_path):
     write_rows(tmp_path / "p.parquet", rows)
     write_episodes(tmp_path / "episodes.parquet", rows)
     one = setting([str(tmp_path / "p.parquet")])
-    classes = class_accuracies(one).set_index("class_name")
+    classes = of_classes(one).set_index("class_name")
     assert classes["accuracy"].to_dict() == {"a": 100, "b": 50, "c": 0}
     assert classes.loc["b", ["queries", "videos"]].tolist() == [2, 2]
     expected = stats.binomtest(1, 2).proportion_ci(method="wilson")  # two videos, one of them right
     assert classes.loc["b", ["low", "high"]].tolist() == pytest.approx([100 * expected.low, 100 * expected.high])
     assert classes.loc["a", "low"] < 25 and classes.loc["a", "high"] == pytest.approx(100)  # all right, of one video
-    rates = confusion(one).set_index(["class_name", "predicted_name"])["rate"]
+    rates = confusion(Asked.read(one)).set_index(["class_name", "predicted_name"])["rate"]
     assert rates["b", "a"] == 100 and rates["c", "b"] == 100 and rates["a", "b"] == 0 and rates["b", "b"] == 50
     assert ("a", "c") not in rates.index  # they never met
 
@@ -208,7 +208,7 @@ def test_the_accuracy_of_a_class_is_over_its_queries(tmp_path):
     rows += [(e, 1, "b", "other", 1) for e in range(4)]
     write_rows(tmp_path / "p.parquet", sorted(rows))
     write_episodes(tmp_path / "episodes.parquet", rows)
-    classes = class_accuracies(setting([str(tmp_path / "p.parquet")])).set_index("class_name")
+    classes = of_classes(setting([str(tmp_path / "p.parquet")])).set_index("class_name")
     assert classes.loc["a", ["accuracy", "queries", "videos"]].tolist() == [75, 4, 2]
 
 

@@ -87,17 +87,3 @@ def sources_of(setting: Setting) -> "pd.Series[str]":
     videos = read_parquet(Path(setting.manifest), MANIFEST_SCHEMA, ["video_id", "group"]).astype(str)
     alone = videos["group"] == ""
     return videos["group"].where(~alone, "video " + videos["video_id"]).set_axis(videos["video_id"])
-
-
-def right_by_source(setting: Setting) -> pd.DataFrame:
-    """Return, for each source and class, how often it was asked (`queries`), how often it was right, and its videos.
-
-    The trainings are taken together; the columns are class_name, queries, right and videos.
-    """
-    tables = setting_predictions(setting, ["class_name", "video_id", "label", "predicted"])
-    table = pd.concat(tables, ignore_index=True).astype({"class_name": str, "video_id": str})
-    table["right"] = (table["label"] == table["predicted"]).astype(np.int64)
-    table["source"] = table["video_id"].map(sources_of(setting))
-    groups = table.groupby(["class_name", "source"], sort=True)
-    found = groups.agg(queries=("right", "size"), right=("right", "sum"), videos=("video_id", "nunique"))
-    return found.reset_index("class_name").reset_index(drop=True)

@@ -17,7 +17,7 @@ from scipy import stats
 from fsar.errors import UserError
 from fsar.files import atomic_csv
 from fsar.results.accuracies import Measured, design_of
-from fsar.results.class_accuracy import class_accuracies, taken_for
+from fsar.results.class_accuracy import of_classes
 from fsar.results.setting import Setting
 from fsar.seal import REMEDY
 from fsar.statistics.intervals import CONFIDENCE, POWER, holm, mean_and_interval, quantile
@@ -228,7 +228,7 @@ def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Pa
     """Write paired comparisons and accuracies by class as CSV."""
     of_pairs = pd.concat([pairs(place, found) for place, found in compare_all(settings).items()], ignore_index=True)
     of_pairs = of_pairs.infer_objects()  # a test of a single method has no pair, and columns of no type
-    own = [class_accuracies(one).merge(taken_for(one), "left", "class_name").assign(**one.named) for one in settings]
+    own = [of_classes(one).assign(**one.named) for one in settings]
     by_class = pd.concat(own, ignore_index=True)
     for table, path in ((of_pairs, comparisons), (by_class[CLASS_COLUMNS], classes)):
         with atomic_csv(path) as temporary:

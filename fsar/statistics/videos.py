@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from fsar.statistics.design import Design
 from fsar.statistics.spanning import covariance_of_films, sources_over_classes
@@ -107,7 +108,7 @@ def _without_classes(design: Design, accuracies: Matrix, by_class: NDArray[np.fl
     return rest - rest.mean(axis=0)
 
 
-def _covariance_of_pairs(present: Matrix, values: Matrix) -> Matrix:
+def _covariance_of_pairs(present: csr_array, values: Matrix) -> Matrix:
     """Return how much the sources that two episodes share add to their mean product: (P, P).
 
     Args:
@@ -116,9 +117,9 @@ def _covariance_of_pairs(present: Matrix, values: Matrix) -> Matrix:
     """
     values = values - values.mean(axis=0)
     pairs = len(values) * (len(values) - 1)  # ordered
-    own = np.square(present).sum(axis=1)  # an episode and itself are no pair
+    own = present.power(2).sum(axis=1)  # an episode and itself are no pair
     shared = np.square(present.sum(axis=0)).sum() - own.sum()
-    squares = np.square(present.T @ present).sum() - np.square(own).sum()
+    squares = (present.T @ present).power(2).sum() - np.square(own).sum()
     of_source = present.T @ values
     products = of_source.T @ of_source - (values * own[:, None]).T @ values
     mean = -(values.T @ values)  # sum of the products of all pairs: the values sum to zero
@@ -129,9 +130,10 @@ def _covariance_of_pairs(present: Matrix, values: Matrix) -> Matrix:
     return np.asarray((products - centre * mean) / spread * centre)
 
 
-def _counts(sources: NDArray[np.int64]) -> Matrix:
+def _counts(sources: NDArray[np.int64]) -> csr_array:
     """Return how many videos of each source each episode has: (E, M) → (E, sources)."""
     names, numbers = np.unique(sources, return_inverse=True)
-    found = np.zeros((len(sources), len(names)))
-    np.add.at(found, (np.arange(len(sources))[:, None], numbers.reshape(sources.shape)), 1)
+    starts = np.arange(len(sources) + 1) * sources.shape[1]
+    found = csr_array((np.ones(sources.size), numbers.ravel(), starts), (len(sources), len(names)))
+    found.sum_duplicates()
     return found
