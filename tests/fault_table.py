@@ -99,7 +99,7 @@ FAULTS = [
         "(2 * np.arange(frames)) * length",
         "tests/test_videos.py tests/test_predict.py tests/test_times.py",
     ),
-    Fault("fsar/videos/sampling.py", "default_rng([seed, zlib.crc32(video_id.encode())])", "default_rng(seed)", VIDEOS),
+    Fault("fsar/videos/sampling.py", "default_rng([seed, zlib.crc32(video_id.encode())", "default_rng([seed", VIDEOS),
     Fault(
         "fsar/videos/sampling.py",
         "segment + rng.integers(segment, size=frames)",
@@ -314,12 +314,14 @@ FAULTS = [
         "right_by_episode(table) for table in tables[:1]]",
         RESULTS,
     ),
-    Fault("fsar/results/accuracies.py", '["right"] = (table["label"] ==', '["right"] = (table["label"] !=', RESULTS),
-    Fault("fsar/results/comparisons.py", "variance - 2 * covariance", "variance - covariance", RESULTS),
+    Fault("fsar/results/class_accuracy.py", "asked.true == asked.predicted", "asked.true != asked.predicted", RESULTS),
+    Fault("fsar/statistics/videos.py", "None, :] - 2 * covariance", "None, :] - covariance", RESULTS),
     Fault("fsar/results/comparisons.py", "- self.accuracies\n", "- 2 * self.accuracies\n", RESULTS),
     Fault("fsar/results/comparisons.py", "np.abs(self.differences) > over_seeds", "True", RESULTS),
     Fault("fsar/statistics/intervals.py", "np.arange(len(p), 0, -1)", "len(p)", EVALUATION),
     Fault("fsar/statistics/videos.py", "- own.sum()", "", "tests/test_intervals_over_videos.py"),
+    Fault("fsar/statistics/spanning.py", "* shared / pairs", "", "tests/test_intervals_over_videos.py"),
+    Fault("fsar/statistics/variance.py", "count * classes.var", "classes.var", "tests/test_intervals_over_videos.py"),
     Fault(
         "fsar/results/ranking.py",
         "stats.rankdata(-accuracies, axis=1)",
@@ -327,7 +329,10 @@ FAULTS = [
         RESULTS,
     ),
     Fault(
-        "fsar/results/class_accuracy.py", "100 * right.sum() / queries.sum()", "100 * (right / queries).mean()", RESULTS
+        "fsar/results/class_accuracy.py",
+        "100 * rights[place].sum() / own",
+        "100 * (rights[place][there] / queries[place][there]).mean()",
+        RESULTS,
     ),
     Fault("fsar/results/layout_tables.py", "accuracy - value", "value - accuracy", RESULTS),
     Fault("fsar/results/layout_tables.py", "if latex and cell.leading", "if latex", RESULTS),

@@ -94,6 +94,19 @@ def test_a_row_has_mean_interval_and_the_published_figure(tmp_path):
     assert "2303.02982" in row["source"] and row["selection"] == "val"
 
 
+def test_an_interval_that_few_sources_carry_says_so(tmp_path):
+    """Two sources in each class, and two videos of it in an episode; with one source more there is no note."""
+    one = setting([predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)])
+    videos = pd.read_parquet(tmp_path / "manifest.parquet")
+    for sources, said in ((2, True), (3, False)):
+        number = videos["video_id"].str.extract(r"-(\d+)")[0].astype(int) % sources
+        groups = videos["class_name"].astype(str) + number.astype(str)
+        write_parquet(tmp_path / "manifest.parquet", videos.assign(group=groups), MANIFEST_SCHEMA)
+        write_tables([one], tmp_path / "table.csv", tmp_path / "table.md")
+        told = pd.read_csv(tmp_path / "table.csv", keep_default_na=False)["few_sources"].tolist()
+        assert told == ["yes" if said else ""] and ("few sources: " in (tmp_path / "table.md").read_text()) is said
+
+
 def test_seeds_are_averaged_before_episodes(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3] * 20), predictions(tmp_path / "2.parquet", [3, 5] * 20)]
     write_tables([setting(files, seeds=(1, 2))], tmp_path / "table.csv", tmp_path / "table.md")

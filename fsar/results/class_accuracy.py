@@ -48,8 +48,7 @@ class Asked:
             true.append(own)
             predicted.append(of_episode[episode, table["predicted"].to_numpy(np.int64)])
             classes.append(of_episode[episode])
-        parts = (np.concatenate(own) for own in (true, predicted, classes))
-        return cls(names, *parts, videos)
+        return cls(names, np.concatenate(true), np.concatenate(predicted), np.concatenate(classes), videos)
 
     @classmethod
     def read(cls, setting: Setting) -> "Asked":

@@ -61,11 +61,13 @@ class Comparison:
         settings: the methods.
         measured: what each came to.
         covariance: of their mean accuracies.
+        few_sources: the test videos of a class are of few sources (`Design.few_sources`).
     """
 
     settings: list[Setting]
     measured: list[Measured]
     covariance: Covariance
+    few_sources: bool = False
 
     @cached_property
     def accuracies(self) -> Matrix:
@@ -198,7 +200,8 @@ def compare(settings: Sequence[Setting]) -> Comparison:
             )
     accuracies = np.column_stack([own.episodes for own in tested])
     by_class = np.stack([own.by_class for own in tested], axis=2)
-    return Comparison(list(settings), tested, covariance_over_videos(design, accuracies, by_class))
+    covariance = covariance_over_videos(design, accuracies, by_class)
+    return Comparison(list(settings), tested, covariance, design.few_sources)
 
 
 def compare_all(settings: Iterable[Setting]) -> dict[Place, Comparison]:
