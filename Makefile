@@ -19,8 +19,8 @@ test-slow: .venv/ready
 
 # A real SLURM on this machine, installed from Debian's packages if it is not there (as root).
 test-slurm: .venv/ready
-	$(BIN)/python -m tests.slurm_cluster install
-	$(BIN)/python -m pytest -m slurm --durations=5 tests/test_slurm.py
+	$(BIN)/python -m tests.helpers.slurm_cluster install
+	$(BIN)/python -m pytest -m slurm --durations=5 tests/workflow/test_slurm.py
 
 # The tiny workflow with the lowest versions that pyproject.toml states, in an environment of its own (7 GB, a network).
 test-lowest: .venv/ready
@@ -59,14 +59,14 @@ check: .venv/ready
 
 # Files generated from the config model and the records of methods.
 docs: .venv/ready
-	$(BIN)/python -m fsar.config schema > configs/schema.json
-	$(BIN)/python -m fsar.config docs > docs/config.md
-	$(BIN)/python -m fsar.config methods
+	$(BIN)/python -m tools.generate schema > configs/schema.json
+	$(BIN)/python -m tools.generate docs > docs/config.md
+	$(BIN)/python -m tools.generate methods
 	$(BIN)/python -m fsar records schema > configs/records.schema.json
 
 # The README's pictures, from the results of `make table`.
 pictures: .venv/ready
-	$(BIN)/python -m fsar.results.pictures
+	$(BIN)/python -m tools.pictures
 
 # Pin the newest versions that pyproject.toml allows (needs uv).
 requirements:

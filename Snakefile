@@ -1,5 +1,6 @@
 # CLIP-FSAR, from raw videos to comparison tables. Read top to bottom: each file of rules is one stage, and each stage
-# knows only the files of the stage before it (docs/architecture.md has their contracts).
+# knows only the files of the stage before it (docs/architecture.md has their contracts). What a rule calls is defined in
+# rules/common.smk (parameters, resources) and rules/inputs.smk (inputs); PLAN is fsar/plan/plan.py.
 
 from os.path import exists
 

@@ -13,11 +13,7 @@ def one_spelling(name: str) -> str:
 
 
 def hardly_different(names: Iterable[str]) -> list[str]:
-    """Return a sentence for each two classes whose names differ by case, spaces, underscores, hyphens or width alone.
-
-    Args:
-        names: of classes, in one spelling each.
-    """
+    """Return a sentence for each two classes whose names differ by case, spaces, joining signs or width alone."""
     first: dict[str, str] = {}
     found = []
     for name in sorted(set(names)):

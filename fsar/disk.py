@@ -21,13 +21,7 @@ NEARLY_FULL = 2**20  # bytes
 
 
 def why_not_written(error: BaseException, path: Path, temporary: Path | None = None) -> str | None:
-    """Say why a file could not be written, if an error is of that kind.
-
-    Args:
-        error: that was raised while it was written.
-        path: of the file.
-        temporary: under which name it was written.
-    """
+    """Say why a file could not be written, if an error is of that kind."""
     for cause in _chain(error):
         if (number := _number(cause)) is not None and _is_of(cause, number, path, temporary):
             if number in FULL:

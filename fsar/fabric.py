@@ -1,20 +1,17 @@
-"""The one place that makes a Fabric: on which devices models run, in which arithmetic, in how many processes."""
+"""On which devices models run, in which arithmetic, in how many processes; the one place that makes a Fabric."""
 
 import os
 import warnings
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning_fabric.plugins.precision.amp import MixedPrecision
-from lightning_fabric.strategies.ddp import DDPStrategy
 
 from fsar.errors import UserError
 from fsar.gpus import set_cublas_workspace
 from fsar.nodes import is_task
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Float32 = Literal["tf32", "fp32"]
@@ -22,7 +19,7 @@ Float32 = Literal["tf32", "fp32"]
 
 def make_fabric(
     device: str, float32: Float32, precision: Precision = "32-true", devices: int = 1, nodes: int = 1
-) -> Fabric:
+) -> "Fabric":
     """Make the Fabric of a job; several processes of it are still to be launched.
 
     Args:
@@ -37,14 +34,18 @@ def make_fabric(
     """
     if nodes > 1 and not is_task():
         raise UserError(f"training.nodes is {nodes}, but this process is not one that `fsar.nodes` has started on them")
+    # A second and more, which jobs of one device do not need.
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning_fabric.plugins.precision.amp import MixedPrecision
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
     accelerator = _accelerator(device, devices)
     set_float32(float32)
     several = devices * nodes > 1
-    environment: ClusterEnvironment = (
-        # In a job of a cluster too, this process starts the others of its node itself.
-        LightningEnvironment() if nodes == 1 else SLURMEnvironment(auto_requeue=False)
-    )
-    plugins: list[Any] = [environment]
+    # In a job of a cluster too, this process starts the others of its node itself.
+    plugins: list[Any] = [LightningEnvironment() if nodes == 1 else SLURMEnvironment(auto_requeue=False)]
     if accelerator == "cpu" and precision == "16-mixed":
         plugins.append(MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu")))
     return Fabric(
@@ -68,10 +69,13 @@ def one_device(device: str, float32: Float32, threads: int | None = None) -> tor
     Raises:
         UserError: there is no GPU, where one is asked for.
     """
-    fabric = make_fabric(device, float32)
-    if fabric.device.type == "cpu" and threads is not None:
+    accelerator = _accelerator(device, 1)
+    set_float32(float32)
+    if accelerator == "cuda":
+        return torch.device("cuda", 0)
+    if threads is not None:
         torch.set_num_threads(threads)
-    return fabric.device
+    return torch.device("cpu")
 
 
 def set_float32(float32: Float32) -> None:

@@ -161,23 +161,20 @@ def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema) -> N
         seal(temporary)
 
 
-def read_parquet(
-    path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None, remedy: str = REMEDY
-) -> pd.DataFrame:
+def read_parquet(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read what `write_parquet` has written.
 
     Args:
         path: of the file.
         schema: it was written with.
         columns: those wanted; None for all.
-        remedy: what to do where it is damaged.
 
     Raises:
         UserError: it is not there, is damaged, or has other columns.
     """
-    with whole(path, remedy):
+    with whole(path):
         if not pq.read_schema(path).equals(schema):
-            raise UserError(f"{path} is another kind of file than is expected there. {remedy}.")
+            raise UserError(f"{path} is another kind of file than is expected there. {REMEDY}.")
         return pq.read_table(path, columns=None if columns is None else list(columns)).to_pandas()
 
 

@@ -21,10 +21,6 @@ def is_task() -> bool:
 def start_tasks(nodes: int, devices: int, threads: int) -> None:
     """Run this script again, a process for every device of every node, and wait until all have ended.
 
-    Args:
-        nodes: of the job.
-        devices, threads: of each node.
-
     Raises:
         UserError: this is no job of SLURM, it has fewer nodes, or a process has failed, which told why.
     """

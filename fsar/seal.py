@@ -55,7 +55,7 @@ def seal_beside(path: Path) -> None:
         beside(path).write_text(hashlib.file_digest(file, "sha256").hexdigest() + "\n", encoding="utf-8")
 
 
-def check_beside(path: Path, remedy: str = REMEDY) -> None:
+def check_beside(path: Path) -> None:
     """Compare a file with its checksum beside it, if it has one: a user's own file has none.
 
     Raises:
@@ -69,7 +69,7 @@ def check_beside(path: Path, remedy: str = REMEDY) -> None:
         return
     if found != recorded:
         raise UserError(
-            f"{path} is damaged, or was changed since it was written: its checksum is another one. {remedy}."
+            f"{path} is damaged, or was changed since it was written: its checksum is another one. {REMEDY}."
         )
 
 

@@ -15,6 +15,7 @@ import torch
 from fsar.config import SamplingConfig
 from fsar.evaluation.encode_videos import EvaluationClips, encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
+from fsar.evaluation.kept_features import Features
 from fsar.methods.clip_fsar.head import ClipFsar
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.needs import Inputs
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clips_of_all = load_clips(store, ids, SamplingConfig(), backbone.image_size, 0, where)
         stored = encode_videos(lambda videos: {"frames": backbone(videos)}, clips_of_all, where)
         rows, classes = ({key: row for row, key in enumerate(keys)} for keys in (ids, episodes.class_names))
-        predicted = predict(head, episodes, rows, stored, classes, text)
+        predicted = predict(head, episodes, Features(rows, stored, classes, text))
         ours, encoded = time.perf_counter() - started, sum(given)
 
         given.clear()

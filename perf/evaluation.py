@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from fsar.evaluation.episode_logits import predict
+from fsar.evaluation.kept_features import Features, rows_of
 from fsar.methods import METHODS
 from fsar.methods.head import build_head
 from fsar.methods.needs import Inputs
@@ -38,9 +39,8 @@ class Setting:
 
     def predict(self) -> NDArray[np.int64]:
         """Evaluate all episodes, as the workflow does."""
-        rows = {name: row for row, name in enumerate(self.episodes.video_ids)}
-        classes = {name: row for row, name in enumerate(self.episodes.class_names)}
-        return predict(self.head, self.episodes, rows, {"frames": self.frames}, classes, self.text)
+        rows, classes = rows_of(self.episodes.video_ids), rows_of(self.episodes.class_names)
+        return predict(self.head, self.episodes, Features(rows, {"frames": self.frames}, classes, self.text))
 
     def predict_one(self, number: int) -> NDArray[np.int64]:
         """Evaluate one episode in the usual way."""

@@ -19,11 +19,11 @@ import torch
 
 from fsar.episodes.stored import draw_episodes
 from fsar.evaluation.evaluate import PlannedTest, evaluate_model
-from fsar.evaluation.feature_file import FeatureSizes, write_features
+from fsar.evaluation.feature_file import write_features
 from fsar.evaluation.load_head import load_head
 from fsar.files import write_parquet
 from fsar.methods import MODELS
-from fsar.plan.resources import megabytes_of_tests
+from fsar.methods.needs import Inputs
 from fsar.sources.manifest import SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 from perf.command import reader
@@ -38,7 +38,7 @@ def make_files(folder: Path) -> None:
     names = sorted(set(labels))
     torch.manual_seed(0)
     frames, text = torch.randn(VIDEOS, FRAMES, WIDTH), torch.randn(CLASSES, WIDTH)
-    write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, FeatureSizes(WIDTH, FRAMES))
+    write_features(folder / "features.safetensors", ids, {"frames": frames}, names, text, Inputs(WIDTH, FRAMES))
     manifest = pd.DataFrame(
         {"video_id": ids, "path": ids, "class_name": labels, "split": "test", "source": "random"}
     ).assign(group="")
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for model in models:
             command = [sys.executable, "-m", "perf.tests_memory", model]
             run = subprocess.run(command, env=os.environ | {"PERF_FOLDER": folder}, stdout=subprocess.PIPE, check=True)
-            print(f"| {model} | {int(run.stdout):,} | {megabytes_of_tests(model):,} |", flush=True)
+            print(f"| {model} | {int(run.stdout):,} | {MODELS[model].settings.tests_mb:,} |", flush=True)
 
 
 if __name__ == "__main__":

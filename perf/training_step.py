@@ -56,8 +56,9 @@ class Step:
         torch.manual_seed(0)
         backbone = random_backbone(name)
         self.job = TrainingJob(
-            "clip-fsar", "random", name, MODELS["clip-fsar"], BackboneConfig(model=name, weights="none"),
-            SamplingConfig(frames=frames), ClipFsarConfig(), self.config, seed=0, data_seed=0,
+            model="clip-fsar", benchmark="random", backbone_name=name, components=MODELS["clip-fsar"],
+            backbone=BackboneConfig(model=name, weights="none"), sampling=SamplingConfig(frames=frames),
+            head=ClipFsarConfig(), training=self.config, training_seed=0, seed=0,
         )  # fmt: skip
         self.model, self.optimizer = set_up_model(self.job, backbone, CLASSES, self.fabric)
         EpisodeTexts(self.model.module, self.job.text, [f"class {number}" for number in range(CLASSES)], ["none"])
@@ -85,7 +86,7 @@ class Step:
 
     def _step(self, job: TrainingJob) -> None:
         _, _, statistics = train_step(
-            self.fabric, self.model, self.optimizer, iter([self.batch]), job.training, job.seed
+            self.fabric, self.model, self.optimizer, iter([self.batch]), job.training, job.training_seed
         )
         statistics.finish(self.fabric, 1)
         self.optimizer.step()

@@ -21,7 +21,7 @@ except UserError as error:
 from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import SmallClipConfig, load
-from fsar.config.overview import effective, without_effect
+from fsar.config.overview import effective, left_out, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.files import from_working_directory
 from fsar.locales import take_any_text
@@ -68,6 +68,8 @@ CONFIG = PLAN.config
 if IN_FRONT:
     for problem in without_effect(CONFIG):
         logger.warning(f"config: {problem}")
+    for told in left_out(CONFIG):
+        logger.info(f"left out: {told}")
     for row in effective(CONFIG):
         logger.info("settings: " + "; ".join(f"{name} {value}" for name, value in row.items()))
 

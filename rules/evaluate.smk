@@ -1,5 +1,6 @@
 # Features once per test video, then every test of a model on them: two steps, one job of a cluster. Where features depend on
-# the episode, both are one step, and the episodes are divided over as many jobs as the config says.
+# the episode, both are one step, and the episodes are divided over as many jobs as the config says. `training` is the seed
+# (and shot) of the training whose weights are tested, or says that the model has none of ours: fsar/plan/paths.py.
 
 
 rule encode_features:
@@ -57,7 +58,7 @@ rule evaluate_model:
         "../envs/train.yaml"
     threads: threads_of_a_model
     resources:
-        mem_mb=lambda wildcards, attempt: resources.megabytes_of_tests(wildcards.model) * attempt,
+        mem_mb=lambda wildcards, attempt: MODELS[wildcards.model].settings.tests_mb * attempt,
         runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.workflow import TINY, VARIABLES, copy_project, snakemake
+from tests.helpers.workflow import TINY, VARIABLES, copy_project, snakemake
 
 torch.set_num_threads(1)  # test files run beside one another
 

@@ -19,21 +19,21 @@ class Fault(NamedTuple):
     tests: str
 
 
-EPISODES = "tests/test_episodes.py"
-EVALUATION = "tests/test_evaluation.py -k 'many_videos or several_ways or to_accuracies or interval or names_of'"
-RESULTS = "tests/test_results.py"
-VIDEOS = "tests/test_videos.py"
-MODEL = "tests/test_golden.py tests/test_method.py tests/test_model.py"
-HEADS = "tests/test_golden_methods.py tests/test_heads_relations.py tests/test_heads_trx_strm_team.py"
-CONFIG = "tests/test_recipes.py tests/test_records.py tests/test_nodes.py tests/test_config.py"
-CHECK = "tests/test_check.py -k 'temperature or leaving_out or mislabelled or confused or nearness'"
-SPOT = "tests/test_spot.py -k 'threshold or stretches or subtitles or command'"
-SOURCES = "tests/test_manifest.py tests/test_csv_rows.py"
+EPISODES = "episodes/test_episodes.py"
+EVALUATION = "evaluation/test_evaluation.py -k 'many_videos or several_ways or to_accuracies or interval or names_of'"
+RESULTS = "results/test_results.py"
+VIDEOS = "videos/test_videos.py"
+MODEL = "methods/test_golden.py methods/test_method.py model/test_model.py"
+HEADS = "methods/test_golden_methods.py methods/test_heads_relations.py methods/test_heads_trx_strm_team.py"
+CONFIG = "methods/test_recipes.py methods/test_records.py test_nodes.py config/test_config.py"
+CHECK = "predict/test_check.py -k 'temperature or leaving_out or mislabelled or confused or nearness'"
+SPOT = "predict/test_spot.py -k 'threshold or stretches or subtitles or command'"
+SOURCES = "sources/test_manifest.py test_csv_rows.py"
 STEP = (
-    "tests/test_training.py -k 'gradient_of_a_step or rate_of_its_last or validation_is_due or interrupted or "
+    "training/test_training.py -k 'gradient_of_a_step or rate_of_its_last or validation_is_due or interrupted or "
     "running_statistics or only_queries or one_loader or span_lies'"
 )
-QUICK = "tests/test_training.py -k 'schedule or optimizers or named_norm or record_says or equal_validations'"
+QUICK = "training/test_training.py -k 'schedule or optimizers or named_norm or record_says or equal_validations'"
 
 FAULTS = [
     # What is read, and who is in which split.
@@ -51,12 +51,12 @@ FAULTS = [
         SOURCES,
     ),
     Fault("fsar/sources/manifest.py", 'row.values["id"] or row.values["path"]', 'row.values["path"]', SOURCES),
-    Fault("fsar/sources/split_lists.py", "match[1] != split", "match[1] == 'none'", "tests/test_split_lists.py"),
+    Fault("fsar/sources/split_lists.py", "match[1] != split", "match[1] == 'none'", "sources/test_split_lists.py"),
     Fault(
         "fsar/sources/split_lists.py",
         "Entry(match[3], split, int(match[2]))",
         "Entry(match[3], split, int(match[2]) + 1)",
-        "tests/test_split_lists.py",
+        "sources/test_split_lists.py",
     ),
     Fault("fsar/csv_rows.py", "found.append(Row(line,", "found.append(Row(line - 1,", SOURCES),
     # Videos.
@@ -67,13 +67,13 @@ FAULTS = [
         "fsar/videos/store_write.py",
         "kept = jpegs.at(positions)",
         "kept = [jpegs[i] for i in range(len(positions))]",
-        VIDEOS + " tests/test_times.py",
+        VIDEOS + " videos/test_times.py",
     ),
     Fault(
         "fsar/videos/store_write.py",
         "np.array(video.times)[positions], kept",
         "1000 * np.array(video.times)[positions], kept",
-        "tests/test_times.py",
+        "videos/test_times.py",
     ),
     Fault("fsar/videos/store_read.py", "w - stored[b] <= stored[a] - w", "w - stored[b] < stored[a] - w", VIDEOS),
     Fault(
@@ -97,7 +97,7 @@ FAULTS = [
         "fsar/videos/sampling.py",
         "(2 * np.arange(frames) + 1) * length",
         "(2 * np.arange(frames)) * length",
-        "tests/test_videos.py tests/test_predict.py tests/test_times.py",
+        "videos/test_videos.py predict/test_predict.py videos/test_times.py",
     ),
     Fault("fsar/videos/sampling.py", "default_rng([seed, zlib.crc32(video_id.encode())", "default_rng([seed", VIDEOS),
     Fault(
@@ -111,15 +111,15 @@ FAULTS = [
         "fsar/videos/rates.py",
         "float(np.median(np.diff(times)))",
         "float(np.mean(np.diff(times)))",
-        "tests/test_times.py tests/test_decoders.py",
+        "videos/test_times.py videos/test_decoders.py",
     ),
     Fault(
         "fsar/videos/decoders/losses.py",
         "if alike < ALIKE * len(steps):",
         "if alike < 0:",
-        "tests/test_times.py tests/test_decoders.py",
+        "videos/test_times.py videos/test_decoders.py",
     ),
-    Fault("fsar/videos/decoders/clock.py", "self._offset -= ahead", "self._offset += ahead", "tests/test_times.py"),
+    Fault("fsar/videos/decoders/clock.py", "self._offset -= ahead", "self._offset += ahead", "videos/test_times.py"),
     # Episodes.
     Fault(
         "fsar/episodes/stored.py",
@@ -175,13 +175,13 @@ FAULTS = [
         "fsar/methods/clip_fsar/decision.py",
         "(few_shot / frames).log_softmax",
         "few_shot.log_softmax",
-        "tests/test_method.py tests/test_evaluation.py tests/test_predict.py",
+        "methods/test_method.py evaluation/test_evaluation.py predict/test_predict.py",
     ),
     Fault(
         "fsar/methods/clip_fsar/decision.py",
         "text_weight * text.log_softmax(dim=-1) + (1 - text_weight)",
         "(1 - text_weight) * text.log_softmax(dim=-1) + text_weight",
-        "tests/test_method.py tests/test_evaluation.py",
+        "methods/test_method.py evaluation/test_evaluation.py",
     ),
     Fault(
         "fsar/methods/blocks/temporal_transformer.py",
@@ -215,33 +215,33 @@ FAULTS = [
         "fsar/model/in_episode.py",
         "queries_apart = False",
         "queries_apart = True",
-        "tests/test_evaluation.py tests/test_adapters.py",
+        "evaluation/test_evaluation.py methods/test_adapters.py",
     ),
     Fault(
         "fsar/model/few_shot.py",
         "(videos[:support], videos[support:])",
         "(videos,)",
-        "tests/test_golden_whole.py tests/test_model.py",
+        "training/test_golden_whole.py model/test_model.py",
     ),
     Fault(
         "fsar/model/backbone.py",
         "torch.tensor(mean) * 255",
         "torch.tensor(mean)",
-        "tests/test_backbones.py tests/test_model.py tests/test_golden_whole.py",
+        "model/test_backbones.py model/test_model.py training/test_golden_whole.py",
     ),
-    Fault("fsar/model/text.py", "F.normalize(encoded, dim=-1)", "F.normalize(encoded, dim=0)", "tests/test_text.py"),
+    Fault("fsar/model/text.py", "F.normalize(encoded, dim=-1)", "F.normalize(encoded, dim=0)", "model/test_text.py"),
     Fault(
         "fsar/methods/task_adapter/record.py",
         '"task-adapter",\n            inductive=False',
         '"task-adapter",\n            inductive=True',
-        CONFIG + " tests/test_every_method_labels.py",
+        CONFIG + " predict/test_every_method_labels.py",
     ),
     # Training.
     Fault(
         "fsar/model/backbone.py",
         "        if not torch.is_grad_enabled():\n",
         "        if False:\n",
-        "tests/test_text.py",
+        "model/test_text.py",
     ),
     Fault("fsar/training/setup.py", "wholly=not job.components.trains_text", "wholly=True", QUICK),
     Fault(
@@ -285,7 +285,7 @@ FAULTS = [
         "fsar/evaluation/evaluate.py",
         "first + np.arange(count)",
         "np.arange(count)",
-        "tests/test_adapters.py -k parts",
+        "methods/test_adapters.py -k parts",
     ),
     Fault(
         "fsar/evaluation/evaluate.py",
@@ -300,7 +300,7 @@ FAULTS = [
         EVALUATION,
     ),
     Fault("fsar/statistics/intervals.py", "quantile(len(values) - 1)", "quantile(len(values))", EVALUATION),
-    Fault("fsar/statistics/intervals.py", "(1 + CONFIDENCE) / 2, freedom", "CONFIDENCE, freedom", EVALUATION),
+    Fault("fsar/statistics/intervals.py", "freedom, (1 + CONFIDENCE) / 2", "freedom, CONFIDENCE", EVALUATION),
     Fault(
         "fsar/evaluation/feature_file.py",
         'key in ("video_ids", "class_names")',
@@ -319,9 +319,9 @@ FAULTS = [
     Fault("fsar/results/comparisons.py", "- self.accuracies\n", "- 2 * self.accuracies\n", RESULTS),
     Fault("fsar/results/comparisons.py", "np.abs(self.differences) > over_seeds", "True", RESULTS),
     Fault("fsar/statistics/intervals.py", "np.arange(len(p), 0, -1)", "len(p)", EVALUATION),
-    Fault("fsar/statistics/videos.py", "- own.sum()", "", "tests/test_intervals_over_videos.py"),
-    Fault("fsar/statistics/spanning.py", "* shared / pairs", "", "tests/test_intervals_over_videos.py"),
-    Fault("fsar/statistics/variance.py", "count * classes.var", "classes.var", "tests/test_intervals_over_videos.py"),
+    Fault("fsar/statistics/videos.py", "- own.sum()", "", "statistics/test_videos.py"),
+    Fault("fsar/statistics/spanning.py", "mean = shared / pairs", "mean = 1.0", "statistics/test_videos.py"),
+    Fault("fsar/statistics/variance.py", "count * classes.var", "classes.var", "statistics/test_videos.py"),
     Fault(
         "fsar/results/ranking.py",
         "stats.rankdata(-accuracies, axis=1)",
@@ -336,7 +336,7 @@ FAULTS = [
     ),
     Fault("fsar/results/layout_tables.py", "accuracy - value", "value - accuracy", RESULTS),
     Fault("fsar/results/layout_tables.py", "if latex and cell.leading", "if latex", RESULTS),
-    Fault("fsar/results/headline.py", 'row["leading"] == "yes"', 'row["leading"] == ""', "tests/test_index.py"),
+    Fault("fsar/results/headline.py", 'row["leading"] == "yes"', 'row["leading"] == ""', "results/test_index.py"),
     Fault(
         "fsar/results/over_deals.py",
         'for level in ("deal", "backbone"))',
@@ -371,7 +371,7 @@ FAULTS = [
     Fault(
         "fsar/predict/check.py", "key=lambda pair: (-pair[1], pair[0])", "key=lambda pair: (pair[1], pair[0])", CHECK
     ),
-    Fault("fsar/predict/support.py", "zip([0, *ends], ends", "zip(ends, ends", "tests/test_support_set.py"),
+    Fault("fsar/predict/support.py", "zip([0, *ends], ends", "zip(ends, ends", "predict/test_support.py"),
     # The config and the plan.
     Fault(
         "fsar/config/file.py",
@@ -404,23 +404,28 @@ FAULTS = [
         "fsar/plan/code.py",
         'yield from (f"{node.module}.{alias.name}" for alias in node.names)',
         "pass",
-        "tests/test_code.py",
+        "plan/test_code.py",
     ),
-    Fault("fsar/plan/paths.py", r'r"-shot(\d+)$"', r'r"-shot(\d)$"', "tests/test_plan.py tests/test_config.py"),
+    Fault("fsar/plan/paths.py", r'r"-shot(\d+)$"', r'r"-shot(\d)$"', "plan/test_plan.py config/test_config.py"),
     Fault(
         "fsar/plan/paths.py",
         'return f"{number:03d}"',
         'return f"{number:02d}"',
-        "tests/test_plan.py",
+        "plan/test_plan.py",
     ),
-    Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", "tests/test_plan.py"),
-    Fault("fsar/plan/plan.py", "shot in (None, own)]", "shot is None]", "tests/test_plan.py tests/test_config.py"),
-    Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "tests/test_plan.py"),
-    Fault("rules/inputs.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "tests/test_workflow.py"),
+    Fault("fsar/plan/plan.py", "if only in (None, shot)", "if only is None", "plan/test_plan.py"),
     Fault(
-        "fsar/config/settings.py",
+        "fsar/plan/plan.py",
+        "shot in (None, own)]",
+        "shot is None]",
+        "plan/test_plan.py config/test_config.py",
+    ),
+    Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "plan/test_plan.py"),
+    Fault("rules/inputs.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "workflow/test_workflow.py"),
+    Fault(
+        "fsar/config/merged.py",
         "_reduced(section, {*decided.get(name, {}), *section.execution()})",
         "section",
-        "tests/test_settings.py",
+        "config/test_settings.py",
     ),
 ]

@@ -49,8 +49,9 @@ def copies(count: int) -> Iterator[SimpleQueue[Path]]:
 
 
 def run_tests(project: Path, tests: str) -> int:
-    """Run tests of a copy up to the first that fails; returns pytest's status."""
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *shlex.split(tests)]
+    """Run tests of a copy, named by files beneath tests/, up to the first that fails; returns pytest's status."""
+    named = [f"tests/{word}" if word.endswith(".py") else word for word in shlex.split(tests)]
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *named]
     variables = {**os.environ, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         return subprocess.run(command, cwd=project, env=variables, capture_output=True, timeout=TIME_LIMIT).returncode

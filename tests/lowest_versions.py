@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.workflow import TINY, copy_project, snakemake
+from tests.helpers.workflow import TINY, copy_project, snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYTHON = "3.11"  # the lowest, which has wheels of all of them

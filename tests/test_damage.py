@@ -21,7 +21,7 @@ from fsar.config import FramesConfig
 from fsar.episodes.stored import SCHEMA as EPISODES_SCHEMA
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.feature_file import FeatureSizes, feature_sizes, read_features, write_features
+from fsar.evaluation.feature_file import feature_sizes, read_features, write_features
 from fsar.evaluation.predictions import (
     PREDICTIONS_SCHEMA,
     predictions_made_from,
@@ -30,6 +30,7 @@ from fsar.evaluation.predictions import (
 )
 from fsar.files import atomic_csv, read_checksums, read_csv, read_json, read_parquet, write_parquet, write_sealed_json
 from fsar.methods import MODELS
+from fsar.methods.needs import Inputs
 from fsar.model.trained_file import read_trained, save_weights
 from fsar.model.weights_file import read_weights
 from fsar.seal import OPEN, seal
@@ -39,7 +40,7 @@ from fsar.training.metrics import METRICS_SCHEMA, read_metrics, write_metrics
 from fsar.videos.shards import INDEX_SCHEMA
 from fsar.videos.store_read import FrameStore, _open_shard
 from fsar.videos.store_write import write_shard
-from tests.videos import make_video
+from tests.helpers.videos import make_video
 
 
 class Kind(NamedTuple):
@@ -110,7 +111,7 @@ def kinds(tmp_path_factory) -> dict[str, Kind]:
     found["predictions"] = Kind(folder / "predictions", predictions_of)
     names = ["a", "b"]
     kept = {"frames": torch.arange(16.0).reshape(2, 2, 4)}
-    write_features(folder / "features", names, kept, names, torch.ones(2, 4), FeatureSizes(4, 2), {"key": "value"})
+    write_features(folder / "features", names, kept, names, torch.ones(2, 4), Inputs(4, 2), {"key": "value"})
     found["features"] = Kind(folder / "features", features_of)
     save_weights({"head.a": torch.arange(8.0)}, folder / "model", MODELS["otam"])
     found["model"] = Kind(folder / "model", partial(read_trained, components=MODELS["otam"]))

@@ -27,7 +27,7 @@ from fsar.model.trained_file import save_weights
 from fsar.sources.schemas import MANIFEST_SCHEMA
 from fsar.training.checkpoint import Checkpoint
 from fsar.videos.store_write import write_shard
-from tests.videos import make_video
+from tests.helpers.videos import make_video
 
 ROOM = 256 * 1024  # bytes of the small disk
 

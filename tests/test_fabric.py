@@ -42,9 +42,9 @@ def as_before():
 
 def test_auto_takes_a_gpu_if_there_is_one(gpus):
     gpus(0)
-    assert make_fabric("auto", "tf32").device == torch.device("cpu")
+    assert make_fabric("auto", "tf32").device == one_device("auto", "tf32") == torch.device("cpu")
     gpus(2)
-    assert make_fabric("auto", "tf32").device == torch.device("cuda", 0)
+    assert make_fabric("auto", "tf32").device == one_device("auto", "tf32") == torch.device("cuda", 0)
     assert make_fabric("auto", "tf32", devices=2).strategy.parallel_devices == [torch.device("cuda", i) for i in (0, 1)]
     assert make_fabric("cpu", "tf32").device == torch.device("cpu")
 

@@ -20,6 +20,7 @@ from fsar.config import SamplingConfig, TextConfig, TrainingConfig
 from fsar.episodes.stored import StoredEpisodes, draw_episodes, readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import predict
+from fsar.evaluation.kept_features import Features
 from fsar.fabric import make_fabric, set_deterministic, set_float32
 from fsar.methods import MODELS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
@@ -31,8 +32,8 @@ from fsar.training.checkpoint import Checkpoint
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.training.fit import fit
 from fsar.videos.store_read import FrameStore
-from tests import test_training
-from tests.test_training import job_and_files
+from tests.training import test_training
+from tests.training.test_training import job_and_files
 
 pytestmark = pytest.mark.gpu
 world = test_training.world  # a fixture
@@ -170,7 +171,7 @@ def seen(folder, device):
     text = encode_classes(model.backbone, episodes.class_names, TextConfig())
     rows, classes = ({key: row for row, key in enumerate(keys)} for keys in (episodes.video_ids, episodes.class_names))
     stored = {name: videos.to(where) for name, videos in kept.items()}
-    return kept["frames"], predict(model.head, episodes, rows, stored, classes, text)
+    return kept["frames"], predict(model.head, episodes, Features(rows, stored, classes, text))
 
 
 def test_features_and_predictions_are_the_cpu_s(world, on_cpu):

@@ -12,12 +12,17 @@ from fsar.errors import UserError
 from fsar.methods import METHODS
 from fsar.own_methods import VARIABLE, announce, own_folders
 from tests.conftest import REPOSITORY
-from tests.test_training import train, world  # noqa: F401
-from tests.workflow import copy_project, snakemake
+from tests.helpers.workflow import copy_project, snakemake
+from tests.training.test_training import train, world  # noqa: F401
 
 FOLDER = REPOSITORY / "tests/own/nearest_mean"
 # What is tested of every method, and below: of this one, in a process that knows it.
-TESTS = ("test_own_methods", "test_records", "test_evaluation", "test_every_method_labels")
+TESTS = (
+    "tests/test_own_methods.py",
+    "tests/methods/test_records.py",
+    "tests/evaluation/test_evaluation.py",
+    "tests/predict/test_every_method_labels.py",
+)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +84,12 @@ def test_it_is_trained(world):  # noqa: F811
 
 
 def test_what_is_tested_of_every_method_is_of_one_from_outside():
-    files = [f"tests/{name}.py" for name in TESTS]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", "-x", *files, "-k", "nearest-mean or it_is_trained"],
+        [sys.executable, "-m", "pytest", "-v", "-x", *TESTS, "-k", "nearest-mean or it_is_trained"],
         cwd=REPOSITORY,
         env={**os.environ, VARIABLE: str(FOLDER)},
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0 and "skipped" not in run.stdout, run.stdout[-3000:]
-    assert all(file in run.stdout for file in files), run.stdout
+    assert all(file in run.stdout for file in TESTS), run.stdout

@@ -4,7 +4,7 @@ import pytest
 
 from fsar.errors import UserError
 from fsar.yaml_file import check_readable
-from tests.dry_runs import dry_runs
+from tests.helpers.dry_runs import dry_runs
 
 
 @pytest.mark.parametrize(

@@ -15,25 +15,12 @@ with logged(snakemake.log[0], measured=paths.FEATURES_TIME.format(**names)):
     config = load(snakemake.config)
     settings = config.of(names.benchmark, names.backbone, names.model).for_stage("encode_features")
     with own_gpus(1, settings.device):
+        trained = Path(files.trained[0]) if files.trained else None
         encode_split(
-            load_encoder(
-                load_backbone(settings.backbone, trained=bool(files.trained)),
-                settings.components,
-                settings.head,
-                settings.sampling.frames,
-                Path(files.trained[0]) if files.trained else None,
-                settings.adapters,
-            ),
+            load_encoder(load_backbone(settings.backbone, trained=bool(files.trained)), settings, trained),
+            settings,
             Path(files.manifest),
             Path(files.index),
-            "test",
-            settings.sampling,
-            settings.text,
-            settings.seed,
-            settings.device,
-            settings.training.float32,
-            settings.training.threads,
             Path(snakemake.output.features),
-            settings.components.each_text,
             encoding(settings.decisive("encode_features"), settings.seed, files, files.trained),
         )

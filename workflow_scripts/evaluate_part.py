@@ -26,16 +26,11 @@ with logged(snakemake.log[0]):
         pairs = zip(snakemake.params.tests, files.episodes, strict=True)
         evaluate_part(
             model,
+            settings,
             [PlannedTest(**test, episodes=Path(episodes)) for test, episodes in pairs],
             Path(files.manifest),
             Path(files.index),
-            settings.sampling,
-            settings.text,
-            settings.seed,
             (int(names.part), int(names.parts)),
-            settings.device,
-            settings.training.float32,
-            settings.training.threads,
             Path(snakemake.output.predictions),
             encoding(settings.decisive("evaluate_part"), settings.seed, files, files.trained),
         )

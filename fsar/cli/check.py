@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsar.cli.options import add_examples, add_model, classifier, say, writable
+from fsar.cli.options import add_classifier, classifier, say, writable
 
 if TYPE_CHECKING:
     from fsar.predict.check import Check
@@ -18,8 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Leave each example out in turn and label it by the others: accuracy, confused classes, clips that "
         "look mislabelled, and what more examples would bring.",
     )
-    add_examples(parser)
-    add_model(parser)
+    add_classifier(parser)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the clips that look mislabelled")
     parser.set_defaults(run=run)
 

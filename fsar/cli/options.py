@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 UNREAD = 3  # exit code: done, but for what cannot be read
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a model."""
+def add_classifier(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what the classes are, and those that choose a model."""
+    _add_examples(parser)
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
@@ -43,8 +44,7 @@ def add_model_choice(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--method", help="how the model decides, such as clip-fsar-text (default: the model's own)")
 
 
-def add_examples(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what the classes are."""
+def _add_examples(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("classes")
     group.add_argument(
         "--support",

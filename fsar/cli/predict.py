@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fsar.cli.options import (
-    UNREAD,
-    add_examples,
-    add_model,
-    classifier,
-    clips_beside_names,
-    positive,
-    say,
-    score,
-    writable,
-)
+from fsar.cli import options as shared
 from fsar.files import readable
 
 if TYPE_CHECKING:
@@ -30,10 +20,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "predict", help="label clips by examples", description="Label clips by examples of each class."
     )
     parser.add_argument("clips", nargs="*", help="files, folders, or a CSV with the column path")
-    add_examples(parser)
-    add_model(parser)
+    shared.add_classifier(parser)
     group = parser.add_argument_group("results")
-    group.add_argument("--top", type=positive, default=1, metavar="N", help="print the N nearest classes")
+    group.add_argument("--top", type=shared.positive, default=1, metavar="N", help="print the N nearest classes")
     group.add_argument("--csv", type=Path, metavar="FILE", help="write a row per clip")
     group.add_argument("--json", type=Path, metavar="FILE", help="write an object per clip")
     group.add_argument("--html", type=Path, metavar="FILE", help="write a page with the clips' frames; opens offline")
@@ -47,15 +36,15 @@ def run(options: argparse.Namespace) -> int:
     from fsar.predict.clips import list_clips
     from fsar.predict.results import write_predictions
 
-    clips_beside_names(options.names, options.clips)
+    shared.clips_beside_names(options.names, options.clips)
     if not options.clips and not options.save:
         raise UserError("There is nothing to do: name clips to label, or a file to --save the support set to")
     clips = list_clips(options.clips)
-    writable(options.csv, options.html, options.json, options.save)
-    loaded = classifier(options)
+    shared.writable(options.csv, options.html, options.json, options.save)
+    loaded = shared.classifier(options)
     if options.save:
         loaded.save_support(options.save)
-        say(f"Support set: {options.save}")
+        shared.say(f"Support set: {options.save}")
     unread = write_predictions(
         loaded,
         clips,
@@ -65,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
         tell=lambda prediction: _line(prediction, loaded, options.top),
     )
     if unread:
-        say(f"{unread} of {len(clips)} clips cannot be read")
-    return UNREAD if unread else 0
+        shared.say(f"{unread} of {len(clips)} clips cannot be read")
+    return shared.UNREAD if unread else 0
 
 
 def _line(prediction: "Prediction", classifier: "FewShotClassifier", top: int) -> str:
@@ -74,5 +63,7 @@ def _line(prediction: "Prediction", classifier: "FewShotClassifier", top: int) -
     if prediction.scores is None:
         return f"{path}: cannot be read ({prediction.reason})"
     order = np.argsort(-prediction.scores, kind="stable")[:top]
-    named = (f"{classifier.class_names[i]} {score(float(prediction.scores[i]), classifier.called)}" for i in order)
+    named = (
+        f"{classifier.class_names[i]} {shared.score(float(prediction.scores[i]), classifier.called)}" for i in order
+    )
     return f"{path}: {', '.join(named)}"

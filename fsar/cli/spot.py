@@ -4,17 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsar.cli.options import (
-    UNREAD,
-    add_examples,
-    add_model,
-    classifier,
-    clips_beside_names,
-    positive,
-    say,
-    score,
-    writable,
-)
+from fsar.cli import options as shared
 from fsar.files import readable
 
 if TYPE_CHECKING:
@@ -31,8 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "and VIDEO.png (the timeline).",
     )
     parser.add_argument("videos", nargs="+", type=Path)
-    add_examples(parser)
-    add_model(parser)
+    shared.add_classifier(parser)
     group = parser.add_argument_group("windows")
     group.add_argument("--window", type=float, default=2.0, help="length in seconds, about that of the examples (2)")
     group.add_argument("--stride", type=float, default=0.5, help="seconds from one window to the next (0.5)")
@@ -40,7 +29,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--threshold", type=float, help="nearness below which it is none of the classes (default: estimated)"
     )
     group.add_argument(
-        "--smooth", type=positive, default=1, metavar="N", help="average what is said over N windows, an odd number (1)"
+        "--smooth",
+        type=shared.positive,
+        default=1,
+        metavar="N",
+        help="average what is said over N windows, an odd number (1)",
     )
     group.add_argument(
         "--shortest",
@@ -58,22 +51,24 @@ def run(options: argparse.Namespace) -> int:
     from fsar.predict.spot import Spotter
     from fsar.predict.threshold import Threshold, estimate_threshold
 
-    clips_beside_names(options.names, options.videos)
+    shared.clips_beside_names(options.names, options.videos)
     stems = [video.stem for video in options.videos]
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
         raise UserError(
             f"Two videos are named {twice!r}, and so would be their results: give them one by one, with --out"
         )
     for video in options.videos:
-        writable(options.out / f"{video.stem}.csv")
-    loaded = classifier(options)
+        shared.writable(options.out / f"{video.stem}.csv")
+    loaded = shared.classifier(options)
     threshold = estimate_threshold(loaded) if options.threshold is None else Threshold(options.threshold)
     if options.threshold is None:
-        say(threshold.describe())
+        shared.say(threshold.describe())
     spotter = Spotter(loaded, options.window, options.stride, threshold, options.smooth)
-    say(f"Windows of {spotter.window:g} s every {spotter.stride:g} s, {spotter.frames} frames each")
+    shared.say(f"Windows of {spotter.window:g} s every {spotter.stride:g} s, {spotter.frames} frames each")
     if not loaded.model.frames_apart:
-        say("This method looks at windows as a whole: each is encoded by itself, and so its frames several times")
+        shared.say(
+            "This method looks at windows as a whole: each is encoded by itself, and so its frames several times"
+        )
     shortest = options.window / 2 if options.shortest is None else options.shortest
     unread = 0
     for video in options.videos:
@@ -83,9 +78,9 @@ def run(options: argparse.Namespace) -> int:
         except UserError as error:
             problem = str(error)
         if problem:
-            say(f"fsar: {problem}")
+            shared.say(f"fsar: {problem}")
             unread += 1
-    return UNREAD if unread else 0
+    return shared.UNREAD if unread else 0
 
 
 def _spot(spotter: "Spotter", video: Path, stem: Path, shortest: float) -> None:
@@ -104,9 +99,11 @@ def _spot(spotter: "Spotter", video: Path, stem: Path, shortest: float) -> None:
         found = joined(stretches(curve.watched(windows)), shortest)
     for one in found:
         if one.label:
-            print(f"{readable(video)}: {one.start:.1f} to {one.end:.1f} s: {one.label} {score(one.score, called)}")
+            print(
+                f"{readable(video)}: {one.start:.1f} to {one.end:.1f} s: {one.label} {shared.score(one.score, called)}"
+            )
     write_stretches(found, Path(f"{stem}.csv"), called)
     for suffix in (".srt", ".vtt"):
         write_subtitles(found, Path(f"{stem}{suffix}"))
     draw_timeline(curve, found, names, spotter.threshold.nearness, Path(f"{stem}.png"))
-    say(f"Written: {readable(stem)}.csv, .windows.csv, .srt, .vtt, .png")
+    shared.say(f"Written: {readable(stem)}.csv, .windows.csv, .srt, .vtt, .png")

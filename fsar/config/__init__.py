@@ -1,11 +1,11 @@
-"""The one typed model of config.yaml: its sections, how they merge, checks, messages, documentation."""
+"""The one typed model of config.yaml: its sections, how they merge, checks and messages."""
 
-from fsar.config.backbone import BackboneConfig, SmallClipConfig, is_weights_file
+from fsar.config.backbone import BackboneConfig, SmallClipConfig
 from fsar.config.benchmark import BenchmarkConfig
 from fsar.config.config import Config
 from fsar.config.load import load
+from fsar.config.merged import MergedConfig
 from fsar.config.predict import PredictConfig
-from fsar.config.settings import Settings
 from fsar.config.source import Counts, CsvSource, DemoSource, PublishedSource
 from fsar.config.sources import SourcesConfig
 from fsar.config.text import TextConfig
@@ -21,14 +21,13 @@ __all__ = [
     "DemoSource",
     "EpisodesConfig",
     "FramesConfig",
+    "MergedConfig",
     "PredictConfig",
     "PublishedSource",
     "SamplingConfig",
-    "Settings",
     "SmallClipConfig",
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",
-    "is_weights_file",
     "load",
 ]

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from fsar.backbone_facts import BackboneFacts, backbone_facts, is_weights_file
 from fsar.config.names import TESTS, MethodName
 from fsar.keys.declare import LARGEST_SEED, MODEL, ROWS, Section, key
 
@@ -35,7 +36,8 @@ class BackboneConfig(Section):
         le=1024,
     )
     methods: list[MethodName] | None = key(
-        "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all.",
+        "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all that "
+        "fit it by their records.",
         (*TESTS, *ROWS),
         once=True,
         default=None,
@@ -61,10 +63,9 @@ class BackboneConfig(Section):
     def weights_are_a_file(self) -> bool:
         return is_weights_file(self.weights)
 
-
-def is_weights_file(weights: str) -> bool:
-    """Tell a local weights file from a pretrained tag: no tag has a dot or a folder in its name."""
-    return "." in weights or "/" in weights
+    def facts(self) -> BackboneFacts:
+        """Look it up without building it; raises UserError as `backbone_facts`."""
+        return backbone_facts(self.library, self.model, self.weights, self.size)
 
 
 class SmallClipConfig(Section):

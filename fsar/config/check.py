@@ -8,26 +8,18 @@ from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.config import layers
 from fsar.config.config import Config
-from fsar.config.messages import message, nearest
+from fsar.config.messages import nearest, refuse
 from fsar.config.source import DEMO_CLASSES, DemoSource, PublishedSource
-from fsar.errors import UserError
 from fsar.methods import METHODS, MODELS
 
 
 def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
     """Check a benchmark's videos against the episodes that will be drawn from them.
 
-    Args:
-        config: the whole config.
-        benchmark: which benchmark.
-        counts: videos by split and class.
-
     Raises:
         UserError: naming the split, the key to change and the nearest valid value.
     """
-    problems = list(_wrong_counts(config, benchmark, counts))
-    if problems:
-        raise UserError(message(problems))
+    refuse(_wrong_counts(config, benchmark, counts))
 
 
 def check_decoders(config: Config) -> None:
@@ -36,14 +28,12 @@ def check_decoders(config: Config) -> None:
     Raises:
         UserError: naming the benchmark and what to do.
     """
-    problems = [
+    refuse(
         f"frames.decoder of benchmark {benchmark!r} is decord, which is not installed: `pip install decord` (there are "
         "builds for x86_64 alone), or choose pyav or ffmpeg"
         for benchmark in dict.fromkeys(map(config.base, config.run.benchmarks))
         if config.videos(benchmark).frames.decoder == "decord" and importlib.util.find_spec("decord") is None
-    ]
-    if problems:
-        raise UserError(message(problems))
+    )
 
 
 def check_loggers(config: Config) -> None:
@@ -58,13 +48,11 @@ def check_loggers(config: Config) -> None:
         for backbone in config.backbones_used(benchmark)
         for model in config.trained_here(benchmark, backbone)
     }
-    problems = [
+    refuse(
         f"training.logger of benchmark {benchmark!r} is {kind}: {lacks}"
         for kind, benchmark in asked.items()
         if (lacks := logger_lacks(kind))
-    ]
-    if problems:
-        raise UserError(message(problems))
+    )
 
 
 def logger_lacks(kind: str) -> str:
@@ -158,9 +146,7 @@ def wrong_predictions(config: Config) -> Iterable[str]:
         if asked.benchmark in config.run.benchmarks:
             backbone = asked.backbone or config.run.backbones[0]
             if backbone in config.backbones:
-                has_text = config.backbones[backbone].has_text
-                methods = config.methods(asked.benchmark, backbone)
-                valid["method"] = [method for method in methods if has_text or not METHODS[method].reads_text]
+                valid["method"] = config.methods(asked.benchmark, backbone)
             if asked.method is None:
                 yield f"{where} needs a method; valid are {', '.join(valid.get('method', METHODS))}"
         for key_name, names in valid.items():
@@ -171,6 +157,7 @@ def wrong_predictions(config: Config) -> Iterable[str]:
 
 def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
+    yield from _without_backbone(config)
     for backbone in config.run.backbones:
         yield from _wrong_methods(config, benchmark, backbone)
     for backbone in config.backbones_used(benchmark):
@@ -207,11 +194,22 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
         yield from _missing_source(config, benchmark, source.kind)
 
 
+def _without_backbone(config: Config) -> Iterable[str]:
+    """Name methods that are asked for in this run and fit none of its backbones."""
+    for method in config.run.methods or ():
+        lacking = {backbone: config.lacks(backbone, method) for backbone in config.run.backbones}
+        if all(lacking.values()):
+            reasons = " and ".join(f"{backbone} has no {lacks}" for backbone, lacks in lacking.items())
+            yield f"run.methods names {method!r}, but {reasons}: take it out, or add a backbone that has"
+
+
 def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[str]:
     """Say which methods cannot be run with a backbone on a benchmark."""
-    methods = config.methods(benchmark, backbone)
-    if not methods:
-        own = ", ".join(config.backbones[backbone].methods or ())
+    methods, named = config.methods(benchmark, backbone), config.backbones[backbone].methods
+    if not methods and named is None:
+        yield f"none of the methods of benchmark {benchmark!r} fits the backbone {backbone!r}: leave it out, or add one"
+    elif not methods:
+        own = ", ".join(named or ())
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
     frames = config.videos(benchmark).sampling.frames
     for method in methods:
@@ -222,14 +220,8 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
                 f"nearest valid value is {needed}"
             )
         yield from _wrong_queries(config, benchmark, backbone, method)
-    reading = [method for method in methods if METHODS[method].reads_text]
-    if reading and not config.backbones[backbone].has_text:
-        others = ", ".join(method for method in METHODS if not METHODS[method].reads_text)
-        yield (
-            f"backbone {backbone!r} has no text encoder, which {' and '.join(reading)} "
-            f"{'needs' if len(reading) == 1 else 'need'} on benchmark {benchmark!r}; "
-            f"name others in backbones.{backbone}.methods: {others}"
-        )
+        if named and (lacks := config.lacks(backbone, method)):
+            yield f"backbones.{backbone}.methods names {method!r}, but the backbone has no {lacks}: take it out"
 
 
 def _wrong_texts(config: Config, benchmark: str) -> Iterable[str]:
@@ -274,18 +266,14 @@ def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
     Raises:
         UserError: naming the benchmark and both keys to change.
     """
-    problems = []
-    for benchmark in dict.fromkeys(config.base(name) for name in config.run.benchmarks):
-        stored = config.videos(benchmark).frames.size
-        for backbone, size in sizes.items():
-            if size > stored:
-                problems.append(
-                    f"frames.size of benchmark {benchmark!r} is {stored}, but backbone {backbone!r} is given pictures "
-                    f"of {size} pixels; the nearest valid value is {size}, or set backbones.{backbone}.size to "
-                    f"{stored} or less, where its architecture can be given smaller ones"
-                )
-    if problems:
-        raise UserError(message(problems))
+    refuse(
+        f"frames.size of benchmark {benchmark!r} is {stored}, but backbone {backbone!r} is given pictures of {size} "
+        f"pixels; the nearest valid value is {size}, or set backbones.{backbone}.size to {stored} or less, where its "
+        "architecture can be given smaller ones"
+        for benchmark in dict.fromkeys(config.base(name) for name in config.run.benchmarks)
+        for backbone, size in sizes.items()
+        if size > (stored := config.videos(benchmark).frames.size)
+    )
 
 
 def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:

@@ -1,28 +1,33 @@
 """The whole config, and what follows from it: which methods, models, shots and episodes, and the settings of each.
 
-`run.methods` and `run.shots` are stronger than a benchmark's own, because they are what is asked for in this run; a
-backbone's `methods` takes the place of a benchmark's own, and limits those of the run.
+`run.methods` and `run.shots` are stronger than a benchmark's own, because they are what is asked for in this run. A
+backbone is run with those methods that fit it by their records; its own `methods`, where it has some, takes the place
+of a benchmark's, and limits those of the run.
 """
+
+from importlib.util import find_spec
 
 from pydantic import PrivateAttr
 
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import layers
 from fsar.config.file import ConfigFile
-from fsar.config.settings import Settings, VideoSettings
+from fsar.config.merged import MergedConfig, MergedVideos
+from fsar.errors import UserError
 from fsar.methods import METHODS, MODELS
 
 
 class Config(ConfigFile):
     """Everything a run depends on."""
 
-    _videos: dict[str, VideoSettings] = PrivateAttr(default_factory=dict)
-    _settings: dict[tuple[str, str, str], Settings] = PrivateAttr(default_factory=dict)
+    _videos: dict[str, MergedVideos] = PrivateAttr(default_factory=dict)
+    _settings: dict[tuple[str, str, str], MergedConfig] = PrivateAttr(default_factory=dict)
+    _with_layers: dict[str, bool] = PrivateAttr(default_factory=dict)
 
-    def videos(self, benchmark: str) -> VideoSettings:
+    def videos(self, benchmark: str) -> MergedVideos:
         """Return how the videos of a benchmark are stored, looked at and drawn."""
         if benchmark not in self._videos:
-            self._videos[benchmark] = VideoSettings(
+            self._videos[benchmark] = MergedVideos(
                 benchmark=benchmark,
                 seed=self.seed,
                 frames=self.frames.overlaid(*layers.overlay(self, "frames", benchmark)),
@@ -31,12 +36,12 @@ class Config(ConfigFile):
             )
         return self._videos[benchmark]
 
-    def of(self, benchmark: str, backbone: str, model: str) -> Settings:
+    def of(self, benchmark: str, backbone: str, model: str) -> MergedConfig:
         """Return everything that holds for a model with a backbone on a benchmark."""
         at = benchmark, backbone, model
         if at not in self._settings:
             methods = (name for name in self.methods(benchmark, backbone) if METHODS[name].model == model)
-            self._settings[at] = Settings(
+            self._settings[at] = MergedConfig(
                 **vars(self.videos(benchmark)),
                 device=self.device,
                 backbone_name=backbone,
@@ -60,21 +65,40 @@ class Config(ConfigFile):
         methods = {method for backbone in self.run.backbones for method in self.methods(benchmark, backbone)}
         return sorted({shot for method in methods for shot in METHODS[method].shots(self.shots(benchmark))})
 
-    def licence(self, benchmark: str) -> str:
-        """Return whose the videos of a benchmark are; a variant's are those it shares."""
-        return str(self.own(benchmark, "licence"))
+    def asked(self, benchmark: str) -> list[str]:
+        """Return the methods to compare on a benchmark, whatever the backbone."""
+        return self.run.methods or self.own(benchmark, "methods")
 
     def methods(self, benchmark: str, backbone: str) -> list[str]:
-        """Return the methods to compare on a benchmark with a backbone."""
+        """Return the methods to compare on a benchmark with a backbone: those named for it, or all asked for that fit.
+
+        Of those named for it all must fit: `fsar.config.check` refuses the others.
+        """
         own = self.backbones[backbone].methods
-        if self.run.methods is None:
-            return own or self.own(benchmark, "methods")
-        return [method for method in self.run.methods if own is None or method in own]
+        if own is None:
+            return [method for method in self.asked(benchmark) if not self.lacks(backbone, method)]
+        return own if self.run.methods is None else [method for method in self.run.methods if method in own]
+
+    def lacks(self, backbone: str, method: str) -> str:
+        """Return what a backbone lacks for a method, as far as is known before it is built; nothing where it fits."""
+        return METHODS[method].lacks(self.backbones[backbone].has_text, lambda: self._has_layers(backbone))
+
+    def _has_layers(self, backbone: str) -> bool:
+        """Tell whether a backbone is a visual transformer; yes where its library is not here, or does not know it."""
+        if backbone not in self._with_layers:
+            about = self.backbones[backbone]
+            try:
+                known = find_spec(about.library) is None or about.facts().transformer
+            except UserError:  # `fsar.plan.checks` tells it
+                known = True
+            self._with_layers[backbone] = known
+        return self._with_layers[backbone]
 
     def trained_here(self, benchmark: str, backbone: str) -> list[str]:
         """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
         given = self.benchmarks[benchmark].trained.get(backbone, {})
-        models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark, backbone))
+        asked = (METHODS[method].model for method in self.methods(benchmark, backbone))
+        models = dict.fromkeys(MODELS[model].weights_of or model for model in asked)
         return [model for model in models if model not in given and MODELS[model].trained]
 
     def training_shots(self, benchmark: str, backbone: str, model: str) -> list[int]:

@@ -56,7 +56,7 @@ class ConfigFile(Section):
         """Return the benchmark whose data a benchmark uses: its own, or that of the one it is a variant of."""
         return self.benchmarks[benchmark].variant_of or benchmark
 
-    def places(self, benchmark: str) -> list[str]:
+    def with_base(self, benchmark: str) -> list[str]:
         """Return the benchmarks whose sections hold for one, the weakest first: that it is a variant of, and itself."""
         return list(dict.fromkeys((self.base(benchmark), benchmark)))
 

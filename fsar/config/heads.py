@@ -13,8 +13,7 @@ def _sections(name: str, about: str, kind: Literal["head", "adapters"]) -> type[
     fields: dict[str, Any] = {
         folder: (settings, section(title, default=settings())) for folder, (settings, title) in own.items() if settings
     }
-    made: type[Section] = create_model(name, __base__=Section, __doc__=about, **fields)
-    return made
+    return create_model(name, __base__=Section, __doc__=about, **fields)
 
 
 if TYPE_CHECKING:

@@ -22,23 +22,23 @@ Layers = Iterator[tuple[str, Section]]
 
 
 def layers(config: ConfigFile, name: str, benchmark: str, backbone: str | None = None) -> Layers:
-    """Yield what a benchmark, and its section of a backbone, lay over a general section, with their place."""
-    for place in config.places(benchmark):
-        own = config.benchmarks[place]
-        yield f"benchmarks.{place}.{name}", getattr(own, name)
+    """Yield what a benchmark, and its section of a backbone, lay over a general section, with its path."""
+    for each in config.with_base(benchmark):
+        own = config.benchmarks[each]
+        yield f"benchmarks.{each}.{name}", getattr(own, name)
         if name == "training" and backbone in own.training_of_backbone:
-            yield f"benchmarks.{place}.training_of_backbone.{backbone}", own.training_of_backbone[backbone]
+            yield f"benchmarks.{each}.training_of_backbone.{backbone}", own.training_of_backbone[backbone]
 
 
 def _of_model(config: ConfigFile, name: str, benchmark: str, model: str) -> Iterator[Section]:
-    for place in config.places(benchmark):
-        of_models = getattr(config.benchmarks[place], f"{name}_of_model")
+    for each in config.with_base(benchmark):
+        of_models = getattr(config.benchmarks[each], f"{name}_of_model")
         if model in of_models:
             yield of_models[model]
 
 
 def overlay(config: ConfigFile, name: str, benchmark: str, backbone: str | None = None) -> list[Section]:
-    """Return what `layers` yields, without the places."""
+    """Return what `layers` yields, without the paths."""
     return [section for _, section in layers(config, name, benchmark, backbone)]
 
 

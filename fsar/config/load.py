@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from fsar.config.check import wrong_predictions, wrong_references, wrong_settings
 from fsar.config.config import Config
-from fsar.config.messages import describe, message
+from fsar.config.messages import describe, message, refuse
 from fsar.errors import UserError
 from fsar.methods import OWN_FOLDERS
 from fsar.own_methods import VARIABLE
@@ -19,17 +19,13 @@ def load(values: dict[str, Any]) -> Config:
     Raises:
         UserError: one message that names every wrong key and, where there is one, the nearest valid value.
     """
-    if problems := _untold_methods(values.get("own_methods")):
-        raise UserError(message(problems))
+    refuse(_untold_methods(values.get("own_methods")))
     try:
         config = Config.model_validate(values, strict=True)  # a text is no number, and true is no 1
     except ValidationError as error:
         raise UserError(message(describe(problem) for problem in error.errors())) from None
-    problems = [*wrong_references(config), *wrong_predictions(config)]
-    if not problems:
-        problems = [problem for name in config.run.benchmarks for problem in wrong_settings(config, name)]
-    if problems:
-        raise UserError(message(problems))
+    refuse([*wrong_references(config), *wrong_predictions(config)])
+    refuse(problem for name in config.run.benchmarks for problem in wrong_settings(config, name))
     return config
 
 

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from fsar.config.config import Config
 from fsar.config.source import SOURCES
+from fsar.errors import UserError
 from fsar.keys.declare import Section
 
 # What a key holds, in words.
@@ -19,6 +20,12 @@ def message(problems: Iterable[str]) -> str:
     """Put all problems of a config into one message."""
     lines = list(dict.fromkeys(problems))
     return "The config cannot be run:\n" + "\n".join(f"  - {line}" for line in lines)
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise all problems of a config in one UserError, if there are any."""
+    if found := list(problems):
+        raise UserError(message(found))
 
 
 def nearest(value: object, valid: Iterable[object]) -> str:

@@ -46,6 +46,17 @@ def without_effect(config: Config) -> Iterator[str]:
                 yield f"{name}.{key_name} = {value!r} does not hold everywhere: {stronger}, which comes before it"
 
 
+def left_out(config: Config) -> Iterator[str]:
+    """Name the methods that are asked for and have no row with a backbone, because it lacks what they need."""
+    for benchmark in config.run.benchmarks:
+        for backbone in config.run.backbones:
+            lacking: dict[str, list[str]] = {}
+            for method in config.asked(benchmark) if config.backbones[backbone].methods is None else ():
+                lacking.setdefault(config.lacks(backbone, method), []).append(method)
+            for lacks in filter(None, lacking):
+                yield f"{backbone} has no {lacks}, so there are no rows of {', '.join(lacking[lacks])} on {benchmark}"
+
+
 def effective(config: Config) -> list[dict[str, str]]:
     """Return what holds for each benchmark and backbone: methods, ways, shots, and every value that is no default."""
     rows = []

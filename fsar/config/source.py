@@ -23,16 +23,10 @@ class DemoSource(Section):
 
     kind: Literal["demo"] = key("The demo benchmark.", (*SOURCE, *DEALS))
     classes: Counts = key(
-        "Classes in each split.",
-        ("render_videos",),
-        unit="classes",
-        default=Counts(train=60, val=16, test=24),
+        "Classes in each split.", ("render_videos",), unit="classes", default=Counts(train=60, val=16, test=24)
     )
     videos_per_class: Counts = key(
-        "Videos of each class.",
-        ("render_videos",),
-        unit="videos",
-        default=Counts(train=12, val=12, test=16),
+        "Videos of each class.", ("render_videos",), unit="videos", default=Counts(train=12, val=12, test=16)
     )
     deal: int = key(
         "Which classes are in which split: another number deals others, and renders videos anew.",
@@ -42,12 +36,7 @@ class DemoSource(Section):
         le=LARGEST_SEED,
     )
     parts: int = key(
-        "Jobs that share the rendering.",
-        ("render_videos", "write_manifest"),
-        unit="jobs",
-        default=2,
-        ge=1,
-        le=64,
+        "Jobs that share the rendering.", ("render_videos", "write_manifest"), unit="jobs", default=2, ge=1, le=64
     )
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from fsar.config.messages import message
-from fsar.errors import UserError
+from fsar.config.messages import refuse
 
 
 def check_written_once(files: Iterable[Path]) -> None:
@@ -15,9 +14,7 @@ def check_written_once(files: Iterable[Path]) -> None:
     Raises:
         UserError: naming the file, the key and its lines.
     """
-    problems = [problem for file in files for problem in _written_twice(file)]
-    if problems:
-        raise UserError(message(problems))
+    refuse(problem for file in files for problem in _written_twice(file))
 
 
 def _written_twice(file: Path) -> Iterator[str]:

@@ -11,30 +11,24 @@ from types import MappingProxyType
 
 import torch
 
-from fsar.config import SamplingConfig, TextConfig
-from fsar.episodes.stored import StoredEpisodes, readable_videos
-from fsar.evaluation.evaluate import KeptVideos, PlannedTest, write_predictions
-from fsar.evaluation.features import encode_table
-from fsar.fabric import Float32, one_device
+from fsar.config import MergedConfig
+from fsar.episodes.stored import StoredEpisodes
+from fsar.evaluation.evaluate import PlannedTest, write_predictions
+from fsar.evaluation.features import encode_tests
+from fsar.fabric import one_device
 from fsar.methods.needs import TransformerSizes
 from fsar.model.few_shot import FewShotModel
-from fsar.model.text import encode_classes
 
 log = logging.getLogger(__name__)
 
 
 def evaluate_part(
     model: FewShotModel,
+    settings: MergedConfig,
     tests: Sequence[PlannedTest],
     manifest: Path,
     index: Path,
-    sampling: SamplingConfig,
-    text: TextConfig,
-    seed: int,
     part: tuple[int, int],
-    device: str,
-    float32: Float32,
-    threads: int,
     path: Path,
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
@@ -42,35 +36,25 @@ def evaluate_part(
 
     Args:
         model: with its trained weights.
+        settings: of the model.
         tests: what to test with.
         manifest, index: the test videos; the shards lie beside the index.
-        sampling, seed: which frames of them.
-        text: how class names become text.
         part: which of how many parts.
-        device: auto, cpu or cuda.
-        float32: how a GPU multiplies.
-        threads: cores; on a GPU they read frames, on the CPU they compute.
         path: Parquet file to write.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
     """
-    where = one_device(device, float32, threads)
+    where = one_device(settings.device, settings.training.float32, settings.training.threads)
     model = model.eval().to(where)
-    videos = readable_videos(manifest, index, "test")
-    class_names = sorted(videos["class_name"].unique())
     _tell_cost(model, tests, part[1])
-    video_ids, stored = encode_table(model.encode, model.backbone, videos, index, sampling, seed, where, threads)
-    encoded = encode_classes(model.backbone, class_names, text, model.components.each_text)
-    video_rows, class_rows = ({name: row for row, name in enumerate(names)} for names in (video_ids, class_names))
+    features = encode_tests(model, settings, manifest, index, where)
     with torch.inference_mode():
-        write_predictions(
-            model.tested_head(), tests, KeptVideos(video_rows, stored, class_rows, encoded), path, part, made
-        )
+        write_predictions(model.tested_head(), tests, features, path, part, made)
 
 
 def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) -> None:
     sizes, adapters = model.backbone.transformer_sizes, model.backbone.adapters
     assert sizes is not None and adapters is not None
-    blocks = sizes.depth - adapters.whole_from
+    blocks = sizes.depth - adapters.first_across
     for test in tests:
         episodes = StoredEpisodes.read(test.episodes)
         asked = episodes.queries[0].size

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
+from fsar.evaluation.kept_features import Features
 from fsar.job import progress
 from fsar.methods.clip_fsar.decision import combined_logits, text_logits
 from fsar.methods.head import Head
@@ -28,10 +29,7 @@ DecidesBy = Literal["few-shot", "text", "both"]
 def episode_logits(
     head: Head,
     episodes: StoredEpisodes,
-    video_rows: dict[str, int],
-    stored: Tensors,
-    class_rows: dict[str, int],
-    text: Tensor,
+    features: Features,
     decides_by: DecidesBy = "few-shot",
     inductive: bool = True,
     subject: str = "",
@@ -41,8 +39,7 @@ def episode_logits(
     Args:
         head: in evaluation mode, on the device of the tensors.
         episodes: E episodes of way N with K support videos and Q queries per class; K may be 0 if class names decide.
-        video_rows, stored: row of each video in the stored features (`Head.store`), (V, …) each.
-        class_rows, text: row of each class in (C, D) text features.
+        features: of the videos and classes in them.
         decides_by: see `DecidesBy`.
         inductive: test one query at a time if the head lets queries see one another.
         subject: name of the model, for messages; by default the head's.
@@ -54,9 +51,9 @@ def episode_logits(
         UserError: a logit is NaN or infinite; no class is ever masked.
     """
     subject = subject or f"The head {head.name}"
-    device = text.device
-    video_row = torch.tensor([video_rows[v] for v in episodes.video_ids], device=device)
-    class_row = torch.tensor([class_rows[c] for c in episodes.class_names], device=device)
+    stored, text, device = features.stored, features.text, features.text.device
+    video_row = torch.tensor([features.videos[v] for v in episodes.video_ids], device=device)
+    class_row = torch.tensor([features.classes[c] for c in episodes.class_names], device=device)
     support = video_row[torch.from_numpy(episodes.support).to(device)]  # (E, N, K)
     queries = video_row[torch.from_numpy(episodes.queries).to(device)]  # (E, N, Q)
     classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
@@ -80,25 +77,9 @@ def episode_logits(
         yield logits
 
 
-def predict(
-    head: Head,
-    episodes: StoredEpisodes,
-    video_rows: dict[str, int],
-    stored: Tensors,
-    class_rows: dict[str, int],
-    text: Tensor,
-    decides_by: DecidesBy = "few-shot",
-) -> NDArray[np.int64]:
-    """Predict the label of every query.
-
-    Args:
-        head, episodes, video_rows, stored, class_rows, text, decides_by: as for `episode_logits`.
-
-    Returns:
-        (E, N, Q) predicted labels; the true label is the index along N.
-    """
-    logits = episode_logits(head, episodes, video_rows, stored, class_rows, text, decides_by)
-    predicted = torch.cat([part.argmax(dim=-1) for part in logits])
+def predict(head: Head, episodes: StoredEpisodes, features: Features) -> NDArray[np.int64]:
+    """Return the predicted label of every query by the support videos, (E, N, Q); the true one is the index along N."""
+    predicted = torch.cat([part.argmax(dim=-1) for part in episode_logits(head, episodes, features)])
     return predicted.view(episodes.queries.shape).cpu().numpy()
 
 
@@ -106,7 +87,8 @@ class FewShotLogits:
     """The few-shot logits of many episodes over the same videos. Each video goes through each stage once.
 
     Args:
-        head, stored, text: as for `episode_logits`.
+        head: as for `episode_logits`.
+        stored, text: as of `Features`.
         support: (E, N, K) rows of `stored`.
         classes: (E, N) rows of `text`.
         inductive: as for `episode_logits`.

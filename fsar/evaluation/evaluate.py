@@ -13,17 +13,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
+from fsar.evaluation.kept_features import Features
 from fsar.evaluation.made_from import check_made_from
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer, views_of
 from fsar.fabric import one_device
 from fsar.methods.head import Head
-from fsar.methods.needs import Tensors
 from fsar.seal import REMEDY
 
 log = logging.getLogger(__name__)
@@ -47,29 +46,6 @@ class PlannedTest:
     shot: int
     episodes: Path
     inductive: bool = True
-
-
-@dataclass(frozen=True)
-class KeptVideos:
-    """The features that tests use: those of a split's videos, and the text features of its classes.
-
-    Attributes:
-        video_rows, stored: row of each video, and their features, (V, …) each; with several draws of frames, those of
-            each after those of the one before.
-        class_rows, text: row of each class in (C, D) text features, or (C, S, D) of each text.
-    """
-
-    video_rows: dict[str, int]
-    stored: Tensors
-    class_rows: dict[str, int]
-    text: Tensor
-
-    @property
-    def views(self) -> list[Tensors]:
-        """The features of each draw of the videos' frames, (V, …) each."""
-        count = len(self.video_rows)
-        starts = range(0, len(next(iter(self.stored.values()))), count)
-        return [{name: values[start : start + count] for name, values in self.stored.items()} for start in starts]
 
 
 def evaluate_model(
@@ -98,16 +74,16 @@ def evaluate_model(
         UserError: the features are damaged or of another model; or as `write_predictions`.
     """
     where = one_device(device, "fp32", threads)
-    video_rows, stored, class_rows, text = read_features(features, expected)
-    stored = {name: videos.to(where) for name, videos in stored.items()}
-    kept = KeptVideos(video_rows, stored, class_rows, text.to(where))
-    write_predictions(head.eval().to(where), tests, kept, path, made=made)
+    read = read_features(features, expected)
+    stored = {name: videos.to(where) for name, videos in read.stored.items()}
+    there = read._replace(stored=stored, text=read.text.to(where))
+    write_predictions(head.eval().to(where), tests, there, path, made=made)
 
 
 def write_predictions(
     head: Head,
     tests: Sequence[PlannedTest],
-    kept: KeptVideos,
+    features: Features,
     path: Path,
     part: tuple[int, int] = (0, 1),
     made: Mapping[str, str] = MappingProxyType({}),
@@ -117,7 +93,7 @@ def write_predictions(
     Args:
         head: in evaluation mode, where the text features are.
         tests: what to test with.
-        kept: features of all videos and classes in the episodes.
+        features: of all videos and classes in the episodes.
         path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
         part: (which, of how many) parts. Parts end between calls of the head, so that the
             number of parts changes no digit.
@@ -128,11 +104,11 @@ def write_predictions(
             episodes are damaged, of another way or shot, or of videos without features.
     """
     number, parts = part
-    views = kept.views
+    views = features.views
     with predictions_writer(path, made, parts, len(views)) as writer:
         for test in tests:
             episodes = _episodes(test)
-            _check_kept(episodes, kept, test.episodes)
+            _check_features(episodes, features, test.episodes)
             calls = -(-len(episodes.queries) // head.episodes_at_once)
             start, end = (head.episodes_at_once * (calls * place // parts) for place in (number, number + 1))
             own = episodes.between(start, end)
@@ -140,16 +116,13 @@ def write_predictions(
                 continue
             subject = f"The method {test.method} ({test.way}-way {test.shot}-shot)"
             names_count = test.decides_by != "few-shot" or head.settings.compares_with_text
-            if names_count and not kept.text.shape[-1]:
+            if names_count and not features.text.shape[-1]:
                 raise UserError(
                     f"{subject} looks at class names, but the backbone has no text encoder: choose methods that do not "
                     "(run.methods), or weights of a whole CLIP (backbones.….weights)"
                 )
-            for stored in views:
-                found = episode_logits(
-                    head, own, kept.video_rows, stored, kept.class_rows, kept.text, test.decides_by, test.inductive,
-                    subject,
-                )  # fmt: skip
+            for view in views:
+                found = episode_logits(head, own, view, test.decides_by, test.inductive, subject)
                 logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
                 table = _rows(test, own, logits, start)
                 writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
@@ -160,11 +133,6 @@ def write_predictions(
 def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path: Path) -> None:
     """Join the parts that `write_predictions` wrote: for each test and draw of frames one group of rows, in the order
     of its episodes.
-
-    Args:
-        parts: files, in their order.
-        tests: what the model is tested with.
-        path: Parquet file to write.
 
     Raises:
         UserError: a part is damaged or of another model, or a query is missing or there twice.
@@ -215,9 +183,9 @@ def _episodes(test: PlannedTest) -> StoredEpisodes:
     return episodes
 
 
-def _check_kept(episodes: StoredEpisodes, kept: KeptVideos, path: Path) -> None:
+def _check_features(episodes: StoredEpisodes, features: Features, path: Path) -> None:
     """Check that every video and class of the episodes has features."""
-    for names, rows in ((episodes.video_ids, kept.video_rows), (episodes.class_names, kept.class_rows)):
+    for names, rows in ((episodes.video_ids, features.videos), (episodes.class_names, features.classes)):
         if missing := next((name for name in names if name not in rows), None):
             raise UserError(f"{path} has {missing!r}, which is not among the videos and classes tested. {REMEDY}.")
 

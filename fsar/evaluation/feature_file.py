@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,29 +10,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fsar.evaluation.kept_features import Features, rows_of
 from fsar.evaluation.made_from import check_made_from
 from fsar.files import atomic
-from fsar.methods.needs import TransformerSizes
+from fsar.methods.needs import Inputs, TransformerSizes
 from fsar.model.finite import check_finite
 from fsar.seal import OPEN, REMEDY, seal, whole
 
 NAMES = "names"
 TEXT = "text"
-
-
-@dataclass(frozen=True)
-class FeatureSizes:
-    """What the head that looks at a file of features is sized by: `fsar.methods.head.Inputs` has the same.
-
-    Attributes:
-        width: D.
-        frames: T.
-        transformer: sizes of the visual transformer, if the backbone is one.
-    """
-
-    width: int
-    frames: int
-    transformer: TransformerSizes | None = None
 
 
 def write_features(
@@ -41,7 +27,7 @@ def write_features(
     stored: dict[str, Tensor],
     class_names: Sequence[str],
     text: Tensor,
-    sizes: FeatureSizes,
+    sizes: Inputs,
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Store features as safetensors, with the videos and classes they belong to in its metadata.
@@ -53,7 +39,7 @@ def write_features(
         video_ids, stored: the videos, and their features (`Head.store`), (V, …) each; with several views, those of each
             after those of the one before.
         class_names, text: the classes, and their text features, (C, D), or (C, S, D) of each text.
-        sizes: of the head's inputs.
+        sizes: of what the head that looks at them is given.
         made: what they are made from (`fsar.evaluation.made_from`).
     """
     about = {"video_ids": list(video_ids), "class_names": list(class_names), "sizes": asdict(sizes)}
@@ -64,17 +50,12 @@ def write_features(
         seal(temporary)
 
 
-def read_features(
-    path: Path, expected: Mapping[str, str] | None = None
-) -> tuple[dict[str, int], dict[str, Tensor], dict[str, int], Tensor]:
+def read_features(path: Path, expected: Mapping[str, str] | None = None) -> Features:
     """Read a file of `write_features`.
 
     Args:
         path: of the file.
         expected: what they must be made from; None if unknown.
-
-    Returns:
-        The row of each video, their features, the row of each class, (C, D) text features.
 
     Raises:
         UserError: the file is missing, damaged or made from something else, or a feature is NaN or infinite.
@@ -83,16 +64,16 @@ def read_features(
         about = json.loads(file.metadata()[NAMES])
         if expected is not None:
             check_made_from(path, about["made_from"], expected, REMEDY)
-        videos, classes = ({name: row for row, name in enumerate(about[key])} for key in ("video_ids", "class_names"))
+        videos, classes = rows_of(about["video_ids"]), rows_of(about["class_names"])
         stored = {name: file.get_tensor(name) for name in file.keys() if name != TEXT}  # noqa: SIM118 (not a dict)
         text = file.get_tensor(TEXT)
     views = len(next(iter(stored.values()))) // max(len(videos), 1)
     for values, rows in [*((values, [*videos] * views) for values in stored.values()), (text, [*classes])]:
         check_finite(values, f"The file of features {path}", rows, "Delete it, and it is made again")
-    return videos, stored, classes, text
+    return Features(videos, stored, classes, text)
 
 
-def feature_sizes(path: Path) -> FeatureSizes:
+def feature_sizes(path: Path) -> Inputs:
     """Return the sizes that a file of features was written with.
 
     Raises:
@@ -102,4 +83,4 @@ def feature_sizes(path: Path) -> FeatureSizes:
         with safe_open(path, framework="pt") as file:
             sizes = json.loads(file.metadata()[NAMES])["sizes"]
         transformer = sizes.pop("transformer")
-        return FeatureSizes(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)
+        return Inputs(**sizes, transformer=TransformerSizes(**transformer) if transformer else None)

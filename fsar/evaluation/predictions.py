@@ -15,10 +15,9 @@ from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.seal import OPEN, REMEDY, seal, whole
 
-# A test is one method at one way and shot. It has its own row groups, so it can be read without the others.
-TEST = ("method", "way", "shot")
 # Entries of the file's metadata.
 MADE, PARTS, VIEWS = "made_from", "parts", "views"
+# A test is one method at one way and shot. It has its own row groups, so it can be read without the others.
 PREDICTIONS_SCHEMA = pa.schema(
     [
         ("method", pa.string()),
@@ -82,8 +81,7 @@ def predictions_made_from(path: str | Path) -> dict[str, str]:
     """
     with whole(path):
         _check_kind(path)
-        found: dict[str, str] = json.loads((pq.read_schema(path).metadata or {}).get(MADE.encode(), b"{}"))
-        return found
+        return json.loads((pq.read_schema(path).metadata or {}).get(MADE.encode(), b"{}"))
 
 
 def views_of(path: str | Path) -> int:

@@ -33,6 +33,9 @@ FOLDERS = (
     "tsfsar",
     "empnet",
     "clipspm",
+    "nearest_centroid",
+    "linear_probe",
+    "tip_adapter",
 )
 OWN_FOLDERS = own_folders()
 __path__ = searched(__path__, OWN_FOLDERS)

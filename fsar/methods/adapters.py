@@ -27,15 +27,15 @@ class Adapters(nn.Module):
 
     Attributes:
         texts: S, how many texts of a class the text encoder is given together; 0 where it is left as it is.
-        whole_from: where videos look at one another (`Components.across_videos`), the number of the first block in
+        first_across: where videos look at one another (`Components.across_videos`), the number of the first block in
             which they do; what comes before it is computed once per video.
-        group: there, how many videos of a call look at one another, those of one episode after those of another; None
-            where it is all of them.
+        videos_together: there, how many videos of a call look at one another, those of one episode after those of
+            another; None where it is all of them.
     """
 
     texts: int = 0
-    whole_from: int = 0
-    group: int | None = None
+    first_across: int = 0
+    videos_together: int | None = None
 
     def __init__(self, backbone: Backbone, frames: int, settings: Any):
         super().__init__()

@@ -1,11 +1,13 @@
 """What heads and adapters see of a backbone."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
-from fsar.methods.blocks.vision_transformer import VisionTransformer
 from fsar.methods.needs import TransformerSizes
+
+if TYPE_CHECKING:  # it imports open_clip and timm, seconds that a head of stored features does not need
+    from fsar.methods.blocks.vision_transformer import VisionTransformer
 
 
 class Backbone(Protocol):
@@ -28,7 +30,7 @@ class Backbone(Protocol):
         """The visual encoder."""
 
     @property
-    def transformer(self) -> VisionTransformer:
+    def transformer(self) -> "VisionTransformer":
         """The visual encoder as a transformer; raises UserError if it is none."""
 
     @property

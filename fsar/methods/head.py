@@ -111,8 +111,7 @@ class Head(nn.Module):
     @property
     def name(self) -> str:
         """The folder that it is of."""
-        folder: str = self.settings.folder
-        return folder
+        return self.settings.folder
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -237,13 +236,13 @@ class Head(nn.Module):
         return self.decide(self.episode_stage(*self.staged(episode)))[0]
 
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
-        """Return the logits of an episode's queries, (Q, N), and its losses by name, scalars without their weights."""
-        logits = self.decide(self.episode_stage(*self.staged(episode)))[0]
-        return logits, {"few_shot": self.query_loss(logits, episode.labels)}
+        """Return the logits of an episode's queries, (Q, N), and losses by name: here one of each score."""
+        scores = self.episode_stage(*self.staged(episode))
+        return self.decide(scores)[0], {name: self.query_loss(scores[name][0], episode.labels) for name in scores}
 
     def loss_weights(self) -> Mapping[str, float]:
         """Return the weight of each loss in the total, by its name."""
-        return {"few_shot": 1.0}
+        return self.score_weights()
 
     def loss_weights_at(self, shot: int) -> Mapping[str, float]:
         """Return the weights of the losses in episodes of K shots; the same at each, unless a head says otherwise."""

@@ -3,7 +3,7 @@
 Nothing here and in the records imports torch, so that a config is checked and a run is planned without it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -99,12 +99,13 @@ class Components:
     """What a model is made of: everything that training depends on, but for numbers in the config.
 
     Attributes:
-        head: what turns features into logits: the folder of a method.
+        head: what turns features into logits: the folder of a method; `otam`, frames as they are, if it is not said.
         trains: the head on a backbone as it is; adapters in a frozen backbone, or its visual encoder, with the head; or
             nothing is trained at all.
         adapters: what is put into the backbone's blocks: the folder of a method.
         trains_text: the text encoder is trained, too.
         fixed: settings of the head that this model has, whatever the config says of that head: (key, value) pairs.
+        weights_of: nothing is trained, and the features are those of this other model, in each of its trainings.
     """
 
     head: str = "otam"
@@ -112,12 +113,15 @@ class Components:
     adapters: str = ""
     trains_text: bool = False
     fixed: tuple[tuple[str, Any], ...] = ()
+    weights_of: str = ""
 
     def __post_init__(self) -> None:
         # From a rule's parameters and from JSON, pairs come as lists.
         object.__setattr__(self, "fixed", tuple((name, value) for name, value in self.fixed))
         if (self.trains == "adapters") != bool(self.adapters):
             raise ValueError("adapters are what is trained where there are any, and need a name")
+        if self.weights_of and self.trains != "nothing":
+            raise ValueError("a model on the features of another one trains nothing")
 
     @property
     def settings(self) -> HeadSettings:
@@ -128,6 +132,11 @@ class Components:
     def trained(self) -> bool:
         """Whether anything is trained."""
         return self.trains != "nothing"
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether there is nothing to decide with before a training, its own or another model's."""
+        return self.trained or bool(self.weights_of)
 
     @property
     def needs(self) -> Kind:
@@ -209,7 +218,7 @@ class Components:
         return {name: value for name in names if (value := getattr(self, name))}
 
 
-class Source(TypedDict):
+class PublicCode(TypedDict):
     """The public code of a method, where this project's differs by default, and how that code chose its checkpoint."""
 
     code: str
@@ -255,6 +264,17 @@ class Method:
     def reads_text(self) -> bool:
         """Whether the class names are looked at, by the model or in deciding."""
         return self.components.reads_text or self.decides_by != "few-shot"
+
+    def lacks(self, has_text: bool, has_layers: Callable[[], bool]) -> str:
+        """Return what a backbone lacks for it; nothing where it fits.
+
+        Args:
+            has_text: it has a text encoder.
+            has_layers: tells whether it is a visual transformer with plain blocks; asked only where that matters.
+        """
+        if self.reads_text and not has_text:
+            return "text encoder"
+        return "visual transformer with plain blocks" if self.components.needs_transformer and not has_layers() else ""
 
     def shots(self, shots: Sequence[int]) -> list[int]:
         """Return the shots to test with: those asked for, or none where no support is looked at."""

@@ -13,10 +13,6 @@ from fsar.errors import UserError
 def checkpoint_blocks(visual: nn.Module, name: str) -> None:
     """Keep of each block of a visual encoder only its input, and compute the rest again in the backward pass.
 
-    Args:
-        visual: the encoder.
-        name: of its backbone, for messages.
-
     Raises:
         UserError: the architecture has no blocks that can be.
     """

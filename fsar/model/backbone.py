@@ -173,19 +173,18 @@ class Backbone(nn.Module):
             raise UserError(
                 f"The visual encoder of {self.name} gives no maps of features: choose methods that do not need them"
             ) from error
-        last: Tensor = (found["image_intermediates"] if isinstance(found, dict) else found)[-1]
-        return last
+        return (found["image_intermediates"] if isinstance(found, dict) else found)[-1]
 
     @torch.no_grad()
     def map_width(self) -> int:
         """Return D of the maps."""
-        training = self.visual.training
         count = self.adapters.frames if self.adapters else 1  # adapters look at whole videos
-        pictures = torch.zeros(count, 3, self.image_size, self.image_size, device=self.mean.device)
-        self.visual.eval()
-        width = self.maps(pictures).shape[1]
-        self.visual.train(training)
-        return width
+        with evaluating(self.visual):
+            return self.maps(self._black(count)).shape[1]
+
+    def _black(self, count: int = 1) -> Tensor:
+        """Return pictures to find sizes with, (count, 3, H, W)."""
+        return torch.zeros(count, 3, self.image_size, self.image_size, device=self.mean.device)
 
     def freeze_unused(self, needs: Needs) -> None:
         """Leave what such features do not come from, as the pooling where maps are asked for, out of the training.
@@ -195,14 +194,10 @@ class Backbone(nn.Module):
         if needs.kind == "frames":
             return
         parameters = [p for p in self.visual.parameters() if p.requires_grad]
-        training = self.visual.training
-        self.visual.eval()  # the statistics of BatchNorm stay
-        with torch.enable_grad():
-            picture = torch.zeros(1, 3, self.image_size, self.image_size, device=self.mean.device)
-            found = self._of_pictures(picture, needs)
+        with evaluating(self.visual), torch.enable_grad():  # the statistics of BatchNorm stay
+            found = self._of_pictures(self._black(), needs)
             total = torch.stack([features.sum() for features in found.values()]).sum()
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-        self.visual.train(training)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.requires_grad_(gradient is not None)
 
@@ -331,8 +326,7 @@ def bare_backbone(about: BackboneConfig) -> Backbone:
     Raises:
         UserError: unknown architecture or tag, or a missing package.
     """
-    bare: Backbone = _library(about).bare(about.model, about.weights, about.size)
-    return bare
+    return _library(about).bare(about.model, about.weights, about.size)
 
 
 def _library(about: BackboneConfig) -> ModuleType:

@@ -1,6 +1,6 @@
 """The whole model: a backbone's frame features and the head of a method, and the losses of a training episode."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from fsar.config import TextConfig
-from fsar.errors import UserError
 from fsar.methods import Components
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.head import Head, TrainingEpisode, build_head
@@ -18,7 +17,7 @@ from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before
 from fsar.model.text import ClassTokens, encode_class_tokens
-from fsar.model.trained_file import read_trained
+from fsar.model.trained_file import fill, read_trained
 
 
 class Outcome(NamedTuple):
@@ -159,26 +158,23 @@ class FewShotModel(nn.Module):
         return {name: v for name, v in self.trained_state().items() if not name.startswith("head.for_training.")}
 
     def _trained(self) -> Iterator[tuple[str, nn.Module]]:
-        if self.components.trains == "encoder":
-            yield "visual", self.backbone.visual
-        if self.backbone.adapters is not None:
-            yield "adapters", self.backbone.adapters
+        yield from trained_modules(self.backbone, self.components)
         yield "head", self.head
 
-    def load_trained_state(self, state: dict[str, Tensor]) -> None:
-        """Load what `trained_state` returned.
+    def load_trained_state(self, state: dict[str, Tensor], origin: str | Path = "This state") -> None:
+        """Load what `trained_state` returned; raises UserError if it is of another architecture or method."""
+        for part, module in self._trained():
+            fill(module.load_state_dict, state, part, origin)
+        if self.components.trains_text:
+            fill(self.backbone.load_text_state, state, "text", origin)
 
-        Raises:
-            UserError: the state is of another architecture or method.
-        """
-        try:
-            for part, module in self._trained():
-                module.load_state_dict(part_of(state, part))
-            if self.components.trains_text:
-                self.backbone.load_text_state(part_of(state, "text"))
-        except RuntimeError as error:
-            first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
-            raise UserError(f"These weights are of another backbone or method. First difference: {first}") from None
+
+def trained_modules(backbone: Backbone, components: Components) -> Iterator[tuple[str, nn.Module]]:
+    """Yield what of a backbone a model trains, by the names of its parts, but for the text encoder."""
+    if components.trains == "encoder":
+        yield "visual", backbone.visual
+    if backbone.adapters is not None:
+        yield "adapters", backbone.adapters
 
 
 def load_backbone_parts(backbone: Backbone, components: Components, path: Path) -> None:
@@ -187,25 +183,13 @@ def load_backbone_parts(backbone: Backbone, components: Components, path: Path) 
     Raises:
         UserError: the file cannot be read, or is of another backbone.
     """
-    wanted = {"visual": components.trains == "encoder", "adapters": bool(components.adapters)}
-    wanted["text"] = components.trains_text
-    state = read_trained(path, components, [part for part, needed in wanted.items() if needed])
-    try:
-        if wanted["visual"]:
-            backbone.visual.load_state_dict(part_of(state, "visual"))
-        if backbone.adapters is not None:
-            backbone.adapters.load_state_dict(part_of(state, "adapters"))
-        if wanted["text"]:
-            backbone.load_text_state(part_of(state, "text"))
-    except RuntimeError as error:
-        first = " ".join(line.strip() for line in str(error).splitlines()[:2])
-        raise UserError(f"The trained weights {path} do not fit this backbone, or cannot be read: {first}") from error
+    modules = dict(trained_modules(backbone, components))
+    state = read_trained(path, components, [*modules, *(["text"] if components.trains_text else [])])
+    for part, module in modules.items():
+        fill(module.load_state_dict, state, part, path)
+    if components.trains_text:
+        fill(backbone.load_text_state, state, "text", path)
     backbone.origins.append(str(path))
-
-
-def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """Return what a trained state has of one part, without the part's name."""
-    return {name.removeprefix(f"{part}."): value for name, value in state.items() if name.startswith(f"{part}.")}
 
 
 def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -215,9 +199,5 @@ def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 
 def load_weights(model: FewShotModel, path: Path) -> None:
     """Load a file of `save_weights`; raises UserError if it does not fit, cannot be read or is not finite."""
-    state = read_trained(path, model.components)
-    try:
-        model.load_trained_state(state)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    model.load_trained_state(read_trained(path, model.components), path)
     model.backbone.origins.append(str(path))

@@ -19,7 +19,7 @@ TOKENS = "tokens"
 def tokens_before(backbone: Backbone, adapters: Adapters, videos: Tensor) -> Tensors:
     """Return what depends on a video alone, (V, T, H, W, 3) RGB bytes → (V, T, L, W) tokens."""
     transformer = backbone.transformer
-    tokens = transformer.through(transformer.embed(backbone.normalise(videos)), 0, adapters.whole_from)
+    tokens = transformer.through(transformer.embed(backbone.normalise(videos)), 0, adapters.first_across)
     return {TOKENS: tokens.float().unflatten(0, videos.shape[:2])}
 
 
@@ -46,11 +46,11 @@ class InEpisode(Head):
     def _frames(self, tokens: Tensor) -> Tensor:
         """Return frame features of videos that look at one another, (B, V, T, L, W) → (B, V, T, D)."""
         transformer = self.backbone.transformer
-        self.adapters.group = tokens.shape[1]
+        self.adapters.videos_together = tokens.shape[1]
         try:
-            features = transformer.frames(transformer.through(tokens.flatten(0, 2), self.adapters.whole_from))
+            features = transformer.frames(transformer.through(tokens.flatten(0, 2), self.adapters.first_across))
         finally:
-            self.adapters.group = None
+            self.adapters.videos_together = None
         return features.float().unflatten(0, tokens.shape[:3])
 
     def frames_of(self, stored: Tensors) -> Tensor:

@@ -13,10 +13,9 @@ from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed,
 from open_clip.pretrained import get_pretrained_cfg
 from torch import Tensor, nn
 
-from fsar.config import is_weights_file
+from fsar.backbone_facts import OWN_ARCHITECTURES, TEXT_EXTRA, is_weights_file, open_clip_architecture, square
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone, Tokenizer, VisualEncoder
-from fsar.model.backbone_facts import OWN_ARCHITECTURES, TEXT_EXTRA, open_clip_architecture, square
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers
 
@@ -260,7 +259,7 @@ def open_clip_backbone(clip: nn.Module, name: str, has_text: bool = True) -> Bac
 
 def _tokenizer(name: str) -> Tokenizer:
     try:
-        tokenizer = open_clip.get_tokenizer(name)
+        return open_clip.get_tokenizer(name)
     except ImportError as error:
         raise UserError(f"The text encoder of {name} needs a package that is not installed: {TEXT_EXTRA}") from error
     except Exception as error:  # the hub client's own
@@ -270,8 +269,3 @@ def _tokenizer(name: str) -> Tokenizer:
             f'python -c "import open_clip; open_clip.get_tokenizer({name!r})"\n'
             "and copy its cache."
         ) from error
-
-    def tokens(texts: list[str]) -> Tensor:
-        return tokenizer(texts)
-
-    return tokens

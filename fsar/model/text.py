@@ -58,12 +58,6 @@ def class_tokens(backbone: Backbone, class_names: Sequence[str], config: TextCon
 def encode_class_tokens(backbone: Backbone, texts: ClassTokens, config: TextConfig, each: bool = False) -> Tensor:
     """Return the text features of classes; with gradients, where the text encoder is trained.
 
-    Args:
-        backbone: with a text encoder.
-        texts: of `class_tokens`.
-        config: how several texts become one feature.
-        each: keep those of every text.
-
     Returns:
         (C, D) float32 features; of one text as the encoder gives them, of several their mean. Or (C, S, D), each.
     """

@@ -6,10 +6,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from fsar.config import is_weights_file
+from fsar.backbone_facts import is_weights_file, square, timm_weights
 from fsar.errors import UserError
-from fsar.model.backbone import Backbone, VisualEncoder
-from fsar.model.backbone_facts import square, timm_weights
+from fsar.model.backbone import Backbone, VisualEncoder, evaluating
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers
 
@@ -55,9 +54,8 @@ def timm_backbone(visual: nn.Module, name: str, size: int = 0) -> Backbone:
 @torch.no_grad()
 def _width(visual: nn.Module, name: str, size: int) -> int:
     """Return D: what a picture gives."""
-    training = visual.training
-    features = visual.eval()(torch.zeros(1, 3, size, size))
-    visual.train(training)
+    with evaluating(visual):
+        features = visual(torch.zeros(1, 3, size, size))
     if not isinstance(features, torch.Tensor) or features.ndim != 2:
         raise UserError(f"{name} does not give one feature per picture, so it cannot be a backbone")
     return features.shape[1]

@@ -1,7 +1,7 @@
 """The file of a trained model's weights: safetensors with a seal, and what the model is made of."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -55,6 +55,26 @@ def read_trained(path: Path, components: Components, parts: Sequence[str] | None
             _check(path, *((found, components) if with_head else (found.encoding, components.encoding)))
     check_weights(state, path)
     return state
+
+
+def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Return what a trained state has of one part, without the part's name."""
+    return {name.removeprefix(f"{part}."): value for name, value in state.items() if name.startswith(f"{part}.")}
+
+
+def fill(
+    load: Callable[[dict[str, Tensor]], object], state: Mapping[str, Tensor], part: str, origin: str | Path
+) -> None:
+    """Give a trained part to what loads it.
+
+    Raises:
+        UserError: it is of another architecture or method.
+    """
+    try:
+        load(part_of(state, part))
+    except RuntimeError as error:
+        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+        raise UserError(f"{origin} is of another backbone or method. First difference: {first}") from None
 
 
 def _check(path: Path, found: Components, wanted: Components) -> None:

@@ -41,10 +41,6 @@ def read_weights(path: str, key: str = KEY) -> dict[str, Tensor]:
     A model's weights are found among other things of a training, such as its optimizer, which are left out. Floating
     point numbers of any precision become 32 bits.
 
-    Args:
-        path: of the file.
-        key: what names it, for messages.
-
     Raises:
         UserError: there is no such file, it cannot be read without executing something in it, or it holds no weights by
             name, or such as are no finite real numbers.

@@ -36,11 +36,6 @@ def without_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def find_part(state: Mapping[str, Tensor], wanted: Collection[str], path: str) -> dict[str, Tensor] | None:
     """Return the wanted weights of a state, by their own names: they stand under one prefix, whichever it is.
 
-    Args:
-        state: all weights of a file.
-        wanted: names of the weights of a model.
-        path: of the file, for messages.
-
     Returns:
         What stands under the prefix, the wanted weights and others; None where no prefix has all that are wanted.
 
@@ -71,11 +66,6 @@ def without_others(state: Mapping[str, Tensor], own: Collection[str], path: str)
     """Return a state without what stands beside a model, such as a head.
 
     What is within its parts but not its own stays: the weights are then of another architecture, and do not load.
-
-    Args:
-        state: of `find_part`.
-        own: names of all weights of the model.
-        path: of the file, for messages.
     """
     parts = {name.partition(".")[0] for name in own}
     others = {name for name in state if name not in own and (name.partition(".")[0] not in parts or _is_constant(name))}
@@ -95,14 +85,7 @@ def _tell(others: Collection[str], path: str) -> None:
 
 
 def misfit(weights: str, model: str, error: Exception, names: Collection[str] = ()) -> UserError:
-    """Say that weights are of another architecture, or that another program has given them other names.
-
-    Args:
-        weights: the file.
-        model: the architecture.
-        error: what loading them came to.
-        names: of the weights in the file.
-    """
+    """Say that weights are of another architecture, or that another program has given them other names."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if any("vision_model.encoder.layers." in name or "vision_model.embeddings." in name for name in names):
         return UserError(

@@ -3,14 +3,14 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from fsar.backbone_facts import TEXT_EXTRA
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
-from fsar.config.messages import message, nearest
+from fsar.config.messages import nearest, refuse
 from fsar.errors import UserError
 from fsar.files import read_parquet
 from fsar.methods import METHODS, MODELS
-from fsar.model.backbone_facts import TEXT_EXTRA, backbone_facts
 from fsar.model.class_texts import check_descriptions, read_descriptions
 from fsar.plan import paths
 from fsar.plan.fits import misfits
@@ -62,31 +62,16 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
         if find_spec(about.library) is None:
             continue  # jobs have environments of their own
         try:
-            facts = backbone_facts(about)
+            facts = about.facts()
         except UserError as error:
             raise UserError(f"backbones.{name}: {error}") from None
         if facts.needs and not own_environments and find_spec(facts.needs) is None:
             raise UserError(f"backbones.{name}: its text encoder needs a package that is not installed: {TEXT_EXTRA}")
-        if not facts.transformer:
-            _check_layers(plan.config, name)
         if facts.layers:
             wrong += [m for b in plan.config.run.benchmarks for m in misfits(plan.config, b, name, facts.layers)]
         sizes[name] = facts.size
     check_pictures(plan.config, sizes)
-    if wrong:
-        raise UserError(message(wrong))
-
-
-def _check_layers(config: Config, backbone: str) -> None:
-    """Check that no method looks into the layers of a backbone that is no visual transformer."""
-    methods = {method for benchmark in config.run.benchmarks for method in config.methods(benchmark, backbone)}
-    looking = sorted(method for method in methods if METHODS[method].components.needs_transformer)
-    if looking:
-        raise UserError(
-            f"backbones.{backbone} is no visual transformer with plain blocks, whose layers {' and '.join(looking)} "
-            f"{'looks' if len(looking) == 1 else 'look'} into: name others in backbones.{backbone}.methods, or run "
-            f"{'it' if len(looking) == 1 else 'them'} with a backbone such as ViT-B-16"
-        )
+    refuse(wrong)
 
 
 def _check_small_clip(config: Config, backbone: str) -> None:

@@ -7,13 +7,13 @@ Comments, docstrings, annotations, formatting and the order of imports do not co
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from fsar.methods import OWN_FOLDERS, module_file
 
 PACKAGE = Path(__file__).parents[1]
+ANNOTATIONS = ("returns", "annotation")
 TEMPLATES = (".jinja", ".css", ".js")  # of pages; they lie beside the module that names them
 # Packages and modules whose values reach a rule as parameters, or which change how a job talks and is stored and not
 # what it computes.
@@ -64,12 +64,22 @@ def code_inputs(script: Path) -> list[str]:
     return sorted(str(path) for path in _reachable(script) if path != script)
 
 
-@cache
 def statements_checksum(path: Path) -> str:
     """Return the checksum of a file's statements, or of a template."""
+    return _read(path)[0]
+
+
+@cache
+def _read(path: Path) -> tuple[str, list[Path]]:
+    """Return the checksum of a file, and the modules of the package that it imports and the templates that it names."""
+    text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        return _digest(path.read_text(encoding="utf-8"))
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+        return _digest(text), []
+    tree = ast.parse(text)
+    return _digest(repr(_statements(tree))), _imported(tree, path.parent)
+
+
+def _statements(tree: ast.Module) -> tuple[list[str], list[object]]:
     imports = sorted(
         ast.unparse(type(node)(**{**vars(node), "names": [alias]}))
         for node in tree.body
@@ -77,7 +87,7 @@ def statements_checksum(path: Path) -> str:
         for alias in node.names
     )
     rest = [_plain(node) for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    return _digest(repr((imports, [node for node in rest if node])))
+    return imports, [node for node in rest if node]
 
 
 def _digest(text: str) -> str:
@@ -101,9 +111,8 @@ def _plain(value: object) -> object:
         # In a class a name without a value is a field; elsewhere it is a note to the type checker, and harmless here.
         assigned = (("value", _plain(value.value)),) if value.value else ()
         return ("Assign", ("targets", (_plain(value.target),)), *assigned)
-    fields = ((name, _plain(part)) for name, part in ast.iter_fields(value) if name not in ("returns", "annotation"))
-    kept = tuple((name, part) for name, part in fields if part not in ((), None))
-    return (type(value).__name__, *kept)
+    fields = ((name, _plain(getattr(value, name, None))) for name in value._fields if name not in ANNOTATIONS)
+    return (type(value).__name__, *[field for field in fields if field[1] is not None and field[1] != ()])
 
 
 @cache
@@ -114,19 +123,17 @@ def _reachable(script: Path) -> frozenset[Path]:
         path = pending.pop()
         if path not in found:
             found.add(path)
-            pending += _imported(path)
+            pending += _read(path)[1]
     return frozenset(found)
 
 
-@cache
-def _imported(path: Path) -> list[Path]:
+def _imported(tree: ast.Module, folder: Path) -> list[Path]:
     """Return the modules of the package that a file imports, but for those that decide nothing; templates it names."""
-    if path.suffix != ".py":
-        return []
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    files = [_file(name) for name in _imported_names(tree) if _among(name, (PACKAGE.name,)) and not _indecisive(name)]
-    strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    files += [path.parent / name for name in strings if name.endswith(TEMPLATES)]
+    files = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(TEMPLATES):
+            files.append(folder / node.value)
+        files += [_file(name) for name in _names(node) if _among(name, (PACKAGE.name,)) and not _indecisive(name)]
     return [file for file in files if file.is_file()]
 
 
@@ -141,13 +148,11 @@ def _indecisive(name: str) -> bool:
     return _among(name, NOT_DECISIVE) or re.match(r"fsar\.methods\.\w+\.record\b", name) is not None
 
 
-def _imported_names(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+def _names(node: ast.AST) -> list[str]:
+    """Return the modules that a statement imports; for `from a import b` both a and a.b."""
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def _among(name: str, packages: tuple[str, ...]) -> bool:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fsar.config.settings import components_record
+from fsar.config.merged import components_record
 from fsar.files import from_working_directory
 from fsar.methods import METHODS
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
-from fsar.plan.plan import Plan, PlannedModel
+from fsar.plan.plan import Plan, PlannedModel, trains
 from fsar.plan.rows import episodes_of, first_method, manifests_of, predictions_of
 from fsar.results.setting import Setting
 
@@ -207,7 +207,7 @@ def _of_a_trained_model(plan: Plan, setting: Setting, name: str) -> Iterator[Pla
 def _curves(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     metrics: dict[str, str] = {}  # of the first training of each model
     for of in plan.models():
-        if paths.seed_of(of.training) is not None:
+        if trains(of):
             name = f"{of.benchmark}, {of.backbone}, {first_method(of.model).title}"
             metrics.setdefault(name, plan.model_file(of, "metrics.parquet"))
     if metrics:

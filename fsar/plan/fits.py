@@ -11,13 +11,7 @@ from fsar.methods import METHODS, MODELS
 
 
 def misfits(config: Config, benchmark: str, backbone: str, layers: LayerFacts) -> Iterator[str]:
-    """Name what does not fit in the methods of a benchmark and a backbone.
-
-    Args:
-        config: the checked config.
-        benchmark, backbone: which.
-        layers: of the backbone.
-    """
+    """Name what does not fit in the methods of a benchmark and a backbone."""
     frames = config.videos(benchmark).sampling.frames
     for model in dict.fromkeys(METHODS[method].model for method in config.methods(benchmark, backbone)):
         parts, own = MODELS[model], config.of(benchmark, backbone, model)

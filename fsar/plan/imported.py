@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from fsar.backbone_facts import OWN_ARCHITECTURES
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.files import from_working_directory
 from fsar.methods import Components, module_file
-from fsar.model.backbone_facts import OWN_ARCHITECTURES
 from fsar.plan.code import PACKAGE
 
 

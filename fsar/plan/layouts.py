@@ -50,9 +50,6 @@ def layouts(settings: Sequence[Setting]) -> list[Layout]:
     """Return the paper's tables of benchmarks that were run, and the same kinds of tables for others that were run.
 
     A table names only methods that were run or are published, so that a new method changes no table that lacks it.
-
-    Args:
-        settings: rows of the comparison table.
     """
     ran = {setting.method for setting in settings}
     tested = {setting.benchmark for setting in settings}

@@ -9,12 +9,7 @@ KEY = "descriptions"  # the key whose files the project brings (configs/demo_des
 
 
 def with_own_files(values: dict[str, Any], root: Path = PACKAGE.parent) -> dict[str, Any]:
-    """Name the checkout's file where a config names one that its directory lacks; changes the config in place.
-
-    Args:
-        values: of the config, unchecked.
-        root: of the checkout.
-    """
+    """Name the checkout's file where a config names one that its directory lacks; changes the config in place."""
     for name, value in values.items():
         if isinstance(value, dict):
             with_own_files(value, root)

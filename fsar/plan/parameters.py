@@ -42,12 +42,7 @@ class Text(str):
 
 
 class Values(dict[str, Any]):
-    """Values by key.
-
-    Args:
-        name: what they are of.
-        values: the values.
-    """
+    """Values by key."""
 
     def __init__(self, name: str = "", values: Mapping[str, Any] | None = None):
         super().__init__(values or {})

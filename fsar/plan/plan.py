@@ -27,11 +27,7 @@ class PlannedModel(NamedTuple):
 
 
 class Plan:
-    """What a config asks for.
-
-    Args:
-        config: the checked config.
-    """
+    """What a config asks for."""
 
     def __init__(self, config: Config):
         self.config = config
@@ -45,6 +41,7 @@ class Plan:
 
         What is not trained here has one result, whatever the seeds.
         """
+        model = MODELS[model].weights_of or model
         if model not in self.config.trained_here(benchmark, backbone):
             return [paths.GIVEN if MODELS[model].trained else paths.UNTRAINED]
         shots: list[int | None] = [None]
@@ -83,10 +80,11 @@ class Plan:
 
     def trained_models(self, name: str) -> list[str]:
         """Return one file of every model that is trained here."""
-        return [self.model_file(of, name) for of in self.models() if paths.seed_of(of.training) is not None]
+        return [self.model_file(of, name) for of in self.models() if trains(of)]
 
     def trained_weights(self, of: PlannedModel) -> list[str]:
-        """Return the trained weights of a model; none of one that is not trained."""
+        """Return the trained weights of a model, which may be another's; none where nothing is trained."""
+        of = PlannedModel(of.benchmark, of.backbone, MODELS[of.model].weights_of or of.model, of.training)
         if of.training == paths.UNTRAINED:
             return []
         if of.training == paths.GIVEN:
@@ -111,10 +109,12 @@ class Plan:
     def encoder(self, of: PlannedModel) -> PlannedModel:
         """Return the model whose features one is tested on.
 
-        A head alone, on frame features, has those of the backbone, unless it reads other texts.
+        A head on frame features of the backbone as it is has those of `frozen`, unless it reads other texts.
         """
         parts = MODELS[of.model]
-        if parts.trains == "head" and parts.needs == "frames":
+        if parts.weights_of:
+            return PlannedModel(of.benchmark, of.backbone, parts.weights_of, of.training)
+        if parts.trains in ("head", "nothing") and parts.needs == "frames":
             own, plain = (self.config.of(of.benchmark, of.backbone, name) for name in (of.model, UNTRAINED_MODEL))
             if not own.backbone.has_text or own.text == plain.text:
                 return PlannedModel(of.benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
@@ -189,7 +189,8 @@ class Plan:
         ]
         for of in self.models():
             at = {"benchmark": of.benchmark, "backbone": of.backbone, "model": of.model}
-            if (seed := paths.seed_of(of.training)) is not None:
+            if trains(of):
+                seed = paths.seed_of(of.training)
                 shot = paths.shot_of(of.training) or self.config.training_shots(**at)[0]
                 found.append(paths.TRAIN_TIME.format(shot=shot, seed=seed, **at))
             if MODELS[of.model].across_videos:
@@ -198,6 +199,11 @@ class Plan:
             else:
                 found += [path.format(**of._asdict()) for path in (paths.FEATURES_TIME, paths.TESTS_TIME)]
         return found
+
+
+def trains(of: PlannedModel) -> bool:
+    """Tell whether a tested model is one that is trained here."""
+    return MODELS[of.model].trained and paths.seed_of(of.training) is not None
 
 
 def predictions_file(of: PlannedModel) -> str:

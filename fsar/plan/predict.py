@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fsar.config import BackboneConfig, FramesConfig
-from fsar.config.settings import Settings
+from fsar.config.merged import MergedConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS, Components
 from fsar.plan import paths
@@ -19,11 +19,7 @@ from fsar.sources.there import state_of
 
 
 class PlannedPredictions:
-    """The predictions that a config asks for.
-
-    Args:
-        plan: of the run.
-    """
+    """The predictions that a config asks for."""
 
     def __init__(self, plan: Plan):
         self.plan, self.config = plan, plan.config
@@ -91,7 +87,7 @@ class PlannedPredictions:
             "knows": f"{model.backbone}, {knows}",
         }
 
-    def settings(self, prediction: str) -> Settings:
+    def settings(self, prediction: str) -> MergedConfig:
         """Return the settings of the model that labels, with the one method that decides."""
         benchmark, backbone, method, _ = self.config.model_to_predict(prediction)
         return replace(self.config.of(benchmark, backbone, METHODS[method].model), methods=(method,))

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fsar.config import is_weights_file
+from pydantic_core import to_jsonable_python
+
+from fsar.backbone_facts import is_weights_file
 from fsar.methods import METHODS, MODELS
 from fsar.plan.imported import encoder_files, model_files
 from fsar.plan.parameters import flat
@@ -22,11 +24,7 @@ def facts_of(plan: Plan, rows: Sequence[Setting], code: Callable[..., str]) -> l
         code: returns the checksum of a script and of files that it imports by name.
     """
     return [
-        {
-            "backbone": _backbone(plan, row),
-            "settings": _settings(plan, row),
-            "code": _code(plan, row, code),
-        }
+        {"backbone": _backbone(plan, row), "settings": _settings(plan, row), "code": _code(plan, row, code)}
         for row in rows
     ]
 
@@ -50,7 +48,7 @@ def _settings(plan: Plan, row: Setting) -> dict[str, Any]:
     settings = plan.config.of(row.benchmark, row.backbone, METHODS[row.method].model)
     found: dict[str, Any] = {"seed": plan.config.seed}
     for stage in ["decode_frames", *_stages(row)]:
-        found |= {own.key: own.value for own in flat(settings.decisive(stage))}
+        found |= {own.key: to_jsonable_python(own.value) for own in flat(settings.decisive(stage))}
     for key in ("backbone.model", "backbone.weights", "text.descriptions"):
         if is_weights_file(str(found.get(key, ""))):
             found[key] = Path(found[key]).name

@@ -4,12 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from fsar.config import Config, TrainingConfig
-from fsar.methods import MODELS
-
-
-def megabytes_of_tests(model: str) -> int:
-    """Return the memory that a model's tests need: what its head keeps of every video."""
-    return MODELS[model].settings.tests_mb
 
 
 def gpus_of_training(config: Config, training: TrainingConfig) -> int:
@@ -30,13 +24,7 @@ def across_nodes(config: Config, name: str) -> Callable[[Any], Any]:
 
 
 def slurm_resources(nodes: int, devices: int, threads: int, gpus: bool) -> dict[str, Any]:
-    """Return what a job on several nodes asks SLURM for, by the names of Snakemake's executor; nothing for one node.
-
-    Args:
-        nodes: of the job.
-        devices, threads: of each node.
-        gpus: the devices are GPUs.
-    """
+    """Return what a job on several nodes asks SLURM for, by the names of Snakemake's executor; nothing for one node."""
     if nodes == 1:
         return {}
     return {

@@ -3,7 +3,7 @@
 Each use is guarded: what cannot be found ends the run with a sentence, and changes nothing in silence. What is only
 told on the terminal (`fsar.plan.time_left`, rules/terminal.smk) is left out with a warning. Beside these functions,
 the workflow relies on how Snakemake compares parameters: by their `repr`, as a set (`fsar.plan.parameters`), recorded
-when a job has ended (`fsar.plan.videos.Known`). tests/test_reruns.py would notice another way.
+when a job has ended (`fsar.plan.videos.Known`). tests/workflow/test_reruns.py would notice another way.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator

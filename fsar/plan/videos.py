@@ -38,11 +38,7 @@ class Known(str):
 
 
 class PresentVideos:
-    """The videos of the benchmarks of a config, looked at once, and again when what makes them has run.
-
-    Args:
-        config: the config.
-    """
+    """The videos of the benchmarks of a config, looked at once, and again when what makes them has run."""
 
     def __init__(self, config: Config):
         self.config = config

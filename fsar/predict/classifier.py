@@ -18,7 +18,7 @@ from fsar.methods import METHODS
 from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
 from fsar.pages.strips import strip_of
-from fsar.predict.clips import Clip, Examples, Source, list_clips, list_examples
+from fsar.predict.clips import Clip, Examples, NamedClips, list_clips, list_examples
 from fsar.predict.decide import JOINT, Decision
 from fsar.predict.examples import make_support_set
 from fsar.predict.leave_out import LabelledExamples
@@ -290,7 +290,7 @@ class FewShotClassifier:
                 strip=strip_of(frames.numpy()) if strips else b"",
             )
 
-    def predict(self, clips: Source) -> pd.DataFrame:
+    def predict(self, clips: NamedClips) -> pd.DataFrame:
         """Label clips.
 
         Args:

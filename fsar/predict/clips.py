@@ -16,9 +16,9 @@ from fsar.sources.walk import LeftOut, videos_below
 log = logging.getLogger(__name__)
 
 # Clips as a user names them: a file, a folder or a CSV, or several of these.
-Source = str | Path | Sequence[str | Path]
+NamedClips = str | Path | Sequence[str | Path]
 # Examples as a user gives them: the clips of each class, a folder with a sub-folder per class, or a CSV.
-Examples = Mapping[str, Source] | str | Path
+Examples = Mapping[str, NamedClips] | str | Path
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Clip:
     video_id: str
 
 
-def list_clips(source: Source) -> list[Clip]:
+def list_clips(source: NamedClips) -> list[Clip]:
     """Return the clips that are meant: files as they are given, the videos of a folder at any depth, those of a CSV.
 
     What is left out of a folder is told in a line.

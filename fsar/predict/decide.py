@@ -114,14 +114,11 @@ class Decision:
         alike: dict[object, list[int]] = {}  # classes with other numbers of examples may be compared otherwise
         for place, one in enumerate(merged):
             alike.setdefault(tuple((name, part.shape) for name, part in one.items()), []).append(place)
-        groups = [
-            Group(
-                places,
-                {name: torch.stack([merged[p][name] for p in places]).unsqueeze(0) for name in merged[places[0]]},
-                self.text[[classes[place] for place in places]],
-            )
-            for places in alike.values()
-        ]
+        groups = []
+        for places in alike.values():
+            text = self.text[[classes[place] for place in places]]
+            own = {name: torch.stack([merged[p][name] for p in places]).unsqueeze(0) for name in merged[places[0]]}
+            groups.append(Group(places, self.head.support_together(own, text.unsqueeze(0)), text))
         return Support(classes, groups)
 
     def _merged(self, label: int, shots: Tensors) -> Tensors:
@@ -164,12 +161,6 @@ class Decision:
     def joint(self, queries: Tensors) -> Tensor:
         """Return the frames in the joint space, (Q, T, D)."""
         return queries[JOINT] if JOINT in queries else queries["frames"]
-
-    @torch.inference_mode()
-    def logits(self, support: Support, queries: Tensors) -> Tensor:
-        """Return the logits as the workflow's tests compute them: (Q, …) each → (Q, len(support.classes))."""
-        few_shot = None if self.decides_by == "text" else self.few_shot(support, queries)
-        return self.combine(few_shot, queries, support.classes)
 
     @torch.inference_mode()
     def combine(self, few_shot: Tensor | None, queries: Tensors, classes: Sequence[int] | None = None) -> Tensor:

@@ -94,9 +94,7 @@ def _plain_card(model: LabellingModel) -> str:
     settings = model.settings
     method = METHODS[settings.method]
     data = huggingface_hub.ModelCardData(
-        library_name="fsar",
-        pipeline_tag="video-classification",
-        tags=["few-shot-action-recognition", "clip"],
+        library_name="fsar", pipeline_tag="video-classification", tags=["few-shot-action-recognition", "clip"]
     )
     return f"---\n{data.to_yaml()}\n---\n\n# {method.title}\n\n{method.citation}.\n\n{settings.knows}.\n"
 

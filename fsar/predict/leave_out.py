@@ -87,7 +87,7 @@ class LabelledExamples:
             found.append(LeftOut(number, tuple(others.values()), tuple(others)))
         return found
 
-    def few_shot(self, left_out: Sequence[LeftOut], task: str = "") -> list[Tensor | None]:
+    def few_shot(self, left_out: Sequence[LeftOut], bar: str = "") -> list[Tensor | None]:
         """Return the logits of the examples alone: for each that is left out (n,), of its classes.
 
         What has the same examples is compared in one call: all queries of one class's examples where classes
@@ -95,7 +95,7 @@ class LabelledExamples:
 
         Args:
             left_out: which examples, as queries of which others.
-            task: what the progress bar calls it; none without it.
+            bar: what the progress bar calls it; none without it.
         """
         if self.decision.decides_by == "text":
             return [None] * len(left_out)
@@ -109,7 +109,7 @@ class LabelledExamples:
             elif one.classes:
                 calls.setdefault((one.members, one.classes), []).append((place, None))
         each = calls.items()
-        for (members, classes), wanted in progress(each, task, "call", total=len(each)) if task else each:
+        for (members, classes), wanted in progress(each, bar, "call", total=len(each)) if bar else each:
             support = self.decision.support(self.stored, members, classes)
             numbers = [left_out[place].number for place, _ in wanted]
             logits = self.decision.few_shot(support, rows(queries, numbers))  # (Q, n)

@@ -5,21 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS
 from fsar.methods.record import head_section
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
-from fsar.model.few_shot import FewShotModel, part_of
-from fsar.model.finite import check_weights
+from fsar.model.few_shot import FewShotModel
+from fsar.model.trained_file import fill, part_of, read_trained
 from fsar.predict.folder import WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings
-from fsar.seal import check_seal
 
 DEFAULT_BACKBONE = "ViT-B-16"
 # A width that is built without a look at the weights.
@@ -35,8 +32,6 @@ def model_of_backbone(
     backbone: str = DEFAULT_BACKBONE,
     weights: str | None = None,
     method: str | None = None,
-    sampling: SamplingConfig | None = None,
-    seed: int = 0,
 ) -> LabellingModel:
     """Load a CLIP as it is.
 
@@ -44,14 +39,13 @@ def model_of_backbone(
         backbone: an architecture of open_clip or a JSON file that describes one.
         weights: a tag of open_clip or a local file; OpenAI's without it.
         method: one that trains nothing; clip-freeze without it.
-        sampling, seed: which frames of a clip are looked at.
 
     Raises:
         UserError: a method that needs training, or as `load_backbone`.
     """
     method = method or "clip-freeze"
-    if named_method(method).components.trained:
-        plain = ", ".join(name for name, other in METHODS.items() if not other.components.trained)
+    if named_method(method).components.needs_training:
+        plain = ", ".join(name for name, other in METHODS.items() if not other.components.needs_training)
         raise UserError(f"The method {method!r} needs a trained model: name its folder. A CLIP as it is does {plain}")
     weights = weights or "openai"
     quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
@@ -68,9 +62,9 @@ def model_of_backbone(
         backbone=about,
         text=TextConfig(),
         head=head_section(METHODS[method].components.head)(),
-        sampling=sampling or SamplingConfig(),
+        sampling=SamplingConfig(),
         frames=FramesConfig(size=stored_size(loaded.image_size)),
-        seed=seed,
+        seed=0,
         knows=knows + "and was not trained on videos",
     )
     return _model(settings, loaded, {}, has_text=True)
@@ -92,18 +86,12 @@ def load_folder(folder: Path, method: str | None = None) -> LabellingModel:
 
 def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
     """Load a model of these settings with the weights of a training; raises UserError if they do not fit."""
-    try:
-        if wrong := check_seal(weights, foreign=True):
-            raise OSError(wrong)
-        state = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"The trained weights {weights} cannot be read: {error}") from error
-    check_weights(state, weights)
+    state = read_trained(weights, settings.components)
     _check_sizes(settings, state, weights)
     has_text = any(name.startswith("text.") for name in state)
     if any(name.startswith("visual.") for name in state):
         backbone = bare_backbone(settings.backbone)
-        _fill(backbone.visual, state, "visual", weights)
+        fill(backbone.visual.load_state_dict, state, "visual", weights)
     else:  # the head alone was trained
         backbone, has_text = load_backbone(settings.backbone, trained=True), True
     if text := part_of(state, "text"):
@@ -164,14 +152,7 @@ def _model(
     model = FewShotModel(backbone, parts, settings.head, settings.sampling.frames, adapters=settings.adapters)
     if weights is not None:
         if backbone.adapters is not None:
-            _fill(backbone.adapters, state, "adapters", weights)
-        _fill(model.head, state, "head", weights)
+            fill(backbone.adapters.load_state_dict, state, "adapters", weights)
+        if not parts.weights_of:
+            fill(model.head.load_state_dict, state, "head", weights)
     return LabellingModel(settings, model, has_text).eval().requires_grad_(False)
-
-
-def _fill(module: nn.Module, state: dict[str, Tensor], part: str, weights: Path) -> None:
-    try:
-        module.load_state_dict(part_of(state, part))
-    except RuntimeError as error:
-        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
-        raise UserError(f"{weights} is of another backbone or method. First difference: {first}") from None

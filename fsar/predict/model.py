@@ -92,9 +92,6 @@ class LabellingModel(nn.Module):
     def encode_classes(self, names: Sequence[str]) -> tuple[Tensor, float]:
         """Encode class names, and CLIP's own scale of their similarities.
 
-        Args:
-            names: N of them.
-
         Returns:
             (N, D) text features, (N, S, D) for a head that looks at each text; and the scale.
 

@@ -1,29 +1,22 @@
 """What decides what a model says of a clip, but for its weights; as a model's folder describes it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from fsar.config import (
-    BackboneConfig,
-    FramesConfig,
-    SamplingConfig,
-    TextConfig,
-    TrainingConfig,
-)
+from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig, TrainingConfig
 from fsar.errors import UserError
 from fsar.fabric import Float32
 from fsar.keys.declare import Section
 from fsar.methods import METHODS, MODELS, Components, Method
 from fsar.methods.record import AdapterSettings, HeadSettings, adapter_section, head_section
 from fsar.predict.folder import EXPORTED, describing_file
-from fsar.seal import check_seal
+from fsar.seal import whole
 
 # What holds where no training says otherwise.
 NO_TRAINING = TrainingConfig()
+REMEDY = "It must describe a model, as a training or `fsar export` writes it: fetch or make its folder again"
 # What may be a file that came with the model: an architecture of one's own, and the descriptions of classes.
 FILES = (("backbone", "model"), ("text", "descriptions"))
 # The sections of the config that are part of a model.
@@ -101,24 +94,32 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
         UserError: it is no model's folder, is damaged, or the method is of another model.
     """
     described = describing_file(folder)
-    try:
-        if wrong := check_seal(described, foreign=True):
-            raise ValueError(wrong)
+    with whole(described, REMEDY, foreign=True):
         about = json.loads(described.read_text(encoding="utf-8"))
         record = about if described.name == EXPORTED else _of_training(about)
         for section, key in FILES:
             if (named := record[section][key]) and (folder / named).is_file():
                 record[section][key] = str(folder / named)
         settings = ModelSettings.of_record(record)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, ValidationError) as error:
-        raise UserError(f"{described} cannot be read as the description of a model: {error!r}") from None
     named_method(settings.method)
     if method is None:
         return settings
-    if named_method(method).components != settings.components:
-        fitting = ", ".join(name for name, other in METHODS.items() if other.components == settings.components)
+    wanted = named_method(method).components
+    if _on_features_of(wanted, settings.components):
+        return replace(settings, method=method, components=wanted, head=wanted.settings)
+    if wanted != settings.components:
+        fitting = ", ".join(
+            name
+            for name, other in METHODS.items()
+            if other.components == settings.components or _on_features_of(other.components, settings.components)
+        )
         raise UserError(f"The model {folder} does not decide by {method!r}; it does by {fitting}")
     return ModelSettings.of_record(settings.record() | {"method": method})
+
+
+def _on_features_of(components: Components, trained: Components) -> bool:
+    """Tell whether a model of some components is a head on the features of a trained one."""
+    return bool(components.weights_of) and MODELS[components.weights_of] == trained
 
 
 def _of_training(about: dict[str, Any]) -> dict[str, Any]:

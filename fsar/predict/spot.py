@@ -169,10 +169,6 @@ def _averaged(windows: list[_Scored], middle: int) -> _Scored:
 class _Video:
     """One pass through a video.
 
-    Args:
-        path: of it.
-        spotter: whose frames are wanted.
-
     Attributes:
         count: how many frames were looked at.
         start: time of its first frame, in seconds.

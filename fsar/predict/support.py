@@ -8,14 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.methods.needs import Tensors
-from fsar.seal import OPEN, check_seal, seal
+from fsar.seal import OPEN, seal, whole
 
 # The one entry of the file's metadata: safetensors writes several in random order, and equal contents give equal bytes.
 SUPPORT = "support"
@@ -23,6 +22,7 @@ STORED = "stored."  # begins the names of what is kept of clips
 # What is written beside the tensors.
 ABOUT = ("class_names", "video_ids", "paths", "text_scale", "temperature", "provenance")
 DECIDE = ("few-shot", "text", "both")
+REMEDY = "Make it again from the examples (fsar predict --save, or save_support)"
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,9 @@ class SupportSet:
         Raises:
             UserError: it is none, or is damaged.
         """
-        try:
-            if wrong := check_seal(path):
-                raise ValueError(wrong)
-            with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {})[SUPPORT])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        with whole(path, REMEDY), safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})[SUPPORT])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             del about["seal"]
             ends = tensors.pop("strip_ends").tolist()
             joined = tensors.pop("strips").numpy().tobytes()
@@ -99,14 +96,7 @@ class SupportSet:
             stored = {name.removeprefix(STORED): tensors.pop(name) for name in [*tensors] if name.startswith(STORED)}
             support = cls(**about, **tensors, stored=stored, strips=strips)
             support._check()
-        # Whatever a file that is none, or a damaged one, leads to: nesting without end, numbers without bounds.
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError,
-                RecursionError, RuntimeError) as error:  # fmt: skip
-            raise UserError(
-                f"{path} cannot be read as a saved support set: {error!r}. Make it again from the examples "
-                "(fsar predict --save, or save_support)"
-            ) from None
-        return support
+            return support
 
     def _check(self) -> None:
         """Check what a file need not have right, though it is whole; raises ValueError."""

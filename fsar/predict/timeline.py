@@ -79,14 +79,7 @@ def write_stretches(found: Iterable[Stretch], path: Path, called: str) -> None:
 
 
 def written(windows: Iterable[Window], called: str, columns: Sequence[str], file: TextIO) -> Iterator[Window]:
-    """Pass windows on, each written as a line of CSV: its times, label, score as it is called, nearness, all scores.
-
-    Args:
-        windows: in their order.
-        called: what the score is.
-        columns: of the scores of all classes.
-        file: to write.
-    """
+    """Pass windows on, each written as a line of CSV: its times, label, score as it is called, nearness, all scores."""
     writer = csv.writer(file)
     writer.writerow(["start", "end", "label", called, "nearness", *columns])
     for window in windows:

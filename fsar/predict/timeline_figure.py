@@ -23,13 +23,7 @@ def draw_timeline(
 
 
 def timeline_figure(curve: Curve, found: Sequence[Stretch], class_names: Sequence[str], threshold: float) -> Figure:
-    """Draw the stretches of each class over time, and below them how near the nearest class is, with the threshold.
-
-    Args:
-        curve, found: of the video.
-        class_names: the rows.
-        threshold: below it, none of the classes.
-    """
+    """Draw the stretches of each class over time, and below them how near the nearest class is, with the threshold."""
     height = 0.9 + 0.2 * len(class_names)
     figure, (rows, below) = plt.subplots(
         2, 1, figsize=(7, height + 1.2), sharex=True, layout="constrained", height_ratios=[height, 1.2]

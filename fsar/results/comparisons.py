@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from fsar.errors import UserError
 from fsar.files import atomic_csv
@@ -131,7 +131,7 @@ class Comparison:
         """(P, P) that a difference is none, over the test videos; for each pair by itself."""
         error, size = np.sqrt(self.variances.videos), np.abs(self.differences)
         ratio = np.divide(size, error, out=np.where(size > 0, np.inf, 0.0), where=~(error == 0))
-        return np.asarray(2 * stats.t.sf(ratio, self.variances.freedom))
+        return np.asarray(2 * special.stdtr(self.variances.freedom, -ratio))
 
     @cached_property
     def p_holm(self) -> Matrix:
@@ -166,7 +166,7 @@ class Comparison:
         """
         episodes, videos, _ = self.variances
         part = videos - episodes
-        reach = stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)
+        reach = special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(POWER)
         now, all_episodes, twice = (reach * np.sqrt(own) for own in (videos, part, episodes + part / 2))
         return now, all_episodes, twice
 

@@ -5,7 +5,6 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from fsar.statistics.intervals import CONFIDENCE
 
@@ -41,6 +40,8 @@ def mean_ranks(accuracies: Matrix) -> tuple[Matrix, float, float]:
         that methods do not differ at all; and the critical difference: mean ranks less than that apart are not told
         apart (Nemenyi's test, 95 % for all pairs together), nor are any where Friedman's test finds no difference.
     """
+    from scipy import stats  # half a second, which figures of one benchmark do not need
+
     benchmarks, methods = accuracies.shape
     quantile = stats.studentized_range.ppf(CONFIDENCE, methods, np.inf) / sqrt(2)
     critical = float(quantile * sqrt(methods * (methods + 1) / (6 * benchmarks)))

@@ -36,9 +36,6 @@ def repeated_files(paths: Iterable[str]) -> list[Repeated]:
 
     Only files of equal size are read, and read to the end only if beginning, middle and end are equal. A missing or
     unreadable file equals no other.
-
-    Args:
-        paths: as a manifest has them.
     """
     files = [file for number, path in enumerate(paths) if (file := _file(number, on_disk(path)))]
     found = []

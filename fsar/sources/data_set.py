@@ -13,18 +13,6 @@ from fsar.sources.split_lists import Entry
 Find = Callable[[Entry], str | None]
 
 
-def _no_annotations(folder: Path) -> list[Path]:
-    return []
-
-
-def _no_group(entry: Entry) -> str:
-    return ""
-
-
-def _no_templates(annotations: Iterable[Path]) -> dict[str, str]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Files:
     """The files of a published data set.
@@ -39,9 +27,9 @@ class Files:
 
     of: DataSet
     find: Callable[[pd.DataFrame], Find]
-    annotations: Callable[[Path], list[Path]] = _no_annotations
-    templates: Callable[[Iterable[Path]], dict[str, str]] = _no_templates
-    group: Callable[[Entry], str] = _no_group
+    annotations: Callable[[Path], list[Path]] = lambda folder: []
+    templates: Callable[[Iterable[Path]], dict[str, str]] = lambda annotations: {}
+    group: Callable[[Entry], str] = lambda entry: ""
 
 
 def by_folder_and_file(inventory: pd.DataFrame) -> Find:

@@ -58,10 +58,7 @@ class Patience:
     def of(cls, sources: "SourcesConfig") -> "Patience":
         """Return the values of the config's section `sources`."""
         return cls(
-            retries=sources.retries,
-            pause=sources.pause,
-            timeout=sources.timeout,
-            rate_limit=sources.rate_limit * 1e6,
+            retries=sources.retries, pause=sources.pause, timeout=sources.timeout, rate_limit=sources.rate_limit * 1e6
         )
 
 
@@ -258,12 +255,7 @@ def _check(place: Place, part: Path, path: Path, check: Check | None) -> None:
         NotWritableError: the check cannot write its results; the download stays.
     """
     record = path.with_name(path.name + ".record.json")
-    found = {
-        "url": place.url,
-        "bytes": part.stat().st_size,
-        "sha256": sha256_of(part),
-        "checked": check is not None,
-    }
+    found = {"url": place.url, "bytes": part.stat().st_size, "sha256": sha256_of(part), "checked": check is not None}
     problem = _difference(place, part, path, found, record)
     if check is not None and not problem:
         try:

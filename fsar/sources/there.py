@@ -14,11 +14,7 @@ GONE = (-1, 0)
 
 
 def state_of(paths: Iterable[str]) -> list[tuple[int, int]]:
-    """Return size in bytes and modification time in nanoseconds of each file; (−1, 0) if it is missing.
-
-    Args:
-        paths: on the disk.
-    """
+    """Return size in bytes and modification time in nanoseconds of each file; (−1, 0) if it is missing."""
     states = []
     for path in paths:
         try:

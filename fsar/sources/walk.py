@@ -60,9 +60,6 @@ class Walk:
     first link to it, so a link to a parent folder does no harm. Hidden and system names are skipped, but not
     the folder itself. A folder without permission stops nothing.
 
-    Args:
-        folder: where to begin.
-
     Attributes:
         left_out: what was skipped; complete after the last file.
         entered: the folders that were read, in this order.

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 POWER = 0.8
@@ -16,18 +16,18 @@ def mean_and_interval(values: Values) -> tuple[float, float]:
     Args:
         values: (E,) independent observations, at least two.
     """
-    error = float(stats.sem(values))
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
     return float(np.mean(values)), error * float(quantile(len(values) - 1))
 
 
 def quantile(freedom: float | Values) -> Values:
     """Return how many standard errors a 95 % interval reaches to either side (Student's t)."""
-    return np.asarray(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return np.asarray(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def interval_of_share(share: float, count: float) -> tuple[float, float]:
     """Return the 95 % interval of a share of `count` observations (Wilson, 1927), low and high."""
-    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    z = float(special.ndtri((1 + CONFIDENCE) / 2))
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     return float(middle - half), float(middle + half)

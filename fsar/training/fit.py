@@ -25,12 +25,12 @@ def fit(job: TrainingJob, files: TrainingFiles) -> None:
         UserError: the data or weights do not fit, the checkpoint is of another training, the loss or a gradient is no
             longer finite, an operation is not deterministic, or loader processes lack shared memory.
     """
-    described = identity(job.decisive(), files.decisive)
+    described = identity(job.identity(), files.decisive)
     with Checkpoint(files.checkpoint, described, files.code, job.components) as checkpoint, _failures_told(job):
         training = set_up(job, files)
         keeper = Keeper(training, checkpoint)
         shown_in = files.curves if training.fabric.is_global_zero else None
-        logger = make_logger(job.training.logger, shown_in, job.settings(), keeper.rows) if shown_in else None
+        logger = make_logger(job.training.logger, shown_in, job.described(), keeper.rows) if shown_in else None
         run(training, keeper, Metrics(keeper.rows, logger))
         keeper.write_results(job.described(), files.output)
 

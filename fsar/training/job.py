@@ -1,84 +1,42 @@
 """A training job: everything that decides its result, and its files."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, Settings, TextConfig, TrainingConfig
-from fsar.config.settings import components_record
-from fsar.methods import Components
-from fsar.methods.record import AdapterSettings, HeadSettings
+from fsar.config import MergedConfig
+
+SECTIONS = ("backbone", "text", "frames", "sampling", "head", "adapters", "training")
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """Everything that decides one trained model."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob(MergedConfig):
+    """The settings that decide one trained model, and the seed of its training; `seed` is that of the data.
 
-    model: str  # its name, and those of its benchmark and backbone, for people
-    benchmark: str
-    backbone_name: str
-    components: Components
-    backbone: BackboneConfig
-    sampling: SamplingConfig
-    head: HeadSettings  # of the components' head
-    training: TrainingConfig
-    seed: int  # of this training
-    data_seed: int  # of the frames that validation looks at
-    text: TextConfig = field(default_factory=TextConfig)  # how class names become text
-    adapters: AdapterSettings | None = None  # of the components' adapters, if there are any
-    device: str = "auto"
-    frames: FramesConfig = field(default_factory=FramesConfig)  # as stored, for whoever uses the model; not decisive
+    The frames as they are stored are for whoever uses the model, and decide nothing.
+    """
+
+    training_seed: int
 
     @classmethod
-    def of(cls, settings: Settings, shot: int, seed: int) -> "TrainingJob":
+    def of(cls, settings: MergedConfig, shot: int, seed: int) -> Self:
         """Return the training of a model with a shot and a seed, by the settings that decide it and no others."""
-        own = settings.for_stage("train_model")
-        return cls(
-            model=own.model,
-            benchmark=own.benchmark,
-            backbone_name=own.backbone_name,
-            components=own.components,
-            backbone=own.backbone,
-            sampling=own.sampling,
-            head=own.head,
-            training=own.training.model_copy(update={"shot": shot}),
-            seed=seed,
-            data_seed=own.seed,
-            text=own.text,
-            adapters=own.adapters,
-            device=own.device,
-            frames=settings.frames,
-        )
-
-    def settings(self) -> dict[str, Any]:
-        """Return the job as plain values, by section."""
-        names = ("backbone", "text", "frames", "sampling", "head", "adapters", "training")
-        sections = {name: own.model_dump() for name in names if (own := getattr(self, name)) is not None}
-        return sections | {"components": asdict(self.components), "seed": self.seed, "data_seed": self.data_seed}
+        own = replace(settings.for_stage("train_model"), frames=settings.frames)
+        training = own.training.model_copy(update={"shot": shot})
+        return cls(**vars(own) | {"training": training, "training_seed": seed})
 
     def described(self) -> dict[str, Any]:
         """Return what training.json says of the training before it runs."""
         names = {"benchmark": self.benchmark, "backbone_name": self.backbone_name, "model": self.model}
-        return self.settings() | names
+        sections = {name: own.model_dump() for name in SECTIONS if (own := getattr(self, name)) is not None}
+        return sections | names | {"components": asdict(self.components)} | self._seeds()
 
-    def decisive(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Return what decides the result, by section, without what equals its default."""
-        backbone, sampling = self.backbone.decisive("train_model"), self.sampling.decisive("train_model")
-        read = {
-            name: {
-                key: value
-                for key, value in getattr(self, name).decisive("train_model").items()
-                if self.components.reads(name, key)
-            }
-            for name in ("text", "head", "training")
-        }
-        if self.adapters is not None:
-            read["adapters"] = self.adapters.decisive("train_model")
-        components = components_record(self.components)
-        return {
-            "backbone": backbone, "sampling": sampling, **read, "components": components,
-            "seed": self.seed, "data_seed": self.data_seed,
-        }  # fmt: skip
+        return self.decisive("train_model") | self._seeds()
+
+    def _seeds(self) -> dict[str, int]:
+        return {"seed": self.training_seed, "data_seed": self.seed}
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,6 @@ class Keeper:
         self._other_code: list[dict[str, Any]] = state["other_code"]
         self._saved = time.monotonic()
 
-    @property
-    def path(self) -> Path:
-        """The file of the state."""
-        return self.checkpoint.path
-
     def offer(self, accuracy: float, iteration: int) -> None:
         """Keep the weights if they are the best so far; with equal accuracy the earlier ones stay."""
         if self.best is not None and accuracy <= self.best["val_accuracy"]:
@@ -74,17 +69,8 @@ class Keeper:
             self.save()
             self._saved = time.monotonic()
 
-    def wait(self) -> None:
-        """Wait until everything is written."""
-        self.checkpoint.wait()
-
     def write_results(self, described: dict[str, Any], folder: Path) -> None:
-        """Write the best weights, the metrics and training.json, and delete the state.
-
-        Args:
-            described: facts known before training.
-            folder: of the files.
-        """
+        """Write the best weights, the metrics and training.json, and delete the state."""
         assert self.best is not None  # the last step validates
         if self.training.fabric.is_global_zero:
             weights = folder / "model.safetensors"

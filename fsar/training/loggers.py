@@ -1,6 +1,6 @@
 """Loggers of metrics during training: Fabric's own, and two services behind the same interface."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from fsar.config.check import logger_lacks
 from fsar.errors import UserError
+from fsar.training.metrics import log_row
 
 PROJECT = "fsar"  # name of the project at the services
 
@@ -43,18 +44,11 @@ def make_logger(
         (folder / "metrics.csv").unlink(missing_ok=True)
         logger = CSVLogger(folder, name="", version="", flush_logs_every_n_steps=1)
     else:
-        service = {"wandb": WandbLogger, "mlflow": MLflowLogger}[kind]
-        logger = service("-".join(folder.parts[-3:]), folder)
+        logger = ServiceLogger(kind, "-".join(folder.parts[-3:]), folder)
         logger.log_hyperparams(flat(settings))
     for row in rows:
         log_row(logger, row)
     return logger
-
-
-def log_row(logger: Logger, row: Mapping[str, Any]) -> None:
-    """Log the values of a row of metrics at its iteration."""
-    values = {name: value for name, value in row.items() if name != "iteration" and value is not None}
-    logger.log_metrics(values, step=row["iteration"])
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -65,12 +59,22 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-class WandbLogger(Logger):
-    """Weights & Biases: sends the metrics to its service, or keeps them in the folder if WANDB_MODE is offline."""
+class ServiceLogger(Logger):
+    """Weights & Biases, which keeps the metrics in the folder if WANDB_MODE is offline; or the MLflow server at
+    MLFLOW_TRACKING_URI.
+    """
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self._name = name
-        self._run = import_module("wandb").init(project=PROJECT, name=name, dir=folder)
+    def __init__(self, kind: str, name: str, folder: Path) -> None:
+        self._name, self._service = name, import_module(kind)
+        if kind == "wandb":
+            run = self._service.init(project=PROJECT, name=name, dir=folder)
+            self._version, self._show, self._end = run.id, run.config.update, run.finish
+            self._log: Callable[..., object] = run.log
+        else:
+            self._service.set_experiment(PROJECT)
+            self._version = self._service.start_run(run_name=name).info.run_id
+            self._show, self._end = self._service.log_params, self._service.end_run
+            self._log = self._service.log_metrics
 
     @property
     def name(self) -> str:
@@ -80,48 +84,16 @@ class WandbLogger(Logger):
     @property
     def version(self) -> str:
         """The run's id at the service."""
-        return str(self._run.id)
+        return str(self._version)
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Show settings beside the curves."""
-        self._run.config.update(params)
+        self._show(params)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Add points to the curves."""
-        self._run.log(metrics, step=step)
+        self._log(metrics, step=step)
 
     def finalize(self, status: str) -> None:
         """End the run."""
-        self._run.finish()
-
-
-class MLflowLogger(Logger):
-    """MLflow: writes the metrics to the server at MLFLOW_TRACKING_URI."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self._name = name
-        self._mlflow = import_module("mlflow")
-        self._mlflow.set_experiment(PROJECT)
-        self._run = self._mlflow.start_run(run_name=name)
-
-    @property
-    def name(self) -> str:
-        """The run's name."""
-        return self._name
-
-    @property
-    def version(self) -> str:
-        """The run's id at the server."""
-        return str(self._run.info.run_id)
-
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Show settings beside the curves."""
-        self._mlflow.log_params(params)
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add points to the curves."""
-        self._mlflow.log_metrics(metrics, step=step)
-
-    def finalize(self, status: str) -> None:
-        """End the run."""
-        self._mlflow.end_run()
+        self._end()

@@ -72,7 +72,7 @@ def _step(training: Training, keeper: Keeper, loader: TimedLoader) -> dict[str, 
     if bad := what_is_not_finite(outcomes, norm, step, config):
         statistics.restore()
         keeper.save()
-        keeper.wait()
+        keeper.checkpoint.wait()
         fabric.barrier()  # no process ends before the state is saved
         raise UserError(_given_up(training, keeper, *bad))
     statistics.finish(fabric, tasks)
@@ -98,10 +98,10 @@ def _given_up(training: Training, keeper: Keeper, what: str, numbers: list[int])
     """Return a sentence on why training stops, and how to continue."""
     videos = "\n".join(f"  - {video}" for number in numbers for video in training.episodes.video_ids_of(number))
     return (
-        f"Training stopped in step {keeper.step}: {what}. The state before this step is saved in {keeper.path}. The "
-        "same settings would come to the same: lower training.learning_rate or take precision 32-true and, since that "
-        "is another training, delete that file to start anew. If one of these videos is to blame, mend or remove it, "
-        f"and delete the file too:\n{videos}"
+        f"Training stopped in step {keeper.step}: {what}. The state before this step is saved in "
+        f"{keeper.checkpoint.path}. The same settings would come to the same: lower training.learning_rate or take "
+        "precision 32-true and, since that is another training, delete that file to start anew. If one of these videos "
+        f"is to blame, mend or remove it, and delete the file too:\n{videos}"
     )
 
 

@@ -1,16 +1,18 @@
 """Metrics of training: a row per optimizer step, logged at once and written as Parquet at the end."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
-from lightning_fabric.loggers.logger import Logger
 
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.seal import REMEDY, whole
-from fsar.training.loggers import log_row
+
+if TYPE_CHECKING:  # it imports PyTorch, which who reads metrics does not need
+    from lightning_fabric.loggers.logger import Logger
 
 METRICS_SCHEMA = pa.schema(
     [
@@ -52,7 +54,7 @@ class Metrics:
         logger: gets each new row; it already has `rows`. None for no logger.
     """
 
-    def __init__(self, rows: list[dict[str, Any]], logger: Logger | None):
+    def __init__(self, rows: list[dict[str, Any]], logger: "Logger | None"):
         self.rows = rows
         self.logger = logger
 
@@ -66,6 +68,12 @@ class Metrics:
         """Close the logger, which writes what it still holds."""
         if self.logger is not None:
             self.logger.finalize("success")
+
+
+def log_row(logger: "Logger", row: Mapping[str, Any]) -> None:
+    """Log the values of a row of metrics at its iteration."""
+    values = {name: value for name, value in row.items() if name != "iteration" and value is not None}
+    logger.log_metrics(values, step=row["iteration"])
 
 
 def write_metrics(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -50,8 +50,7 @@ class Training:
     @property
     def model(self) -> FewShotModel:
         """The model itself."""
-        model: FewShotModel = self.wrapped.module
-        return model
+        return self.wrapped.module
 
     def validate(self) -> float:
         """Return the accuracy on the stored validation episodes, with the current weights."""
@@ -62,30 +61,24 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
     """Set up training at its first step; raises UserError if data or weights do not fit."""
     config = job.training
     fabric = start_processes(config, job.device)
-    torch.manual_seed(job.seed)
+    torch.manual_seed(job.training_seed)
 
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
     classes = videos["train"]["class_name"].nunique()
     wrapped, optimizer = set_up_model(job, load_backbone(job.backbone), classes, fabric)
     size = wrapped.module.backbone.image_size
-    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, size, job.seed)
+    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, size, job.training_seed)
     stored = StoredEpisodes.read(files.episodes)
-    validation = Validation(
-        store, videos["val"], stored, job.sampling, size, job.data_seed, own_workers(config), fabric
-    )
+    validation = Validation(store, videos["val"], stored, job.sampling, size, job.seed, own_workers(config), fabric)
     texts = EpisodeTexts(wrapped.module, job.text, list(episodes.sampler.class_names), stored.class_names)
-    return Training(job.model, config, job.seed, fabric, videos, episodes, wrapped, optimizer, texts, validation)
+    return Training(
+        job.model, config, job.training_seed, fabric, videos, episodes, wrapped, optimizer, texts, validation
+    )
 
 
 def set_up_model(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fabric) -> tuple[Any, Any]:
     """Build the model and its optimizer, on their devices.
-
-    Args:
-        job: the training.
-        backbone: with its pretrained weights.
-        classes: C, training classes.
-        fabric: of the processes that train.
 
     Returns:
         The model, its `FewShotModel` as `module`, and the optimizer; both as `train_step` takes them.

@@ -48,8 +48,7 @@ def train_small_clip(stills: Path, config: SmallClipConfig, path: Path) -> None:
         clip.parameters(), lr=config.learning_rate, weight_decay=0.05, betas=(0.9, 0.98), fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(step / steps, 1)))),
+        optimizer, lambda step: min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(step / steps, 1))))
     )
     loss_of = open_clip.ClipLoss()
     for epoch in progress(range(config.epochs), "training the small CLIP", "epoch"):

@@ -21,11 +21,6 @@ def train_step(
 ) -> tuple[Tensor, float, RunningStatistics]:
     """Compute the gradients of one optimizer step, without taking it.
 
-    Args:
-        fabric, model, optimizer: as set up.
-        loader: gives this process's share of the tasks.
-        config, seed: of the training.
-
     Returns:
         (tasks, …) outcomes of all processes in the order of the tasks, as `outcome_names` names them; the norm of the
         gradients; the statistics of BatchNorm, to be finished or restored.

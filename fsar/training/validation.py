@@ -8,6 +8,7 @@ from fsar.config import SamplingConfig
 from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import correct, predict
+from fsar.evaluation.kept_features import Features, rows_of
 from fsar.model.few_shot import FewShotModel
 from fsar.training.processes import gather, share
 from fsar.videos.store_read import FrameStore
@@ -57,7 +58,6 @@ class Validation:
             encoded = encode_videos(model.encode, self.clips, self.fabric.device, model.backbone.subject)
         count = len(self.video_ids)
         stored = {name: gather(videos.to(self.fabric.device), count, self.fabric) for name, videos in encoded.items()}
-        rows = {video_id: row for row, video_id in enumerate(self.video_ids)}
-        class_rows = {name: row for row, name in enumerate(self.episodes.class_names)}
-        predicted = predict(model.tested_head(), self.episodes, rows, stored, class_rows, text)
+        features = Features(rows_of(self.video_ids), stored, rows_of(self.episodes.class_names), text)
+        predicted = predict(model.tested_head(), self.episodes, features)
         return float(correct(predicted).mean())

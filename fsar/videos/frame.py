@@ -68,10 +68,6 @@ class Flaws:
     def check(self, decoded: int, damaged: str) -> None:
         """Refuse a video that lost frames if the config leaves such videos out.
 
-        Args:
-            decoded: number of decoded frames.
-            damaged: the config's `frames.damaged`.
-
         Raises:
             VideoError: saying how many frames are lost, and why.
         """

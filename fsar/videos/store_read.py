@@ -21,10 +21,6 @@ from fsar.videos.shards import SHARD_SCHEMA, frame_checksum, layout_checksum, sh
 class FrameStore:
     """Read access to the frames of a benchmark. Videos are named by their numbers, the rows of the index.
 
-    Args:
-        folder: where the shards lie.
-        index: the gathered index.
-
     Each process memory-maps the Arrow files on first use. Facts of the videos are in flat arrays
     and not in Python objects, so loader processes share them with the process that started them.
     """

@@ -37,11 +37,7 @@ IN_MEMORY = 64 * 2**20
 
 
 class _Jpegs:
-    """The JPEGs of a video during decoding. Which of them to keep is known only at its end.
-
-    Args:
-        folder: of the temporary file.
-    """
+    """The JPEGs of a video during decoding. Which of them to keep is known only at its end."""
 
     def __init__(self, folder: Path):
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115 (closed by `close`)

@@ -29,5 +29,4 @@ class Attention(nn.Module):
             projection(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, width of a head)
             for projection, tokens in ((self.query, asking), (self.key, seen), (self.value, seen))
         )
-        found: Tensor = self.output(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2))
-        return found
+        return self.output(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2))

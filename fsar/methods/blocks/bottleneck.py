@@ -23,5 +23,4 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (…, W) of (…, W)."""
-        expanded: Tensor = self.expand(F.gelu(self.contract(x)))
-        return expanded
+        return self.expand(F.gelu(self.contract(x)))

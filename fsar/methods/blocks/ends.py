@@ -46,23 +46,18 @@ class TrainedEnds(nn.Module):
 
     def _end(self, module: nn.Module, given: tuple[Tensor], found: Tensor) -> Tensor:
         """Norm by the copy instead."""
-        normed: Tensor = self.last_norm(given[0])
-        return normed
+        return self.last_norm(given[0])
 
 
 def _class_embedding(transformer: VisionTransformer) -> Tensor | None:
     if transformer.of_open_clip:
-        own: Tensor = transformer.visual.class_embedding
-        return own
-    token: Tensor | None = transformer.trunk.cls_token
-    return token
+        return transformer.visual.class_embedding
+    return transformer.trunk.cls_token
 
 
 def _last_norm(transformer: VisionTransformer) -> nn.Module:
     if transformer.of_open_clip:
-        own: nn.Module = transformer.visual.ln_post
-        return own
+        return transformer.visual.ln_post
     trunk: Any = transformer.trunk
     # Where timm pools the patches, their mean is normed after it.
-    norm: nn.Module = trunk.fc_norm if isinstance(trunk.norm, nn.Identity) else trunk.norm
-    return norm
+    return trunk.fc_norm if isinstance(trunk.norm, nn.Identity) else trunk.norm

@@ -44,5 +44,4 @@ class Positions(nn.Module):
         """Scale tokens and add their positions: (V, T, D) → (V, T, D)."""
         frames, width = tokens.shape[-2:]
         positions = self.scale * encoding(frames, width).to(tokens)
-        encoded: Tensor = self.dropout(tokens * (width / self.divisor) ** 0.5 + positions)
-        return encoded
+        return self.dropout(tokens * (width / self.divisor) ** 0.5 + positions)

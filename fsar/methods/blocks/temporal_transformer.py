@@ -1,5 +1,7 @@
 """The temporal transformer that modulates prototypes with text (CLIP-FSAR, Sec. 3.3)."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,15 +17,14 @@ class TemporalAttention(Attention):
         dropout: after the attention's output projection.
     """
 
-    def __init__(self, width: int, heads: int = 8, dropout: float = 0.2, head_width: int | None = None):
+    def __init__(self, width: int, heads: int, dropout: float, head_width: int | None = None):
         super().__init__(width, heads, head_width, bias=False)
         self.norm = nn.LayerNorm(width)
         self.attention_dropout = nn.Dropout(dropout)
 
     def attend(self, asking: Tensor, seen: Tensor) -> Tensor:
         """Return what normed tokens find in others: (V, outputs, D), (V, tokens, D) → (V, outputs, D)."""
-        found: Tensor = self.attention_dropout(super().attend(asking, seen))
-        return found
+        return self.attention_dropout(super().attend(asking, seen))
 
     def forward(self, x: Tensor, outputs: int) -> Tensor:
         """Map (V, tokens, D) to (V, outputs, D): the first tokens, which all tokens are seen by."""
@@ -46,10 +47,10 @@ class TemporalLayer(TemporalAttention):
     def __init__(
         self,
         width: int,
-        heads: int = 8,
-        feed_forward: int = 2048,
-        attention_dropout: float = 0.2,
-        feed_forward_dropout: float = 0.05,
+        heads: int,
+        feed_forward: int,
+        attention_dropout: float,
+        feed_forward_dropout: float,
         head_width: int | None = None,
     ):
         super().__init__(width, heads, attention_dropout, head_width)
@@ -70,9 +71,9 @@ class TemporalLayer(TemporalAttention):
 class TemporalTransformer(nn.Module):
     """A stack of `TemporalLayer`s shared by support and query, without positional encoding or class token."""
 
-    def __init__(self, width: int, depth: int = 1, **layer_options: float):
+    def __init__(self, layers: Iterable[TemporalLayer]):
         super().__init__()
-        self.layers = nn.ModuleList(TemporalLayer(width, **layer_options) for _ in range(depth))  # type: ignore[arg-type]
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, frames: Tensor, text: Tensor | None = None) -> Tensor:
         """Let the frames of each video see one another, and the text of the video's class if there is one.

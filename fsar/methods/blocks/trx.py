@@ -25,5 +25,4 @@ class Matching(Metric):
 
     def forward(self, queries: Tensors, support: Tensors) -> Tensor:
         """Compare the tuples of every query with those of every class's shots: → (B, Q, N) distances."""
-        distances: Tensor = self.tuples(support, queries)
-        return distances
+        return self.tuples(support, queries)

@@ -95,14 +95,16 @@ class TupleAttention(nn.Module):
         # Multiplied out, a distance is a small difference of large numbers if all values have something in common.
         shots = support["values"].unflatten(-2, (self.cardinality, -1))  # (B, N, K, c, R/c, W)
         common = shots[:, :, :1].mean(dim=(1, 2, 4), keepdim=True).detach()
-        asked, there = (
+        of_queries, of_support = (
             (values.unflatten(-2, (self.cardinality, -1)) - shared).flatten(-3, -2)
             for values, shared in ((queries["values"], common.squeeze(1)), (support["values"], common))
         )
-        classes = there.flatten(2, 3)  # (B, N, K·R, W)
+        classes = of_support.flatten(2, 3)  # (B, N, K·R, W)
         among = (found.flatten(2, 3) @ (classes @ classes.transpose(-1, -2))).unflatten(2, found.shape[2:4])
-        across = self.made_of @ _products(asked, there)
-        square = (asked @ asked.transpose(-1, -2) * (self.made_of.T @ self.made_of)).sum(dim=(-2, -1))  # (B, Q)
+        across = self.made_of @ _products(of_queries, of_support)
+        square = (of_queries @ of_queries.transpose(-1, -2) * (self.made_of.T @ self.made_of)).sum(
+            dim=(-2, -1)
+        )  # (B, Q)
         rest = ((among - 2 * across) * found).sum(dim=(-2, -1))  # (B, N, Q)
         return (square.unsqueeze(-1) + rest.transpose(1, 2)) / len(self.made_of)
 

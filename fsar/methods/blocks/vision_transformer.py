@@ -53,10 +53,6 @@ class Block:
 class VisionTransformer:
     """A visual transformer's tokens and blocks. It holds no weights of its own.
 
-    Args:
-        visual: the visual encoder of a backbone.
-        name: of the backbone, for messages.
-
     Raises:
         UserError: the encoder is another kind of network.
     """
@@ -106,17 +102,14 @@ class VisionTransformer:
     @property
     def before_blocks(self) -> nn.Module:
         """The norm, or nothing, through which tokens with their positions go before the first block."""
-        before: nn.Module = self.visual.ln_pre if self.of_open_clip else self.trunk.norm_pre
-        return before
+        return self.visual.ln_pre if self.of_open_clip else self.trunk.norm_pre
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Return the tokens before the first block, (B, 3, H, W) normalised pictures → (B, L, W)."""
         if self.of_open_clip:
-            tokens: Tensor = self.visual._embeds(pictures)
-            return tokens
+            return self.visual._embeds(pictures)
         trunk = self.trunk
-        tokens = trunk.norm_pre(trunk.patch_drop(trunk._pos_embed(trunk.patch_embed(pictures))))
-        return tokens
+        return trunk.norm_pre(trunk.patch_drop(trunk._pos_embed(trunk.patch_embed(pictures))))
 
     def through(self, tokens: Tensor, start: int = 0, end: int | None = None) -> Tensor:
         """Take tokens, (B, L, W), through the blocks from `start` to before `end`, as the encoder does."""
@@ -144,17 +137,14 @@ class VisionTransformer:
     def pooled(self, tokens: Tensor) -> Tensor:
         """Return one feature per picture before the projection, (B, L, W) tokens of the last block → (B, W)."""
         if self.of_open_clip:
-            pooled: Tensor = self.visual._pool(tokens)[0]
-            return pooled
-        pooled = self.trunk.forward_head(self.trunk.norm(tokens))
-        return pooled
+            return self.visual._pool(tokens)[0]
+        return self.trunk.forward_head(self.trunk.norm(tokens))
 
     def frames(self, tokens: Tensor) -> Tensor:
         """Return frame features as the encoder gives them, (B, L, W) tokens of the last block → (B, D)."""
         pooled = self.pooled(tokens)
         if not self.of_open_clip:
-            features: Tensor = pooled if self.visual is self.trunk else self.visual.head(pooled)
-            return features
+            return pooled if self.visual is self.trunk else self.visual.head(pooled)
         return pooled if self.visual.proj is None else pooled @ self.visual.proj
 
     def projected(self, tokens: Tensor) -> Tensor:
@@ -180,5 +170,4 @@ def block_of(module: nn.Module) -> Block:
 
 
 def _attend(module: Any, tokens: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    attended: Tensor = module.attention(q_x=tokens, attn_mask=attn_mask)
-    return attended
+    return module.attention(q_x=tokens, attn_mask=attn_mask)

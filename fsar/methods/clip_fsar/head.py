@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fsar.errors import UserError
 from fsar.methods.blocks.similarity import cosine_similarity
-from fsar.methods.blocks.temporal_transformer import TemporalTransformer
+from fsar.methods.blocks.temporal_transformer import TemporalLayer, TemporalTransformer
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.methods.head import TrainingEpisode
 from fsar.methods.needs import Inputs, Tensors
@@ -128,10 +128,12 @@ def temporal_transformer(width: int, settings: ClipFsarConfig) -> TemporalTransf
             f"heads.clip_fsar.heads is {settings.heads}, which does not divide the backbone's width {width}"
         )
     return TemporalTransformer(
-        width,
-        settings.depth,
-        heads=settings.heads,
-        feed_forward=settings.feed_forward,
-        attention_dropout=settings.attention_dropout,
-        feed_forward_dropout=settings.feed_forward_dropout,
+        TemporalLayer(
+            width,
+            settings.heads,
+            settings.feed_forward,
+            settings.attention_dropout,
+            settings.feed_forward_dropout,
+        )
+        for _ in range(settings.depth)
     )

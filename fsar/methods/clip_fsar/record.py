@@ -6,9 +6,9 @@ from typing import Literal
 from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import CLIP_FSAR_PAPER
 from fsar.methods.otam.record import OtamConfig
-from fsar.methods.record import ON_TEST, Components, Method, Record, Source, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, PublicCode, Record, dropout_key
 
-CLIP_FSAR_SOURCE = Source(
+CLIP_FSAR_CODE = PublicCode(
     code="alibaba-mmai-research/CLIP-FSAR, commit 30cf0a8",
     deviations="listed in docs/fidelity.md",
     code_selection=ON_TEST,
@@ -78,14 +78,14 @@ RECORD = Record(
         "clip-fsar-text-encoder": replace(CLIP_FSAR, trains_text=True),
     },
     methods={
-        "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", **CLIP_FSAR_SOURCE),
+        "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", **CLIP_FSAR_CODE),
         "clip-fsar-zero-shot": Method(
             "CLIP-FSAR zero-shot",
             f"{CLIP_FSAR_PAPER}, Table 10: the video-text similarities of the trained model alone",
             "CLIP-FSAR zero-shot",
             "clip-fsar",
             decides_by="text",
-            **CLIP_FSAR_SOURCE,
+            **CLIP_FSAR_CODE,
         ),
         "clip-fsar-text": Method(
             "CLIP-FSAR + text",
@@ -93,7 +93,7 @@ RECORD = Record(
             "CLIP-FSAR+text",
             "clip-fsar",
             decides_by="both",
-            **CLIP_FSAR_SOURCE,
+            **CLIP_FSAR_CODE,
         ),
         "otam-video-text": Method(
             "OTAM + video-text", f"{CLIP_FSAR_PAPER}, Table 4: OTAM with the video-text objective", "OTAM + video-text"

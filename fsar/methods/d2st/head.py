@@ -47,8 +47,7 @@ class D2st(Head):
 
     def class_logits(self, stored: Tensors) -> Tensor:
         """Return the logits of the training classes of each video: (V, T, W) → (V, C)."""
-        logits: Tensor = self.for_training["classifier"](stored["unprojected"].mean(dim=1))
-        return logits
+        return self.for_training["classifier"](stored["unprojected"].mean(dim=1))
 
     def loss_weights(self) -> dict[str, float]:
         """Return 1 and λ."""

@@ -54,12 +54,12 @@ class LoraAdapters(Adapters):
             module, name = block.projections
             adapter = LowRank(getattr(module, name), settings)
             self.inserted.append(adapter)
-            put = Put(adapter, name)
-            module.register_forward_pre_hook(put.before)
-            module.register_forward_hook(put.after, always_call=True)
+            weight = AdaptedWeight(adapter, name)
+            module.register_forward_pre_hook(weight.before)
+            module.register_forward_hook(weight.after, always_call=True)
 
 
-class Put:
+class AdaptedWeight:
     """Puts the adapted weight in the place of a module's own while the module computes.
 
     An attribute of an instance is found before its parameters, which so stay as they are, with their names.

@@ -98,8 +98,7 @@ class Decoder(nn.Module):
         for larger, convolution, norm in zip([*sizes, size], self.convolutions, self.norms, strict=True):
             maps = resized(maps, larger)
             maps = F.relu(norm(convolution(maps)))
-        pixels: Tensor = self.output(maps)
-        return pixels
+        return self.output(maps)
 
 
 class Molo(Head):
@@ -184,8 +183,7 @@ class Molo(Head):
     def class_logits(self, videos: Tensors) -> Tensor:
         """Return the logits of the training classes of what `video_stage` returned: (V, C)."""
         pooled = videos["appearance"].mean(dim=1) + videos["motion"].mean(dim=1)  # (V, D)
-        logits: Tensor = self.for_training["classifier"](pooled)
-        return logits
+        return self.for_training["classifier"](pooled)
 
     def reconstruction_loss(self, episode: TrainingEpisode) -> Tensor:
         """Return the mean squared error of the differences of pixels that are made from those of maps.

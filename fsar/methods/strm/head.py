@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.blocks.tuples import TupleMatching, pieces, tuples_of_pieces
-from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.head import Head
 from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.strm.record import StrmConfig
 
@@ -121,10 +121,10 @@ class SecondMetric(nn.Module):
 
     def forward(self, support: Tensor, queries: Tensor) -> Tensor:
         """Compare (B, N, K, M, D/2) support videos with (B, Q, M, D/2) queries → (B, Q, N) distances."""
-        asked, there = queries.flatten(1, 2), support.flatten(1, 3)  # (B, Q·M, D/2), (B, N·K·M, D/2)
-        squares = there.square().sum(dim=-1).unsqueeze(1) - 2 * asked @ there.transpose(1, 2)
+        of_queries, of_support = queries.flatten(1, 2), support.flatten(1, 3)  # (B, Q·M, D/2), (B, N·K·M, D/2)
+        squares = of_support.square().sum(dim=-1).unsqueeze(1) - 2 * of_queries @ of_support.transpose(1, 2)
         nearest = squares.unflatten(-1, (support.shape[1], -1)).amin(dim=-1)  # (B, Q·M, N)
-        nearest = nearest + asked.square().sum(dim=-1, keepdim=True)
+        nearest = nearest + of_queries.square().sum(dim=-1, keepdim=True)
         return nearest.clamp_min(LEAST_SQUARE).sqrt().unflatten(1, queries.shape[1:3]).mean(dim=2)
 
 
@@ -212,14 +212,5 @@ class Strm(Head):
         return {"few_shot": -self.matching(support, queries), "second_metric": -torch.stack(second).mean(dim=0)}
 
     def score_weights(self) -> Mapping[str, float]:
-        """Return the weight of each metric in the decision."""
+        """Return the weight of each metric in the decision, and of its loss."""
         return {"few_shot": 1.0, "second_metric": self.settings.second_metric_weight}
-
-    def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
-        """Return the logits of both metrics together and a loss of each by itself."""
-        scores = self.episode_stage(*self.staged(episode))
-        return self.decide(scores)[0], {name: self.query_loss(scores[name][0], episode.labels) for name in scores}
-
-    def loss_weights(self) -> Mapping[str, float]:
-        """Return the weight of each metric's loss."""
-        return self.score_weights()

@@ -62,9 +62,6 @@ class TaskAdapters(Adapters):
     Support videos look at one another, and query videos at one another, since they are calls of their own. Features are
     not those of the backbone at the start, as published: the adapter along videos starts with weights drawn at random.
 
-    Args:
-        backbone, frames, settings: as of `Adapters`.
-
     Raises:
         UserError: an encoder is none of plain blocks, or has fewer than are to be adapted.
     """
@@ -80,7 +77,7 @@ class TaskAdapters(Adapters):
     def _adapt_visual(self, backbone: Backbone, settings: TaskAdaptersConfig) -> None:
         transformer = backbone.transformer
         blocks = _last(transformer.blocks, settings.blocks, "blocks", f"visual encoder of {backbone.name}")
-        self.whole_from = len(transformer.blocks) - settings.blocks
+        self.first_across = len(transformer.blocks) - settings.blocks
         width = transformer.sizes.width
         self.positions = nn.Parameter(torch.zeros(self.frames, width))  # of frames in time
         transformer.before_blocks.register_forward_pre_hook(self._positioned)
@@ -102,7 +99,7 @@ class TaskAdapters(Adapters):
     def _through(self, block: Block, adapter: nn.Module, tokens: Tensor, *_: Any, **__: Any) -> Tensor:
         """Take tokens, (V·T, L, W), through an adapted block. Its library gives it nothing else but empty masks."""
         videos = self.by_frame(tokens)  # (V, T, L, W)
-        adapted: Tensor = adapter(block, videos.unflatten(0, (-1, self.group or len(videos))))
+        adapted: Tensor = adapter(block, videos.unflatten(0, (-1, self.videos_together or len(videos))))
         return adapted.flatten(0, 2)
 
     def _through_text(
@@ -122,8 +119,7 @@ class TaskAdapters(Adapters):
         x = x + block.scale_1(block.attention(block.norm_1(x), attn_mask=attn_mask))
         together = x.unflatten(0, (-1, self.texts))  # (C, S, n, W)
         x = x + adapter(attend(block, together, along=1)).flatten(0, 1)
-        through: Tensor = x + block.scale_2(block.mlp(block.norm_2(x)))
-        return through
+        return x + block.scale_2(block.mlp(block.norm_2(x)))
 
 
 def _last(blocks: Sequence[Block], count: int, key: str, what: str) -> Sequence[Block]:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.methods.blocks.positions import sinusoidal
-from fsar.methods.head import Head, TrainingEpisode
+from fsar.methods.head import Head
 from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.team.record import TeamConfig
 
@@ -106,17 +106,8 @@ class Team(Head):
         return F.normalize(adapted, dim=-1)
 
     def score_weights(self) -> Mapping[str, float]:
-        """Return the weight of both distances in the decision."""
+        """Return the weight of both distances in the decision, and of its loss."""
         return {"positive": 1.0, "negative": self.settings.negative_weight}
-
-    def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
-        """Return the logits of both distances together and a loss of each by itself."""
-        scores = self.episode_stage(*self.staged(episode))
-        return self.decide(scores)[0], {name: self.query_loss(scores[name][0], episode.labels) for name in scores}
-
-    def loss_weights(self) -> Mapping[str, float]:
-        """Return the weight of each distance's loss."""
-        return self.score_weights()
 
 
 def _distances(queries: Tensor, classes: Tensor) -> Tensor:

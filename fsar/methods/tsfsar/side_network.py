@@ -68,8 +68,7 @@ class SideNetwork(nn.Module):
 
     def let_in(self, tokens: Tensor, layer: int) -> Tensor:
         """Return what comes in from a layer, (V, T, n + 1, L, W) tokens of all layers → (V, T, L, d)."""
-        reduced: Tensor = self.reduce[layer](self.norms[layer](tokens[:, :, layer]))
-        return reduced
+        return self.reduce[layer](self.norms[layer](tokens[:, :, layer]))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the side network's last tokens, (V, T, n + 1, L, W) tokens of all layers beside → (V, T, L, d)."""

@@ -48,9 +48,9 @@ def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     return dict(zip(names, sns.color_palette(palette, len(names)), strict=True))
 
 
-def panels(count: int, width: float = COLUMN, height: float = 2.4, most: int = 3) -> tuple[Figure, list[Axes]]:
-    """Return a figure with `count` panels in rows of at most `most`, and the panels."""
-    columns = min(count, most)
+def panels(count: int, width: float = COLUMN, height: float = 2.4) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` panels in rows of at most three, and the panels."""
+    columns = min(count, 3)
     rows = -(-count // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"

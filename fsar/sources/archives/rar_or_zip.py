@@ -14,7 +14,7 @@ RAR, ZIP = b"Rar!\x1a\x07", b"PK\x03\x04"  # their first bytes
 
 
 def members_of(archive: Path) -> list[Member]:
-    """Return the regular files of a RAR or zip archive in its order, without links and encrypted files.
+    """Return the regular files of a RAR or zip archive in its order, without links, folders and encrypted files.
 
     Raises:
         UserError: it is neither, or cannot be read.

@@ -23,11 +23,7 @@ def seven_zip() -> str:
 
 
 def rar_members(archive: Path) -> list[Member]:
-    """Return the regular files of a RAR archive in its order, without links, folders and encrypted files.
-
-    Raises:
-        UserError: it cannot be read.
-    """
+    """Return the regular files of a RAR archive: see `rar_or_zip.members_of`."""
     text = run_seven_zip(["l", "-slt", "-ba", "-sccUTF-8", "-spd", "--", str(archive)], archive)
     members = []
     for block in re.split(r"\n\s*\n", text):
@@ -45,17 +41,9 @@ def rar_members(archive: Path) -> list[Member]:
 
 
 def extract_rar(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> None:
-    """Write some members of a RAR archive, each to the path given for it, in one pass over the archive.
+    """Write some members of a RAR archive: see `rar_or_zip.extract`.
 
     7-Zip writes them one after the other to a pipe; their sizes show where each ends.
-
-    Args:
-        archive: the archive.
-        wanted: name in the archive → where it goes.
-        members: what `rar_members` returned.
-
-    Raises:
-        UserError: a member is missing, larger than any video, or broken.
     """
     if not wanted:
         return

@@ -14,11 +14,7 @@ ENCRYPTED = 1  # flag of an entry
 
 
 def zip_members(archive: Path) -> list[Member]:
-    """Return the regular files of a zip archive in its order, without links, folders and encrypted files.
-
-    Raises:
-        UserError: it cannot be read.
-    """
+    """Return the regular files of a zip archive: see `rar_or_zip.members_of`."""
     with reading(archive), zipfile.ZipFile(archive) as opened:
         return [Member(entry.filename, entry.file_size) for entry in opened.infolist() if is_plain(entry)]
 
@@ -29,16 +25,7 @@ def is_plain(entry: zipfile.ZipInfo) -> bool:
 
 
 def extract_zip(archive: Path, wanted: Mapping[str, Path], members: list[Member]) -> None:
-    """Write some members of a zip archive, each to the path given for it; its checksum must be right.
-
-    Args:
-        archive: the archive.
-        wanted: name in the archive → where it goes.
-        members: what `zip_members` returned.
-
-    Raises:
-        UserError: a member is missing, larger than any video, or broken.
-    """
+    """Write some members of a zip archive, whose checksums must be right: see `rar_or_zip.extract`."""
     chosen_members(archive, wanted, members)
     with reading(archive), zipfile.ZipFile(archive) as opened:
         chosen = [entry for entry in opened.infolist() if entry.filename in wanted and is_plain(entry)]

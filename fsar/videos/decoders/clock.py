@@ -95,9 +95,6 @@ class DecodingOrder:
 class PacketTimes:
     """Times at which the packets of a stream are decoded and shown.
 
-    Args:
-        container, stream: of the packets.
-
     Attributes:
         shown: begin and end of packets in the stream's unit of time; a new list after each restart of its clock.
         decoded: the same in the order of decoding, from which MP4 gives a packet's duration.

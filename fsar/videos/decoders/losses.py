@@ -23,11 +23,7 @@ CONTINUOUS = ("mov", "mpeg", "mpegts", "avi")
 
 
 class Losses:
-    """Records, during decoding, refused packets, damaged frames, and the times of packets.
-
-    Args:
-        container, stream: what is decoded.
-    """
+    """Records, during decoding, refused packets, damaged frames, and the times of packets."""
 
     def __init__(self, container: InputContainer, stream: VideoStream):
         self._container, self._stream = container, stream

@@ -1,0 +1,163 @@
+"""What is known of a backbone without building it: its architecture, its pictures, what it needs to be installed.
+
+Nothing here imports PyTorch for a model of open_clip, so that a config is checked quickly; timm's are in its code. A
+run may be planned in an environment that has neither library.
+"""
+
+import difflib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fsar.errors import UserError
+from fsar.keys.bounds import LayerFacts
+
+# Architectures of this project, beside those of open_clip.
+OWN_ARCHITECTURES = Path(__file__).parent / "model" / "architectures"
+# What the text encoders and tokenizers of Hugging Face need; the extra "text" of pyproject.toml.
+TEXT_EXTRA = 'pip install "transformers>=5"'
+
+
+@dataclass(frozen=True)
+class BackboneFacts:
+    """What a config needs to know of a backbone.
+
+    Attributes:
+        size: side of the square pictures it is given, in pixels.
+        needs: a package that is needed for it and is not among those always installed; empty if there is none.
+        transformer: it is a visual transformer with plain blocks (`fsar.methods.blocks.vision_transformer`).
+        layers: of that, where they are known without building it.
+    """
+
+    size: int
+    needs: str = ""
+    transformer: bool = False
+    layers: LayerFacts | None = None
+
+
+def is_weights_file(weights: str) -> bool:
+    """Tell a local weights file from a pretrained tag: no tag has a dot or a folder in its name."""
+    return "." in weights or "/" in weights
+
+
+def backbone_facts(library: str, model: str, weights: str, size: int) -> BackboneFacts:
+    """Look a backbone up; arguments as the keys of its section.
+
+    Raises:
+        UserError: no such architecture or tag, or its pictures are not square.
+    """
+    if library == "timm":
+        _, about = timm_weights(model, weights)
+        size = size or square(about.input_size[1:], model)
+        return BackboneFacts(size, transformer=_of_timm_transformer(model))
+    described = open_clip_architecture(model)
+    text = described["text_cfg"]
+    # open_clip takes SigLIP's tokenizer for what is named after it.
+    named = "siglip" in Path(model).stem.lower()
+    hugging_face = text.get("hf_model_name") or text.get("hf_tokenizer_name") or named
+    vision = described["vision_cfg"]
+    size = size or square(vision.get("image_size", 224), model)
+    found = None
+    if "timm_model_name" in vision:
+        transformer = _of_timm_transformer(vision["timm_model_name"])
+    else:  # ResNets have a number of layers for each stage
+        other = ("attentional_pool", "block_type", "qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn")
+        layers = vision.get("layers", 12)
+        transformer = isinstance(layers, int) and not any(vision.get(name) for name in other)
+        if transformer:
+            side = size // square(vision.get("patch_size", 16), model)
+            found = LayerFacts(layers, vision.get("width", 768), side, text.get("layers", 12))
+    return BackboneFacts(size, "transformers" if hugging_face else "", transformer, found)
+
+
+def _of_timm_transformer(model: str) -> bool:
+    """Tell whether an architecture of timm is of its module of plain visual transformers."""
+    timm: Any = import_module("timm")
+    registered: Any = import_module("timm.models._registry")
+    architecture = model.partition(".")[0]
+    return timm.is_model(architecture) and registered._model_to_module.get(architecture) == "vision_transformer"
+
+
+def square(size: Any, model: str) -> int:
+    """Return the side of a square picture, given as one number or as two.
+
+    Raises:
+        UserError: it is not square.
+    """
+    sides = set(size) if isinstance(size, Collection) else {size}
+    if len(sides) > 1:
+        raise UserError(
+            f"The pictures of {model} are {' × '.join(map(str, size))} pixels; stored frames are square, and so must "
+            "they be: set backbones.….size to one side, if the architecture can take it"
+        )
+    return int(sides.pop())
+
+
+def open_clip_architecture(model: str) -> dict[str, Any]:
+    """Read the description of one of open_clip's architectures, by its name or from a JSON file of one's own.
+
+    Raises:
+        UserError: no such file or name, or the file describes none.
+    """
+    if not model.endswith(".json"):
+        files = _architecture_files()
+        if model not in files:
+            close = difflib.get_close_matches(model, files, n=3)
+            raise UserError(
+                f"open_clip has no architecture {model!r} (key backbones.….model)"
+                + (f"; did you mean {' or '.join(close)}?" if close else "")
+            )
+        return json.loads(files[model].read_text(encoding="utf-8"))
+    try:
+        described = json.loads(Path(model).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"The architecture {model} cannot be read: {error}") from None
+    missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(described if isinstance(described, Mapping) else ())
+    if missing:
+        raise UserError(f"The architecture {model} lacks {', '.join(sorted(missing))}; see fsar/model/architectures/")
+    return described
+
+
+def _architecture_files() -> dict[str, Path]:
+    """Return the files that describe open_clip's architectures and this project's, by name."""
+    spec = find_spec("open_clip")
+    folders = [*(spec.submodule_search_locations or [] if spec else []), str(OWN_ARCHITECTURES)]
+    return {file.stem: file for folder in folders for file in sorted(Path(folder).glob("**/*.json"))}
+
+
+def timm_weights(model: str, weights: str) -> tuple[str, Any]:
+    """Return timm's name of an architecture with its tag, and what timm knows of these weights.
+
+    Args:
+        model: an architecture, such as `resnet50`; with a tag where `weights` is a file: what was done to its pictures
+            is then as with that tag, or else as with the architecture's first.
+        weights: a tag, such as `tv_in1k`, or a local file.
+
+    Raises:
+        UserError: no such architecture or tag.
+    """
+    timm: Any = import_module("timm")  # takes seconds, for which only who uses it waits
+
+    architecture, _, tag = model.partition(".")
+    if not timm.is_model(architecture):
+        close = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        raise UserError(
+            f"timm has no architecture {architecture!r} (key backbones.….model)"
+            + (f"; did you mean {' or '.join(close)}?" if close else "")
+        )
+    if not is_weights_file(weights):
+        if tag not in ("", weights):
+            raise UserError(f"backbones.….model is {model!r} and weights is {weights!r}: two tags; leave {tag!r} out")
+        tag = weights
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in tags:
+        raise UserError(
+            f"timm has no weights {tag!r} for {architecture}; it has: {', '.join(tags) or 'none'} "
+            "(key backbones.….weights, which also takes a local file)"
+        )
+    name = f"{architecture}.{tag}" if tag else architecture
+    return name, timm.get_pretrained_cfg(name)

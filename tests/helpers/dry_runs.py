@@ -1,0 +1,144 @@
+"""Dry runs of a folder: Snakemake is imported once and forked for each, which spares most of their time.
+
+    python -m tests.helpers.dry_runs FOLDER
+
+reads the arguments of a dry run, a JSON list in a line, and answers with a line of its status and what it printed,
+until there are no more. Variables of the environment may stand before the arguments.
+"""
+
+import atexit
+import gc
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+from importlib import import_module
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# What every run of the workflow has set: no live progress bars, and no GPU, whose sums are not those of another run.
+VARIABLES = {"CI": "true", "CUDA_VISIBLE_DEVICES": ""}
+
+
+class Planner:
+    """A process that makes the dry runs of a folder, as long as its code is what it was when the process started."""
+
+    current: "Planner | None" = None
+
+    def __init__(self, folder: Path):
+        self.folder, self.code = folder, _code(folder)
+        command = [sys.executable, "-m", "tests.helpers.dry_runs", str(folder)]
+        variables = {**os.environ, **VARIABLES}
+        self.process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        atexit.register(self.end)
+
+    @classmethod
+    def of(cls, folder: Path) -> "Planner":
+        """Return the one that runs already, or start one and end that of another folder."""
+        if cls.current is None or (cls.current.folder, cls.current.code) != (folder, _code(folder)):
+            if cls.current is not None:
+                cls.current.end()
+            cls.current = cls(folder)
+        return cls.current
+
+    def end(self) -> None:
+        """End the process, if it has not ended."""
+        if self.process.poll() is None:
+            self.process.communicate()
+
+    def plan(self, arguments: list[str]) -> tuple[int, str]:
+        """Return the status of a dry run, and what it printed."""
+        self.process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        self.process.stdin.flush()
+        status, printed = json.loads(self.process.stdout.readline())
+        return status, printed
+
+
+def _code(folder: Path) -> dict[Path, int]:
+    """Return the files of the code, which a planner has imported or read, each with its time."""
+    files = [path for part in ("fsar", "workflow_scripts") for path in (folder / part).rglob("*.*")]
+    return {path: path.stat().st_mtime_ns for path in files if path.suffix != ".pyc"}
+
+
+def dry_run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Return the status of `snakemake --dry-run` with these arguments, and what it printed."""
+    return Planner.of(folder).plan(list(arguments))
+
+
+def dry_runs(folder: Path, runs: list[list[str]]) -> list[str]:
+    """Return what `snakemake --dry-run` prints with each of these arguments."""
+    return [dry_run(folder, *arguments)[1] for arguments in runs]
+
+
+def planned(output: str) -> dict[str, set[str]]:
+    """Return the rules that a dry run would run, each with the reasons that are its own.
+
+    A rule that runs only because another one does has none.
+    """
+    found: dict[str, set[str]] = {}
+    _, *parts = re.split(r"^ *(?:local)?rule (\w+):$", output, flags=re.MULTILINE)
+    for rule, text in zip(parts[::2], parts[1::2], strict=True):
+        reasons = re.search(r"^ *reason: (.*)$", text, re.MULTILINE)
+        own = [] if reasons is None else re.split(r"; (?=[A-Z])", reasons[1])
+        later = ("Input files updated by another job", "Rules with neither input nor output")
+        found.setdefault(rule, set()).update(reason for reason in own if not reason.startswith(later))
+    return found
+
+
+def prepare() -> None:
+    """Import what Snakemake and the rules do, and read the code, once for all; a run finds it as it is."""
+    from snakemake.cli import get_argument_parser
+
+    get_argument_parser()  # with all plugins
+    rules = "\n".join(path.read_text() for path in sorted(Path("rules").glob("*.smk")))
+    own = re.findall(r"^from (fsar[\w.]*) import", rules, re.MULTILINE)
+    for module in ("jsonschema", "nbformat", "snakemake.storage", *own):
+        import_module(module)
+    code = import_module("fsar.plan.code")
+    code.code_checksums(*code.PACKAGE.parent.glob("workflow_scripts/*.py"), *code.PACKAGE.rglob("*.py"))
+    gc.freeze()
+
+
+def run(arguments: list[str]) -> None:
+    """Make a dry run in this process, and end it."""
+    from snakemake.cli import main as snakemake
+
+    variables = dict(word.split("=", 1) for word in arguments if re.match(r"[A-Z_]+=", word))
+    os.environ.update(variables)
+    status = 1
+    try:
+        snakemake(["--cores", "2", "--dry-run", "--nolock", *arguments[len(variables) :]])
+        status = 0
+    except SystemExit as end:
+        status = int(end.code or 0)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    sys.path.insert(0, str(folder))
+    os.chdir(folder)
+    prepare()
+    for line in sys.stdin:
+        with tempfile.TemporaryFile() as file:
+            if (child := os.fork()) == 0:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+                run(json.loads(line))
+            _, status = os.waitpid(child, 0)
+            file.seek(0)
+            print(json.dumps([status, file.read().decode()]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What a run is, known before any job: which trainings, which tests, of which files."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from fsar.config import layers, load
+from fsar.plan.plan import Plan, PlannedModel
+from fsar.plan.rows import rows
+
+
+@pytest.fixture
+def values(repository):
+    return yaml.safe_load((repository / "config.yaml").read_text())
+
+
+def planned(values, methods=("clip-freeze", "otam", "clip-fsar", "clip-fsar-text"), **benchmark):
+    values = copy.deepcopy(values)
+    run = {
+        "shots": [1, 10],
+        "ways": [5, 4],
+        "seeds": [3, 12],
+        "methods": list(methods),
+    }
+    values["run"] |= run
+    values["benchmarks"]["demo"]["source"]["videos_per_class"] = {"train": 40, "val": 40, "test": 40}
+    values["benchmarks"]["demo"] |= benchmark
+    return Plan(load(values))
+
+
+def test_one_training_for_all_shots_is_tested_with_each(values):
+    plan = planned(values)
+    assert plan.trainings("demo", "small-clip", "clip-fsar") == ["seed3", "seed12"]
+    assert plan.trainings("demo", "small-clip", "frozen", shot=10) == ["untrained"]
+    tests = plan.tests(PlannedModel("demo", "small-clip", "clip-fsar", "seed3"))
+    assert [(t["method"], t["decides_by"], t["way"], t["shot"]) for t in tests] == [
+        (method, by, way, shot)
+        for method, by in (("clip-fsar", "few-shot"), ("clip-fsar-text", "both"))
+        for way in (5, 4)
+        for shot in (1, 10)
+    ]
+    assert plan.test_episodes(PlannedModel("demo", "small-clip", "otam", "seed12")) == [
+        f"data/demo/episodes/test-{way}way-{shot}shot.parquet" for way in (5, 4) for shot in (1, 10)
+    ]
+
+
+@pytest.mark.parametrize("asked", [["linear-probe-otam"], ["linear-probe-otam", "otam"]])
+def test_a_head_on_the_features_of_a_trained_model(values, asked):
+    """Its trainings are the other model's, which is trained though nobody asked for it."""
+    plan = planned(values, asked, training_of_model={"otam": {"shot": "tested"}})
+    for seed, shot in ((3, 1), (12, 10)):
+        own = PlannedModel("demo", "small-clip", "linear-probe-otam", f"seed{seed}-shot{shot}")
+        assert own in plan.models() and plan.encoder(own) == own._replace(model="otam")
+        assert {test["shot"] for test in plan.tests(own)} == {shot}
+        weights = f"results/models/demo/small-clip/otam/shot{shot}-seed{seed}/model.safetensors"
+        assert plan.trained_weights(own) == [weights]
+    metrics = [path for path in plan.trained_models("metrics.parquet") if "linear-probe" in path]
+    assert not metrics and bool(plan.trained_models("metrics.parquet")) == ("otam" in asked)
+
+
+def test_heads_on_the_backbone_as_it_is_share_its_features(values):
+    plan = planned(values, ["clip-freeze", "nearest-centroid", "linear-probe", "tip-adapter"])
+    files = {plan.features(of) for of in plan.models()}
+    assert files == {"results/features/demo/small-clip/frozen/untrained/test.safetensors"}
+
+
+def test_a_training_for_each_shot_is_tested_with_its_own(values):
+    plan = planned(values, training_of_model={"otam": {"shot": "tested", "way": 3}})
+    names = [f"seed{seed}-shot{shot}" for seed in (3, 12) for shot in (1, 10)]
+    assert plan.trainings("demo", "small-clip", "otam") == names
+    assert plan.trainings("demo", "small-clip", "otam", shot=10) == ["seed3-shot10", "seed12-shot10"]
+    assert plan.trainings("demo", "small-clip", "clip-fsar", shot=10) == ["seed3", "seed12"]
+    for training, shot in (("seed12-shot1", 1), ("seed12-shot10", 10)):
+        tested = PlannedModel("demo", "small-clip", "otam", training)
+        assert {(t["way"], t["shot"]) for t in plan.tests(tested)} == {(5, shot), (4, shot)}
+        folder = f"results/models/demo/small-clip/otam/shot{shot}-seed12"
+        assert plan.trained_weights(tested) == [f"{folder}/model.safetensors"]
+        wildcards = SimpleNamespace(benchmark="demo", backbone="small-clip", model="otam", shot=str(shot), seed="12")
+        assert plan.trained(wildcards) == tested
+    (row,) = [row for row in rows(plan) if row.method == "otam" and row.shot == 10 and row.way == 5]
+    assert (row.seeds, row.selection) == ((3, 12), "val")
+    assert row.predictions == tuple(
+        f"results/predictions/demo/small-clip/otam/seed{seed}-shot10.parquet" for seed in (3, 12)
+    )
+
+
+def test_rows_are_every_method_way_and_shot_once(values):
+    plan = planned(values)
+    found = rows(plan)
+    methods = ("clip-freeze", "otam", "clip-fsar", "clip-fsar-text")
+    assert [(row.way, row.shot, row.method) for row in found] == [
+        (way, shot, method) for way in (5, 4) for shot in (1, 10) for method in methods
+    ]
+    frozen = found[0]
+    assert (frozen.seeds, frozen.selection, frozen.inductive) == ((), "not trained", True)
+    assert frozen.predictions == ("results/predictions/demo/small-clip/frozen/untrained.parquet",)
+
+
+def test_drawn_are_the_episodes_of_all_tests_and_of_what_is_trained(values):
+    plan = planned(values, training_of_model={"otam": {"shot": "tested"}})
+    drawn = {path.rpartition("/")[2] for path in plan.data_files("demo") if "/episodes/" in path}
+    way = layers.training(plan.config, "demo", "small-clip").way
+    tested = {f"test-{way}way-{shot}shot.parquet" for way in (5, 4) for shot in (1, 10)}
+    assert drawn == tested | {f"val-{way}way-{shot}shot.parquet" for shot in (1, 10)}
+
+
+def test_shards_have_three_digits_and_are_all_there(values):
+    plan = planned(values, frames={"shards": 12, "size": 64})
+    names = plan.shards("demo")
+    assert len(names) == 12 and (names[0], names[-1]) == ("000", "011")

@@ -1,0 +1,88 @@
+"""docs/own_clips.md and its notebook do what they say."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.helpers.predicting import CLASSES, make_clip, make_world
+from tests.helpers.videos import make_video
+from tests.helpers.workflow import TINY, VARIABLES, copy_project
+
+
+@pytest.fixture(scope="module")
+def user(repository, tmp_path_factory):
+    """A checkout with a user's clips, and the variables with which commands of a fresh installation are found."""
+    folder = copy_project(repository, tmp_path_factory.mktemp("own") / "checkout")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(repository / name, folder)
+    world = make_world(folder.parent)
+    world.examples.rename(folder / "examples")
+    (folder / "new").mkdir()
+    for number, name in enumerate(CLASSES):
+        make_video(folder / "new" / f"{name} [{number}] !.mp4")
+    (folder / "new" / "broken.avi").write_bytes(b"not a video")
+    make_video(folder / "long.mp4", 60)
+    installed = folder.parent / "installed"
+    paths = os.pathsep.join(map(str, (installed / "bin", os.path.dirname(sys.executable), os.environ["PATH"])))  # noqa: PTH120
+    return folder, {**os.environ, **VARIABLES, "PATH": paths, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+
+
+def five_commands(repository: Path) -> list[str]:
+    """Return the lines of the page's first block of commands."""
+    text = (repository / "docs/own_clips.md").read_text()
+    return re.search(r"```bash\n(.*?)```", text, re.DOTALL)[1].splitlines()
+
+
+def test_five_commands_lead_to_labels(repository, user):
+    folder, variables = user
+    commands = five_commands(repository)
+    assert len(commands) == 5
+    printed = []
+    for command in commands:
+        words = shlex.split(command)
+        if words[:2] == ["pip", "install"]:  # what the package needs is there; it alone, where no one else sees it
+            there = ["--no-deps", "--no-build-isolation", "--quiet", "--target", str(folder.parent / "installed")]
+            words = [sys.executable, "-m", *words, *there]
+        if words[0] == "snakemake":
+            words += TINY  # seconds
+        run = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True)
+        assert run.returncode == (3 if "predict" in words else 0), run.stdout + run.stderr
+        printed.append(run)
+    _, _, check, predict, spot = printed
+    assert "Accuracy with each example left out: " in check.stdout and "drawn shapes only" in check.stderr
+    table = pd.read_csv(folder / "labels.csv", keep_default_na=False)
+    assert len(table) == len(predict.stdout.splitlines()) == 4
+    assert set(table["label"]) <= {*CLASSES, ""} and (table["reason"] != "").sum() == 1
+    assert (folder / "labels.html").read_text().count("<article ") == 3
+    assert "Threshold for" in spot.stderr
+    for suffix in ("csv", "windows.csv", "srt", "vtt", "png"):
+        assert (folder / f"long.{suffix}").stat().st_size
+
+
+def test_the_notebook_runs(repository, user, monkeypatch):
+    """Its cells one after the other, in this process: a kernel would bring twenty packages, and run the same."""
+    folder, _ = user
+    weights = folder / "data/small_clip/small-clip.safetensors"
+    if not weights.is_file():  # where the commands have not been run before
+        weights.parent.mkdir(parents=True)
+        shutil.copy(make_clip(folder.parent), weights)
+    monkeypatch.chdir(folder)
+    notebook = json.loads((repository / "docs/own_clips.ipynb").read_text())
+    names = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["execution_count"], "stored as it was run, with its pictures"
+            exec("".join(cell["source"]), names)
+    assert len(names["table"]) == 6 and set(names["table"]["label"]) <= set(names["classifier"].class_names)
+    assert names["found"].tested == 12 and list(names["found"].curve["shots"]) == [1, 2, 3]
+    assert any(
+        "image/png" in output.get("data", {}) for cell in notebook["cells"] for output in cell.get("outputs", [])
+    )

@@ -1,0 +1,168 @@
+"""What is generated: the JSON schema of config.yaml and docs/config.md, from the declared keys; docs/methods.md."""
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fsar.config import Config
+from fsar.methods import METHODS, Components, Method
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of config.yaml."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+MAKES_AGAIN = (
+    "*Makes again* names the rules whose results a key decides. What is made from those follows: another learning rate",
+    "makes the models again, then their features, tests and tables. Keys with *nothing* say only how a job is run, or",
+    "where a file is that is fetched once. A value that equals its default leaves no trace. `write_index`, which",
+    "prints the config, follows every key that decides anything.",
+)
+DIRECTORY = (
+    "Relative paths are below the directory of the run. All runs of one directory share its `data/` and `results/`:",
+    "what two configs make under one name, the later run replaces. `--directory studies/mine` gives a study its own.",
+)
+
+
+def documentation() -> str:
+    """Return the table of all keys as Markdown."""
+    lines = [
+        "# Configuration keys",
+        "",
+        "Generated from `fsar/config/` by `make docs`; do not edit.",
+        "",
+        *MAKES_AGAIN,
+        "",
+        *DIRECTORY,
+        "",
+    ]
+    definitions = schema()
+    for name, part in [("config.yaml", definitions), *sorted(definitions["$defs"].items())]:
+        lines += [
+            f"## {name}",
+            "",
+            part.get("description", ""),
+            "",
+            "| key | default | unit | valid | makes again | meaning |",
+        ]
+        lines += ["|---|---|---|---|---|---|"]
+        for field, value in part["properties"].items():
+            default = value.get("default", "required" if field in part.get("required", []) else "")
+            shown = "see its section" if isinstance(default, dict) else f"`{json.dumps(default, ensure_ascii=False)}`"
+            shown = default if default == "required" else shown
+            cells = [f"`{field}`", shown, value.get("unit", ""), _range(value), _makes_again(value)]
+            cells.append(value.get("description", ""))
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _makes_again(value: dict[str, Any]) -> str:
+    if "makes_again" not in value:
+        return "see its section"
+    return ", ".join(f"`{rule}`" for rule in value["makes_again"]) or "nothing"
+
+
+def _range(value: dict[str, Any]) -> str:
+    """Say what a key accepts, from its JSON schema."""
+    if "$ref" in value:
+        return value["$ref"].rsplit("/", 1)[-1]
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "enum" in value:
+        return ", ".join(f"`{option}`" for option in value["enum"])
+    if alternatives := value.get("anyOf") or value.get("oneOf"):
+        return " or ".join(_range(option) for option in alternatives)
+    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = " and ".join(f"{sign} {value[name]}" for name, sign in bounds.items() if name in value)
+    kind = value.get("type", "")
+    if kind == "array":
+        return f"list of {_range(value['items'])}"
+    if kind == "object" and isinstance(value.get("additionalProperties"), dict):
+        return f"{_range(value['additionalProperties'])} by name"
+    return f"{kind} {limits}".strip()
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
+BEGIN = "<!-- From the records of fsar/methods/ by `make docs`; do not edit. -->"
+END = "<!-- Up to here. -->"
+DECIDES = {"few-shot": "support", "text": "class names", "both": "both"}
+
+
+def page() -> str:
+    """Return docs/methods.md with its tables made anew."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{rest.split(END)[1]}"
+
+
+def tables() -> str:
+    """Return, as Markdown, what each method is and needs, and what its public code is."""
+    what = [
+        [f"`{name}`", _head(method.components), _needs(method), _trains(name, method), *_decides(method)]
+        for name, method in METHODS.items()
+    ]
+    sources: dict[tuple[str, ...], list[str]] = {}
+    for name, method in METHODS.items():
+        if method.code:
+            told = (method.code, method.code_selection, method.deviations or "nowhere that is known")
+            sources.setdefault(told, []).append(f"`{name}`")
+    code = [[", ".join(names), *told] for told, names in sources.items()]
+    return "\n\n".join(
+        [
+            _table(["method", "head", "looks at", "trains", "decides by", "inductive"], what),
+            _table(["method", "public code", "weights that code reports", "where it differs by default"], code),
+        ]
+    )
+
+
+def _head(parts: Components) -> str:
+    """Say what turns features into logits, with the settings that the model fixes."""
+    return " ".join([f"`{parts.head}`", *(f"({name}: {_shown(value)})" for name, value in parts.fixed)])
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _needs(method: Method) -> str:
+    parts = method.components
+    named = {parts.needs: True, "pixels in training": parts.needs_pixels, "text": method.reads_text}
+    return ", ".join(part for part, there in named.items() if there)
+
+
+def _trains(name: str, method: Method) -> str:
+    """Say what is trained: of several methods with one model, the first is named."""
+    first = next(other for other, record in METHODS.items() if record.model == method.model)
+    parts = method.components
+    return f"as `{first}`" if parts.trained and first != name else parts.trains
+
+
+def _decides(method: Method) -> list[str]:
+    return [DECIDES[method.decides_by], "yes" if method.inductive else "no"]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main() -> None:
+    """Print what is generated, or write it: `methods` puts the tables of docs/methods.md into it."""
+    parser = argparse.ArgumentParser("python -m tools.generate", description=__doc__)
+    parser.add_argument("what", choices=["schema", "docs", "methods"])
+    what = parser.parse_args().what
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # what is printed is a file
+    if what == "methods":
+        PAGE.write_text(page(), encoding="utf-8")
+    else:
+        print(json.dumps(schema(), indent=2, ensure_ascii=False) if what == "schema" else documentation())
+
+
+if __name__ == "__main__":
+    main()
