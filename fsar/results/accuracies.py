@@ -39,7 +39,11 @@ class Measured:
     @classmethod
     def read(cls, setting: Setting) -> "Measured":
         """Read it from the setting's predictions."""
-        tables = setting_predictions(setting, ["episode", "label", "predicted"])
+        return cls.of(setting, setting_predictions(setting, ["episode", "label", "predicted"]))
+
+    @classmethod
+    def of(cls, setting: Setting, tables: Sequence[pd.DataFrame]) -> "Measured":
+        """Return it from the setting's predictions that were read, a table per training."""
         episodes = [100 * right_by_episode(table) for table in tables]
         by_class = [100 * _right_by_class(table) for table in tables]
         trainings = [100 * (table["label"] == table["predicted"]).mean() for table in tables]
@@ -75,15 +79,15 @@ def design_of(setting: Setting) -> Design:
         UserError: the predictions are not of these episodes.
     """
     stored = StoredEpisodes.read(Path(setting.episodes))
-    sources = sources_of(setting).reindex(stored.video_ids)
+    sources = sources_of(setting.manifest).reindex(stored.video_ids)
     if sources.isna().any():
         raise UserError(f"{setting.episodes} has videos that {setting.manifest} lacks. {REMEDY}.")
     numbers = pd.factorize(sources)[0].astype(np.int64)
     return Design(stored.classes, numbers[np.concatenate([stored.support, stored.queries], axis=2)])
 
 
-def sources_of(setting: Setting) -> "pd.Series[str]":
+def sources_of(manifest: str) -> "pd.Series[str]":
     """Return the source of each video by its id: its group, or itself where it has none."""
-    videos = read_parquet(Path(setting.manifest), MANIFEST_SCHEMA, ["video_id", "group"]).astype(str)
+    videos = read_parquet(Path(manifest), MANIFEST_SCHEMA, ["video_id", "group"]).astype(str)
     alone = videos["group"] == ""
     return videos["group"].where(~alone, "video " + videos["video_id"]).set_axis(videos["video_id"])

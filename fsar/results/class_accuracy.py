@@ -113,5 +113,9 @@ def taken_for(asked: Asked) -> pd.DataFrame:
 
 def of_classes(setting: Setting) -> pd.DataFrame:
     """Return of each class of a setting's test what `class_accuracies` and `taken_for` say."""
-    asked = Asked.read(setting)
-    return class_accuracies(asked, sources_of(setting)).merge(taken_for(asked), "left", "class_name")
+    return told_of(Asked.read(setting), sources_of(setting.manifest))
+
+
+def told_of(asked: Asked, sources: "pd.Series[str]") -> pd.DataFrame:
+    """Return the same of queries that were read, and of the sources of their videos."""
+    return class_accuracies(asked, sources).merge(taken_for(asked), "left", "class_name")

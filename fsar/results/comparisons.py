@@ -3,9 +3,9 @@
 All methods of a benchmark, way and shot meet the same stored episodes, so differences are taken episode by episode.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from scipy import special
 
 from fsar.errors import UserError
 from fsar.files import atomic_csv
-from fsar.results.accuracies import Measured, design_of
-from fsar.results.class_accuracy import of_classes
+from fsar.results.accuracies import Measured, design_of, setting_predictions, sources_of
+from fsar.results.class_accuracy import COLUMNS as ASKED_COLUMNS
+from fsar.results.class_accuracy import Asked, told_of
 from fsar.results.setting import Setting
 from fsar.seal import REMEDY
 from fsar.statistics.intervals import CONFIDENCE, POWER, holm, mean_and_interval, quantile
@@ -185,13 +186,17 @@ def _over(values: Sequence[Matrix]) -> Matrix:
     return np.asarray(np.sqrt(variance / count) * quantile(count - 1))
 
 
-def compare(settings: Sequence[Setting]) -> Comparison:
+def compare(settings: Sequence[Setting], measured: Callable[[Setting], Measured] = Measured.read) -> Comparison:
     """Compare the methods of one benchmark, way and shot.
+
+    Args:
+        settings: the methods.
+        measured: returns what each came to.
 
     Raises:
         UserError: predictions and stored episodes do not belong together.
     """
-    tested, design = [Measured.read(setting) for setting in settings], design_of(settings[0])
+    tested, design = [measured(setting) for setting in settings], design_of(settings[0])
     for setting, own in zip(settings, tested, strict=True):
         if len(own.episodes) != design.episodes:
             raise UserError(
@@ -204,12 +209,14 @@ def compare(settings: Sequence[Setting]) -> Comparison:
     return Comparison(list(settings), tested, covariance, design.few_sources)
 
 
-def compare_all(settings: Iterable[Setting]) -> dict[Place, Comparison]:
+def compare_all(
+    settings: Iterable[Setting], measured: Callable[[Setting], Measured] = Measured.read
+) -> dict[Place, Comparison]:
     """Compare the methods of each benchmark, way and shot, by these."""
     groups: dict[Place, list[Setting]] = {}
     for setting in settings:
         groups.setdefault((setting.benchmark, setting.way, setting.shot), []).append(setting)
-    return {place: compare(members) for place, members in groups.items()}
+    return {place: compare(members, measured) for place, members in groups.items()}
 
 
 def pairs(place: Place, found: Comparison) -> pd.DataFrame:
@@ -228,11 +235,18 @@ def pairs(place: Place, found: Comparison) -> pd.DataFrame:
 
 
 def write_statistics(settings: Sequence[Setting], comparisons: Path, classes: Path) -> None:
-    """Write paired comparisons and accuracies by class as CSV."""
-    of_pairs = pd.concat([pairs(place, found) for place, found in compare_all(settings).items()], ignore_index=True)
+    """Write paired comparisons and accuracies by class as CSV. Each file of predictions is read once for both."""
+    sources, by_class = cache(sources_of), {}
+
+    def measured(setting: Setting) -> Measured:
+        tables = setting_predictions(setting, ASKED_COLUMNS)
+        by_class[setting] = told_of(Asked.of(tables), sources(setting.manifest)).assign(**setting.named)
+        return Measured.of(setting, tables)
+
+    compared = compare_all(settings, measured)
+    of_pairs = pd.concat([pairs(place, found) for place, found in compared.items()], ignore_index=True)
     of_pairs = of_pairs.infer_objects()  # a test of a single method has no pair, and columns of no type
-    own = [of_classes(one).assign(**one.named) for one in settings]
-    by_class = pd.concat(own, ignore_index=True)
-    for table, path in ((of_pairs, comparisons), (by_class[CLASS_COLUMNS], classes)):
+    of_classes = pd.concat([by_class[setting] for setting in settings], ignore_index=True)
+    for table, path in ((of_pairs, comparisons), (of_classes[CLASS_COLUMNS], classes)):
         with atomic_csv(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
