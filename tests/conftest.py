@@ -28,12 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "workflow",
         "reruns",
         "robustness",
-        "docs",
-        "training",
         "benchmarks",
-        "own_clips",
+        "docs",
         "sharing",
-        "evaluation",
+        "every_method_labels",
+        "own_clips",
+        "processes",
+        "predict",
+        "own_methods",
     ]
     rank = {f"test_{name}.py": number for number, name in enumerate(longest)}
     items.sort(key=lambda item: rank.get(item.path.name, len(longest)))
@@ -53,7 +55,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (place / "tiny run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not finished.exists():
-            snakemake(copy_project(REPOSITORY, folder), *TINY)
+            snakemake(copy_project(REPOSITORY, folder), *TINY, anew=True)
             finished.touch()
     return folder
 

@@ -30,10 +30,14 @@ CHECK = "predict/test_check.py -k 'temperature or leaving_out or mislabelled or 
 SPOT = "predict/test_spot.py -k 'threshold or stretches or subtitles or command'"
 SOURCES = "sources/test_manifest.py test_csv_rows.py"
 STEP = (
-    "training/test_training.py -k 'gradient_of_a_step or rate_of_its_last or validation_is_due or interrupted or "
-    "running_statistics or only_queries or one_loader or span_lies'"
+    "training/test_step.py training/test_optimizer.py training/test_fit.py training/test_checkpoint.py "
+    "training/test_data.py training/test_batch_norm.py -k 'gradient_of_a_step or rate_of_its_last or "
+    "validation_is_due or interrupted or running_statistics or only_queries or one_loader or span_lies'"
 )
-QUICK = "training/test_training.py -k 'schedule or optimizers or named_norm or record_says or equal_validations'"
+QUICK = (
+    "training/test_optimizer.py training/test_fit.py "
+    "-k 'schedule or optimizers or named_norm or record_says or equal_validations'"
+)
 
 FAULTS = [
     # What is read, and who is in which split.

@@ -32,17 +32,20 @@ from fsar.training.checkpoint import Checkpoint
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.training.fit import fit
 from fsar.videos.store_read import FrameStore
-from tests.training import test_training
-from tests.training.test_training import job_and_files
+from tests.helpers.training import job_and_files, make_training_world
 
 pytestmark = pytest.mark.gpu
-world = test_training.world  # a fixture
 
 DEVICE = os.environ.get("FSAR_GPU_CHECK_DEVICE", "cuda")
 ON_GPU = pytest.mark.skipif(DEVICE != "cuda", reason="a CPU has nothing of this kind")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 # Of the largest value: what two orders of the same sums may differ by in fp32; and the share of other predictions.
 NEAR, CHANGED = 1e-3, 0.01
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make_training_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(autouse=True)

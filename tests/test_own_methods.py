@@ -12,8 +12,8 @@ from fsar.errors import UserError
 from fsar.methods import METHODS
 from fsar.own_methods import VARIABLE, announce, own_folders
 from tests.conftest import REPOSITORY
+from tests.helpers.training import make_training_world, train
 from tests.helpers.workflow import copy_project, snakemake
-from tests.training.test_training import train, world  # noqa: F401
 
 FOLDER = REPOSITORY / "tests/own/nearest_mean"
 # What is tested of every method, and below: of this one, in a process that knows it.
@@ -66,9 +66,8 @@ def test_a_method_from_outside_is_planned_as_any_other(tmp_path):
 
     def planned(**changed):
         (folder / "mine.yaml").write_text(yaml.safe_dump(values | changed))
-        return snakemake(
-            folder, "--dry-run", "--configfile", "configs/tiny.yaml", "mine.yaml", ok="own_methods" not in changed
-        )
+        ok, files = "own_methods" not in changed, ("configs/tiny.yaml", "mine.yaml")
+        return snakemake(folder, "--dry-run", "--configfile", *files, ok=ok, anew=True)
 
     output = planned()
     assert "results/models/tiny/small-clip/nearest-mean/shot1-seed1/model.safetensors" in output
@@ -78,8 +77,8 @@ def test_a_method_from_outside_is_planned_as_any_other(tmp_path):
 
 
 @pytest.mark.skipif("nearest-mean" not in METHODS, reason="run by the test below, which names the folder")
-def test_it_is_trained(world):  # noqa: F811
-    files = train(world, "nearest-mean", model="nearest-mean")
+def test_it_is_trained(tmp_path):
+    files = train(make_training_world(tmp_path), "nearest-mean", model="nearest-mean")
     assert pd.read_parquet(files.output / "metrics.parquet")["val_accuracy"].notna().sum() == 3
 
 

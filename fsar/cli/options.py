@@ -5,7 +5,7 @@ import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fsar.errors import NotWritableError, UserError
 from fsar.files import atomic
@@ -34,6 +34,13 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
         default="centres",
         help="which frames of a clip are looked at: the middle ones of equal parts, or drawn by its name, as in the "
         "workflow's tests (default: %(default)s)",
+    )
+    group.add_argument(
+        "--motion",
+        type=share_or_auto,
+        metavar="SHARE",
+        help="how much what moves counts beside what is there: a share from 0 to 1, or auto, the share with which the "
+        "examples label one another best (default: the model's own)",
     )
     group.add_argument("--threads", type=positive, help="processor cores to compute with (default: all)")
 
@@ -71,6 +78,19 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number
+
+
+def share_or_auto(text: str) -> "float | str":
+    """Read a share or the word auto; argparse tells what is wrong with another."""
+    if text == "auto":
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is neither auto nor a share from 0 to 1")
+    return share
 
 
 def writable(*files: Path | None) -> None:
@@ -121,6 +141,8 @@ def classifier(options: argparse.Namespace) -> "FewShotClassifier":
         loaded.load_support(options.support)
     else:
         loaded.support(options.names or options.support)
+    if loaded.motion_share or options.motion is not None:
+        say(f"What moves counts for {loaded.motion_share:g} of the cosine of two frames.")
     shots = loaded.support_set.shots
     most, least = max(shots), min(shots)
     each = "no example" if not most else f"{least} to {most} examples each" if least < most else f"{most} examples each"
@@ -138,12 +160,13 @@ def model(options: argparse.Namespace, decides_by: "str | None" = None) -> "FewS
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    by, device, frames = decides_by, options.device, getattr(options, "frames", "centres")
+    own: dict[str, Any] = {"method": options.method, "decides_by": decides_by, "device": options.device}
+    own |= {"frames": getattr(options, "frames", "centres"), "motion": getattr(options, "motion", None)}
     if Path(options.model).is_dir():
         if options.weights:
             raise UserError(f"{options.model} is a folder, which has its weights: leave out --weights")
-        return FewShotClassifier.load(options.model, options.method, by, device, frames)  # type: ignore[arg-type]
-    return FewShotClassifier(options.model, options.weights, options.method, by, device, frames)  # type: ignore[arg-type]
+        return FewShotClassifier.load(options.model, **own)
+    return FewShotClassifier(options.model, options.weights, **own)
 
 
 def score(value: float, called: str) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 
 from fsar.errors import UserError
 from fsar.files import read_parquet, sha256_of
+from fsar.lists import differences
 from fsar.sources.schemas import MANIFEST_SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 
-# Most differences that a message lists.
-SHOWN = 5
 MadeFrom = dict[str, str]
 WEIGHTS = "the trained weights"
 
@@ -75,15 +74,5 @@ def check_made_from(path: Path, found: Mapping[str, str], expected: Mapping[str,
     Raises:
         UserError: they differ, with the differences.
     """
-    keys = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
-    if not keys:
-        return
-    lines = [_difference(key, found.get(key), expected.get(key)) for key in keys[:SHOWN]]
-    lines += [f"  - … and {len(keys) - SHOWN} more"] if keys[SHOWN:] else []
-    raise UserError(f"{path} was made from something else:\n" + "\n".join(lines) + f"\n{remedy}.")
-
-
-def _difference(key: str, then: str | None, now: str | None) -> str:
-    if key.startswith("the "):
-        return f"  - {key}: other contents"
-    return f"  - {key}: {then or 'the default'} then, {now or 'the default'} now"
+    if told := differences(found, expected):
+        raise UserError(f"{path} was made from something else:\n{told}\n{remedy}.")

@@ -9,9 +9,7 @@ from fsar.class_names import one_spelling
 from fsar.config import TextConfig
 from fsar.csv_rows import read_rows
 from fsar.errors import UserError
-
-# How many classes a message names.
-SHOWN = 5
+from fsar.lists import some_of
 
 
 def class_texts(class_names: Sequence[str], config: TextConfig) -> list[list[str]]:
@@ -49,7 +47,7 @@ def check_descriptions(file: str, class_names: Iterable[str]) -> None:
     """
     missing = sorted(set(map(one_spelling, class_names)) - set(read_descriptions(file)))
     if missing:
-        shown = ", ".join(map(repr, missing[:SHOWN])) + (f" and {len(missing) - SHOWN} more" if missing[SHOWN:] else "")
+        shown = some_of([repr(name) for name in missing])
         raise UserError(f"{file} (key text.descriptions) has no description of class {shown}")
 
 

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from fsar.errors import UserError
+from fsar.lists import some_of
 
-# Names in one message.
-SHOWN = 5
 REMEDY = (
     "Its weights are damaged: fetch them, or train it, again. Or its numbers overflow in 16 bits: set "
     "training.precision to 32-true"
@@ -38,8 +37,7 @@ def check_finite(values: Tensor, subject: str, rows: Iterable[str] = (), remedy:
     where = ""
     if rows:
         own = [name for name, hit in zip(rows, bad.flatten(1).any(dim=1).tolist(), strict=True) if hit]
-        own = list(dict.fromkeys(own))
-        where = " for " + ", ".join(map(repr, own[:SHOWN])) + (f" and {len(own) - SHOWN} more" if own[SHOWN:] else "")
+        where = f" for {some_of([repr(name) for name in dict.fromkeys(own)])}"
     raise UserError(
         f"{subject} gives values that are NaN or infinite{where}: {int(bad.sum())} of {bad.numel()}. {remedy}"
     )
@@ -55,8 +53,7 @@ def check_weights(state: Mapping[str, Tensor], path: str | Path) -> None:
         name for name, values in state.items() if not name.endswith("attn_mask") and not torch.isfinite(values).all()
     ]
     if bad:
-        more = f" and {len(bad) - SHOWN} more" if bad[SHOWN:] else ""
         raise UserError(
-            f"The weights {path} are damaged: {', '.join(map(repr, bad[:SHOWN]))}{more} hold values that are NaN or "
+            f"The weights {path} are damaged: {some_of([repr(name) for name in bad])} hold values that are NaN or "
             "infinite. Fetch the file, or train the model, again"
         )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from torch import Tensor
 
 from fsar.errors import UserError
+from fsar.lists import some_of
 
 log = logging.getLogger(__name__)
 
@@ -14,8 +15,6 @@ log = logging.getLogger(__name__)
 PREFIXES = ("module.", "_orig_mod.", "model.", "clip.", "clip_model.", "backbone.", "net.", "state_dict.")
 # Of what is put around single modules as well; nothing else has these names.
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-# How many names a message lists.
-SHOWN = 5
 
 
 def without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -80,8 +79,7 @@ def _is_constant(name: str) -> bool:
 
 def _tell(others: Collection[str], path: str) -> None:
     if others:
-        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-        log.info("%s: left out %s%s, which are not of the model", path, ", ".join(sorted(others)[:SHOWN]), more)
+        log.info("%s: left out %s, which are not of the model", path, some_of(sorted(others)))
 
 
 def misfit(weights: str, model: str, error: Exception, names: Collection[str] = ()) -> UserError:
@@ -104,4 +102,4 @@ def _hints(weights: str, names: Collection[str]) -> Iterator[str]:
     if re.search(r"-\d+-of-\d+\.", weights):
         yield "It is one of several files: put all of them into one"
     if names:
-        yield f"Names in the file: {', '.join(sorted(names)[:SHOWN])}, …"
+        yield f"Names in the file: {some_of(sorted(names))}"

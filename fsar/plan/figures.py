@@ -22,9 +22,8 @@ from fsar.results.setting import Setting
 
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
 INTERVAL = "Error bars: 95 % intervals over the test videos, queries and supports."
-RANKED = (
-    5  # methods, or backbones of one, that a ranking is worth a figure for; fewer are ranked by a glance at `accuracy`
-)
+# Methods, or backbones of one, that a ranking is worth a figure for; fewer are ranked by a glance at `accuracy`.
+RANKED = 5
 OVER_BENCHMARKS = 3  # that a mean rank is of, or more
 
 

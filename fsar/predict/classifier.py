@@ -24,6 +24,7 @@ from fsar.predict.examples import make_support_set
 from fsar.predict.leave_out import LabelledExamples
 from fsar.predict.load import DEFAULT_BACKBONE, load_folder, model_of_backbone
 from fsar.predict.model import LabellingModel
+from fsar.predict.motion import Motion, check_motion, set_share, told_by
 from fsar.predict.nearest import SupportClips
 from fsar.predict.prediction import Prediction
 from fsar.predict.support import SupportSet
@@ -49,6 +50,8 @@ class FewShotClassifier:
             where there are names alone.
         device: auto, cpu or cuda.
         frames: centres, or drawn by the id of a clip, as the workflow's own tests draw them.
+        motion: share of what moves in the cosine of two frames; auto, as the examples tell, each left out in turn;
+            without it the model's own (docs/motion.md).
 
     `FewShotClassifier.load` takes a trained model instead.
 
@@ -64,9 +67,10 @@ class FewShotClassifier:
         decides_by: DecidesBy | None = None,
         device: str = "auto",
         frames: Frames = "centres",
+        motion: Motion = None,
     ):
         _check_choices(decides_by, device, frames)
-        self._begin(model_of_backbone(backbone, weights, method), decides_by, device, frames)
+        self._begin(model_of_backbone(backbone, weights, method), decides_by, device, frames, motion)
 
     @classmethod
     def load(
@@ -76,6 +80,7 @@ class FewShotClassifier:
         decides_by: DecidesBy | None = None,
         device: str = "auto",
         frames: Frames = "centres",
+        motion: Motion = None,
     ) -> "FewShotClassifier":
         """Load a trained model from its folder: one of the workflow's (results/models/…), or an exported one.
 
@@ -83,7 +88,7 @@ class FewShotClassifier:
             UserError: it is no such folder, its files do not fit one another, or an argument is none of its values.
         """
         _check_choices(decides_by, device, frames)
-        return cls.of_model(load_folder(Path(folder), method), decides_by, device, frames)
+        return cls.of_model(load_folder(Path(folder), method), decides_by, device, frames, motion)
 
     @classmethod
     def of_model(
@@ -92,18 +97,24 @@ class FewShotClassifier:
         decides_by: DecidesBy | None = None,
         device: str = "auto",
         frames: Frames = "centres",
+        motion: Motion = None,
     ) -> "FewShotClassifier":
         """Return a classifier that uses a model."""
         _check_choices(decides_by, device, frames)
         classifier = cls.__new__(cls)
-        classifier._begin(model, decides_by, device, frames)
+        classifier._begin(model, decides_by, device, frames, motion)
         return classifier
 
-    def _begin(self, model: LabellingModel, decides_by: DecidesBy | None, device: str, frames: Frames) -> None:
+    def _begin(
+        self, model: LabellingModel, decides_by: DecidesBy | None, device: str, frames: Frames, motion: Motion
+    ) -> None:
+        check_motion(motion, model.settings.head, model.settings.method)
         self.model = model.to(one_device(device, model.settings.float32))
         sampling = model.settings.sampling.model_copy(update={"at_test": frames})
         self.model.settings = replace(model.settings, sampling=sampling)
-        self._wanted = decides_by
+        self._wanted, self._motion = decides_by, motion
+        self._own_share = float(getattr(model.settings.head, "motion_share", 0.0))
+        self.motion_share = self._own_share if motion in (None, "auto") else float(motion)
         self._default: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
         self.decides_by = self._default
         self._support_set: SupportSet | None = None
@@ -138,6 +149,9 @@ class FewShotClassifier:
             clips, self.decides_by = list_examples(examples), self._default
         support, self.unreadable = make_support_set(self.model, clips, joint=self.decides_by != "few-shot")
         self._use(support)
+        if self._motion == "auto":
+            self.motion_share = told_by(self.labelled_examples, self._own_share)
+            self._use(support)
         self._calibrate()
         return self
 
@@ -148,6 +162,7 @@ class FewShotClassifier:
             "model": self.model.fingerprint(),
             "method": settings.method,
             "decides_by": self.decides_by,
+            "motion_share": self.motion_share,
             "settings": settings.record(),
             "fsar": fsar.__version__,
         }
@@ -177,8 +192,10 @@ class FewShotClassifier:
                 f"The support set {path} was made to decide by {made_by['decides_by']}, without what deciding by "
                 f"{self.decides_by} needs; make it again, deciding by {self.decides_by}"
             )
+        made_with = made_by.get("motion_share", self._own_share)
+        self.motion_share = made_with if self._motion in (None, "auto") else float(self._motion)
         self._use(support)
-        if self.decides_by != made_by["decides_by"]:
+        if (self.decides_by, self.motion_share) != (made_by["decides_by"], made_with):
             self._calibrate()
         return self
 
@@ -193,6 +210,8 @@ class FewShotClassifier:
         stored = {name: each.to(device) for name, each in support.stored.items()}
         labels = support.labels.to(device)
         head = self.model.tested_head().eval()
+        if self.motion_share != getattr(head.settings, "motion_share", 0.0):
+            set_share(head, self.motion_share)
         self.decision = Decision(head, self.decides_by, support.text.to(device), support.text_scale, self.model.subject)
         given = len(labels) > 0
         self.labelled_examples = LabelledExamples(self.decision, stored, support.labels.numpy()) if given else None

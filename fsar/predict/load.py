@@ -10,7 +10,6 @@ from torch import Tensor
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS
-from fsar.methods.record import head_section
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.trained_file import fill, part_of, read_trained
@@ -61,7 +60,7 @@ def model_of_backbone(
         components=METHODS[method].components,
         backbone=about,
         text=TextConfig(),
-        head=head_section(METHODS[method].components.head)(),
+        head=METHODS[method].components.settings,
         sampling=SamplingConfig(),
         frames=FramesConfig(size=stored_size(loaded.image_size)),
         seed=0,

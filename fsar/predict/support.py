@@ -120,3 +120,5 @@ class SupportSet:
             raise ValueError("its scale or temperature is no positive number")
         if not isinstance(self.provenance, dict) or self.provenance.get("decides_by") not in DECIDE:
             raise ValueError("it does not say how it decides")
+        if not isinstance(self.provenance.get("motion_share", 0.0), int | float):
+            raise ValueError("it does not say how much what moves counts")

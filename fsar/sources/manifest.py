@@ -12,6 +12,7 @@ from fsar.class_names import hardly_different, one_spelling
 from fsar.csv_rows import read_rows
 from fsar.errors import UserError
 from fsar.files import from_working_directory, named, readable, write_parquet
+from fsar.lists import lines_of
 from fsar.seal import check_beside
 from fsar.sources.copies import Repeated, repeated_files
 from fsar.sources.schemas import MANIFEST_SCHEMA as SCHEMA
@@ -19,7 +20,7 @@ from fsar.sources.schemas import MANIFEST_SCHEMA as SCHEMA
 log = logging.getLogger(__name__)
 
 COLUMNS = ("path", "class", "split")
-MAX_SHOWN = 5
+SHOWN = 5
 
 
 def read_listing(listing: Path) -> pd.DataFrame:
@@ -86,7 +87,7 @@ def read_listings(listings: Iterable[Path], files: Literal["refuse", "warn", "le
         problems, doubts = (wrong, doubts) if files == "refuse" else ([], wrong + doubts)
     _raise(place, problems)
     if doubts:
-        log.warning("%s:\n%s", readable(place), _shown(doubts))
+        log.warning("%s:\n%s", readable(place), lines_of(doubts, SHOWN))
     return manifest
 
 
@@ -131,10 +132,4 @@ def video_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 def _raise(place: Path, problems: list[str]) -> None:
     if problems:
-        raise UserError(f"{readable(place)} cannot be used:\n{_shown(problems)}")
-
-
-def _shown(sentences: list[str]) -> str:
-    """Return some sentences as a list, a line each."""
-    more = [f"… and {len(sentences) - MAX_SHOWN} more"] if len(sentences) > MAX_SHOWN else []
-    return "\n".join(f"  - {sentence}" for sentence in sentences[:MAX_SHOWN] + more)
+        raise UserError(f"{readable(place)} cannot be used:\n{lines_of(problems, SHOWN)}")

@@ -15,6 +15,7 @@ from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.errors import UserError
 from fsar.files import atomic_csv, on_disk, read_parquet
+from fsar.lists import lines_of
 from fsar.sources.data_set import Find
 from fsar.sources.data_sets import FILES
 from fsar.sources.is_video import is_usual, is_video, suffix_of
@@ -22,8 +23,6 @@ from fsar.sources.schemas import INVENTORY_SCHEMA
 from fsar.sources.split_lists import Entry, class_name
 
 log = logging.getLogger(__name__)
-
-MAX_SHOWN = 10
 
 
 def list_videos(
@@ -129,15 +128,13 @@ def _check_classes(
     published = Counter((entry.split, names[entry.split, entry.class_number]) for entry in entries)
     lost = Counter((split, name) for _, name, split in absent)
     problems = [
-        f"  - {name} ({split}): {count - lost[split, name]} of {count} are there, {needed[split]} are needed"
+        f"{name} ({split}): {count - lost[split, name]} of {count} are there, {needed[split]} are needed"
         for (split, name), count in published.items()
         if count - lost[split, name] < needed[split]
     ]
     if problems:
-        more = [f"  … and {len(problems) - MAX_SHOWN} more"] if len(problems) > MAX_SHOWN else []
         raise UserError(
-            f"Classes of {benchmark} have too few videos for the configured shots and queries:\n"
-            + "\n".join(problems[:MAX_SHOWN] + more)
+            f"Classes of {benchmark} have too few videos for the configured shots and queries:\n" + lines_of(problems)
         )
 
 

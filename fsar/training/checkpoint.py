@@ -20,14 +20,12 @@ from torch import Tensor
 
 from fsar.errors import UserError
 from fsar.files import atomic, sha256_of
+from fsar.lists import differences
 from fsar.methods import Components
 from fsar.model.trained_file import save_weights
 from fsar.seal import OPEN, check_seal, seal
 
 log = logging.getLogger(__name__)
-
-# Most differences that a message lists.
-SHOWN = 10
 
 
 def identity(settings: dict[str, Any], files: Iterable[Path]) -> dict[str, str]:
@@ -119,7 +117,7 @@ class Checkpoint:
         if saved != self.training:
             raise UserError(
                 f"The unfinished training in {self.path} (stopped at step {state['step']}) was another one:\n"
-                + "\n".join(_differences(saved, self.training))
+                + differences(saved, self.training)
                 + "\nGo back to what it was to go on with it, or delete the file to start anew."
             )
         if (best := state.get("best")) and not (weights := self._best(best["iteration"])).is_file():
@@ -176,15 +174,3 @@ def _copy(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copy(part) for key, part in value.items()}
     return [_copy(part) for part in value] if isinstance(value, list) else value
-
-
-def _differences(saved: dict[str, str], current: dict[str, str]) -> list[str]:
-    keys = [key for key in sorted({*saved, *current}) if saved.get(key) != current.get(key)]
-    lines = []
-    for key in keys[:SHOWN]:
-        then, now = saved.get(key, "the default"), current.get(key, "the default")
-        both_files = then.startswith("sha256 ") and now.startswith("sha256 ")
-        lines.append(f"  - {key}: other contents" if both_files else f"  - {key}: {then} then, {now} now")
-    if len(keys) > SHOWN:
-        lines.append(f"  … and {len(keys) - SHOWN} more")
-    return lines

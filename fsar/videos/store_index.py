@@ -8,12 +8,11 @@ import pandas as pd
 
 from fsar.errors import UserError
 from fsar.files import read_parquet, write_checksums, write_parquet
+from fsar.lists import lines_of
 from fsar.sources.schemas import MANIFEST_SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 
 log = logging.getLogger(__name__)
-
-MAX_SHOWN = 10
 
 
 def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, path: Path) -> pd.DataFrame:
@@ -40,12 +39,10 @@ def gather_index(manifest: Path, indexes: Sequence[Path], max_failed: float, pat
         )
     failed = index[index["status"] != "ok"]
     if len(failed) > max_failed * len(index):
-        shown = [f"  - {row.path}: {row.error}" for row in failed.head(MAX_SHOWN).itertuples()]
-        more = [f"  … and {len(failed) - MAX_SHOWN} more"] if len(failed) > MAX_SHOWN else []
         raise UserError(
             f"{len(failed)} of {len(index)} videos cannot be decoded, "
             f"more than frames.max_failed = {max_failed:g} allows:\n"
-            + "\n".join(shown + more)
+            + lines_of([f"{row.path}: {row.error}" for row in failed.itertuples()])
             + "\nMend the files and run the same command again (only their shards are decoded), take them out of the "
             "list of videos, or raise frames.max_failed to run without them."
         )

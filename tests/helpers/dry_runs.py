@@ -1,9 +1,9 @@
-"""Dry runs of a folder: Snakemake is imported once and forked for each, which spares most of their time.
+"""Runs of a folder, dry ones above all: Snakemake is imported once and forked for each, which spares its start.
 
-    python -m tests.helpers.dry_runs FOLDER
+    python -m tests.helpers.dry_runs FOLDER [MODULE …]
 
-reads the arguments of a dry run, a JSON list in a line, and answers with a line of its status and what it printed,
-until there are no more. Variables of the environment may stand before the arguments.
+imports these modules, too. It reads the arguments of a run, a JSON list in a line, and answers with a line of its
+status and what it printed, until there are no more. Variables of the environment may stand before the arguments.
 """
 
 import atexit
@@ -23,14 +23,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 VARIABLES = {"CI": "true", "CUDA_VISIBLE_DEVICES": ""}
 
 
-class Planner:
-    """A process that makes the dry runs of a folder, as long as its code is what it was when the process started."""
+class Started:
+    """A process that makes the runs of a folder, as long as its code is what it was when the process started."""
 
-    current: "Planner | None" = None
+    current: "Started | None" = None
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *modules: str):
         self.folder, self.code = folder, _code(folder)
-        command = [sys.executable, "-m", "tests.helpers.dry_runs", str(folder)]
+        command = [sys.executable, "-m", "tests.helpers.dry_runs", str(folder), *modules]
         variables = {**os.environ, **VARIABLES}
         self.process = subprocess.Popen(
             command, cwd=REPOSITORY, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -38,12 +38,12 @@ class Planner:
         atexit.register(self.end)
 
     @classmethod
-    def of(cls, folder: Path) -> "Planner":
-        """Return the one that runs already, or start one and end that of another folder."""
+    def of(cls, folder: Path, *modules: str) -> "Started":
+        """Return the one that runs already, or start one, which imports modules, and end that of another folder."""
         if cls.current is None or (cls.current.folder, cls.current.code) != (folder, _code(folder)):
             if cls.current is not None:
                 cls.current.end()
-            cls.current = cls(folder)
+            cls.current = cls(folder, *modules)
         return cls.current
 
     def end(self) -> None:
@@ -51,8 +51,8 @@ class Planner:
         if self.process.poll() is None:
             self.process.communicate()
 
-    def plan(self, arguments: list[str]) -> tuple[int, str]:
-        """Return the status of a dry run, and what it printed."""
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Return the status of `snakemake` with these arguments, and what it printed."""
         self.process.stdin.write(json.dumps(arguments).encode() + b"\n")
         self.process.stdin.flush()
         status, printed = json.loads(self.process.stdout.readline())
@@ -60,19 +60,19 @@ class Planner:
 
 
 def _code(folder: Path) -> dict[Path, int]:
-    """Return the files of the code, which a planner has imported or read, each with its time."""
+    """Return the files of the code, which such a process has imported or read, each with its time."""
     files = [path for part in ("fsar", "workflow_scripts") for path in (folder / part).rglob("*.*")]
     return {path: path.stat().st_mtime_ns for path in files if path.suffix != ".pyc"}
 
 
-def dry_run(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Return the status of `snakemake --dry-run` with these arguments, and what it printed."""
-    return Planner.of(folder).plan(list(arguments))
-
-
-def dry_runs(folder: Path, runs: list[list[str]]) -> list[str]:
-    """Return what `snakemake --dry-run` prints with each of these arguments."""
-    return [dry_run(folder, *arguments)[1] for arguments in runs]
+def dry_runs(folder: Path, runs: list[list[str]], *modules: str) -> list[str]:
+    """Return what `snakemake --dry-run` prints with each of these arguments; modules that several import are named."""
+    started = Started.of(folder, *modules)
+    found = []
+    for arguments in runs:
+        variables = [word for word in arguments if re.match(r"[A-Z_]+=", word)]
+        found.append(started.run(*variables, "--cores", "2", "--dry-run", *arguments[len(variables) :])[1])
+    return found
 
 
 def planned(output: str) -> dict[str, set[str]]:
@@ -90,14 +90,14 @@ def planned(output: str) -> dict[str, set[str]]:
     return found
 
 
-def prepare() -> None:
+def prepare(*modules: str) -> None:
     """Import what Snakemake and the rules do, and read the code, once for all; a run finds it as it is."""
     from snakemake.cli import get_argument_parser
 
     get_argument_parser()  # with all plugins
     rules = "\n".join(path.read_text() for path in sorted(Path("rules").glob("*.smk")))
     own = re.findall(r"^from (fsar[\w.]*) import", rules, re.MULTILINE)
-    for module in ("jsonschema", "nbformat", "snakemake.storage", *own):
+    for module in ("jsonschema", "nbformat", "snakemake.storage", *modules, *own):
         import_module(module)
     code = import_module("fsar.plan.code")
     code.code_checksums(*code.PACKAGE.parent.glob("workflow_scripts/*.py"), *code.PACKAGE.rglob("*.py"))
@@ -105,14 +105,14 @@ def prepare() -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """Make a dry run in this process, and end it."""
+    """Run Snakemake in this process, and end it."""
     from snakemake.cli import main as snakemake
 
     variables = dict(word.split("=", 1) for word in arguments if re.match(r"[A-Z_]+=", word))
     os.environ.update(variables)
     status = 1
     try:
-        snakemake(["--cores", "2", "--dry-run", "--nolock", *arguments[len(variables) :]])
+        snakemake(arguments[len(variables) :])
         status = 0
     except SystemExit as end:
         status = int(end.code or 0)
@@ -125,13 +125,14 @@ def run(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    sys.path.insert(0, str(folder))
+    folder, *modules = sys.argv[1:]
+    sys.path.insert(0, folder)
     os.chdir(folder)
-    prepare()
+    prepare(*modules)
     for line in sys.stdin:
         with tempfile.TemporaryFile() as file:
             if (child := os.fork()) == 0:
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what is still to be run is not for this one
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
                 run(json.loads(line))

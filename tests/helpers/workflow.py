@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.helpers.dry_runs import VARIABLES, dry_run
+from tests.helpers.dry_runs import VARIABLES, Started
 
 PROJECT = ["Snakefile", "config.yaml", "configs", "envs", "fsar", "profiles", "report", "rules", "workflow_scripts"]
 PROGRAM = Path(sys.executable).with_name("snakemake")
@@ -22,22 +22,31 @@ def command(*arguments: str, cores: int = 2, program: Path = PROGRAM) -> list[st
 
 
 def snakemake(
-    folder: Path, *arguments: str, ok: bool = True, cores: int = 2, program: Path = PROGRAM, **environment: str
+    folder: Path,
+    *arguments: str,
+    ok: bool = True,
+    cores: int = 2,
+    program: Path = PROGRAM,
+    anew: bool = False,
+    **environment: str,
 ) -> str:
-    """Run Snakemake in a folder and return what it printed; a dry run of a copy of the project without a new start."""
-    if "--dry-run" in arguments and (folder / "fsar").is_dir() and program == PROGRAM and not environment:
-        status, output = dry_run(folder, *arguments)
-        assert (status == 0) is ok, output
-        return output
-    run = subprocess.run(
-        command(*arguments, cores=cores, program=program),
-        cwd=folder,
-        env={**os.environ, **VARIABLES, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    output = run.stdout.decode()
-    assert (run.returncode == 0) is ok, output
+    """Run Snakemake in a folder and return what it printed.
+
+    In a copy of the project it goes on from a process that has imported Snakemake and the package already, unless it
+    is to start anew, as a user starts it.
+    """
+    if (folder / "fsar").is_dir() and program == PROGRAM and not environment and not anew:
+        status, output = Started.of(folder).run("--cores", str(cores), *arguments)
+    else:
+        run = subprocess.run(
+            command(*arguments, cores=cores, program=program),
+            cwd=folder,
+            env={**os.environ, **VARIABLES, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        status, output = run.returncode, run.stdout.decode()
+    assert (status == 0) is ok, output
     return output
 
 

@@ -219,4 +219,11 @@ def test_every_recipe_is_compared():
         "strm",
         "strm-published",
     }
-    assert set(recipes()) == compared | {"trx", "team", "ts-fsar", "task-adapter", "task-adapter-published"}
+    assert set(recipes()) == compared | {
+        "trx",
+        "trx-motion",
+        "team",
+        "ts-fsar",
+        "task-adapter",
+        "task-adapter-published",
+    }

@@ -97,29 +97,33 @@ def workflow_logits(world, data, method, shot, sampling):
     return np.stack(table["logits"]).reshape(3, -1, len(CLASSES)), StoredEpisodes.read(episodes)
 
 
+OF_EACH = [
+    ("clip-freeze", 1),
+    ("clip-zero-shot", 0),
+    ("clip-fsar", 1),
+    ("clip-fsar", 2),
+    ("clip-fsar-text", 1),
+    ("trx", 2),
+    ("hyrsm", 2),
+    ("team", 1),
+    ("clip-fsar-head", 1),
+    ("otam-lora", 1),
+    ("d2st", 2),
+    ("clip-spm", 2),
+    ("strm", 2),
+    ("molo", 1),
+    ("emp-net", 2),
+    ("ts-fsar", 2),
+    ("task-adapter", 2),
+]
+# Which frames are looked at is no matter of the method.
+OTHER_FRAMES = [("clip-freeze", 1), ("clip-zero-shot", 0), ("clip-fsar", 2), ("d2st", 2)]
+
+
 @pytest.mark.parametrize(
-    ("method", "shot"),
-    [
-        ("clip-freeze", 1),
-        ("clip-zero-shot", 0),
-        ("clip-fsar", 1),
-        ("clip-fsar", 2),
-        ("clip-fsar-text", 1),
-        ("trx", 2),
-        ("hyrsm", 2),
-        ("team", 1),
-        ("clip-fsar-head", 1),
-        ("otam-lora", 1),
-        ("d2st", 2),
-        ("clip-spm", 2),
-        ("strm", 2),
-        ("molo", 1),
-        ("emp-net", 2),
-        ("ts-fsar", 2),
-        ("task-adapter", 2),
-    ],
+    ("method", "shot", "at_test"),
+    [*((*case, "drawn") for case in OF_EACH), *((*case, "centres") for case in OTHER_FRAMES)],
 )
-@pytest.mark.parametrize("at_test", ["drawn", "centres"])
 def test_logits_are_those_of_the_workflow(world, data, method, shot, at_test):
     expected, episodes = workflow_logits(world, data, method, shot, SamplingConfig(at_test=at_test))
     if METHODS[method].components.trained:

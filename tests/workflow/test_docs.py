@@ -71,7 +71,7 @@ def test_snakemake(tmp_path):
         (folder / study).mkdir(parents=True)
         prepare_inputs(folder / study)
     runs.append(["--workflow-profile", "profiles/gpus-only"])
-    for arguments, output in zip(runs, dry_runs(folder, runs), strict=True):
+    for arguments, output in zip(runs, dry_runs(folder, runs, "timm"), strict=True):
         expected = next((said for option, said in SAYS.items() if option in arguments), "This was a dry-run")
         assert expected in output, (arguments, output[-2000:])
         assert names_cores(arguments, folder), f"{arguments} needs --cores"

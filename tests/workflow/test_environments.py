@@ -74,6 +74,31 @@ def test_every_rule_finds_its_imports_in_its_environment(repository):
     assert [stage for stage in used if "torch" in in_environment(repository, stage)] == ["train"]  # gigabytes
 
 
+SLOW = {"torch", "torchvision", "open-clip-torch", "timm", "lightning-fabric", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    ("file", "slow"),
+    [
+        ("workflow_scripts/decode_frames.py", set()),
+        ("workflow_scripts/write_tables.py", set()),
+        ("workflow_scripts/train_model.py", set()),  # before it knows which GPU is its own
+        ("workflow_scripts/evaluate_model.py", {"torch"}),
+        ("fsar/results/figures/curves.py", {"matplotlib"}),
+    ],
+)
+def test_what_takes_seconds_is_imported_by_those_who_need_it(repository, file, slow):
+    """As far as a file is read when it is imported: not within functions, and not for types alone."""
+    found, pending = set(), [repository / file]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += [file for name in imported(path, at_start=True) for file in module_files(repository, name)]
+    packages = {package for path in found for package in third_party(imported(path, at_start=True))}
+    assert "pandas" in packages and packages & SLOW == slow
+
+
 def loaded_by_name(repository: Path, script: str) -> list[Path]:
     """Return the files that a script imports by a name that is a setting, or that Snakemake reads when it starts."""
     figures = list(repository.glob("fsar/results/figures/*.py"))
@@ -112,10 +137,10 @@ def module_files(repository: Path, name: str) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def imported(path: Path) -> set[str]:
-    """Return the modules that a file imports, at whichever place; for `from a import b` both a and a.b."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def imported(path: Path, at_start: bool = False) -> set[str]:
+    """Return the modules that a file imports, at whichever place or first of all; for `from a import b` both."""
+    names, tree = set(), ast.parse(path.read_text())
+    for node in tree.body if at_start else ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -280,7 +280,7 @@ def test_every_key_makes_again_what_it_says(finished, after):
     wrong = []
     outputs = dict(zip(CHANGES, dry_runs(finished, runs), strict=True))
     own = "Config.own_methods"  # which are named before the package is imported
-    outputs[own] = snakemake(finished, "--dry-run", "--configfile", f"{own}.yaml")
+    outputs[own] = snakemake(finished, "--dry-run", "--configfile", f"{own}.yaml", anew=True)
     for place, output in outputs.items():
         rules = planned(output)
         reasons = [reason for own in rules.values() for reason in own if reason.startswith("Params have changed")]

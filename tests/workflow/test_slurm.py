@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.helpers import workflow
 from tests.helpers.hold import PATIENCE, STEP, plant, wait_until
 from tests.helpers.slurm_cluster import ask, cluster, jobs, why_not
-from tests.helpers.workflow import TABLE, copy_project, snakemake, start_snakemake, write_listing
+from tests.helpers.workflow import TABLE, copy_project, start_snakemake, write_listing
 
 pytestmark = pytest.mark.slurm
+snakemake = partial(workflow.snakemake, anew=True)
 
 MODEL = "results/models/tiny/small-clip/otam/shot1-seed1/model.safetensors"
 

@@ -1,6 +1,7 @@
 """The workflow itself, run as a user runs it, in a copy of the project at the smallest size."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -139,11 +140,14 @@ def test_every_other_method_goes_through_the_workflow(finished):
     tiny["text_of_model"] = {"task-adapter": texts, "task-adapter-published": texts}
     tiny["training_of_model"] = {"hyrsm": {"shot": "tested"}, "team": {"optimizer": "sgd", "momentum": 0.9}}
     (finished / "methods.yaml").write_text(yaml.safe_dump(values))
-    log = snakemake(finished, TABLE, *arguments)
+    log = snakemake(finished, *arguments)  # everything: also the page, the records, the figures, the model cards
     assert "features depend on the episode, so 360 videos go through" in log
     table = pd.read_csv(finished / TABLE)
     assert set(table["method"]) == {METHODS[name].title for name in (*others, "clip-fsar-head")}
-    assert len(table) == 2 * (len(others) + 1) and set(table["selection"]) == {"val"}
+    plain = {METHODS[name].title for name in others if not METHODS[name].components.needs_training}
+    assert len(table) == 2 * (len(others) + 1) and len(plain) == 4
+    assert set(table.loc[table["method"].isin(plain), "selection"]) == {"not trained"}
+    assert set(table.loc[~table["method"].isin(plain), "selection"]) == {"val"}
     together = {METHODS[name].title for name in others if not METHODS[name].inductive}
     assert set(table.loc[table["inductive"] == "no", "method"]) == together and len(together) == 3
     models = finished / "results/models/tiny/small-clip"
@@ -155,7 +159,11 @@ def test_every_other_method_goes_through_the_workflow(finished):
     assert not (features / "small-clip/clip-fsar-head").exists() and not (features / "small-vit/task-adapter").exists()
     assert (features / "small-clip/molo/seed1/test.safetensors").is_file()
     assert not list((finished / "results/predictions/tiny/small-vit/task-adapter").glob("seed1/*"))  # the parts
-    assert nothing_to_do(finished, TABLE, *arguments)
+    assert not (features / "small-clip/linear-probe-otam").exists()  # those of the trained OTAM
+    assert nothing_to_do(finished, *arguments)
+    records = json.loads((finished / "results/records.json").read_text())["records"]
+    assert {record["method"]["title"] for record in records} == set(table["method"])
+    snakemake(finished, "archive", *arguments)
 
 
 def test_how_a_training_is_run_trains_nothing_again(finished):

@@ -1,11 +1,12 @@
 """Settings that several methods share."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
 from fsar.keys.declare import ADAPTERS, HEAD, key
-from fsar.methods.record import AdapterSettings, HeadSettings, dropout_key
+from fsar.methods.record import AdapterSettings, Components, HeadSettings, dropout_key
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
 # What several records say of their public codes, and none of them follows (docs/recipes.md).
@@ -13,8 +14,17 @@ ERASING = "no random erasing of training queries, which the code's settings leav
 QUERIES = "7 queries per class at every shot, where the code has 3 for 5 shots"
 DECAY = "weight decay spares normalisation layers"
 
+# The method of this project, and its share in models that are named for it: chosen on validation classes.
+MOTION = "This project, docs/motion.md: what moves in each frame beside what is there"
+MOTION_SHARE = 0.75
+
 # Frames in a tuple. The number of tuples grows fast: 8 frames have 28 pairs, 56 triples, 70 of four.
 Cardinality = Annotated[int, Field(ge=1, le=4)]
+
+
+def with_motion(model: Components) -> Components:
+    """Return a model that also compares what moves (`MotionConfig`)."""
+    return replace(model, fixed=(*model.fixed, ("motion_share", MOTION_SHARE)))
 
 
 class TuplesConfig(HeadSettings):
@@ -40,6 +50,29 @@ class TuplesConfig(HeadSettings):
     def tests_mb(self) -> int:
         """As measured: see `HeadSettings`."""
         return 12000
+
+
+class MotionConfig(HeadSettings):
+    """What the heads share that match frames by their features: what moves in them, beside what is there."""
+
+    motion_share: float = key(
+        "w, share of what moves in the cosine of two frames: each frame's feature minus its video's mean over time "
+        "(docs/motion.md). 0 compares frames as published.",
+        HEAD,
+        default=0.0,
+        ge=0,
+        le=1,
+    )
+
+    @property
+    def least_frames(self) -> tuple[int, str]:
+        """Nothing moves in one frame."""
+        return (2, "compares what moves") if self.motion_share else super().least_frames
+
+    @property
+    def any_share(self) -> bool:
+        """Whether the same weights go with any share."""
+        return True
 
 
 class RelationConfig(HeadSettings):

@@ -61,13 +61,13 @@ class ClipFsar(Otam):
 
     def video_stage(self, stored: Tensors) -> Tensors:
         """Modulate query videos: f̃_Q, (V, T, D), as the metric compares it."""
-        return self.metric.represent(self.modulate(stored["frames"]))
+        return self.represent(self.modulate(stored["frames"]))
 
     def support_stage(self, stored: Tensors, text: Tensor, shot: int) -> Tensors:
         """Modulate support videos, each with the text of its class: f̃_S; or, as published, leave that to their mean."""
         if self._modulates_the_mean(shot):
             return {"unmodulated": stored["frames"]}
-        return self.metric.represent(self.modulate(stored["frames"], text))
+        return self.represent(self.modulate(stored["frames"], text))
 
     def support_like_queries(self, shot: int) -> bool:
         """Tell whether support videos are represented as queries are: where nothing is modulated."""
@@ -84,7 +84,7 @@ class ClipFsar(Otam):
         if "unmodulated" in support:
             means = support["unmodulated"]  # (B, N, 1, T, D)
             modulated = self.modulate(means.flatten(0, 2), text.flatten(0, 1)).view_as(means)
-            support = self.metric.represent(modulated)
+            support = self.represent(modulated)
         return super().episode_stage(support, queries, text)
 
     # 3. The video-text objective.
@@ -117,8 +117,8 @@ class ClipFsar(Otam):
     # For figures and for clips without an episode.
 
     def single_frames(self, stored: Tensors, text: Tensor | None = None) -> Tensor:
-        """Return modulated frames, (V, T, D), with the text of their class if it is given, (V, D)."""
-        return self.modulate(stored["frames"], text)
+        """Return modulated frames as they are matched, with the text of their class if it is given, (V, D)."""
+        return super().single_frames({"frames": self.modulate(stored["frames"], text)})
 
 
 def temporal_transformer(width: int, settings: ClipFsarConfig) -> TemporalTransformer:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.blocks.record import CLIP_FSAR_PAPER
+from fsar.methods.blocks.record import CLIP_FSAR_PAPER, MOTION, with_motion
 from fsar.methods.otam.record import OtamConfig
 from fsar.methods.record import ON_TEST, Components, Method, PublicCode, Record, dropout_key
 
@@ -76,6 +76,7 @@ RECORD = Record(
         "clip-fsar-mean-cosine": replace(CLIP_FSAR, fixed=(("metric", "mean_cosine"),)),
         "clip-fsar-head": replace(CLIP_FSAR, trains="head"),
         "clip-fsar-text-encoder": replace(CLIP_FSAR, trains_text=True),
+        "clip-fsar-motion": with_motion(CLIP_FSAR),
     },
     methods={
         "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", **CLIP_FSAR_CODE),
@@ -113,5 +114,6 @@ RECORD = Record(
         "clip-fsar-text-encoder": Method(
             "CLIP-FSAR, text encoder trained", f"{CLIP_FSAR_PAPER}, with the text encoder trained, too"
         ),
+        "clip-fsar-motion": Method("CLIP-FSAR + motion", MOTION),
     },
 )

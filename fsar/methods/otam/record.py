@@ -3,16 +3,16 @@
 from typing import Literal, get_args
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.blocks.record import CLIP_FSAR_PAPER
-from fsar.methods.record import Components, HeadSettings, Method, Record
+from fsar.methods.blocks.record import CLIP_FSAR_PAPER, MOTION, MotionConfig, with_motion
+from fsar.methods.record import Components, Method, Record
 
 # Files in fsar/methods/blocks/. TRX keeps all support videos of a class, the others compare prototypes.
 Metric = Literal["otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine"]
 METRICS: tuple[str, ...] = get_args(Metric)
 
 
-class OtamConfig(HeadSettings):
-    """Frame features, matched as they are."""
+class OtamConfig(MotionConfig):
+    """Frame features, matched as they are or with what moves beside them."""
 
     metric: Metric = key(
         "How a query's frames are compared with a prototype's: a file in fsar/methods/blocks/.", HEAD, default="otam"
@@ -22,7 +22,12 @@ class OtamConfig(HeadSettings):
     @property
     def least_frames(self) -> tuple[int, str]:
         """TRX compares triples."""
-        return (3, "compares triples of frames") if self.metric == "trx" else (1, "")
+        return (3, "compares triples of frames") if self.metric == "trx" else super().least_frames
+
+    @property
+    def any_share(self) -> bool:
+        """TRX has weights for frames and for what moves in them."""
+        return self.metric != "trx"
 
     @property
     def tests_mb(self) -> int:
@@ -48,6 +53,9 @@ RECORD = Record(
         "otam-one-way": Components(fixed=(("metric", "otam_one_way"),)),
         "bi-mhm": Components(fixed=(("metric", "bi_mhm"),)),
         "mean-cosine": Components(fixed=(("metric", "mean_cosine"),)),
+        "frozen-motion": with_motion(Components(trains="nothing")),
+        "otam-motion": with_motion(Components()),
+        "bi-mhm-motion": with_motion(Components(fixed=(("metric", "bi_mhm"),))),
     },
     methods={
         "clip-freeze": Method(
@@ -81,5 +89,8 @@ RECORD = Record(
         "mean-cosine": Method(
             "Mean cosine", "Snell et al., NeurIPS 2017 (arXiv 1703.05175), with cosine: mean-pooled prototypes"
         ),
+        "clip-freeze-motion": Method("CLIP-Freeze + motion", MOTION, model="frozen-motion"),
+        "otam-motion": Method("OTAM + motion", MOTION),
+        "bi-mhm-motion": Method("Bi-MHM + motion", MOTION),
     },
 )

@@ -5,6 +5,7 @@ The metric of the same name (`fsar/methods/blocks/trx.py`) is this with pairs an
 
 from torch import Tensor
 
+from fsar.methods.blocks.motion import beside_motion, width_beside_motion
 from fsar.methods.blocks.tuples import TupleMatching
 from fsar.methods.head import Head
 from fsar.methods.needs import Inputs, Tensors
@@ -16,16 +17,18 @@ class Trx(Head):
 
     averages_shots = False
     episodes_at_once = 10
+    settings: TrxConfig
 
     def __init__(self, inputs: Inputs, settings: TrxConfig):
         super().__init__(inputs, settings)
+        width = width_beside_motion(inputs.width, settings.motion_share)
         self.matching = TupleMatching(
-            inputs.width, inputs.frames, settings.cardinalities, settings.tuple_width, settings.dropout
+            width, inputs.frames, settings.cardinalities, settings.tuple_width, settings.dropout
         )
 
     def video_stage(self, stored: Tensors) -> Tensors:
         """Return the keys and values of the tuples of each video: see `TupleAttention.represent`."""
-        return self.matching.represent(stored["frames"])
+        return self.matching.represent(beside_motion(stored["frames"], self.settings.motion_share))
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the score of an episode, (B, Q, N)."""

@@ -1,20 +1,25 @@
 """TRX, temporal-relational cross-transformers."""
 
 from fsar.keys.declare import HEAD
-from fsar.methods.blocks.record import TuplesConfig
+from fsar.methods.blocks.record import MOTION, MotionConfig, TuplesConfig, with_motion
 from fsar.methods.record import FIXED, Components, Method, Record, dropout_key
 
 
-class TrxConfig(TuplesConfig):
+class TrxConfig(TuplesConfig, MotionConfig):
     """TRX; defaults as published."""
 
     dropout: float = dropout_key("Dropout of frames after their positions are added.", 0.1, HEAD)
+
+    @property
+    def any_share(self) -> bool:
+        """It has weights for frames and for what moves in them."""
+        return False
 
 
 RECORD = Record(
     title="TRX.",
     head=TrxConfig,
-    models={"trx": Components(head="trx")},
+    models={"trx": Components(head="trx"), "trx-motion": with_motion(Components(head="trx"))},
     methods={
         "trx": Method(
             "TRX",
@@ -24,6 +29,7 @@ RECORD = Record(
             deviations="20,010 training episodes (SSv2 75,010) as STRM, where the code has 100,020 and tests SSv2 "
             "after 75,000; its first step comes one episode early",
             code_selection=f"{FIXED} (run.py:90, 180)",
-        )
+        ),
+        "trx-motion": Method("TRX + motion", MOTION),
     },
 )

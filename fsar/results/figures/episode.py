@@ -102,9 +102,13 @@ class _Comparison:
     @torch.inference_mode()
     def distances(self, query: str, support: str, class_name: str) -> NDArray[np.float64]:
         """Return 1 − cos of the frames of two videos, (T, T), the support video's with the text of its class."""
-        modulated = self.model.modulate(self.frames[[self.rows[query]]])
-        prototype = self.model.modulate(self.frames[[self.rows[support]]], self.text[[self.class_rows[class_name]]])
-        return frame_distances(modulated, prototype)[0, 0].numpy().astype(float)
+        asked, shot = ({"frames": self.frames[[self.rows[video]]]} for video in (query, support))
+        text = self.text[[self.class_rows[class_name]]]
+        return (
+            frame_distances(self.model.single_frames(asked), self.model.single_frames(shot, text))[0, 0]
+            .numpy()
+            .astype(float)
+        )
 
 
 class _Strips:

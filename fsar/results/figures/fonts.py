@@ -10,6 +10,8 @@ from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.ft2font import FT2Font
 
+from fsar.lists import some_of
+
 log = logging.getLogger(__name__)
 
 # Debian's packages, by the beginnings of Unicode's names of characters; the first that fits.
@@ -102,11 +104,10 @@ def _tell(characters: str) -> None:
     if not packages:
         return
     _told.update(packages)
-    shown = " ".join(characters[:SHOWN]) + (f" and {len(characters) - SHOWN} more" if characters[SHOWN:] else "")
     log.warning(
         "no font of this machine has %s: figures show boxes instead. Install fonts that have them (Debian and Ubuntu: "
         "%s), and draw the figures again (fsar draw)",
-        shown, " ".join(sorted(packages)),
+        some_of(characters, SHOWN), " ".join(sorted(packages)),
     )  # fmt: skip
 
 

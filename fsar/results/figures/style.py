@@ -31,12 +31,8 @@ def apply(texts: Iterable[str] = ()) -> None:
         ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "font.size"), FONT
     )
     reproducible = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar"}
-    plain = {
-        "hatch.linewidth": 0.5,
-        "legend.frameon": False,
-        "axes.titlepad": 4,
-        "text.parse_math": False,
-    }  # a $ in a name is a $
+    # A $ in a name is a $.
+    plain = {"hatch.linewidth": 0.5, "legend.frameon": False, "axes.titlepad": 4, "text.parse_math": False}
     sns.set_theme(style="whitegrid", context="paper", rc={**sizes, **reproducible, **plain})
     if families := fonts.families_for(texts):
         matplotlib.rcParams["font.family"] = [*matplotlib.rcParams["font.family"], *families]
