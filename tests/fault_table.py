@@ -103,7 +103,7 @@ FAULTS = [
         "(2 * np.arange(frames)) * length",
         "videos/test_videos.py predict/test_predict.py videos/test_times.py",
     ),
-    Fault("fsar/videos/sampling.py", "default_rng([seed, zlib.crc32(video_id.encode())])", "default_rng(seed)", VIDEOS),
+    Fault("fsar/videos/sampling.py", "default_rng([seed, zlib.crc32(video_id.encode())", "default_rng([seed", VIDEOS),
     Fault(
         "fsar/videos/sampling.py",
         "segment + rng.integers(segment, size=frames)",
@@ -304,7 +304,7 @@ FAULTS = [
         EVALUATION,
     ),
     Fault("fsar/statistics/intervals.py", "quantile(len(values) - 1)", "quantile(len(values))", EVALUATION),
-    Fault("fsar/statistics/intervals.py", "(1 + CONFIDENCE) / 2, freedom", "CONFIDENCE, freedom", EVALUATION),
+    Fault("fsar/statistics/intervals.py", "freedom, (1 + CONFIDENCE) / 2", "freedom, CONFIDENCE", EVALUATION),
     Fault(
         "fsar/evaluation/feature_file.py",
         'key in ("video_ids", "class_names")',
@@ -318,12 +318,14 @@ FAULTS = [
         "right_by_episode(table) for table in tables[:1]]",
         RESULTS,
     ),
-    Fault("fsar/results/accuracies.py", '["right"] = (table["label"] ==', '["right"] = (table["label"] !=', RESULTS),
-    Fault("fsar/results/comparisons.py", "variance - 2 * covariance", "variance - covariance", RESULTS),
+    Fault("fsar/results/class_accuracy.py", "asked.true == asked.predicted", "asked.true != asked.predicted", RESULTS),
+    Fault("fsar/statistics/videos.py", "None, :] - 2 * covariance", "None, :] - covariance", RESULTS),
     Fault("fsar/results/comparisons.py", "- self.accuracies\n", "- 2 * self.accuracies\n", RESULTS),
     Fault("fsar/results/comparisons.py", "np.abs(self.differences) > over_seeds", "True", RESULTS),
     Fault("fsar/statistics/intervals.py", "np.arange(len(p), 0, -1)", "len(p)", EVALUATION),
     Fault("fsar/statistics/videos.py", "- own.sum()", "", "statistics/test_videos.py"),
+    Fault("fsar/statistics/spanning.py", "mean = shared / pairs", "mean = 1.0", "statistics/test_videos.py"),
+    Fault("fsar/statistics/variance.py", "count * classes.var", "classes.var", "statistics/test_videos.py"),
     Fault(
         "fsar/results/ranking.py",
         "stats.rankdata(-accuracies, axis=1)",
@@ -331,7 +333,10 @@ FAULTS = [
         RESULTS,
     ),
     Fault(
-        "fsar/results/class_accuracy.py", "100 * right.sum() / queries.sum()", "100 * (right / queries).mean()", RESULTS
+        "fsar/results/class_accuracy.py",
+        "100 * rights[place].sum() / own",
+        "100 * (rights[place][there] / queries[place][there]).mean()",
+        RESULTS,
     ),
     Fault("fsar/results/layout_tables.py", "accuracy - value", "value - accuracy", RESULTS),
     Fault("fsar/results/layout_tables.py", "if latex and cell.leading", "if latex", RESULTS),

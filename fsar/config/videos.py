@@ -73,10 +73,24 @@ class SamplingConfig(Section):
     )
     at_test: Literal["drawn", "centres"] = key(
         "Which frames of segments videos are validated and tested with. drawn: one at random, by the seed and the "
-        "video's id, as published; no interval covers that draw. centres: the middle one, whatever a video is called.",
+        "video's id, as published. centres: the middle one, whatever a video is called.",
         ("train_model", "encode_features"),
         default="drawn",
     )
+    views: int = key(
+        "Draws of each test video's frames, for `drawn` segments; the first is that of a run without this key. Every "
+        "test is made with each: accuracies are means, with an interval over draws of frames (docs/results.md).",
+        ("encode_features",),
+        unit="draws",
+        default=1,
+        ge=1,
+        le=100,
+    )
+
+    @property
+    def draws(self) -> int:
+        """How often the frames of a test video are drawn: once where nothing is drawn."""
+        return self.views if (self.strategy, self.at_test) == ("segments", "drawn") else 1
 
 
 class EpisodesConfig(Section):

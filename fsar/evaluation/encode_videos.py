@@ -21,11 +21,20 @@ BATCH = 16
 
 
 class EvaluationClips(Dataset[Tensor]):
-    """The test frames of each video: (T, size, size, 3) RGB bytes."""
+    """The test frames of each video: (T, size, size, 3) RGB bytes. All videos in one view, then in the next."""
 
-    def __init__(self, store: FrameStore, video_ids: Sequence[str], sampling: SamplingConfig, size: int, seed: int):
+    def __init__(
+        self,
+        store: FrameStore,
+        video_ids: Sequence[str],
+        sampling: SamplingConfig,
+        size: int,
+        seed: int,
+        views: int = 1,
+    ):
         self.store, self.sampling, self.size, self.seed = store, sampling, size, seed
-        self.numbers = store.numbers(video_ids)
+        self.videos = len(video_ids)
+        self.numbers = np.tile(store.numbers(video_ids), views)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -34,7 +43,8 @@ class EvaluationClips(Dataset[Tensor]):
         number = self.numbers[place]
         length, fps = self.store.length(number), self.store.fps(number)
         timed = self.store.timed(number) if self.sampling.at_test == "centres" else None
-        positions = positions_at_test(self.store.video_id(number), length, fps, self.sampling, self.seed, timed)
+        name, view = self.store.video_id(number), place // self.videos
+        positions = positions_at_test(name, length, fps, self.sampling, self.seed, timed, view)
         clip = np.empty((len(positions), self.size, self.size, 3), np.uint8)
         self.store.read(number, positions, *crop(self.store.size, self.size, None), clip)
         return torch.from_numpy(clip)
@@ -48,6 +58,7 @@ def load_clips(
     seed: int,
     device: torch.device,
     workers: int = 0,
+    views: int = 1,
 ) -> DataLoader[Tensor]:
     """Load the frames of videos in order; the loader can be used repeatedly.
 
@@ -57,9 +68,10 @@ def load_clips(
         size: side of the window cut from the frames, in pixels.
         device: where they are encoded; a GPU copies from pinned memory while it computes.
         workers: processes that read frames and stay alive for the next use; 0 reads in this process.
+        views: draws of each video's frames; all videos come in the first, then in the next.
     """
     return DataLoader(
-        EvaluationClips(store, video_ids, sampling, size, seed),
+        EvaluationClips(store, video_ids, sampling, size, seed, views),
         batch_size=BATCH,
         num_workers=workers,
         pin_memory=device.type == "cuda",

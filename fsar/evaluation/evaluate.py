@@ -20,7 +20,7 @@ from fsar.evaluation.episode_logits import DecidesBy, episode_logits
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.kept_features import Features
 from fsar.evaluation.made_from import check_made_from
-from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer
+from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer, views_of
 from fsar.fabric import one_device
 from fsar.methods.head import Head
 from fsar.seal import REMEDY
@@ -104,7 +104,8 @@ def write_predictions(
             episodes are damaged, of another way or shot, or of videos without features.
     """
     number, parts = part
-    with predictions_writer(path, made, parts) as writer:
+    views = features.views
+    with predictions_writer(path, made, parts, len(views)) as writer:
         for test in tests:
             episodes = _episodes(test)
             _check_features(episodes, features, test.episodes)
@@ -120,16 +121,18 @@ def write_predictions(
                     f"{subject} looks at class names, but the backbone has no text encoder: choose methods that do not "
                     "(run.methods), or weights of a whole CLIP (backbones.….weights)"
                 )
-            found = episode_logits(head, own, features, test.decides_by, test.inductive, subject)
-            logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
-            table = _rows(test, own, logits, start)
-            writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
-            accuracy = (table["label"] == table["predicted"]).mean()
-            log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
+            for view in views:
+                found = episode_logits(head, own, view, test.decides_by, test.inductive, subject)
+                logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
+                table = _rows(test, own, logits, start)
+                writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
+                accuracy = (table["label"] == table["predicted"]).mean()
+                log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
 
 
 def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path: Path) -> None:
-    """Join the parts that `write_predictions` wrote: for each test one group of rows, in the order of its episodes.
+    """Join the parts that `write_predictions` wrote: for each test and draw of frames one group of rows, in the order
+    of its episodes.
 
     Raises:
         UserError: a part is damaged or of another model, or a query is missing or there twice.
@@ -138,14 +141,18 @@ def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path
     for part in parts[1:]:
         check_made_from(part, predictions_made_from(part), made, f"Delete {part.parent}, and its tests are made again")
     tables = [pq.read_table(part) for part in parts]
-    with predictions_writer(path, made, len(parts)) as writer:
+    views = views_of(parts[0])
+    with predictions_writer(path, made, len(parts), views) as writer:
         for test in tests:
             wanted = (
                 (pc.field("method") == test.method) & (pc.field("way") == test.way) & (pc.field("shot") == test.shot)
             )
-            table = pa.concat_tables([table.filter(wanted) for table in tables]).unify_dictionaries()
-            _check_complete(table, test, parts)
-            writer.write_table(table)
+            own = [table.filter(wanted) for table in tables]
+            for view in range(views):
+                of_view = [table.slice(len(table) // views * view, len(table) // views) for table in own]
+                joined = pa.concat_tables(of_view).unify_dictionaries()
+                _check_complete(joined, test, parts)
+                writer.write_table(joined)
 
 
 def _check_complete(table: pa.Table, test: PlannedTest, parts: Sequence[Path]) -> None:

@@ -36,7 +36,8 @@ def write_features(
 
     Args:
         path: file to write.
-        video_ids, stored: the videos, and their features (`Head.store`), (V, …) each.
+        video_ids, stored: the videos, and their features (`Head.store`), (V, …) each; with several views, those of each
+            after those of the one before.
         class_names, text: the classes, and their text features, (C, D), or (C, S, D) of each text.
         sizes: of what the head that looks at them is given.
         made: what they are made from (`fsar.evaluation.made_from`).
@@ -66,7 +67,8 @@ def read_features(path: Path, expected: Mapping[str, str] | None = None) -> Feat
         videos, classes = rows_of(about["video_ids"]), rows_of(about["class_names"])
         stored = {name: file.get_tensor(name) for name in file.keys() if name != TEXT}  # noqa: SIM118 (not a dict)
         text = file.get_tensor(TEXT)
-    for values, rows in [*((values, videos) for values in stored.values()), (text, classes)]:
+    views = len(next(iter(stored.values()))) // max(len(videos), 1)
+    for values, rows in [*((values, [*videos] * views) for values in stored.values()), (text, [*classes])]:
         check_finite(values, f"The file of features {path}", rows, "Delete it, and it is made again")
     return Features(videos, stored, classes, text)
 

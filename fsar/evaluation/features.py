@@ -90,7 +90,8 @@ def encode_tests(
     video_ids, class_names = list(videos["video_id"]), sorted(videos["class_name"].unique())
     workers = 0 if where.type == "cpu" else settings.training.threads - 1
     store = FrameStore(index.parent, index)
-    clips = load_clips(store, video_ids, settings.sampling, backbone.image_size, settings.seed, where, workers)
+    views = settings.sampling.draws
+    clips = load_clips(store, video_ids, settings.sampling, backbone.image_size, settings.seed, where, workers, views)
     with shared_memory_told("set training.threads to 1, and frames are read in the job's own process"):
         stored = encode_videos(model.encode, clips, where, backbone.subject)
     text = no_text(class_names)

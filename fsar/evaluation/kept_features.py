@@ -12,7 +12,8 @@ class Features(NamedTuple):
     """What tests use: the features of videos, and the text features of their classes.
 
     Attributes:
-        videos, stored: row of each video by its id, and their features (`Head.store`), (V, …) each.
+        videos, stored: row of each video by its id, and their features (`Head.store`), (V, …) each; with several draws
+            of frames, those of each after those of the one before.
         classes, text: row of each class by its name, in (C, D) text features, or (C, S, D) of each text; (C, 0) for a
             backbone without a text encoder.
     """
@@ -21,6 +22,16 @@ class Features(NamedTuple):
     stored: Tensors
     classes: dict[str, int]
     text: Tensor
+
+    @property
+    def views(self) -> "list[Features]":
+        """The features of each draw of the videos' frames."""
+        count = len(self.videos)
+        starts = range(0, len(next(iter(self.stored.values()))), count)
+        return [
+            self._replace(stored={name: values[start : start + count] for name, values in self.stored.items()})
+            for start in starts
+        ]
 
 
 def rows_of(names: Iterable[str]) -> dict[str, int]:

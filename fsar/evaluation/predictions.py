@@ -16,7 +16,7 @@ from fsar.files import atomic
 from fsar.seal import OPEN, REMEDY, seal, whole
 
 # Entries of the file's metadata.
-MADE, PARTS = "made_from", "parts"
+MADE, PARTS, VIEWS = "made_from", "parts", "views"
 # A test is one method at one way and shot. It has its own row groups, so it can be read without the others.
 PREDICTIONS_SCHEMA = pa.schema(
     [
@@ -39,6 +39,8 @@ def read_predictions(
 ) -> pd.DataFrame:
     """Read one test from a file of predictions: a row per query, in the order of the episodes.
 
+    With several draws of the videos' frames (`views_of`), all rows of each come after those of the one before.
+
     Raises:
         UserError: the file is not there or damaged, or has no such test.
     """
@@ -52,15 +54,19 @@ def read_predictions(
 
 
 @contextmanager
-def predictions_writer(path: Path, made: Mapping[str, str], parts: int = 1) -> Iterator[pq.ParquetWriter]:
+def predictions_writer(
+    path: Path, made: Mapping[str, str], parts: int = 1, views: int = 1
+) -> Iterator[pq.ParquetWriter]:
     """Yield a writer of tables of `PREDICTIONS_SCHEMA`. The file appears at the end of the block, with a seal.
 
     Args:
         path: Parquet file to write.
         made: what they are made from (`fsar.evaluation.made_from`).
         parts: number of jobs that the predictions come from.
+        views: number of draws of the videos' frames.
     """
     about = {"seal": OPEN, MADE: json.dumps(dict(made), sort_keys=True), PARTS: str(parts)}
+    about |= {VIEWS: str(views)} if views > 1 else {}
     with atomic(path) as temporary:
         with pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA.with_metadata(about), compression="zstd") as writer:
             yield writer
@@ -78,6 +84,11 @@ def predictions_made_from(path: str | Path) -> dict[str, str]:
         return json.loads((pq.read_schema(path).metadata or {}).get(MADE.encode(), b"{}"))
 
 
+def views_of(path: str | Path) -> int:
+    """Return how many draws of the videos' frames a file's tests were made with."""
+    return int((pq.read_schema(path).metadata or {}).get(VIEWS.encode(), b"1"))
+
+
 def parts_of_file(path: Path) -> int | None:
     """Return the number of jobs that a file's predictions come from; None if the file is missing or damaged."""
     try:
@@ -93,5 +104,6 @@ def _check_kind(path: str | Path) -> None:
 
 def right_by_episode(table: pd.DataFrame) -> NDArray[np.float64]:
     """Return the share of right predictions in each episode: (E,)."""
-    right = table["label"] == table["predicted"]
-    return right.groupby(table["episode"].to_numpy()).mean().to_numpy(np.float64)
+    episode, right = table["episode"].to_numpy(np.int64), (table["label"] == table["predicted"]).to_numpy(np.float64)
+    asked = np.bincount(episode)
+    return np.bincount(episode, right)[asked > 0] / asked[asked > 0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from fsar.errors import UserError
 from fsar.evaluation.made_from import WEIGHTS
-from fsar.evaluation.predictions import predictions_made_from, read_predictions, right_by_episode
+from fsar.evaluation.predictions import predictions_made_from, read_predictions, right_by_episode, views_of
 from fsar.files import sha256_of
 from fsar.records.checksums import QUERY_COLUMNS, of_queries
 from fsar.records.fields import Record
@@ -39,7 +39,7 @@ def _problems(record: Record, results: Path, checksum: Callable[[Path], str]) ->
         try:
             columns = [*QUERY_COLUMNS, "predicted"]
             table = read_predictions(path, record.method.name, record.way, record.shot, columns)
-            trained = predictions_made_from(path).get(WEIGHTS) or None
+            trained, views = predictions_made_from(path).get(WEIGHTS) or None, views_of(path)
         except UserError as error:
             return [str(error)]
         right = right_by_episode(table)
@@ -48,7 +48,7 @@ def _problems(record: Record, results: Path, checksum: Callable[[Path], str]) ->
             path,
             ("checksum", own.checksum, checksum(path)),
             ("checksum of the trained weights", own.trained, trained),
-            ("checksum of the queries", record.benchmark.queries, of_queries(table)),
+            ("checksum of the queries", record.benchmark.queries, of_queries(table, views)),
             ("number of episodes", record.episodes, len(right)),
         )
     if len({len(own) for own in accuracies}) == 1:

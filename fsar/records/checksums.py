@@ -25,9 +25,14 @@ def of_lists(manifest: Path) -> str:
     return of_rows(read_parquet(manifest, MANIFEST_SCHEMA, columns).sort_values("video_id"), columns)
 
 
-def of_queries(predictions: pd.DataFrame) -> str:
-    """Return the checksum of queries, in the order of the episodes: of stored episodes, or of predictions."""
-    return of_rows(predictions, QUERY_COLUMNS)
+def of_queries(predictions: pd.DataFrame, views: int = 1) -> str:
+    """Return the checksum of queries, in the order of the episodes: of stored episodes, or of predictions.
+
+    Args:
+        predictions: their rows.
+        views: how often they are there, one after the other (`fsar.evaluation.predictions.views_of`).
+    """
+    return of_rows(predictions.iloc[: len(predictions) // views], QUERY_COLUMNS)
 
 
 def read_episodes(path: Path) -> tuple[str, str, int]:

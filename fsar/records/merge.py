@@ -31,7 +31,8 @@ def merge_records(files: Mapping[str, Sequence[Record]], folder: Path) -> int:
         The number of rows.
 
     Raises:
-        UserError: records of one benchmark, way and shot are of other lists or test episodes; names both.
+        UserError: records of one benchmark, way and shot are of other lists or test episodes, or backbones of one name
+            have other weights; names both files, and what to do.
     """
     first: dict[str, Received] = {}
     for file, records in files.items():
@@ -52,20 +53,48 @@ def merge_records(files: Mapping[str, Sequence[Record]], folder: Path) -> int:
     return len(table)
 
 
+# What must be the same, and what to do where it is not.
+OTHERS = {
+    "lists": (
+        "lists of videos",
+        "Compare the `lists` of both: make one run again with the split lists of the other, or give its benchmark "
+        "another name",
+    ),
+    "episodes": (
+        "test episodes",
+        "These follow from `seed`, `episodes`, way, shot and the videos that can be decoded (`videos.used`): make one "
+        "run again with those of the other, or merge files of other ways and shots",
+    ),
+    "weights": (
+        "pretrained weights",
+        "Give one of the backbones another name in its config, and make its records again",
+    ),
+}
+
+
 def _check_comparable(received: Sequence[Received]) -> None:
-    """Check that all accuracies that will stand side by side are of the same videos and episodes."""
+    """Check that accuracies side by side are of the same videos and episodes, and a backbone's name of one backbone."""
     first: dict[tuple[str, str], Received] = {}
     for one in received:
         name, way, shot = one.record.question
-        for place, field in ((name, "lists"), (f"{name}, {way}-way {shot}-shot", "episodes")):
+        backbone = f"the backbone {one.record.backbone.name}"
+        for place, field in ((name, "lists"), (f"{name}, {way}-way {shot}-shot", "episodes"), (backbone, "weights")):
             other = first.setdefault((place, field), one)
-            then, now = (getattr(own.record.benchmark, field) for own in (other, one))
+            then, now = (_identity(own.record, field) for own in (other, one))
             if then != now:
-                what = {"lists": "lists of videos", "episodes": "test episodes"}[field]
+                what, remedy = OTHERS[field]
                 raise UserError(
                     f"{place}: {other.file} and {one.file} cannot be compared, because they are of other {what}: "
-                    f"{then[:16]}… in {other.file}, {now[:16]}… in {one.file}"
+                    f"{then} in {other.file}, {now} in {one.file}. {remedy}."
                 )
+
+
+def _identity(record: Record, field: str) -> str:
+    """Return what tells whether two records are of the same, as a message has it."""
+    if field != "weights":
+        return f"{getattr(record.benchmark, field)[:16]}…"
+    about = record.backbone
+    return " ".join(filter(None, (about.library, about.model, about.weights, about.checksum)))
 
 
 def table_of(received: Sequence[Received]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 from fsar import __version__
 from fsar.errors import UserError
 from fsar.evaluation.made_from import WEIGHTS
-from fsar.evaluation.predictions import predictions_made_from, read_predictions
+from fsar.evaluation.predictions import predictions_made_from, read_predictions, views_of
 from fsar.files import read_csv, read_json, sha256_of
 from fsar.records.checksums import QUERY_COLUMNS, of_lists, of_queries, read_episodes
 from fsar.records.fields import Backbone, Benchmark, Code, Method, Predictions, Record, Videos, save_records
@@ -84,7 +84,8 @@ def _backbone(setting: Setting, about: Mapping[str, Any], made: Mapping[str, str
 
 def _predictions(setting: Setting, path: str, queries: str, checksum: str, made: Mapping[str, str]) -> Predictions:
     """Describe a file of predictions, and check that it is of the stored episodes."""
-    if of_queries(read_predictions(path, setting.method, setting.way, setting.shot, QUERY_COLUMNS)) != queries:
+    asked = read_predictions(path, setting.method, setting.way, setting.shot, QUERY_COLUMNS)
+    if of_queries(asked, views_of(path)) != queries:
         raise UserError(
             f"{path} has predictions of {setting.title}, {setting.way}-way {setting.shot}-shot, that are of other "
             f"episodes than those that are stored. {REMEDY}."

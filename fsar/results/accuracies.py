@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fsar.episodes.stored import StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.predictions import read_predictions, right_by_episode
+from fsar.evaluation.predictions import read_predictions, right_by_episode, views_of
 from fsar.files import read_parquet
 from fsar.results.setting import Setting
 from fsar.seal import REMEDY
@@ -22,31 +22,44 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measured:
-    """What one setting came to, in percent; E episodes, way N, S trainings.
+    """What one setting came to, in percent; E episodes, way N, S trainings, V draws of the videos' frames.
 
     Attributes:
-        episodes: (E,) accuracy of each episode, averaged over the trainings.
+        episodes: (E,) accuracy of each episode, averaged over the trainings and draws.
         by_class: (E, N) the same of the queries of each class.
         trainings: (S,) mean accuracy of each training.
+        draws: (V,) mean accuracy with each draw of the frames.
     """
 
     episodes: Values
     by_class: Values
     trainings: Values
+    draws: Values
 
     @classmethod
     def read(cls, setting: Setting) -> "Measured":
         """Read it from the setting's predictions."""
-        tables = setting_predictions(setting, ["episode", "label", "predicted"])
+        return cls.of(setting, setting_predictions(setting, ["episode", "label", "predicted"]))
+
+    @classmethod
+    def of(cls, setting: Setting, tables: Sequence[pd.DataFrame]) -> "Measured":
+        """Return it from the setting's predictions that were read, a table per training."""
         episodes = [100 * right_by_episode(table) for table in tables]
         by_class = [100 * _right_by_class(table) for table in tables]
         trainings = [100 * (table["label"] == table["predicted"]).mean() for table in tables]
-        return cls(np.mean(episodes, axis=0), np.mean(by_class, axis=0), np.array(trainings))
+        draws = [_by_draw(table, views_of(path)) for table, path in zip(tables, setting.predictions, strict=True)]
+        return cls(np.mean(episodes, axis=0), np.mean(by_class, axis=0), np.array(trainings), np.mean(draws, axis=0))
 
 
 def setting_predictions(setting: Setting, columns: Sequence[str]) -> list[pd.DataFrame]:
     """Return the setting's predictions, a table per training."""
     return [read_predictions(path, setting.method, setting.way, setting.shot, columns) for path in setting.predictions]
+
+
+def _by_draw(table: pd.DataFrame, views: int) -> Values:
+    """Return the mean accuracy of each draw of the frames, in percent: (V,)."""
+    right = (table["label"] == table["predicted"]).to_numpy(np.float64)
+    return np.asarray(100 * right.reshape(views, -1).mean(axis=1))
 
 
 def _right_by_class(table: pd.DataFrame) -> Values:
@@ -66,29 +79,15 @@ def design_of(setting: Setting) -> Design:
         UserError: the predictions are not of these episodes.
     """
     stored = StoredEpisodes.read(Path(setting.episodes))
-    sources = sources_of(setting).reindex(stored.video_ids)
+    sources = sources_of(setting.manifest).reindex(stored.video_ids)
     if sources.isna().any():
         raise UserError(f"{setting.episodes} has videos that {setting.manifest} lacks. {REMEDY}.")
     numbers = pd.factorize(sources)[0].astype(np.int64)
     return Design(stored.classes, numbers[np.concatenate([stored.support, stored.queries], axis=2)])
 
 
-def sources_of(setting: Setting) -> "pd.Series[str]":
+def sources_of(manifest: str) -> "pd.Series[str]":
     """Return the source of each video by its id: its group, or itself where it has none."""
-    videos = read_parquet(Path(setting.manifest), MANIFEST_SCHEMA, ["video_id", "group"]).astype(str)
+    videos = read_parquet(Path(manifest), MANIFEST_SCHEMA, ["video_id", "group"]).astype(str)
     alone = videos["group"] == ""
     return videos["group"].where(~alone, "video " + videos["video_id"]).set_axis(videos["video_id"])
-
-
-def right_by_source(setting: Setting) -> pd.DataFrame:
-    """Return, for each source and class, how often it was asked (`queries`), how often it was right, and its videos.
-
-    The trainings are taken together; the columns are class_name, queries, right and videos.
-    """
-    tables = setting_predictions(setting, ["class_name", "video_id", "label", "predicted"])
-    table = pd.concat(tables, ignore_index=True).astype({"class_name": str, "video_id": str})
-    table["right"] = (table["label"] == table["predicted"]).astype(np.int64)
-    table["source"] = table["video_id"].map(sources_of(setting))
-    groups = table.groupby(["class_name", "source"], sort=True)
-    found = groups.agg(queries=("right", "size"), right=("right", "sum"), videos=("video_id", "nunique"))
-    return found.reset_index("class_name").reset_index(drop=True)

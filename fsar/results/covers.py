@@ -10,6 +10,7 @@ COVERS = {
     "over_episodes": ("episodes", "other episodes of the same test videos"),
     "over_videos": ("test videos", "other test videos of the same classes, queries and supports"),
     "over_seeds": ("trainings", "other training runs"),
+    "over_draws": ("draws of frames", "other draws of the test videos' frames"),
     "over_classes": ("classes", "other test classes"),
     "over_deals": ("class partitions", "other class partitions"),
 }

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from fsar.benchmarks.splits import SPLITS
-from fsar.files import atomic, read_parquet
+from fsar.files import atomic, read_csv, read_parquet
 from fsar.pages.render import template, write_page
 from fsar.results.data_report import STRIPS_SCHEMA
 from fsar.results.packages import installed_packages
@@ -102,6 +102,7 @@ def write_index(
         rows=rows,
         covers=covers,
         footnote=FOOTNOTE,
+        few_sources=_few_sources(table),
         named=named,
         link=partial(_link, page=page),
         figures=_by_kind(figures, page),
@@ -111,6 +112,12 @@ def write_index(
         packages=pd.DataFrame(installed_packages(), columns=["package", "version"]),
         files={name: [_link(path, page) for path in paths] for name, paths in linked.items()},
     )
+
+
+def _few_sources(table: Path) -> list[str]:
+    """Return the tests whose intervals over test videos few sources carry, such as `demo, 5-shot`."""
+    rows = read_csv(table, dtype=str, keep_default_na=False).query("few_sources == 'yes'")
+    return list(dict.fromkeys(rows["benchmark"] + ", " + rows["shot"] + "-shot"))
 
 
 def _by_kind(figures: Sequence[ShownFigure], page: Path) -> dict[str, list[dict[str, Any]]]:

@@ -120,9 +120,9 @@ def _from_the_best(rows: pd.DataFrame, compared: pd.DataFrame) -> dict[Place, st
 
 
 def _difference(row: Mapping[Any, Any], sign: int) -> str:
-    """Return a difference as text, with the half-width of each of its intervals and what that is over."""
-    widths = [(covered(name).heading, row[name]) for name in row if is_interval(name) and pd.notna(row[name])]
-    text = f"{sign * row['difference']:+.2f}" + "".join(f" ± {width:.2f} ({over})" for over, width in widths)
+    """Return a difference as text, with the half-widths of its intervals in the order of their columns."""
+    widths = [row[name] for name in row if is_interval(name) and pd.notna(row[name])]
+    text = f"{sign * row['difference']:+.2f}" + "".join(f" ± {width:.2f}" for width in widths)
     return text.replace("-", "−")
 
 

@@ -22,7 +22,9 @@ COLUMNS = [
     "accuracy",  # percent
     "interval",  # half-width of the 95 % confidence interval over episodes, percent
     "over_videos",  # the same over the draw of the test videos, queries and supports; empty where it cannot be told
+    "few_sources",  # yes: few sources of test videos carry it, and it is rather too short (docs/results.md); else empty
     "over_seeds",  # the same over training seeds; empty with one seed
+    "over_draws",  # the same over draws of the test videos' frames (`sampling.views`); empty with one
     "leading",  # yes: the best with its backbone, or not told apart from it over the test videos; else empty
     "episodes",
     "seeds",  # of training, joined by spaces
@@ -35,7 +37,12 @@ COLUMNS = [
 
 EXPLAINED = (
     "±: half-width of the 95 % interval of the accuracy, in percent: over other episodes of the same videos, as papers "
-    "print it; over other test videos of the same classes; over other trainings."
+    "print it; over other test videos of the same classes; over other trainings; over other draws of the frames."
+)
+
+FEW_SOURCES = (
+    "few sources: a class's test videos come from no more sources than an episode has videos of it. So few say little "
+    "of others, and the interval over test videos is rather too short."
 )
 
 
@@ -65,7 +72,9 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "accuracy": f"{found.accuracies[number]:.2f}",
         "interval": f"{found.over_episodes[number]:.2f}",
         "over_videos": rounded(found.over_videos[number], 2),
+        "few_sources": "yes" if found.few_sources else "",
         "over_seeds": rounded(found.over_seeds[number], 2),
+        "over_draws": rounded(found.over_draws[number], 2),
         "leading": "yes" if found.leading[number] else "",
         "episodes": len(found.measured[number].episodes),
         "seeds": " ".join(map(str, setting.seeds)),
@@ -95,8 +104,12 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
         table.to_csv(temporary, index=False, lineterminator="\n")
     marks = table["published_quoted"].map({"yes": f" {MARK}", "": ""})
     shown = table.assign(published=table["published"] + marks).drop(columns=["published_quoted"])
+    if not (table["few_sources"] == "yes").any():
+        shown = shown.drop(columns="few_sources")
     shown = shown.rename(columns={name: f"± {covered(name).heading}" for name in COLUMNS if is_interval(name)})
     text = shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{EXPLAINED}\n"
+    if (table["few_sources"] == "yes").any():
+        text += f"\n{FEW_SOURCES}\n"
     if (table["published_quoted"] == "yes").any():
         text += f"\n{FOOTNOTE}\n"
     if missing:

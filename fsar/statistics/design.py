@@ -28,3 +28,13 @@ class Design:
     def class_count(self) -> int:
         """How many classes there are."""
         return int(self.classes.max()) + 1
+
+    @property
+    def few_sources(self) -> bool:
+        """Whether half of the classes have no more sources than an episode has videos of a class.
+
+        All episodes then have nearly the same sources, and little shows what others would give: intervals over test
+        videos are rather too short (docs/results.md).
+        """
+        counts = [len(np.unique(self.sources[self.classes == number])) for number in range(self.class_count)]
+        return bool(np.median([count for count in counts if count]) <= self.sources.shape[-1])

@@ -17,12 +17,12 @@ def mean_and_interval(values: Values) -> tuple[float, float]:
         values: (E,) independent observations, at least two.
     """
     error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
-    return float(np.mean(values)), error * quantile(len(values) - 1)
+    return float(np.mean(values)), error * float(quantile(len(values) - 1))
 
 
-def quantile(freedom: float) -> float:
+def quantile(freedom: float | Values) -> Values:
     """Return how many standard errors a 95 % interval reaches to either side (Student's t)."""
-    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))
+    return np.asarray(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def interval_of_share(share: float, count: float) -> tuple[float, float]:

@@ -53,7 +53,13 @@ class Timed(NamedTuple):
 
 
 def positions_at_test(
-    video_id: str, length: int, fps: float, config: SamplingConfig, seed: int, timed: Timed | None = None
+    video_id: str,
+    length: int,
+    fps: float,
+    config: SamplingConfig,
+    seed: int,
+    timed: Timed | None = None,
+    view: int = 0,
 ) -> NDArray[np.int64]:
     """Return the positions used whenever a video is tested.
 
@@ -64,10 +70,11 @@ def positions_at_test(
         timed: given if the rate varies. The middles of segments are then middles in time: a phone that records fewer
             frames in the dark, or a still screen, does not shift them. Draws are always of frames, as in all
             published results.
+        view: which draw of the video's frames, from 0 (`SamplingConfig.draws`).
     """
     if config.strategy == "segments" and config.at_test == "centres":
         return centres(length, config.frames) if timed is None else centres_in_time(timed, config.frames)
-    rng = np.random.default_rng([seed, zlib.crc32(video_id.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(video_id.encode()), *([view] if view else [])])
     return sample_positions(length, fps, config, rng, training=False)
 
 

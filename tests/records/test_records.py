@@ -257,6 +257,20 @@ def test_what_cannot_be_compared_is_refused_with_both_values(run, field, said):
     assert merge_records({"a.json": [record], "b.json": [apart, benchmark]}, run / "common") == 3
 
 
+def test_a_name_of_a_backbone_stands_for_one(run):
+    """Of a file of weights, its checksum; of a library's tag, the tag. With another name both stand in one table."""
+    [record] = read_records(run / "results/records.json")
+    for changes in ({"checksum": "0" * 16}, {"weights": "yfcc15m"}, {"model": "RN50"}):
+        other = edited(record, method={"title": "B"}, backbone=changes)
+        with pytest.raises(
+            UserError, match=r"the backbone RN50: a.json and b.json .* of other pretrained weights"
+        ) as told:
+            merge_records({"a.json": [record], "b.json": [other]}, run / "common")
+        assert "Give one of the backbones another name" in str(told.value) and not (run / "common").exists()
+        renamed = edited(other, backbone={"name": "mine"})
+        assert merge_records({"a.json": [record], "b.json": [renamed]}, run / "renamed") == 2
+
+
 def test_what_the_plan_knows_of_a_row(repository, tmp_path):
     values = yaml.safe_load((repository / "configs/tiny.yaml").read_text())
     values["run"]["methods"] = ["clip-freeze", "clip-fsar"]

@@ -15,7 +15,7 @@ from fsar.evaluation.predictions import PREDICTIONS_SCHEMA
 from fsar.files import atomic, write_json, write_parquet
 from fsar.methods import METHODS
 from fsar.plan.layouts import layouts
-from fsar.results.class_accuracy import class_accuracies, confusion
+from fsar.results.class_accuracy import Asked, confusion, of_classes
 from fsar.results.comparisons import COMPARISON_COLUMNS, compare, compare_all, pairs
 from fsar.results.layout import Layout
 from fsar.results.layout_tables import write_layout
@@ -94,6 +94,19 @@ def test_a_row_has_mean_interval_and_the_published_figure(tmp_path):
     assert "2303.02982" in row["source"] and row["selection"] == "val"
 
 
+def test_an_interval_that_few_sources_carry_says_so(tmp_path):
+    """Two sources in each class, and two videos of it in an episode; with one source more there is no note."""
+    one = setting([predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)])
+    videos = pd.read_parquet(tmp_path / "manifest.parquet")
+    for sources, said in ((2, True), (3, False)):
+        number = videos["video_id"].str.extract(r"-(\d+)")[0].astype(int) % sources
+        groups = videos["class_name"].astype(str) + number.astype(str)
+        write_parquet(tmp_path / "manifest.parquet", videos.assign(group=groups), MANIFEST_SCHEMA)
+        write_tables([one], tmp_path / "table.csv", tmp_path / "table.md")
+        told = pd.read_csv(tmp_path / "table.csv", keep_default_na=False)["few_sources"].tolist()
+        assert told == ["yes" if said else ""] and ("few sources: " in (tmp_path / "table.md").read_text()) is said
+
+
 def test_seeds_are_averaged_before_episodes(tmp_path):
     files = [predictions(tmp_path / "1.parquet", [5, 3] * 20), predictions(tmp_path / "2.parquet", [3, 5] * 20)]
     write_tables([setting(files, seeds=(1, 2))], tmp_path / "table.csv", tmp_path / "table.md")
@@ -123,7 +136,7 @@ def test_differences_are_paired(tmp_path):
     assert list(table.reset_index()[COMPARISON_COLUMNS].columns) == COMPARISON_COLUMNS
     assert table["apart"].to_dict() == {("B", "A"): "yes", ("b, again", "A"): "yes", ("b, again", "B"): "no"}
     assert table.loc["B", "A"]["detectable_all_episodes"] <= table.loc["B", "A"]["detectable"]
-    ratio = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / stats.t.ppf(0.975, found.covariance.freedom)
+    ratio = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / stats.t.ppf(0.975, found.variances.freedom)
     assert table.loc["B", "A"]["detectable"] == pytest.approx(ratio * table.loc["B", "A"]["over_videos"])
 
 
@@ -191,13 +204,13 @@ def test_classes_and_what_they_are_taken_for(tmp_path):
     write_rows(tmp_path / "p.parquet", rows)
     write_episodes(tmp_path / "episodes.parquet", rows)
     one = setting([str(tmp_path / "p.parquet")])
-    classes = class_accuracies(one).set_index("class_name")
+    classes = of_classes(one).set_index("class_name")
     assert classes["accuracy"].to_dict() == {"a": 100, "b": 50, "c": 0}
     assert classes.loc["b", ["queries", "videos"]].tolist() == [2, 2]
     expected = stats.binomtest(1, 2).proportion_ci(method="wilson")  # two videos, one of them right
     assert classes.loc["b", ["low", "high"]].tolist() == pytest.approx([100 * expected.low, 100 * expected.high])
     assert classes.loc["a", "low"] < 25 and classes.loc["a", "high"] == pytest.approx(100)  # all right, of one video
-    rates = confusion(one).set_index(["class_name", "predicted_name"])["rate"]
+    rates = confusion(Asked.read(one)).set_index(["class_name", "predicted_name"])["rate"]
     assert rates["b", "a"] == 100 and rates["c", "b"] == 100 and rates["a", "b"] == 0 and rates["b", "b"] == 50
     assert ("a", "c") not in rates.index  # they never met
 
@@ -208,7 +221,7 @@ def test_the_accuracy_of_a_class_is_over_its_queries(tmp_path):
     rows += [(e, 1, "b", "other", 1) for e in range(4)]
     write_rows(tmp_path / "p.parquet", sorted(rows))
     write_episodes(tmp_path / "episodes.parquet", rows)
-    classes = class_accuracies(setting([str(tmp_path / "p.parquet")])).set_index("class_name")
+    classes = of_classes(setting([str(tmp_path / "p.parquet")])).set_index("class_name")
     assert classes.loc["a", ["accuracy", "queries", "videos"]].tolist() == [75, 4, 2]
 
 

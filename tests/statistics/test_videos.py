@@ -4,21 +4,28 @@ import numpy as np
 import pytest
 
 from fsar.statistics.design import Design
+from fsar.statistics.made_up import Size, class_means, one_data_set
+from fsar.statistics.variance import of_parts
 from fsar.statistics.videos import covariance_over_videos
-from perf.coverage import Size, one_data_set
+
+WHICH = ("of_accuracies", "of_differences")
 
 
-@pytest.mark.parametrize("of_source", [1, 3])
-def test_the_estimated_variance_is_that_over_data_sets(of_source):
+@pytest.mark.parametrize("size", [Size(24, 12, 1, 1), Size(24, 12, 3, 1)])
+def test_the_estimated_variance_is_that_over_data_sets(size):
     """Of 40 data sets with the same classes: their own spread, and what each of them says of it."""
     rng = np.random.default_rng(0)
-    means = rng.normal(size=(24, 16)) * 0.5
-    found = [one_data_set(rng, means, Size(24, 12, of_source, 1), episodes=600) for _ in range(40)]
-    for weights in (np.array([1, 0]), np.array([1, -1])):
-        spread = np.var([weights @ accuracies for accuracies, *_ in found], ddof=1)
-        videos = np.mean([weights @ own @ weights for _, _, own, _ in found])
-        episodes = np.mean([weights @ own @ weights for _, own, _, _ in found])
-        assert 0.6 < videos / spread < 1.7 and episodes / spread < 0.6
+    means = class_means(rng, size.classes) * 0.6
+    found = [one_data_set(rng, means, size, episodes=600) for _ in range(40)]
+    accuracies = np.array([own for own, _ in found])
+    of_accuracies, of_differences = ([getattr(own, name) for _, own in found] for name in WHICH)
+    for values, variances, place in (
+        (accuracies[:, 0], of_accuracies, 0),
+        (accuracies[:, 0] - accuracies[:, 1], of_differences, (0, 1)),
+    ):
+        spread = np.var(values, ddof=1)
+        assert 0.6 < np.mean([own.videos[place] for own in variances]) / spread < 1.7
+        assert np.mean([own.episodes[place] for own in variances]) / spread < 0.6
 
 
 def test_a_first_order_effect_of_videos_is_found_exactly():
@@ -29,8 +36,32 @@ def test_a_first_order_effect_of_videos_is_found_exactly():
     design = Design(np.zeros((2000, 1), np.int64), sources[:, None, None])
     # The accuracy of the class is taken away as one number, so the videos stay.
     found = covariance_over_videos(design, accuracies, accuracies[:, None])
-    assert found.videos - found.episodes == pytest.approx(values.var(ddof=1) / 4, rel=0.01)
-    assert found.freedom == 3
+    variance = found.of_accuracies
+    assert variance.videos - variance.episodes == pytest.approx(values.var(ddof=1) / 4, rel=0.01)
+    assert variance.freedom == 3
+
+
+def test_a_film_over_classes_is_drawn_as_one():
+    """By hand: four films with videos in both classes and a value each: the variance is that of four draws."""
+    values = np.array([1.0, 2.0, 3.0, 6.0])
+    rng = np.random.default_rng(0)
+    films, classes = rng.integers(4, size=4000), rng.integers(2, size=4000)
+    accuracies = values[films][:, None]
+    for names, drawn in ((films, 4), (films + 4 * classes, 8)):
+        design = Design(classes[:, None], names[:, None, None])
+        variance = covariance_over_videos(design, accuracies, accuracies[:, None]).of_accuracies
+        assert variance.videos - variance.episodes == pytest.approx(values.var(ddof=1) / drawn, rel=0.05)
+
+
+def test_the_freedom_follows_the_spread_of_the_classes():
+    """Parts alike: what the sources allow. Parts that differ: less. An estimate below that of the episodes: theirs."""
+    for parts, videos, freedom in (
+        ([1.0, 1.0, 1.0, 1.0], 5.0, 12.0),
+        ([0.0, 0.0, 0.0, 4.0], 5.0, 2 * 5**2 / (4 * 4)),
+        ([-1.0, -1.0, -1.0, -1.0], 1.0, 12.0),
+    ):
+        found = of_parts(np.array(1.0), np.array(parts), np.array(0.0), 12.0)
+        assert (found.videos, found.freedom) == (videos, pytest.approx(freedom))
 
 
 def test_what_cannot_be_told_is_not_a_number():
@@ -38,4 +69,4 @@ def test_what_cannot_be_told_is_not_a_number():
     accuracies = np.array([[10.0], [20.0], [40.0]])
     for sources in ([[[0]], [[0]], [[0]]], [[[0, 1]], [[0, 1]], [[0, 1]]]):
         design = Design(np.zeros((3, 1), np.int64), np.array(sources))
-        assert np.isnan(covariance_over_videos(design, accuracies, accuracies[:, None]).videos).all()
+        assert np.isnan(covariance_over_videos(design, accuracies, accuracies[:, None]).of_accuracies.videos).all()

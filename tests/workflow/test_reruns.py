@@ -69,6 +69,7 @@ CHANGES = {
     "SamplingConfig.frames": ("benchmarks.tiny.sampling.frames", 4),
     "SamplingConfig.strategy": ("benchmarks.tiny.sampling.strategy", "span"),
     "SamplingConfig.at_test": ("benchmarks.tiny.sampling.at_test", "centres"),
+    "SamplingConfig.views": ("benchmarks.tiny.sampling.views", 2),
     "EpisodesConfig.val": ("benchmarks.tiny.episodes.val", 21),
     "EpisodesConfig.test": ("benchmarks.tiny.episodes.test", 61),
     "EpisodesConfig.queries": ("benchmarks.tiny.episodes.queries", 2),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.results.class_accuracy import class_accuracies
+from fsar.results.class_accuracy import of_classes
 from fsar.results.figures import labels, style
 from fsar.results.setting import Setting
 
@@ -18,7 +18,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     """
     method, baseline = settings
     keys = ["class_name"]
-    table = class_accuracies(method).merge(class_accuracies(baseline), on=keys, suffixes=("", "_baseline"))
+    table = of_classes(method).merge(of_classes(baseline), on=keys, suffixes=("", "_baseline"))
     columns = ["class_name", "accuracy", "accuracy_baseline", "queries"]
     table = table[columns].assign(
         **method.named, baseline=baseline.title, gain=table["accuracy"] - table["accuracy_baseline"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsar.results.class_accuracy import confusion
+from fsar.results.class_accuracy import Asked, confusion
 from fsar.results.figures import labels, style
 from fsar.results.setting import Setting
 
@@ -14,7 +14,7 @@ from fsar.results.setting import Setting
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     """Return the rates of one setting."""
     (setting,) = settings
-    return confusion(setting).assign(**setting.named)
+    return confusion(Asked.read(setting)).assign(**setting.named)
 
 
 def draw(data: pd.DataFrame) -> Figure:

@@ -20,7 +20,7 @@ from fsar.errors import UserError
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.load_head import load_head
 from fsar.evaluation.made_from import WEIGHTS, short_checksum
-from fsar.evaluation.predictions import predictions_made_from, read_predictions
+from fsar.evaluation.predictions import predictions_made_from, read_predictions, views_of
 from fsar.methods import Components
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.clip_fsar.head import ClipFsar
@@ -60,6 +60,7 @@ def collect(
     compared = _Comparison(Path(features), Path(trained), Components(**components), ClipFsarConfig(**head))
     pictures = _Strips(FrameStore(Path(index).parent, Path(index)), SamplingConfig(**sampling), seed)
     stored, table = StoredEpisodes.read(Path(episodes)), read_predictions(predictions, method, way, 1)
+    table = table.iloc[: len(table) // views_of(predictions)]  # the draw of frames that is shown
     right = table["label"] == table["predicted"]
     found = []
     for outcome, queries in (("right", table[right]), ("wrong", table[~right])):
