@@ -328,7 +328,7 @@ def test_every_key_of_a_head_and_of_the_optimizer_reaches_the_rules_it_says(repo
     models = [name for name, parts in MODELS.items() if parts.trained and not parts.fixed and name in METHODS]
     values = yaml.safe_load((repository / "configs/tiny.yaml").read_text())
     values["run"]["methods"] = list(models)
-    values["backbones"] = {"small-clip": {"model": "small-clip", "weights": "small-clip.safetensors"}}
+    values["backbones"] = {"small-clip": {"model": "small-vit-clip", "weights": "small.safetensors"}}
     clips = {"support": "a.csv", "clips": "b", "benchmark": "tiny"}
     values["predict"] = {model: {**clips, "method": model} for model in models}
     keys, before = leaves(Config), parameters(values, models)
