@@ -263,7 +263,7 @@ def test_a_name_of_a_backbone_stands_for_one(run):
     for changes in ({"checksum": "0" * 16}, {"weights": "yfcc15m"}, {"model": "RN50"}):
         other = edited(record, method={"title": "B"}, backbone=changes)
         with pytest.raises(
-            UserError, match=r"the backbone RN50: a.json and b.json .* of other pretrained weights"
+            UserError, match=r"the backbone RN50: b.json and a.json .* of other pretrained weights"
         ) as told:
             merge_records({"a.json": [record], "b.json": [other]}, run / "common")
         assert "Give one of the backbones another name" in str(told.value) and not (run / "common").exists()
