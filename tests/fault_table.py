@@ -307,8 +307,8 @@ FAULTS = [
     Fault("fsar/statistics/intervals.py", "freedom, (1 + CONFIDENCE) / 2", "freedom, CONFIDENCE", EVALUATION),
     Fault(
         "fsar/evaluation/feature_file.py",
-        'key in ("video_ids", "class_names")',
-        'key in ("class_names", "video_ids")',
+        'rows_of(about["video_ids"]), rows_of(about["class_names"])',
+        'rows_of(about["class_names"]), rows_of(about["video_ids"])',
         EVALUATION,
     ),
     # Results.
@@ -406,8 +406,8 @@ FAULTS = [
     Fault("fsar/methods/hyrsm/recipe.toml", "epsilon = 2e-8\n", "", CONFIG),
     Fault(
         "fsar/plan/code.py",
-        'yield from (f"{node.module}.{alias.name}" for alias in node.names)',
-        "pass",
+        'return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]',
+        "return [node.module]",
         "plan/test_code.py",
     ),
     Fault("fsar/plan/paths.py", r'r"-shot(\d+)$"', r'r"-shot(\d)$"', "plan/test_plan.py config/test_config.py"),
@@ -431,5 +431,35 @@ FAULTS = [
         "_reduced(section, {*decided.get(name, {}), *section.execution()})",
         "section",
         "config/test_settings.py",
+    ),
+    Fault("fsar/plan/plan.py", "parts.weights_of, of.training)", "UNTRAINED_MODEL, of.training)", "plan/test_plan.py"),
+    Fault(
+        "fsar/config/config.py",
+        "MODELS[model].weights_of or model for model in asked",
+        "model for model in asked",
+        "plan/test_plan.py",
+    ),
+    Fault(
+        "fsar/methods/linear_probe/logistic.py",
+        "- targets + penalty * coefficients",
+        "- targets + coefficients",
+        "methods/test_baselines.py",
+    ),
+    Fault(
+        "fsar/methods/tip_adapter/head.py",
+        "slope = (logits.softmax(dim=-1) - own_class) / len(own_class)",
+        "slope = logits.softmax(dim=-1) - own_class",
+        "methods/test_baselines.py",
+    ),
+    Fault(
+        "fsar/predict/decide.py",
+        "self.head.support_together(own, text.unsqueeze(0))",
+        "own",
+        "predict/test_every_method_labels.py -k commands",
+    ),
+    Fault("fsar/methods/blocks/motion.py", "math.sqrt(share) * moves", "share * moves", "methods/test_motion.py"),
+    Fault("fsar/methods/blocks/motion.py", "exact.mean(dim=-2", "exact.mean(dim=-1", "methods/test_motion.py"),
+    Fault(
+        "fsar/plan/records.py", "to_jsonable_python(own.value)", "own.value", "records/test_records.py -k every_method"
     ),
 ]
