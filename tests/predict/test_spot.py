@@ -161,6 +161,7 @@ def test_the_curve_is_bounded():
 
 
 def test_the_command_writes_a_timeline(world, long_video, capsys):
+    (world.folder / "empty.mp4").touch()
     videos = [str(long_video), str(world.folder / "empty.mp4")]
     arguments = ["--support", world.examples, "--model", world.model, "--device", "cpu", "--out", world.folder]
     assert main(["spot", *videos, *map(str, arguments), "--threshold=-1e9"]) == 3
