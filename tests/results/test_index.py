@@ -286,7 +286,7 @@ def test_in_a_browser_the_table_sorts_filters_and_opens(tables, tmp_path):
         seen.chosen = methods();
         form.reset();
         type();
-        const row = items(settings).find((one) => one.cells[2].textContent === "70.2");
+        const row = items(settings).find((one) => one.cells[3].textContent === "70.2");
         row.querySelector("button").click();
         const below = row.nextElementSibling;
         seen.details = [below.checkVisibility(), below.querySelectorAll("img").length];
