@@ -322,7 +322,7 @@ FAULTS = [
     Fault("fsar/statistics/videos.py", "None, :] - 2 * covariance", "None, :] - covariance", RESULTS),
     Fault("fsar/results/comparisons.py", "- self.accuracies\n", "- 2 * self.accuracies\n", RESULTS),
     Fault("fsar/results/comparisons.py", "np.abs(self.differences) > over_seeds", "True", RESULTS),
-    Fault("fsar/statistics/intervals.py", "np.arange(len(p), 0, -1)", "len(p)", EVALUATION),
+    Fault("fsar/statistics/intervals.py", "np.arange(len(p), 0, -1)", "len(p)", "evaluation/test_evaluation.py"),
     Fault("fsar/statistics/videos.py", "- own.sum()", "", "statistics/test_videos.py"),
     Fault("fsar/statistics/spanning.py", "mean = shared / pairs", "mean = 1.0", "statistics/test_videos.py"),
     Fault("fsar/statistics/variance.py", "count * classes.var", "classes.var", "statistics/test_videos.py"),
