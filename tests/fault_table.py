@@ -435,7 +435,7 @@ FAULTS = [
     Fault("fsar/plan/plan.py", "parts.weights_of, of.training)", "UNTRAINED_MODEL, of.training)", "plan/test_plan.py"),
     Fault(
         "fsar/config/config.py",
-        "MODELS[model].weights_of or model for model in asked",
+        "trained_as(model) for model in asked",
         "model for model in asked",
         "plan/test_plan.py",
     ),

@@ -14,7 +14,7 @@ from fsar.config import layers
 from fsar.config.file import ConfigFile
 from fsar.config.merged import MergedConfig, MergedVideos
 from fsar.errors import UserError
-from fsar.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS, trained_as
 
 
 class Config(ConfigFile):
@@ -98,7 +98,7 @@ class Config(ConfigFile):
         """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
         given = self.benchmarks[benchmark].trained.get(backbone, {})
         asked = (METHODS[method].model for method in self.methods(benchmark, backbone))
-        models = dict.fromkeys(MODELS[model].weights_of or model for model in asked)
+        models = dict.fromkeys(trained_as(model) for model in asked)
         return [model for model in models if model not in given and MODELS[model].trained]
 
     def training_shots(self, benchmark: str, backbone: str, model: str) -> list[int]:

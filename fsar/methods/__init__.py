@@ -15,7 +15,18 @@ from fsar.errors import UserError
 from fsar.methods.record import Components, Method, record_of
 from fsar.own_methods import own_folders, searched
 
-__all__ = ["FOLDERS", "METHODS", "MODELS", "OWN_FOLDERS", "RECORDS", "Components", "Method", "folder_of", "module_file"]
+__all__ = [
+    "FOLDERS",
+    "METHODS",
+    "MODELS",
+    "OWN_FOLDERS",
+    "RECORDS",
+    "Components",
+    "Method",
+    "folder_of",
+    "module_file",
+    "trained_as",
+]
 
 FOLDERS = (
     "otam",
@@ -67,3 +78,8 @@ def _once(kind: Literal["models", "methods"]) -> Iterator[tuple[str, Any]]:
 
 MODELS: dict[str, Components] = dict(_once("models"))
 METHODS: dict[str, Method] = {name: replace(own, model=own.model or name) for name, own in _once("methods")}
+
+
+def trained_as(model: str) -> str:
+    """Return the model whose training a model rests on: its own, but for a head on another one's features."""
+    return MODELS[model].weights_of or model

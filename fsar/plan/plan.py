@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fsar.config import Config
 from fsar.evaluation.predictions import parts_of_file
-from fsar.methods import METHODS, MODELS
+from fsar.methods import METHODS, MODELS, trained_as
 from fsar.plan import paths
 from fsar.plan.imported import architecture_files
 from fsar.plan.videos import PresentVideos
@@ -41,7 +41,7 @@ class Plan:
 
         What is not trained here has one result, whatever the seeds.
         """
-        model = MODELS[model].weights_of or model
+        model = trained_as(model)
         if model not in self.config.trained_here(benchmark, backbone):
             return [paths.GIVEN if MODELS[model].trained else paths.UNTRAINED]
         shots: list[int | None] = [None]
@@ -84,7 +84,7 @@ class Plan:
 
     def trained_weights(self, of: PlannedModel) -> list[str]:
         """Return the trained weights of a model, which may be another's; none where nothing is trained."""
-        of = PlannedModel(of.benchmark, of.backbone, MODELS[of.model].weights_of or of.model, of.training)
+        of = PlannedModel(of.benchmark, of.backbone, trained_as(of.model), of.training)
         if of.training == paths.UNTRAINED:
             return []
         if of.training == paths.GIVEN:

@@ -16,6 +16,7 @@ from fsar.records.fields import read_records
 from fsar.results.comparisons import compare
 from fsar.statistics.intervals import mean_and_interval
 from fsar.videos.sampling import positions_at_test
+from tests.evaluation.test_evaluation import Frames as SameFrames
 from tests.helpers.workflow import TABLE, overlay, snakemake
 from tests.results.test_results import predictions, setting
 
@@ -32,22 +33,11 @@ def test_what_is_not_drawn_is_looked_at_once(kept):
     assert SamplingConfig(views=3).draws == 3 and SamplingConfig(views=3, **kept).draws == 1
 
 
-class Frames:
+class Frames(SameFrames):
     """A store of two videos whose frames show their position and the video's number."""
-
-    size = 8
-
-    def numbers(self, video_ids):
-        return np.array([int(name[1:]) for name in video_ids])
-
-    def video_id(self, number):
-        return f"v{number}"
 
     def length(self, number):
         return 80
-
-    def fps(self, number):
-        return 10.0
 
     def read(self, number, positions, top, left, clip):
         clip[:] = (100 * number + positions)[:, None, None, None]

@@ -7,7 +7,7 @@ import pytest
 from fsar import FewShotClassifier
 from fsar.cli.main import main
 from fsar.errors import UserError
-from fsar.methods import METHODS
+from fsar.methods import METHODS, trained_as
 from fsar.model import open_clip_backbone
 from fsar.predict import check
 from fsar.predict import model as labelling
@@ -64,7 +64,7 @@ def few_draws(monkeypatch):
 
 def loaded(world, method, decides_by=None):
     if METHODS[method].components.needs_training:
-        trained = METHODS[method].components.weights_of or METHODS[method].model
+        trained = trained_as(METHODS[method].model)
         return FewShotClassifier.load(make_model(world.folder, trained), method, decides_by, "cpu")
     return FewShotClassifier("small-clip", str(make_clip(world.folder)), method, decides_by, "cpu")
 

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from fsar.methods.blocks.whole_video import whole_video
+
 
 def text_logits(queries: Tensor, text: Tensor, scale: Tensor | None) -> Tensor:
     """Return the logits of the class names alone (zero-shot), with the plain cosine.
@@ -15,7 +17,7 @@ def text_logits(queries: Tensor, text: Tensor, scale: Tensor | None) -> Tensor:
     Returns:
         (..., Q, N) logits.
     """
-    cosine = F.normalize(queries.mean(dim=-2), dim=-1) @ F.normalize(text, dim=-1).transpose(-1, -2)
+    cosine = whole_video(queries) @ F.normalize(text, dim=-1).transpose(-1, -2)
     return cosine if scale is None else scale * cosine
 
 

@@ -6,23 +6,18 @@ Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width 
 import torch
 from torch import Tensor
 
-from fsar.methods.blocks.whole_video import whole_video
-from fsar.methods.head import Head
+from fsar.methods.blocks.whole_video import WholeVideos
 from fsar.methods.linear_probe.logistic import fit
 from fsar.methods.linear_probe.record import LinearProbeConfig
 from fsar.methods.needs import Tensors
 
 
-class LinearProbe(Head):
+class LinearProbe(WholeVideos):
     """The logits of a classifier that is fitted to the N·K support videos, as vectors of length one."""
 
     settings: LinearProbeConfig
     averages_shots = False
     classes_apart = False
-
-    def video_stage(self, stored: Tensors) -> Tensors:
-        """Return videos as vectors, (V, D)."""
-        return {"videos": whole_video(stored["frames"])}
 
     def support_together(self, support: Tensors, text: Tensor) -> Tensors:
         """Return the classifier: weights (B, N, D) and bias (B, N)."""

@@ -6,17 +6,12 @@ Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width 
 from torch import Tensor
 
 from fsar.methods.blocks.similarity import cosine_similarity
-from fsar.methods.blocks.whole_video import whole_video
-from fsar.methods.head import Head
+from fsar.methods.blocks.whole_video import WholeVideos
 from fsar.methods.needs import Tensors
 
 
-class NearestCentroid(Head):
+class NearestCentroid(WholeVideos):
     """The cosine of a query video with the mean of a class's support videos."""
-
-    def video_stage(self, stored: Tensors) -> Tensors:
-        """Return videos as vectors, (V, D)."""
-        return {"videos": whole_video(stored["frames"])}
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the cosines, (B, Q, N)."""

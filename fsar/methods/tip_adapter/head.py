@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fsar.methods.blocks.whole_video import whole_video
-from fsar.methods.head import Head
+from fsar.methods.blocks.whole_video import WholeVideos
 from fsar.methods.needs import Inputs, Tensors
 from fsar.methods.tip_adapter.record import TipAdapterConfig
 
@@ -19,7 +18,7 @@ SCALE = 100.0  # of CLIP's cosines, as trained
 BETAS, EPSILON, DECAY = (0.9, 0.999), 1e-4, 0.01
 
 
-class TipAdapter(Head):
+class TipAdapter(WholeVideos):
     """The votes of support videos beside the similarity with class names."""
 
     settings: TipAdapterConfig
@@ -30,10 +29,6 @@ class TipAdapter(Head):
         self.classes_apart = not settings.steps
         if settings.steps:
             self.episodes_at_once = 50  # the cache and both of its running means stay in the processor's cache
-
-    def video_stage(self, stored: Tensors) -> Tensors:
-        """Return videos as vectors, (V, D)."""
-        return {"videos": whole_video(stored["frames"])}
 
     def support_together(self, support: Tensors, text: Tensor) -> Tensors:
         """Return the cache, (B, N, K, D), fitted to the support if there are steps."""
