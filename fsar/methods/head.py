@@ -80,7 +80,8 @@ class Head(nn.Module):
         queries_apart: the scores of a query do not depend on which other queries there are.
         queries_together: it can only be asked all queries of an episode at once.
         episodes_at_once: test episodes compared in one call; bounds memory.
-        text_weight: β, of the class names where a method decides by text and videos both.
+        text_weight: β, of the class names where a method decides by text and videos both; tests set it where
+            validation classes choose it.
         loss_over_queries: whether the loss of an episode is the mean or the sum of its queries' losses.
         for_training: what only the losses look at (classifiers, decoders); not among the weights of a trained model.
 

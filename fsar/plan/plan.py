@@ -120,9 +120,17 @@ class Plan:
                 return PlannedModel(of.benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
         return PlannedModel(of.benchmark, of.backbone, of.model, of.training)
 
-    def features(self, of: PlannedModel) -> str:
-        """Return the features that a model is tested on."""
-        return paths.FEATURES.format(**self.encoder(of)._asdict())
+    def features(self, of: PlannedModel, split: str = "test") -> str:
+        """Return the features of a split's videos that a model is tested on."""
+        return paths.FEATURES.format(split=split, **self.encoder(of)._asdict())
+
+    def validation_features(self, of: PlannedModel) -> list[str]:
+        """Return the features of the validation videos, where these choose the weight of class names in the tests."""
+        return [self.features(of, "val")] if self.chooses_text_weight(of) else []
+
+    def chooses_text_weight(self, of: PlannedModel) -> bool:
+        """Tell whether validation classes choose the weight of class names in the tests of a model."""
+        return self.config.of(of.benchmark, of.backbone, of.model).head.chooses_text_weight
 
     # Tests.
 
@@ -146,6 +154,14 @@ class Plan:
             paths.EPISODES.format(benchmark=base, split="test", way=test["way"], shot=test["shot"])
             for test in self.tests(of)
         ]
+
+    def validation_episodes(self, of: PlannedModel) -> list[str]:
+        """Return the stored episodes by which the weight of class names is chosen, for each shot of the tests."""
+        if not self.chooses_text_weight(of):
+            return []
+        base, way = self.config.base(of.benchmark), self.config.of(of.benchmark, of.backbone, of.model).training.way
+        shots = dict.fromkeys(test["shot"] for test in self.tests(of))
+        return [paths.EPISODES.format(benchmark=base, split="val", way=way, shot=shot) for shot in shots]
 
     def test_jobs(self, of: PlannedModel) -> int:
         """Return how many jobs the tests of a model are divided over: as many as they were begun with, or `test_jobs`.
@@ -177,6 +193,9 @@ class Plan:
             for model in config.trained_here(benchmark, backbone):
                 way = config.of(benchmark, backbone, model).training.way
                 drawn |= {("val", way, shot) for shot in config.training_shots(benchmark, backbone, model)}
+            for model in config.choosing(benchmark, backbone):
+                way = config.of(benchmark, backbone, model).training.way
+                drawn |= {("val", way, shot) for shot in config.shots(benchmark)}
         episodes = (
             paths.EPISODES.format(benchmark=base, split=split, way=way, shot=shot) for split, way, shot in sorted(drawn)
         )
@@ -197,7 +216,9 @@ class Plan:
                 parts = self.test_jobs(of)
                 found += [paths.PART_TIME.format(part=part, parts=parts, **of._asdict()) for part in range(parts)]
             else:
-                found += [path.format(**of._asdict()) for path in (paths.FEATURES_TIME, paths.TESTS_TIME)]
+                splits = ["test", "val"] if self.chooses_text_weight(of) else ["test"]
+                found += [paths.FEATURES_TIME.format(split=split, **of._asdict()) for split in splits]
+                found.append(paths.TESTS_TIME.format(**of._asdict()))
         return found
 
 

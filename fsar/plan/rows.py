@@ -36,6 +36,7 @@ def row(
     assert isinstance(head, ClipFsarConfig)
     trainings = [training] if training else plan.trainings(benchmark, backbone, model, shot)
     seeds = tuple(seed for own in trainings if (seed := paths.seed_of(own)) is not None)
+    chooses = plan.chooses_text_weight(PlannedModel(benchmark, backbone, model, trainings[0]))
     return Setting(
         benchmark=benchmark,
         backbone=backbone,
@@ -44,7 +45,7 @@ def row(
         way=way,
         shot=shot,
         seeds=seeds,
-        selection="val" if seeds else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
+        selection="val" if seeds or chooses else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
         predictions=tuple(predictions_file(PlannedModel(benchmark, backbone, model, own)) for own in trainings),
         counts=paths.COUNTS.format(benchmark=config.base(benchmark)),
         episodes=paths.EPISODES.format(benchmark=config.base(benchmark), split="test", way=way, shot=shot),

@@ -13,7 +13,8 @@ class Setting:
         title: the method's name in tables and figures, such as `CLIP-FSAR`.
         way, shot: of the test episodes; shot 0 where no support is looked at.
         seeds: of the trainings; empty where nothing is trained here.
-        selection: the split the weights were chosen on; "given" (from elsewhere); "not trained".
+        selection: the split the weights, or the weight of class names, were chosen on; "given" (from elsewhere); "not
+            trained".
         predictions: the file of predictions of each training, or the one there is. It holds those of other methods,
             ways and shots too (`fsar.evaluation.predictions`).
         counts: the file of the benchmark's numbers of videos.

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fsar.evaluation.predictions import text_weight_of
 from fsar.files import atomic, atomic_csv, read_json
 from fsar.results.comparisons import Comparison, compare_all
 from fsar.results.covers import covered, is_interval
@@ -28,7 +29,8 @@ COLUMNS = [
     "leading",  # yes: the best with its backbone, or not told apart from it over the test videos; else empty
     "episodes",
     "seeds",  # of training, joined by spaces
-    "selection",  # the split the weights were chosen on; given (from elsewhere); not trained
+    # The split that chose the weights, and the weight of class names where it did; given (from elsewhere); not trained.
+    "selection",
     "videos",  # used of the benchmark's listed ones; the others are missing or cannot be decoded
     "published",  # percent; empty where nothing is published
     "published_quoted",  # yes: the published accuracy is second-hand; else empty
@@ -78,12 +80,19 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "leading": "yes" if found.leading[number] else "",
         "episodes": len(found.measured[number].episodes),
         "seeds": " ".join(map(str, setting.seeds)),
-        "selection": setting.selection,
+        "selection": _selection(setting),
         "videos": f"{videos['used']} of {videos['listed']}",
         "published": f"{published.accuracy:.1f}" if published else "",
         "published_quoted": "yes" if published and published.quoted else "",
         "source": published.source if published else "",
     }
+
+
+def _selection(setting: Setting) -> str:
+    """Return what the weights were chosen on, and the weights of class names that it chose, of each training."""
+    weights = (text_weight_of(path, setting.shot) for path in setting.predictions)
+    chosen = " and ".join(f"{weight:.2f}" for weight in weights if weight is not None)
+    return setting.selection + (f", text weight {chosen}" if chosen else "")
 
 
 def rounded(value: float, places: int) -> str:

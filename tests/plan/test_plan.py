@@ -66,6 +66,24 @@ def test_heads_on_the_backbone_as_it_is_share_its_features(values):
     assert files == {"results/features/demo/small-clip/frozen/untrained/test.safetensors"}
 
 
+@pytest.mark.parametrize("model", ["clip-classifier", "clip-classifier-otam"])
+def test_validation_classes_choose_how_much_class_names_count(values, model):
+    """By features of the encoder that is tested, and episodes of the way that trainings are validated with."""
+    plan = planned(values, [model], training={**values["benchmarks"]["demo"]["training"], "way": 3})
+    of = next(plan.models())
+    folder = "otam/seed3" if model.endswith("otam") else "frozen/untrained"
+    assert plan.validation_features(of) == [f"results/features/demo/small-clip/{folder}/val.safetensors"]
+    episodes = [f"data/demo/episodes/val-3way-{shot}shot.parquet" for shot in (1, 10)]
+    assert plan.validation_episodes(of) == episodes and set(episodes) <= set(plan.data_files("demo"))
+    assert {row.selection for row in rows(plan)} == {"val"}
+    assert ("val", 3, 10, 1) in plan.config.episodes_drawn("demo")
+    given = planned(values, ["clip-classifier"], heads={"clip_classifier": {"text_weight": 0.3}})
+    of = next(given.models())
+    assert given.validation_features(of) == given.validation_episodes(of) == []
+    assert {row.selection for row in rows(given)} == {"not trained"}
+    assert {split for split, *_ in given.config.episodes_drawn("demo")} == {"test"}
+
+
 def test_a_training_for_each_shot_is_tested_with_its_own(values):
     plan = planned(values, training_of_model={"otam": {"shot": "tested", "way": 3}})
     names = [f"seed{seed}-shot{shot}" for seed in (3, 12) for shot in (1, 10)]
