@@ -61,7 +61,8 @@ rule evaluate_model:
         "../envs/train.yaml"
     threads: threads_of_a_model
     resources:
-        mem_mb=lambda wildcards, attempt: MODELS[wildcards.model].settings.tests_mb * attempt,
+        mem_mb=lambda wildcards, attempt: attempt
+        * resources.memory_of_tests(PLAN, wildcards, MODELS[wildcards.model].settings.tests_mb),
         runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:
@@ -95,7 +96,8 @@ rule evaluate_part:
         "../envs/train.yaml"
     threads: threads_of_a_model
     resources:
-        mem_mb=lambda wildcards, attempt: 32000 * attempt,
+        mem_mb=lambda wildcards, attempt: attempt
+        * resources.memory_of_tests(PLAN, wildcards, 32000),
         runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:

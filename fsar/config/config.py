@@ -126,7 +126,8 @@ class Config(ConfigFile):
         Training classes are needed only where something is trained, validation classes only where something is chosen.
         """
         queries = self.videos(benchmark).episodes.queries
-        drawn = [("test", max(self.run.ways), max(self.test_shots(benchmark), default=0), queries)]
+        way = max((way for way in self.run.ways if isinstance(way, int)), default=2)  # `all` fits, where there are two
+        drawn = [("test", way, max(self.test_shots(benchmark), default=0), queries)]
         for backbone in self.backbones_used(benchmark):
             for model in self.trained_here(benchmark, backbone):
                 training = self.of(benchmark, backbone, model).training

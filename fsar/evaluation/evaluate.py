@@ -118,8 +118,9 @@ def write_predictions(
             head.text_weight = weights.get(test.shot, head.text_weight)
             episodes = _episodes(test)
             _check_features(episodes, features, test.episodes)
-            calls = -(-len(episodes.queries) // head.episodes_at_once)
-            start, end = (head.episodes_at_once * (calls * place // parts) for place in (number, number + 1))
+            at_once = head.at_once(test.way)
+            calls = -(-len(episodes.queries) // at_once)
+            start, end = (at_once * (calls * place // parts) for place in (number, number + 1))
             own = episodes.between(start, end)
             if not len(own.queries):
                 continue

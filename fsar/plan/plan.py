@@ -12,6 +12,7 @@ from fsar.methods import METHODS, MODELS, trained_as
 from fsar.plan import paths
 from fsar.plan.imported import architecture_files
 from fsar.plan.videos import PresentVideos
+from fsar.plan.ways import ways_of
 
 # The model whose features are those of the backbone as it is.
 UNTRAINED_MODEL = "frozen"
@@ -32,6 +33,7 @@ class Plan:
     def __init__(self, config: Config):
         self.config = config
         self.videos = PresentVideos(config)
+        self._ways: dict[str, list[int]] = {}
         self.bases = sorted({config.base(benchmark) for benchmark in config.run.benchmarks})
 
     # Trainings.
@@ -134,6 +136,12 @@ class Plan:
 
     # Tests.
 
+    def ways(self, benchmark: str) -> list[int]:
+        """Return the ways that a benchmark is tested with; raises UserError if its list, which tells, is no list."""
+        if benchmark not in self._ways:
+            self._ways[benchmark] = ways_of(self.config, self.videos, benchmark)
+        return self._ways[benchmark]
+
     def tests(self, of: PlannedModel) -> list[dict[str, Any]]:
         """Return what a model is tested with: every method that uses it, every way, every shot its training is for."""
         only = paths.shot_of(of.training)
@@ -142,7 +150,7 @@ class Plan:
             | ({} if METHODS[method].inductive else {"inductive": False})
             for method in self.config.methods(of.benchmark, of.backbone)
             if METHODS[method].model == of.model
-            for way in self.config.run.ways
+            for way in self.ways(of.benchmark)
             for shot in METHODS[method].shots(self.config.shots(of.benchmark))
             if only in (None, shot)
         ]
@@ -188,7 +196,7 @@ class Plan:
     def data_files(self, benchmark: str) -> list[str]:
         """Return everything that is made before a model is looked at: frames, stored episodes, the data's report."""
         config, base = self.config, self.config.base(benchmark)
-        drawn = {("test", way, shot) for way in config.run.ways for shot in config.test_shots(benchmark)}
+        drawn = {("test", way, shot) for way in self.ways(benchmark) for shot in config.test_shots(benchmark)}
         for backbone in config.run.backbones:
             for model in config.trained_here(benchmark, backbone):
                 way = config.of(benchmark, backbone, model).training.way

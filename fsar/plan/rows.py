@@ -7,6 +7,7 @@ from fsar.methods import METHODS, Method
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.plan import Plan, PlannedModel, predictions_file
+from fsar.plan.ways import holds_every_class
 from fsar.results.setting import Setting
 
 # The model whose temporal transformer has the depth that a row tells.
@@ -20,7 +21,7 @@ def rows(plan: Plan) -> list[Setting]:
         row(plan, benchmark, backbone, method, way, shot)
         for benchmark in config.run.benchmarks
         for backbone in config.run.backbones
-        for way in config.run.ways
+        for way in plan.ways(benchmark)
         for shot in sorted({0, *config.shots(benchmark)})
         for method in config.methods(benchmark, backbone)
         if shot in METHODS[method].shots(config.shots(benchmark))
@@ -56,6 +57,7 @@ def row(
         published_method=METHODS[method].published_as,
         published_backbone=config.backbones[backbone].published_as,
         inductive=METHODS[method].inductive,
+        every_class=holds_every_class(config, plan.videos, benchmark, way),
     )
 
 

@@ -11,7 +11,7 @@ from fsar.files import atomic, atomic_csv, read_json
 from fsar.results.comparisons import Comparison, compare_all
 from fsar.results.covers import covered, is_interval
 from fsar.results.published import FOOTNOTE, MARK, published_result
-from fsar.results.setting import Setting
+from fsar.results.setting import Setting, way_in_a_cell
 
 COLUMNS = [
     "benchmark",
@@ -19,6 +19,7 @@ COLUMNS = [
     "method",
     "inductive",  # yes: the label of a query does not depend on the other queries of its episode; or no
     "way",
+    "every_class",  # yes: these are all test classes, and that was asked for; else empty
     "shot",
     "accuracy",  # percent
     "interval",  # half-width of the 95 % confidence interval over episodes, percent
@@ -70,6 +71,7 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "method": setting.title,
         "inductive": "yes" if setting.inductive else "no",
         "way": setting.way,
+        "every_class": "yes" if setting.every_class else "",
         "shot": setting.shot,
         "accuracy": f"{found.accuracies[number]:.2f}",
         "interval": f"{found.over_episodes[number]:.2f}",
@@ -92,7 +94,7 @@ def _selection(setting: Setting) -> str:
     """Return what the weights were chosen on, and the weights of class names that it chose, of each training."""
     weights = (text_weight_of(path, setting.shot) for path in setting.predictions)
     chosen = " and ".join(f"{weight:.2f}" for weight in weights if weight is not None)
-    return setting.selection + (f", text weight {chosen}" if chosen else "")
+    return setting.selection + (f" (text weight {chosen})" if chosen else "")
 
 
 def rounded(value: float, places: int) -> str:
@@ -112,7 +114,9 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
     with atomic_csv(csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     marks = table["published_quoted"].map({"yes": f" {MARK}", "": ""})
-    shown = table.assign(published=table["published"] + marks).drop(columns=["published_quoted"])
+    ways = [way_in_a_cell(way, every == "yes") for way, every in zip(table["way"], table["every_class"], strict=True)]
+    shown = table.assign(published=table["published"] + marks, way=ways)
+    shown = shown.drop(columns=["published_quoted", "every_class"])
     if not (table["few_sources"] == "yes").any():
         shown = shown.drop(columns="few_sources")
     shown = shown.rename(columns={name: f"± {covered(name).heading}" for name in COLUMNS if is_interval(name)})
@@ -123,6 +127,6 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
         text += f"\n{FOOTNOTE}\n"
     if missing:
         text += "\nThis table is not complete. These settings were asked for and could not be made:\n\n"
-        text += "".join(f"- {s.benchmark}, {s.backbone}, {s.title}, {s.way}-way {s.shot}-shot\n" for s in missing)
+        text += "".join(f"- {s.benchmark}, {s.backbone}, {s.title}, {s.test}\n" for s in missing)
     with atomic(markdown) as temporary:
         temporary.write_text(text, encoding="utf-8")
