@@ -1,18 +1,21 @@
-"""Loading the model that labels: a trained one from its folder, or a CLIP as it is."""
+"""Loading the model that labels: a trained one from its folder, or a backbone as it is."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import open_clip
+import timm
 from torch import Tensor
 
+from fsar.backbone_facts import open_clip_architecture
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.trained_file import fill, part_of, read_trained
+from fsar.packaged_weights import OFFLINE, PACKAGED
 from fsar.predict.folder import WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings
@@ -32,11 +35,13 @@ def model_of_backbone(
     weights: str | None = None,
     method: str | None = None,
 ) -> LabellingModel:
-    """Load a CLIP as it is.
+    """Load a backbone as it is.
 
     Args:
-        backbone: an architecture of open_clip or a JSON file that describes one.
-        weights: a tag of open_clip or a local file; OpenAI's without it.
+        backbone: an architecture of open_clip or of timm, a JSON file that describes one of open_clip's, or a name of
+            `OFFLINE`.
+        weights: a tag of the library, a local file, or a package that carries them; without it OpenAI's of a CLIP,
+            and timm's default of others.
         method: one that trains nothing; clip-freeze without it.
 
     Raises:
@@ -45,16 +50,17 @@ def model_of_backbone(
     method = method or "clip-freeze"
     if named_method(method).components.needs_training:
         plain = ", ".join(name for name, other in METHODS.items() if not other.components.needs_training)
-        raise UserError(f"The method {method!r} needs a trained model: name its folder. A CLIP as it is does {plain}")
-    weights = weights or "openai"
-    quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
-    model = quick if weights == "openai" and quick in open_clip.list_models() else backbone
-    about = BackboneConfig(model=model, weights=weights)
+        raise UserError(
+            f"The method {method!r} needs a trained model: name its folder. A backbone as it is does {plain}"
+        )
+    about = as_it_is(backbone, weights)
     try:
         loaded = load_backbone(about)
     except UserError as error:  # which speaks of the config's keys
         raise UserError(str(error).replace("key backbones.….", "--").replace("backbones.….", "--")) from None
-    knows = f"{backbone} with weights {weights}, as pretrained: it knows what its pictures and captions showed, "
+    saw = PACKAGED[about.weights].knows if about.weights in PACKAGED else "its pictures"
+    saw += " and captions" if about.has_text else ""
+    knows = f"{backbone} with weights {about.weights}, as pretrained: it knows what {saw} showed, "
     settings = ModelSettings(
         method=method,
         components=METHODS[method].components,
@@ -67,6 +73,28 @@ def model_of_backbone(
         knows=knows + "and was not trained on videos",
     )
     return _model(settings, loaded, {}, has_text=True)
+
+
+def as_it_is(backbone: str, weights: str | None) -> BackboneConfig:
+    """Return which backbone is meant by a name; arguments as those of `model_of_backbone`.
+
+    Raises:
+        UserError: neither library has such an architecture.
+    """
+    if backbone in OFFLINE:
+        package = OFFLINE[backbone]
+        return BackboneConfig(library="timm", model=PACKAGED[package].architecture, weights=weights or package)
+    quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
+    if (weights or "openai") == "openai" and quick in open_clip.list_models():
+        return BackboneConfig(model=quick, weights="openai")
+    try:
+        open_clip_architecture(backbone)
+    except UserError:
+        if backbone.endswith(".json") or not timm.is_model(backbone):
+            raise
+        tag = weights or backbone.partition(".")[2] or timm.get_pretrained_cfg(backbone).tag
+        return BackboneConfig(library="timm", model=backbone, weights=tag)
+    return BackboneConfig(model=backbone, weights=weights or "openai")
 
 
 def load_folder(folder: Path, method: str | None = None) -> LabellingModel:
