@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import open_clip
 import timm
 from torch import Tensor
@@ -16,9 +17,10 @@ from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.trained_file import fill, part_of, read_trained
 from fsar.packaged_weights import OFFLINE, PACKAGED
-from fsar.predict.folder import WEIGHTS
+from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings
+from fsar.predict.support import SupportSet
 
 DEFAULT_BACKBONE = "ViT-B-16"
 # A width that is built without a look at the weights.
@@ -28,6 +30,57 @@ SIZE = 100_000
 def stored_size(image_size: int) -> int:
     """Return the side of stored frames for a backbone that looks at pictures of `image_size`: 256 for 224, as usual."""
     return round(image_size * 8 / 7)
+
+
+def named_model(name: str | Path, weights: str | None = None, method: str | None = None) -> LabellingModel:
+    """Load the model that a name means.
+
+    Args:
+        name: a trained model's folder; a saved support set (.safetensors) of a backbone as it is; a trained model on
+            Hugging Face's hub, as owner/name; or a backbone, as `model_of_backbone` takes it.
+        weights: of a backbone.
+        method: how it decides.
+
+    Raises:
+        UserError: nothing is meant by the name, or it cannot be loaded.
+    """
+    text = str(name)
+    if Path(text).is_dir():
+        if weights:
+            raise UserError(f"{text} is a folder, which has its weights: leave out --weights")
+        return load_folder(Path(text), method)
+    if is_support_set(text):
+        return _model_of_support_set(text)
+    if text.count("/") == 1 and not text.endswith(".json") and not Path(text).exists():
+        return load_folder(_of_hub(text), method)
+    return model_of_backbone(text, weights, method)
+
+
+def is_support_set(name: str | Path) -> bool:
+    """Tell whether a name is that of a saved support set: a file of safetensors, where a model would be a folder."""
+    return str(name).endswith(".safetensors") and Path(name).is_file()
+
+
+def _model_of_support_set(path: str) -> LabellingModel:
+    settings = ModelSettings.of_record(SupportSet.read(path).provenance["settings"])
+    if settings.components.needs_training:
+        raise UserError(
+            f"{path} was made with a trained model ({settings.knows}): name its folder, and load_support it"
+        )
+    return untrained(settings)
+
+
+def _of_hub(name: str) -> Path:
+    """Download a model's folder from Hugging Face's hub, or find it where it was downloaded before."""
+    wanted = [WEIGHTS, EXPORTED, "*.json", "*.csv"]
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted))
+    except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"There is no folder {name}, and Hugging Face's hub did not give a model of this name: {reason}. Without a "
+            "network, copy the model's folder here and name it"
+        ) from None
 
 
 def model_of_backbone(

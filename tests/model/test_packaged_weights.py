@@ -53,7 +53,7 @@ def test_another_file_than_the_known_one_is_refused(tmp_path, monkeypatch):
     file.write_bytes(b"other weights")
     monkeypatch.delitem(sys.modules, package.name, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UserError, match="damaged or another one.*--force-reinstall"):
+    with pytest.raises(UserError, match=r"damaged or another one.*--force-reinstall"):
         packaged_file(PACKAGE)
 
 
