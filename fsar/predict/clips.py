@@ -139,7 +139,7 @@ def _in_memory(frames: Pictures) -> Clip:
         raise UserError(
             f"The frames of a clip are (T, H, W, 3) RGB bytes (uint8), and not {pixels.shape} of {pixels.dtype}"
         )
-    name = f"frames-{zlib.crc32(np.ascontiguousarray(pixels)):08x}"
+    name = f"frames-{zlib.crc32(pixels.tobytes()):08x}"
     return Clip(Path(name), name, pixels)
 
 

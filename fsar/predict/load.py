@@ -145,7 +145,10 @@ def as_it_is(backbone: str, weights: str | None) -> BackboneConfig:
     except UserError:
         if backbone.endswith(".json") or not timm.is_model(backbone):
             raise
-        tag = weights or backbone.partition(".")[2] or timm.get_pretrained_cfg(backbone).tag
+        about = timm.get_pretrained_cfg(backbone)
+        tag = weights or (about.tag if about else None)
+        if not tag:
+            raise UserError(f"timm has no weights for {backbone}: name a local file by --weights") from None
         return BackboneConfig(library="timm", model=backbone, weights=tag)
     return BackboneConfig(model=backbone, weights=weights or "openai")
 
