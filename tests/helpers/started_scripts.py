@@ -16,7 +16,7 @@ LONGEST = 1_000_000  # bytes of a request: arguments and environment
 
 
 def ask(name: str, script: str) -> int:
-    """Have a script run by the process that listens under a name, with what is this one's: streams, folder, variables."""
+    """Have a script run by who listens under a name, with the streams, the folder and the variables of this process."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
         connection.connect(f"\0{name}")
