@@ -2,8 +2,8 @@
 
     python -m tests.helpers.dry_runs FOLDER [MODULE …]
 
-imports these modules, too. It reads the arguments of a run, a JSON list in a line, and answers with a line of its
-status and what it printed, until there are no more. Variables of the environment may stand before the arguments.
+imports these modules, too. It reads where to run and the arguments, a JSON list in a line, and answers with a line of
+the status and what was printed, until there are no more. Variables of the environment may stand before the arguments.
 """
 
 import atexit
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -56,9 +57,9 @@ class Started:
         if self.process.poll() is None:
             self.process.communicate()
 
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """Return the status of `snakemake` with these arguments, and what it printed."""
-        self.process.stdin.write(json.dumps(arguments).encode() + b"\n")
+    def run(self, *arguments: str, here: Path | None = None) -> tuple[int, str]:
+        """Return the status of `snakemake` with these arguments, in the folder or another one, and what it printed."""
+        self.process.stdin.write(json.dumps([str(here or self.folder), *arguments]).encode() + b"\n")
         self.process.stdin.flush()
         status, printed = json.loads(self.process.stdout.readline())
         return status, printed
@@ -97,11 +98,14 @@ def planned(output: str) -> dict[str, set[str]]:
 
 def prepare(*modules: str) -> None:
     """Import what Snakemake and the rules do, and read the code, once for all; a run finds it as it is."""
+    from snakemake import common, rules
     from snakemake.cli import get_argument_parser
 
     get_argument_parser()  # with all plugins
-    rules = "\n".join(path.read_text() for path in sorted(Path("rules").glob("*.smk")))
-    own = re.findall(r"^from (fsar[\w.]*) import", rules, re.MULTILINE)
+    # What it asks of the same functions again and again, a third of the time of a large plan.
+    common.get_function_params = rules.get_function_params = cache(common.get_function_params)
+    text = "\n".join(path.read_text() for path in sorted(Path("rules").glob("*.smk")))
+    own = re.findall(r"^from (fsar[\w.]*) import", text, re.MULTILINE)
     for module in ("jsonschema", "nbformat", "snakemake.storage", *modules, *own):
         import_module(module)
     code = import_module("fsar.plan.code")
@@ -114,6 +118,7 @@ def run(arguments: list[str], scripts: str) -> None:
     from snakemake.cli import main as snakemake
     from snakemake.script import PythonScript
 
+    gc.disable()  # the process ends soon
     own = PythonScript._execute_cmd
     start = f"{sys.executable} -I -S {shlex.quote(started_scripts.__file__)} {scripts} {{fname:q}}"
     PythonScript._execute_cmd = lambda script, command, **names: own(script, start, **names)
@@ -168,8 +173,10 @@ def serve(listening: socket.socket, ends: int, held: int) -> None:
     started_scripts.serve(listening, ends)
 
 
-def to_file(file: int, arguments: list[str], scripts: str) -> None:
-    """Run Snakemake with what it prints going into a file."""
+def to_file(file: int, asked: list[str], scripts: str) -> None:
+    """Run Snakemake in a folder, with what it prints going into a file."""
+    here, *arguments = asked
+    os.chdir(here)
     os.dup2(file, 1)
     os.dup2(file, 2)
     run(arguments, scripts)
