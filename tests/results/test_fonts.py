@@ -68,7 +68,7 @@ def table(*names):
     return pd.DataFrame(
         {
             "class_name": np.repeat(names, len(names)), "predicted_name": list(names) * len(names),
-            "rate": 50.0, "asked": 4, "method": "CLIP-FSAR", "benchmark": "x", "backbone": "y", "way": 5, "shot": 1,
+            "rate": 50.0, "asked": 4, "method": "CLIP-FSAR", "benchmark": "x", "backbone": "y", "test": "5-way 1-shot",
         }
     )  # fmt: skip
 
