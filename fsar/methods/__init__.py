@@ -44,6 +44,7 @@ FOLDERS = (
     "tsfsar",
     "empnet",
     "clipspm",
+    "chamferpp",
     "nearest_centroid",
     "linear_probe",
     "tip_adapter",

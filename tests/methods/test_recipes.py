@@ -204,6 +204,12 @@ def test_what_else_a_step_is(config):
         assert (side.iterations, side.tasks_per_step) == (50000 if benchmark == "ssv2_full" else 10000, 1)
         own = of("task-adapter", benchmark, VIT)
         assert (own.optimizer, own.learning_rate, own.iterations, own.queries) == ("sgd", 1e-3, 10000, 1)
+        for backbone in (INET, "RN50", VIT):
+            chamfer = of("chamferpp", benchmark, backbone)
+            assert (chamfer.optimizer, chamfer.learning_rate, chamfer.tasks_per_step) == ("sgd", 1e-3, 1)
+            assert (chamfer.queries, chamfer.weight_decay, chamfer.milestones) == (1, 0, [])
+            slow = benchmark.startswith("ssv2")
+            assert (chamfer.iterations, chamfer.validate_every) == ((150002, 10000) if slow else (20002, 1000))
     assert of("emp-net", "ssv2_full", VIT).milestones == [16000, 24000]
 
 
@@ -226,4 +232,5 @@ def test_every_recipe_is_compared():
         "ts-fsar",
         "task-adapter",
         "task-adapter-published",
+        "chamferpp",
     }
