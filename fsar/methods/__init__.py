@@ -45,6 +45,7 @@ FOLDERS = (
     "empnet",
     "clipspm",
     "chamferpp",
+    "mmlfsar",
     "nearest_centroid",
     "linear_probe",
     "tip_adapter",

@@ -55,7 +55,9 @@ def test_every_number_says_where_it_is_from(path):
             while (number := number - 1) >= 0 and lines[number].startswith("#"):
                 above.insert(0, lines[number])
             said = " ".join(above)
-            assert re.search(r"\w\.(py|yaml|sh|toml)\b|\bours, because\b|The same file", said), f"{path.name}: {line}"
+            assert re.search(r"\w\.(py|yaml|sh|toml|md)\b|\bours, because\b|The same file", said), (
+                f"{path.name}: {line}"
+            )
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
@@ -210,6 +212,10 @@ def test_what_else_a_step_is(config):
             assert (chamfer.queries, chamfer.weight_decay, chamfer.milestones) == (1, 0, [])
             slow = benchmark.startswith("ssv2")
             assert (chamfer.iterations, chamfer.validate_every) == ((150002, 10000) if slow else (20002, 1000))
+        levels = of("mml-fsar", benchmark, VIT)
+        assert (levels.optimizer, levels.weight_decay, levels.tasks_per_step) == ("adam", 0, 16)
+        assert (levels.warmup_iterations, levels.warmup_from, levels.schedule) == (10000, 0, "cosine")
+        assert (levels.learning_rate, levels.validate_every) == ((1e-4, 10000) if slow else (5e-5, 5000))
     assert of("emp-net", "ssv2_full", VIT).milestones == [16000, 24000]
 
 
@@ -233,4 +239,6 @@ def test_every_recipe_is_compared():
         "task-adapter",
         "task-adapter-published",
         "chamferpp",
+        "mml-fsar",
+        "mml-fsar-published",
     }
