@@ -46,6 +46,7 @@ FOLDERS = (
     "clipspm",
     "chamferpp",
     "mmlfsar",
+    "soap",
     "nearest_centroid",
     "linear_probe",
     "tip_adapter",

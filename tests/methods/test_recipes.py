@@ -216,6 +216,12 @@ def test_what_else_a_step_is(config):
         assert (levels.optimizer, levels.weight_decay, levels.tasks_per_step) == ("adam", 0, 16)
         assert (levels.warmup_iterations, levels.warmup_from, levels.schedule) == (10000, 0, "cosine")
         assert (levels.learning_rate, levels.validate_every) == ((1e-4, 10000) if slow else (5e-5, 5000))
+        soap = of("soap", benchmark)
+        assert (soap.optimizer, soap.learning_rate, soap.tasks_per_step) == ("sgd", 1e-3 / 16, 1)
+        assert (soap.loss_over_queries, soap.queries, soap.weight_decay) == ("sum", 5, 0)
+        milestones = ([20000, 40000, 60000], 75000) if slow else ([2000, 6000, 8000], 10000)
+        assert (soap.milestones, soap.iterations) == milestones
+        assert config.of(benchmark, INET, "soap").head.cardinalities == [1]
     assert of("emp-net", "ssv2_full", VIT).milestones == [16000, 24000]
 
 
@@ -240,5 +246,5 @@ def test_every_recipe_is_compared():
         "task-adapter-published",
         "chamferpp",
         "mml-fsar",
-        "mml-fsar-published",
+        "soap",
     }

@@ -1,7 +1,6 @@
 """MML-FSAR, features of three stages of a frozen CLIP with adapters that look along time."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -10,14 +9,6 @@ from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import ADAPTERS, HEAD, key
 from fsar.methods.blocks.record import BottleneckConfig
 from fsar.methods.record import TRAINING, Components, HeadSettings, Kind, Method, Record
-
-MML_FSAR = Components(head="mmlfsar", trains="adapters", adapters="mmlfsar")
-CODE = "Shuo-Zheng/MML-FSAR, commit 932cbb9"
-SELECTION = "best on validation classes (trainer.py:234–248), the test accuracy computed and logged each time"
-EPISODES = (
-    "as many queries of each class, where the code draws 5 in all; half a cosine down to nought, where the code's line "
-    "ends at a number of episodes that is not given"
-)
 
 
 class MmlfsarConfig(HeadSettings):
@@ -102,25 +93,17 @@ RECORD = Record(
     title="MML-FSAR.",
     head=MmlfsarConfig,
     adapters=MmlfsarAdaptersConfig,
-    models={
-        "mml-fsar": MML_FSAR,
-        "mml-fsar-published": replace(MML_FSAR, fixed=(("support_in_text_loss", "with_text"),)),
-    },
+    models={"mml-fsar": Components(head="mmlfsar", trains="adapters", adapters="mmlfsar")},
     methods={
         "mml-fsar": Method(
             "MML-FSAR",
             "MML-FSAR, 2026: three stages of a frozen CLIP with adapters along time, each matched by Bi-MHM",
-            code=CODE,
-            deviations=f"the loss of class names compares support videos without their text; CLIP's own normalisation "
-            f"of pixels; {EPISODES}",
-            code_selection=SELECTION,
-        ),
-        "mml-fsar-published": Method(
-            "MML-FSAR (text of support in the loss)",
-            "MML-FSAR, 2026, as its public code is",
-            code=CODE,
-            deviations=f"CLIP's own normalisation of pixels (adapters.mmlfsar.pixels); {EPISODES}",
-            code_selection=SELECTION,
-        ),
+            code="Shuo-Zheng/MML-FSAR, commit 932cbb9",
+            deviations="the loss of class names compares support videos without their text "
+            "(heads.mmlfsar.support_in_text_loss); CLIP's own normalisation of pixels (adapters.mmlfsar.pixels); as "
+            "many queries of each class, where the code draws 5 in all; half a cosine down to nought, where the code's "
+            "line ends at a number of episodes that is not given",
+            code_selection="best on validation classes (trainer.py:234–248); the test accuracy is logged each time",
+        )
     },
 )
