@@ -24,6 +24,10 @@ class Setting:
         depth: layers of the temporal transformer.
         published_method, published_backbone: their names in the published results; empty if they have none.
         inductive: the label of a query does not depend on the other queries of its episode.
+        trained_on: the benchmark that models are trained and chosen on, where it is another one than is tested, which
+            is `base`; else empty.
+        removed: training and validation classes that are left out.
+        models: the benchmark whose trained models are tested, as their paths have it.
     """
 
     benchmark: str
@@ -44,9 +48,27 @@ class Setting:
     published_method: str = ""
     published_backbone: str = ""
     inductive: bool = True
+    trained_on: str = ""
+    removed: tuple[str, ...] = ()
+    models: str = ""
 
     @property
     def named(self) -> dict[str, str | int]:
         """What tables and figures call it."""
         place = {"benchmark": self.benchmark, "backbone": self.backbone, "method": self.title}
         return {**place, "way": self.way, "shot": self.shot}
+
+    @property
+    def domains(self) -> str:
+        """What it is trained and tested on, in words; empty where that is one benchmark, and no class is left out."""
+        if not self.trained_on and not self.removed:
+            return ""
+        classes = (
+            f"without {number_of(self.removed)} ({', '.join(self.removed)})" if self.removed else "all its classes"
+        )
+        return f"trained on {self.trained_on or self.base}, {classes}; tested on {self.base}"
+
+
+def number_of(classes: tuple[str, ...]) -> str:
+    """Return how many classes there are, in words."""
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}"
