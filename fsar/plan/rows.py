@@ -68,8 +68,10 @@ def first_method(model: str) -> Method:
 
 def rows_of_demos(plan: Plan, rows: list[Setting]) -> list[Setting]:
     """Return the rows of the demo's benchmarks, where several are run: deals of the same classes."""
-    own = plan.config.benchmarks
-    demos = [name for name in plan.config.run.benchmarks if isinstance(own[name].source, DemoSource)]
+    sources = {name: plan.config.benchmarks[name].source for name in plan.config.run.benchmarks}
+    worlds = {n: s.model_copy(update={"deal": 0}) for n, s in sources.items() if isinstance(s, DemoSource)}
+    first = next(iter(worlds.values()), None)
+    demos = [name for name, world in worlds.items() if world == first]  # another world is no deal of the same classes
     return [row for row in rows if row.benchmark in demos] if len(demos) > 1 else []
 
 

@@ -43,7 +43,7 @@ CHANGES = {
     "BenchmarkConfig.variant_of": ("benchmarks.variant.variant_of", "own"),
     "BenchmarkConfig.without": ("benchmarks.variant.without", ["Crescent_falling"]),
     "BenchmarkConfig.train_on": ("benchmarks.crossed.train_on", "copy"),
-    "BenchmarkConfig.test_on": ("benchmarks.crossed.test_on", "other"),
+    "BenchmarkConfig.test_on": ("benchmarks.crossed", {"train_on": "copy", "test_on": "tiny", "methods": ["otam"]}),
     "BenchmarkConfig.remove": ("benchmarks.crossed.remove", "none"),
     "BenchmarkConfig.remove_sha256": ("benchmarks.crossed.remove_sha256", "0" * 64),
     "BenchmarkConfig.licence": ("benchmarks.tiny.licence", "mine"),
@@ -218,7 +218,7 @@ def finished(tiny_run, tmp_path_factory):
     values["benchmarks"] = {"tiny": tiny, "own": own, "copy": {"variant_of": "tiny"}, "variant": {"variant_of": "tiny"}}
     # Not run, but by the changes of its keys.
     crossed = {"train_on": "tiny", "test_on": "own", "remove": "overlaps.csv", "methods": ["otam"]}
-    values["benchmarks"] |= {"crossed": crossed, "other": own}
+    values["benchmarks"]["crossed"] = crossed
     (folder / "overlaps.csv").write_text("source,target,class_in_source\ntiny,own,crescent_falling\n")
     values["run"]["benchmarks"] = ["tiny", "own"]
     values["backbones"] = {"other": {"model": "small-clip", "weights": "data/small_clip/small-clip.safetensors"}}
