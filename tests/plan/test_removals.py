@@ -199,3 +199,19 @@ def test_equal_names_of_the_published_lists(reference):  # noqa: F811
     shared = videos["ssv2_full", "trained"].keys() & videos["ssv2_small", "test"].keys()
     classes = {videos["ssv2_full", "trained"][video] for video in shared}
     assert len(classes) == len(equal_names("ssv2_full", "ssv2_small")) == 8
+
+
+def test_a_published_list_of_overlaps(values, reference):  # noqa: F811
+    path = reference / "lists/class_overlaps.csv"
+    own = {"train_on": "kinetics100", "test_on": "ucf101", "remove": str(path)}
+    own["remove_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    values["benchmarks"] |= {name: {"source": {"kind": name}} for name in ("kinetics100", "ucf101")}
+    values["benchmarks"]["to-far"] = own
+    plan, told = planned(values)
+    rows_of_list = pd.read_csv(path).query(
+        "source == 'kinetics100_train' and target == 'ucf101' and split_in_target == 'test'"
+    )
+    classes = {name.replace("_", " ") for name in rows_of_list["class_in_source"]}
+    assert "blowing out candles" in classes and len(classes) > 3
+    assert set(plan.config.benchmarks[plan.config.training_of("to-far")].without) == classes
+    assert f"{len(classes)} classes removed from kinetics100 (by {path}): " in told[-1]
