@@ -107,9 +107,10 @@ def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
 
 def _mean_ranks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     """Yield mean ranks over benchmarks for each shot, of what is tested on all of them."""
-    benchmarks = {setting.benchmark for setting in _plain(rows)}
-    for shot in dict.fromkeys(setting.shot for setting in _main(plan, rows)):
-        own = [setting for setting in _main(plan, rows) if setting.shot == shot]
+    apart = [setting for setting in _main(plan, rows) if not setting.trained_on]  # targets are tested as often as named
+    benchmarks = {setting.benchmark for setting in apart}
+    for shot in dict.fromkeys(setting.shot for setting in apart):
+        own = [setting for setting in apart if setting.shot == shot]
         places = Counter((setting.backbone, setting.method) for setting in own)
         settings = [s for s in own if places[s.backbone, s.method] == len(benchmarks)]
         if len(benchmarks) >= OVER_BENCHMARKS and len(settings) >= RANKED * len(benchmarks):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from fsar.benchmarks.equal_names import equal_names
 from fsar.benchmarks.splits import SPLITS
@@ -215,3 +216,16 @@ def test_a_published_list_of_overlaps(values, reference):  # noqa: F811
     assert "blowing out candles" in classes and len(classes) > 3
     assert set(plan.config.benchmarks[plan.config.training_of("to-far")].without) == classes
     assert f"{len(classes)} classes removed from kinetics100 (by {path}): " in told[-1]
+
+
+def test_the_config_of_benchmarks_shares_what_it_trains(repository):
+    """Six sources, and four of them without the classes that a target tests, for thirty benchmarks."""
+    values, own = (
+        yaml.safe_load((repository / name).read_text()) for name in ("config.yaml", "configs/cross_domain.yaml")
+    )
+    update_config(values, own)
+    plan, told = planned(values)
+    assert len(plan.config.run.benchmarks) == 30 and len(told) == 25
+    trained = {path.split("/")[2] for path in plan.trained_models("model.safetensors")}
+    assert {name for name in trained if "-without-" not in name} == set(plan.bases) and len(trained) == 10
+    assert len(plan.trained_models("model.safetensors")) == 10 * 2 * 2

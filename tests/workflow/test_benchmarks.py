@@ -1,4 +1,4 @@
-"""The published benchmarks that are fetched: their lists, and the whole way from download to stored episodes, in miniature."""
+"""Published benchmarks that are fetched: their lists, and the way from download to stored episodes, in miniature."""
 
 import csv
 import hashlib
@@ -64,7 +64,8 @@ def test_the_published_lists(reference, benchmark):
 def test_counts_are_the_published_ones():
     table = split_lists().pivot(index="benchmark", columns="split", values="videos")[list(SPLITS)]
     assert table.to_dict("split")["data"] == [
-        [13478, 1632, 2929], [4280, 1194, 1292], [6400, 1200, 2400], [67013, 1926, 2857], [6400, 1200, 2400], [9154, 1421, 2745],
+        [13478, 1632, 2929], [4280, 1194, 1292], [6400, 1200, 2400],
+        [67013, 1926, 2857], [6400, 1200, 2400], [9154, 1421, 2745],
     ]  # fmt: skip
 
 
