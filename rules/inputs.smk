@@ -105,6 +105,19 @@ def encoder_descriptions(wildcards):
     return PLAN.descriptions(PLAN.encoder(wildcards))
 
 
+def chosen_elsewhere(wildcards):
+    """Whether validation classes of another benchmark choose the weight of class names in tests."""
+    return PLAN.chooses_text_weight(wildcards) and CONFIG.crosses(wildcards.benchmark)
+
+
+def manifest_to_choose(wildcards):
+    return manifest(PLAN.chosen_on(wildcards)) if chosen_elsewhere(wildcards) else []
+
+
+def index_to_choose(wildcards):
+    return index(PLAN.chosen_on(wildcards)) if chosen_elsewhere(wildcards) else []
+
+
 def parts_of_tests(wildcards):
     parts = PLAN.test_jobs(wildcards)
     return expand(

@@ -84,9 +84,7 @@ def _wrong_counts(config: Config, asked: str, counts: dict[str, dict[str, int]],
             continue
         classes = {n: c for n, c in counts.get(split, {}).items() if split == "test" or letters(n) not in removed}
         if not classes:
-            trained = dict.fromkeys(m for b in config.backbones_used(asked) for m in config.trained_here(asked, b))
-            why = f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
-            yield f"benchmark {benchmark!r} has no {split} class" + (why if split != "test" else "")
+            yield f"benchmark {benchmark!r} has no {split} class" + _asked_by(config, asked, split)
             continue
         if way > len(classes):
             yield (
@@ -106,6 +104,21 @@ def _wrong_counts(config: Config, asked: str, counts: dict[str, dict[str, int]],
                     else "add videos or leave the class out"
                 )
             )
+
+
+def _asked_by(config: Config, benchmark: str, split: str) -> str:
+    """Say which models ask for the classes of a split, after the words that there are none."""
+    backbones = config.backbones_used(benchmark)
+    trained = dict.fromkeys(model for backbone in backbones for model in config.trained_here(benchmark, backbone))
+    if split == "test":
+        return ""
+    if trained:
+        return f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
+    choosing = dict.fromkeys(
+        model for backbone in config.run.backbones for model in config.choosing(benchmark, backbone)
+    )
+    own = " and ".join(f"heads.{MODELS[model].head}.text_weight for {model}" for model in choosing)
+    return f", which chooses {own}: add validation classes, or set the weight"
 
 
 def wrong_references(config: Config) -> Iterable[str]:

@@ -71,6 +71,11 @@ class HeadSettings(FittedSection):
         return 4000
 
     @property
+    def chooses_text_weight(self) -> bool:
+        """Whether tests weigh class names against the support as validation classes tell (`Head.text_weight`)."""
+        return False
+
+    @property
     def imported_by_name(self) -> tuple[str, ...]:
         """Modules of `fsar.methods` that the head imports by a name in its settings."""
         return ()

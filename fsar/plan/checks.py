@@ -106,6 +106,9 @@ def _class_names(plan: Plan, benchmark: str) -> set[str]:
     """Return the classes whose text is needed; none while they are not known."""
     config, found = plan.config, set[str]()
     trained = (model for backbone in config.run.backbones for model in config.trained_here(benchmark, backbone))
-    for split in SPLITS if any(MODELS[model].reads_text for model in trained) else ("test",):
+    splits = set(SPLITS) if any(MODELS[model].reads_text for model in trained) else {"test"}
+    if any(config.choosing(benchmark, backbone) for backbone in config.run.backbones):
+        splits.add("val")
+    for split in splits:
         found |= (known_classes(config, config.drawn_from(benchmark, split)) or {}).get(split, set())
     return found
