@@ -8,9 +8,9 @@ import pandas as pd
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 KEYS = ["method", "backbone", "benchmark", "way", "shot"]
-# What the source says of a number that was not read in the paper itself, and how such a number is marked.
 # What the source says of a number of another protocol, which stands beside no measured one (docs/domains.md).
 OTHER = ", other protocol: "
+# What the source says of a number that was not read in the paper itself, and how such a number is marked.
 QUOTED, MARK = ", as quoted by ", "‡"
 FOOTNOTE = f"{MARK} Second-hand: not read in the paper itself, but quoted from it elsewhere."
 
