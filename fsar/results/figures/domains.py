@@ -67,6 +67,8 @@ def draw(data: pd.DataFrame) -> Figure:
         _write(axis, panel, sources, targets, most)
         axis.set_xticks(range(len(targets)), names[1], rotation=90, fontsize=SMALL)
         axis.set_yticks(range(len(sources)), names[0], fontsize=SMALL)
+        axis.set_xlabel("tested on")
+        axis.set_ylabel("trained on")
         axis.grid(visible=False)
         style.panel_title(axis, method, backbone, inches=width - 0.6)
     first = data.iloc[0]
@@ -74,8 +76,6 @@ def draw(data: pd.DataFrame) -> Figure:
     bar = figure.colorbar(image, ax=shown, location="bottom", fraction=0.06, aspect=30)
     compared = f"accuracy − {first['baseline']}, {first['way']}-way {first['shot']}-shot (percentage points)"
     bar.set_label(labels.wrap(compared, figure.get_size_inches()[0] - 0.3, style.FONT))
-    figure.supylabel("trained on", fontsize=style.FONT)
-    figure.supxlabel("tested on", fontsize=style.FONT)
     figure.set_size_inches(figure.get_size_inches() + np.array([0.0, 0.7]))
     return figure
 
