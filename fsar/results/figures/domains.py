@@ -23,7 +23,7 @@ def collect(settings: Sequence[Setting], baseline: str) -> pd.DataFrame:
         baseline: the key of the method that the others are compared with.
 
     Returns:
-        source, target, removed (number of classes), backbone, method, baseline, way, shot, accuracy, baseline_accuracy,
+        source, target, removed (number of classes), backbone, method, baseline, way, shot, test (in words), accuracy, baseline_accuracy,
         difference (percentage points), over_videos (half-width of its 95 % interval over the test videos).
     """
     rows = []
@@ -43,6 +43,7 @@ def collect(settings: Sequence[Setting], baseline: str) -> pd.DataFrame:
                     "baseline": found.settings[first].title,
                     "way": setting.way,
                     "shot": setting.shot,
+                    "test": f"all classes, {setting.shot}-shot" if setting.every_class else setting.test,
                     "accuracy": found.accuracies[number],
                     "baseline_accuracy": found.accuracies[first],
                     "difference": found.differences[number, first],
@@ -74,7 +75,7 @@ def draw(data: pd.DataFrame) -> Figure:
     first = data.iloc[0]
     shown = axes[: len(groups)]
     bar = figure.colorbar(image, ax=shown, location="bottom", fraction=0.06, aspect=30)
-    compared = f"accuracy − {first['baseline']}, {first['way']}-way {first['shot']}-shot (percentage points)"
+    compared = f"accuracy − {first['baseline']}, {first['test']} (percentage points)"
     bar.set_label(labels.wrap(compared, figure.get_size_inches()[0] - 0.3, style.FONT))
     figure.set_size_inches(figure.get_size_inches() + np.array([0.0, 0.7]))
     return figure
