@@ -23,8 +23,8 @@ def collect(settings: Sequence[Setting], baseline: str) -> pd.DataFrame:
         baseline: the key of the method that the others are compared with.
 
     Returns:
-        source, target, removed (number of classes), backbone, method, baseline, way, shot, test (in words), accuracy, baseline_accuracy,
-        difference (percentage points), over_videos (half-width of its 95 % interval over the test videos).
+        source, target, removed (number of classes), backbone, method, baseline, way, shot, test (in words), accuracy,
+        baseline_accuracy, difference (percentage points), over_videos (half-width of its 95 % interval).
     """
     rows = []
     for found in compare_all(settings).values():
