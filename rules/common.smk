@@ -135,7 +135,10 @@ def drawn_by(wildcards):
     """What the episodes of a split are drawn by, beside their way and shot."""
     episodes = CONFIG.videos(wildcards.benchmark).episodes
     number = getattr(episodes, wildcards.split)
-    return Values("drawn", {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed})
+    drawn = {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed}
+    if episodes.unknown and wildcards.split == "test":
+        drawn |= {"unknown": episodes.unknown}
+    return Values("drawn", drawn)
 
 
 def method_of_a_model(wildcards):

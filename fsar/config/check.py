@@ -93,6 +93,26 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
                     else "add videos or leave the class out"
                 )
             )
+    yield from _wrong_unknown(config, benchmark, counts.get("test", {}))
+
+
+def _wrong_unknown(config: Config, benchmark: str, classes: Mapping[str, int]) -> Iterable[str]:
+    """Say where unknown queries find too few test classes beside those of an episode, or too few videos in them."""
+    unknown = config.videos(benchmark).episodes.unknown
+    others = len(classes) - max(config.run.ways)
+    if not unknown or not classes or others < 0:
+        return
+    where = f"episodes.unknown of benchmark {benchmark!r} is {unknown}"
+    if not others:
+        yield (
+            f"{where}, but episodes of {max(config.run.ways)} classes have all {len(classes)} test classes, and no "
+            f"other is left: the nearest valid value of run.ways is {len(classes) - 1}, or set episodes.unknown to 0"
+        )
+    elif unknown > (most := others * min(classes.values())):
+        yield (
+            f"{where}, but there are {others} other classes, of which the smallest has {min(classes.values())} videos; "
+            f"the nearest valid value is {most}"
+        )
 
 
 def wrong_references(config: Config) -> Iterable[str]:

@@ -34,11 +34,13 @@ class HeadSettings(FittedSection):
         needs: what it asks of the backbone.
         texts: how it looks at the texts of an episode's classes: not at all, at their mean, or at each of them.
         needs_pixels: its losses look at the pixels of training videos.
+        prototypes: its scores say how near the prototypes of classes are, or what a query finds among their examples.
     """
 
     needs: ClassVar[Kind] = "frames"
     texts: ClassVar[Literal["none", "mean", "each"]] = "none"
     needs_pixels: ClassVar[bool] = False
+    prototypes: ClassVar[bool] = True
 
     @property
     def folder(self) -> str:
