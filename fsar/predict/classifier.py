@@ -26,9 +26,10 @@ from fsar.predict.load import DEFAULT_BACKBONE, load_folder, model_of_backbone
 from fsar.predict.model import LabellingModel
 from fsar.predict.motion import Motion, check_motion, set_share, told_by
 from fsar.predict.nearest import SupportClips
-from fsar.predict.prediction import Prediction
+from fsar.predict.prediction import UNKNOWN, Prediction
 from fsar.predict.support import SupportSet
 from fsar.predict.table import class_columns, row, table
+from fsar.predict.threshold import NOTHING, Threshold
 from fsar.videos.frame import VideoError
 
 # The demo's own CLIP.
@@ -53,7 +54,8 @@ class FewShotClassifier:
         motion: share of what moves in the cosine of two frames; auto, as the examples tell, each left out in turn;
             without it the model's own (docs/motion.md).
 
-    `FewShotClassifier.load` takes a trained model instead.
+    `FewShotClassifier.load` takes a trained model instead. Clips below `threshold` are labelled unknown: set it to what
+    `fsar.predict.threshold.estimate_threshold` returns.
 
     Raises:
         UserError: the model cannot be loaded, or an argument is none of its values.
@@ -118,6 +120,7 @@ class FewShotClassifier:
         self._default: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
         self.decides_by = self._default
         self._support_set: SupportSet | None = None
+        self.threshold = Threshold(NOTHING)
         self.unreadable: list[Prediction] = []
 
     def describe(self) -> str:
@@ -127,6 +130,10 @@ class FewShotClassifier:
         if about.backbone.model == SMALL_CLIP:
             lines.append(
                 "Its CLIP is the demo's and has seen drawn shapes only: what it says of real clips means nothing."
+            )
+        if self.threshold.nearness > NOTHING:
+            lines.append(
+                f"A clip that is not near enough to any class is labelled {UNKNOWN}. {self.threshold.describe()}"
             )
         return "\n".join(lines)
 
@@ -204,8 +211,8 @@ class FewShotClassifier:
         return by_frames or not len(support.labels) or JOINT in support.stored
 
     def _use(self, support: SupportSet) -> None:
-        """Make ready what clips are compared with."""
-        self._support_set = support
+        """Make ready what clips are compared with; a threshold was of what there was before."""
+        self._support_set, self.threshold = support, Threshold(NOTHING)
         device = self.model.device
         stored = {name: each.to(device) for name, each in support.stored.items()}
         labels = support.labels.to(device)
@@ -298,11 +305,13 @@ class FewShotClassifier:
             except VideoError as error:
                 yield Prediction(clip, reason=str(error))
                 continue
-            queries, logits, _ = self.decide(self.encode(frames.unsqueeze(0)))
+            queries, logits, nearness = self.decide(self.encode(frames.unsqueeze(0)))
             scores = self.scores(logits)[0].cpu().numpy()
+            best = int(scores.argmax())
+            known = float(nearness[0, best]) >= self.threshold.nearness
             yield Prediction(
                 clip,
-                label=names[int(scores.argmax())],
+                label=names[best] if known else UNKNOWN,
                 scores=scores,
                 logits=logits[0].cpu().numpy(),
                 nearest=self._singly.nearest(queries) if self._singly else None,
