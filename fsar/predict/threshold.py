@@ -12,7 +12,7 @@ from fsar.statistics.intervals import mean_and_interval
 from fsar.statistics.unknown import auroc
 
 if TYPE_CHECKING:
-    from fsar.predict.classifier import FewShotClassifier
+    from fsar.predict.classifier import Classifier
 
 NOTHING = float("-inf")
 
@@ -48,7 +48,7 @@ class Threshold:
         )
 
 
-def estimate_threshold(classifier: "FewShotClassifier", false_alarms: float | None = None) -> Threshold:
+def estimate_threshold(classifier: "Classifier", false_alarms: float | None = None) -> Threshold:
     """Estimate the threshold: the one at which the smaller of the shares kept and refused is as large as can be.
 
     Args:
@@ -66,7 +66,7 @@ def estimate_threshold(classifier: "FewShotClassifier", false_alarms: float | No
     return measured(known, unknown, false_alarms)
 
 
-def left_out_nearness(classifier: "FewShotClassifier") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def left_out_nearness(classifier: "Classifier") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return how near the label of each example is, left out by itself and with its whole class: (V,) each.
 
     By itself, its class should still be found, and with its class none of the others should be: then what decides has
