@@ -93,26 +93,34 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
                     else "add videos or leave the class out"
                 )
             )
-    yield from _wrong_unknown(config, benchmark, counts.get("test", {}))
+    yield from _wrong_unknown(config, benchmark, counts)
 
 
-def _wrong_unknown(config: Config, benchmark: str, classes: Mapping[str, int]) -> Iterable[str]:
-    """Say where unknown queries find too few test classes beside those of an episode, or too few videos in them."""
-    unknown = config.videos(benchmark).episodes.unknown
-    others = len(classes) - max(config.run.ways)
-    if not unknown or not classes or others < 0:
-        return
-    where = f"episodes.unknown of benchmark {benchmark!r} is {unknown}"
-    if not others:
-        yield (
-            f"{where}, but episodes of {max(config.run.ways)} classes have all {len(classes)} test classes, and no "
-            f"other is left: the nearest valid value of run.ways is {len(classes) - 1}, or set episodes.unknown to 0"
-        )
-    elif unknown > (most := others * min(classes.values())):
-        yield (
-            f"{where}, but there are {others} other classes, of which the smallest has {min(classes.values())} videos; "
-            f"the nearest valid value is {most}"
-        )
+def _wrong_unknown(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
+    """Say where unknown queries find too few classes beside those of an episode, or too few videos in them."""
+    asked = [("episodes.unknown", "test", config.videos(benchmark).episodes.unknown, "run.ways", max(config.run.ways))]
+    for backbone in config.backbones_used(benchmark):
+        for model in config.trained_here(benchmark, backbone):
+            if MODELS[model].unknown:
+                own = config.of(benchmark, backbone, model).training
+                where = f"training.unknown of {model}"
+                asked.append((where, "train", own.unknown_queries, "training.way", own.way))
+    for where, split, unknown, key_name, way in dict.fromkeys(asked):
+        classes = counts.get(split, {})
+        others = len(classes) - way
+        if not unknown or not classes or others < 0:
+            continue
+        said = f"{where} is {unknown} for benchmark {benchmark!r}"
+        if not others:
+            yield (
+                f"{said}, but episodes of {way} classes have all {len(classes)} {split} classes, and no other is left: "
+                f"the nearest valid value of {key_name} is {len(classes) - 1}"
+            )
+        elif unknown > (most := others * min(classes.values())):
+            yield (
+                f"{said}, but there are {others} other {split} classes, of which the smallest has "
+                f"{min(classes.values())} videos; the nearest valid value is {most}"
+            )
 
 
 def wrong_references(config: Config) -> Iterable[str]:

@@ -15,7 +15,7 @@ from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.kept_features import Features
 from fsar.job import progress
 from fsar.methods.clip_fsar.decision import combined_logits, text_logits
-from fsar.methods.head import Head
+from fsar.methods.head import KNOWN, Head
 from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
 
@@ -209,7 +209,7 @@ class FewShotLogits:
         return torch.cat([logits for logits, _ in found], dim=1), torch.cat(known, dim=1) if known else None
 
     def _decided(self, scores: Tensors) -> tuple[Tensor, Tensor | None]:
-        known = scores.get("known")
+        known = scores.get(KNOWN)
         return self.head.decide(scores), None if known is None else known.squeeze(-1)
 
     @staticmethod

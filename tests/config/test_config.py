@@ -430,7 +430,7 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         (
             "benchmarks.demo.episodes.unknown",
             400,
-            "there are 19 other classes, of which the smallest has 16 videos; the nearest valid value is 304",
+            "there are 19 other test classes, of which the smallest has 16 videos; the nearest valid value is 304",
         ),
         ("benchmarks.demo.training.way", 17, "has 16 val classes; the nearest valid value is 16"),
         ("benchmarks.demo.training.queries", 12, "need 13 videos of every class"),
