@@ -39,5 +39,6 @@ rule predict_clips:
         clips=lambda wildcards: CONFIG.predict[wildcards.prediction].clips,
         frames=lambda wildcards: CONFIG.predict[wildcards.prediction].frames,
         unknown=lambda wildcards: CONFIG.predict[wildcards.prediction].unknown,
+        motion=lambda wildcards: CONFIG.predict[wildcards.prediction].motion,
     script:
         "../workflow_scripts/predict_clips.py"

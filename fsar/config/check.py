@@ -9,6 +9,7 @@ from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.config import layers
 from fsar.config.config import Config
 from fsar.config.messages import nearest, refuse
+from fsar.config.run import ALL
 from fsar.config.source import DEMO_CLASSES, DemoSource, PublishedSource
 from fsar.methods import METHODS, MODELS
 
@@ -70,11 +71,7 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
     for split, way, shot, queries in config.episodes_drawn(benchmark):
         classes = counts.get(split, {})
         if not classes:
-            trained = dict.fromkeys(
-                m for b in config.backbones_used(benchmark) for m in config.trained_here(benchmark, b)
-            )
-            why = f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
-            yield f"benchmark {benchmark!r} has no {split} class" + (why if split != "test" else "")
+            yield f"benchmark {benchmark!r} has no {split} class" + _asked_by(config, benchmark, split)
             continue
         if way > len(classes):
             yield (
@@ -98,7 +95,9 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
 
 def _wrong_unknown(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
     """Say where unknown queries find too few classes beside those of an episode, or too few videos in them."""
-    asked = [("episodes.unknown", "test", config.videos(benchmark).episodes.unknown, "run.ways", max(config.run.ways))]
+    classes = len(counts.get("test", {}))
+    way = max(classes if way == ALL else way for way in config.run.ways)
+    asked = [("episodes.unknown", "test", config.videos(benchmark).episodes.unknown, "run.ways", way)]
     for backbone in config.backbones_used(benchmark):
         for model in config.trained_here(benchmark, backbone):
             if MODELS[model].unknown:
@@ -106,21 +105,35 @@ def _wrong_unknown(config: Config, benchmark: str, counts: dict[str, dict[str, i
                 where = f"training.unknown of {model}"
                 asked.append((where, "train", own.unknown_queries, "training.way", own.way))
     for where, split, unknown, key_name, way in dict.fromkeys(asked):
-        classes = counts.get(split, {})
-        others = len(classes) - way
-        if not unknown or not classes or others < 0:
+        smallest, others = min(counts.get(split, {}).values(), default=0), len(counts.get(split, {})) - way
+        if not unknown or not smallest or others < 0:
             continue
         said = f"{where} is {unknown} for benchmark {benchmark!r}"
         if not others:
             yield (
-                f"{said}, but episodes of {way} classes have all {len(classes)} {split} classes, and no other is left: "
-                f"the nearest valid value of {key_name} is {len(classes) - 1}"
+                f"{said}, but episodes of {way} classes have all {way} {split} classes, and no other is left: the "
+                f"nearest valid value of {key_name} is {way - 1}"
             )
-        elif unknown > (most := others * min(classes.values())):
+        elif unknown > (most := others * smallest):
             yield (
                 f"{said}, but there are {others} other {split} classes, of which the smallest has "
-                f"{min(classes.values())} videos; the nearest valid value is {most}"
+                f"{smallest} videos; the nearest valid value is {most}"
             )
+
+
+def _asked_by(config: Config, benchmark: str, split: str) -> str:
+    """Say which models ask for the classes of a split, after the words that there are none."""
+    backbones = config.backbones_used(benchmark)
+    trained = dict.fromkeys(model for backbone in backbones for model in config.trained_here(benchmark, backbone))
+    if split == "test":
+        return ""
+    if trained:
+        return f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
+    choosing = dict.fromkeys(
+        model for backbone in config.run.backbones for model in config.choosing(benchmark, backbone)
+    )
+    own = " and ".join(f"heads.{MODELS[model].head}.text_weight for {model}" for model in choosing)
+    return f", which chooses {own}: add validation classes, or set the weight"
 
 
 def wrong_references(config: Config) -> Iterable[str]:

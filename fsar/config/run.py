@@ -7,6 +7,8 @@ from pydantic import Field
 from fsar.config.names import SUMMARIES, TESTS, UNKNOWN, MethodName, Name
 from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key
 
+ALL = "all"  # every test class in an episode
+
 
 class RunConfig(Section):
     """What to run: the table has a row for every combination."""
@@ -32,8 +34,13 @@ class RunConfig(Section):
         default=None,
         min_length=1,
     )
-    ways: list[Annotated[int, Field(ge=2)]] = key(
-        "Classes in a test episode.", (*TESTS, *ROWS, *SUMMARIES), unit="classes", once=True, default=[5], min_length=1
+    ways: list[Annotated[int, Field(ge=2)] | Literal["all"]] = key(
+        "Classes in a test episode; all: every test class of a benchmark. Trainings have a way of their own.",
+        (*TESTS, *ROWS, *SUMMARIES),
+        unit="classes",
+        once=True,
+        default=[5],
+        min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] | None = key(
         "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "

@@ -118,8 +118,9 @@ def episode_answers(
         return Answers(logits, by_support, by_text, known)
 
     one_another = few_shot is not None and not (head.queries_apart or few_shot.alone)
-    for start in progress(range(0, len(queries), head.episodes_at_once), "episodes", "batch"):
-        part = slice(start, start + head.episodes_at_once)
+    batch = head.at_once(queries.shape[1])
+    for start in progress(range(0, len(queries), batch), "episodes", "batch"):
+        part = slice(start, start + batch)
         asked = queries[part].flatten(1)  # (B, N·Q)
         found, own = answers(part, asked), episodes.queries[part].reshape(len(asked), -1)
         if unknown.shape[1]:
@@ -198,17 +199,22 @@ class FewShotLogits:
         queries |= own  # (B, N·Q, N, …) each
         text = self.text[classes]
         support = self.head.support_together(support, text)
-        if not self.alone:
-            return self._decided(self.head.episode_stage(support, queries, text))
-        # Each query in an episode of its own, (B, 1, …), one after the other, so that memory does not grow.
+        # Of heads whose queries see one another each in an episode of its own, one after the other; of a single episode
+        # of many classes a part of the queries. So memory does not grow.
+        count, together = asked.shape[1], asked.shape[1]
+        if self.alone:
+            together = 1
+        elif self.head.queries_apart and len(asked) == 1:
+            together = self.head.queries_at_once(classes.shape[1])
         found = []
-        for place in range(asked.shape[1]):
-            own = {name: videos[:, place : place + 1] for name, videos in queries.items()}
+        for start in range(0, count, together):
+            own = {name: videos[:, start : start + together] for name, videos in queries.items()}
             found.append(self._decided(self.head.episode_stage(support, own, text)))
         known = [own for _, own in found if own is not None]
         return torch.cat([logits for logits, _ in found], dim=1), torch.cat(known, dim=1) if known else None
 
     def _decided(self, scores: Tensors) -> tuple[Tensor, Tensor | None]:
+        """Return the logits that scores are decided by; and how sure the head is that queries are known."""
         known = scores.get(KNOWN)
         return self.head.decide(scores), None if known is None else known.squeeze(-1)
 

@@ -28,6 +28,7 @@ from fsar.evaluation.predictions import (
     views_of,
     with_unknown,
 )
+from fsar.evaluation.text_weight import text_weights
 from fsar.fabric import one_device
 from fsar.methods.head import Head
 from fsar.seal import REMEDY
@@ -64,6 +65,7 @@ def evaluate_model(
     threads: int,
     expected: Mapping[str, str] | None = None,
     made: Mapping[str, str] = MappingProxyType({}),
+    validation: tuple[Path, Sequence[Path]] | None = None,
 ) -> None:
     """Run all tests of a model and write every prediction, a row per query, test by test.
 
@@ -76,15 +78,19 @@ def evaluate_model(
         threads: cores of the job.
         expected: what the features must be made from; None if unknown.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
+        validation: features of the validation videos, made from the same, and stored episodes for each shot, of a head
+            whose weight of class names these choose.
 
     Raises:
         UserError: the features are damaged or of another model; or as `write_predictions`.
     """
     where = one_device(device, "fp32", threads)
-    read = read_features(features, expected)
-    stored = {name: videos.to(where) for name, videos in read.stored.items()}
-    there = read._replace(stored=stored, text=read.text.to(where))
-    write_predictions(head.eval().to(where), tests, there, path, made=made)
+    head = head.eval().to(where)
+    weights = {}
+    if validation is not None:
+        known, episodes = validation
+        weights = text_weights(head, read_features(known, expected).to(where), episodes)
+    write_predictions(head, tests, read_features(features, expected).to(where), path, made=made, weights=weights)
 
 
 def write_predictions(
@@ -94,6 +100,7 @@ def write_predictions(
     path: Path,
     part: tuple[int, int] = (0, 1),
     made: Mapping[str, str] = MappingProxyType({}),
+    weights: Mapping[int, float] = MappingProxyType({}),
 ) -> None:
     """Run tests and write the predictions of all episodes, or of a part of them.
 
@@ -105,6 +112,7 @@ def write_predictions(
         part: (which, of how many) parts. Parts end between calls of the head, so that the
             number of parts changes no digit.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
+        weights: of the class names, by shot, where they were chosen.
 
     Raises:
         UserError: a logit is NaN or infinite, a method needs text features that are missing, or the
@@ -113,12 +121,14 @@ def write_predictions(
     number, parts = part
     views = features.views
     unknown = any(StoredEpisodes.read(test.episodes).unknown.shape[1] for test in tests)
-    with predictions_writer(path, made, parts, len(views), unknown) as writer:
+    with predictions_writer(path, made, parts, len(views), weights, unknown) as writer:
         for test in tests:
+            head.text_weight = weights.get(test.shot, head.text_weight)
             episodes = _episodes(test)
             _check_features(episodes, features, test.episodes)
-            calls = -(-len(episodes.queries) // head.episodes_at_once)
-            start, end = (head.episodes_at_once * (calls * place // parts) for place in (number, number + 1))
+            at_once = head.at_once(test.way)
+            calls = -(-len(episodes.queries) // at_once)
+            start, end = (at_once * (calls * place // parts) for place in (number, number + 1))
             own = episodes.between(start, end)
             if not len(own.queries):
                 continue
@@ -149,7 +159,7 @@ def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path
         check_made_from(part, predictions_made_from(part), made, f"Delete {part.parent}, and its tests are made again")
     tables = [pq.read_table(part) for part in parts]
     views = views_of(parts[0])
-    with predictions_writer(path, made, len(parts), views, with_unknown(parts[0])) as writer:
+    with predictions_writer(path, made, len(parts), views, unknown=with_unknown(parts[0])) as writer:
         for test in tests:
             wanted = (
                 (pc.field("method") == test.method) & (pc.field("way") == test.way) & (pc.field("shot") == test.shot)

@@ -130,6 +130,7 @@ CHANGES = {
     "PredictConfig.seed": ("predict.mine.seed", 2),
     "PredictConfig.frames": ("predict.mine.frames", "drawn"),
     "PredictConfig.unknown": ("predict.mine.unknown", 0.2),
+    "PredictConfig.motion": ("predict.mine.motion", 0.5),
     "PredictConfig.model": (
         "predict.plain",
         {"support": "own.csv", "clips": "asked", "model": "results/models/tiny/small-clip/otam/shot1-seed1"},
