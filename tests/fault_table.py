@@ -425,7 +425,12 @@ FAULTS = [
         "plan/test_plan.py config/test_config.py",
     ),
     Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "plan/test_plan.py"),
-    Fault("rules/inputs.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "workflow/test_workflow.py"),
+    Fault(
+        "rules/inputs.smk",
+        "/episodes/val-{way}way",
+        "/episodes/test-{way}way",
+        "workflow/test_workflow.py -k the_paper",
+    ),
     Fault(
         "fsar/config/merged.py",
         "_reduced(section, {*decided.get(name, {}), *section.execution()})",
