@@ -22,7 +22,7 @@ class Fault(NamedTuple):
 EPISODES = "episodes/test_episodes.py"
 EVALUATION = "evaluation/test_evaluation.py -k 'many_videos or several_ways or to_accuracies or interval or names_of'"
 RESULTS = "results/test_results.py"
-VIDEOS = "videos/test_videos.py"
+VIDEOS = "videos/test_videos.py videos/test_sampling.py videos/test_augmentation.py"
 MODEL = "methods/test_golden.py methods/test_method.py model/test_model.py"
 HEADS = "methods/test_golden_methods.py methods/test_heads_relations.py methods/test_heads_trx_strm_team.py"
 CONFIG = "methods/test_recipes.py methods/test_records.py test_nodes.py config/test_config.py"
