@@ -3,11 +3,16 @@
 from typing import Literal, get_args
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.blocks.record import CLIP_FSAR_PAPER, MOTION, MotionConfig, with_motion
+from fsar.methods.blocks.record import CLIP_FSAR_PAPER, FSOSAR, MOTION, MotionConfig, with_motion
 from fsar.methods.record import Components, Method, Record
 
-# Files in fsar/methods/blocks/. TRX keeps all support videos of a class, the others compare prototypes.
-Metric = Literal["otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine"]
+# Files in fsar/methods/blocks/. Those of the table of all frames of two videos, and all there are: TRX, which keeps all
+# support videos of a class where the others compare prototypes, and means.
+TableMetric = Literal[
+    "otam", "otam_one_way", "bi_mhm", "chamfer", "chamfer_query", "chamfer_support", "mean_pairs", "max_pair",
+    "diagonal", "linear",
+]  # fmt: skip
+Metric = Literal[TableMetric, "trx", "mean_cosine"]
 METRICS: tuple[str, ...] = get_args(Metric)
 
 
@@ -55,6 +60,9 @@ RECORD = Record(
         "mean-cosine": Components(fixed=(("metric", "mean_cosine"),)),
         "frozen-motion": with_motion(Components(trains="nothing")),
         "otam-motion": with_motion(Components()),
+        "otam-eos": Components(unknown="eos"),
+        "otam-gc": Components(unknown="gc"),
+        "otam-frdisc": Components(unknown="discriminator"),
         "bi-mhm-motion": with_motion(Components(fixed=(("metric", "bi_mhm"),))),
     },
     methods={
@@ -91,6 +99,9 @@ RECORD = Record(
         ),
         "clip-freeze-motion": Method("CLIP-Freeze + motion", MOTION, model="frozen-motion"),
         "otam-motion": Method("OTAM + motion", MOTION),
+        "otam-eos": Method("OTAM + eos", f"{FSOSAR}: answers to unknown queries are trained to be flat"),
+        "otam-gc": Method("OTAM + garbage class", f"{FSOSAR}: a learnt class more, that of unknown queries"),
+        "otam-frdisc": Method("OTAM + FR-Disc", f"{FSOSAR}: a learnt part tells unknown queries by their residual"),
         "bi-mhm-motion": Method("Bi-MHM + motion", MOTION),
     },
 )
