@@ -65,7 +65,9 @@ def data(tmp_path):
 
 def drawn(data, name, *, shot=2, count=40, seed=0, split="test", unknown=0):
     path = data / name
-    draw_episodes(data / "manifest.parquet", data / "index.parquet", split, 5, shot, 1, count, seed, path, unknown)
+    draw_episodes(
+        data / "manifest.parquet", data / "index.parquet", split, 5, shot, 1, count, seed, path, unknown=unknown
+    )
     return path
 
 

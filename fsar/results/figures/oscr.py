@@ -43,8 +43,8 @@ def draw(data: pd.DataFrame) -> Figure:
     for axis, ((benchmark, backbone, way, shot), panel) in zip(axes, groups, strict=True):
         for number, method in enumerate(methods):
             own = panel[panel["method"] == method]
-            look = {"color": colours[method], "linestyle": LINES[number % len(LINES)], "linewidth": 1}
-            axis.plot(own["taken"], own["right"], label=method, **look)
+            line = LINES[number % len(LINES)]
+            axis.plot(own["taken"], own["right"], label=method, color=colours[method], linestyle=line, linewidth=1)
         axis.set_xlim(0, 100)
         axis.set_ylim(bottom=0)
         axis.set_xlabel("unknown taken for known (%)")
