@@ -81,6 +81,8 @@ CHANGES = {
     "EpisodesConfig.val": ("benchmarks.tiny.episodes.val", 21),
     "EpisodesConfig.test": ("benchmarks.tiny.episodes.test", 61),
     "EpisodesConfig.queries": ("benchmarks.tiny.episodes.queries", 2),
+    "EpisodesConfig.unknown": ("benchmarks.own.episodes.unknown", 1),
+    "RunConfig.unknown_measures": ("run.unknown_measures", "per-episode"),
     "TextConfig.templates": ("benchmarks.tiny.text.templates", ["a film of {class_name}"]),
     "TextConfig.descriptions": (
         "text",
@@ -135,6 +137,7 @@ CHANGES = {
     "PredictConfig.method": ("predict.mine.method", "clip-fsar"),
     "PredictConfig.seed": ("predict.mine.seed", 2),
     "PredictConfig.frames": ("predict.mine.frames", "drawn"),
+    "PredictConfig.unknown": ("predict.mine.unknown", 0.2),
     "PredictConfig.motion": ("predict.mine.motion", 0.5),
     "PredictConfig.model": (
         "predict.plain",
@@ -213,7 +216,7 @@ def finished(tiny_run, tmp_path_factory):
         "methods": ["clip-freeze"],
         "shots": [1],
         "frames": {"size": 72, "shards": 4, "max_failed": 0.5, "quality": 80},
-        "episodes": {"val": 20, "test": 60},
+        "episodes": {"val": 20, "test": 60, "unknown": 2},
         "training": {"threads": 1, "workers": 0},
     }
     values["benchmarks"] = {"tiny": tiny, "own": own, "copy": {"variant_of": "tiny"}, "variant": {"variant_of": "tiny"}}
