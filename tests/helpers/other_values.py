@@ -32,8 +32,8 @@ def _candidates(default: object, annotation: object) -> Iterator[object]:
     for part in (annotation, *typing.get_args(annotation)):
         if part is bool:
             yield False
-        if part in (int, float) and default is None:
-            yield part(1)
+        if part is float:
+            yield 0.25
         yield from (value for value in typing.get_args(part) if isinstance(value, str))
 
 
