@@ -10,7 +10,6 @@ from fsar.errors import UserError
 from fsar.videos.frame import Flaws, Frame, VideoError
 from fsar.videos.scale import Scaler
 
-
 # What brings the packages of decoders that the package alone has not.
 EXTRAS = {"ffmpeg": '"fsar[workflow]"', "decord": "decord"}
 
