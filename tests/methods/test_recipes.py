@@ -246,5 +246,6 @@ def test_every_recipe_is_compared():
         "chamferpp",
         "mml-fsar",
         "soap",
+        *(f"{name}-frdisc" for name in ("trx", "strm")),  # as without
         *(f"{name}-motion" for name in ("trx", "hyrsm", "hyrsmpp", "team", "strm", "d2st")),  # trained as without
     }
