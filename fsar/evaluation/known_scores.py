@@ -11,8 +11,8 @@ from scipy.special import log_softmax
 
 Values = NDArray[np.float64]
 
-# The score that figures and rankings look at, where a head has learnt none. A probability says which class is ahead, not
-# how near it is, as the demo shows (docs/unknown.md).
+# The score that figures and rankings look at, where a head has learnt none. A probability says which class is ahead,
+# not how near it is, as the demo shows (docs/unknown.md).
 MAIN, LEARNT = "logit", "learnt"
 MEANING = {
     "probability": "the largest probability: softmax of the logits",
