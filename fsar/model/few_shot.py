@@ -12,7 +12,7 @@ from fsar.config import TextConfig
 from fsar.methods import Components
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.head import Head, TrainingEpisode, build_head
-from fsar.methods.needs import Inputs, Needs, Tensors
+from fsar.methods.needs import Given, Inputs, Needs, Tensors
 from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before
@@ -79,21 +79,23 @@ class FewShotModel(nn.Module):
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
         self.training_text = text
 
-    def forward(self, videos: Tensor, classes: Tensor, shot: int, apart: bool = True) -> Outcome:
+    def forward(self, videos: Tensor | Given, classes: Tensor, shot: int, apart: bool = True) -> Outcome:
         """Return what one training episode gives.
 
         Args:
-            videos: (N·K + Q, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each class.
+            videos: (N·K + Q, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each class; or
+                what the backbone gives of them.
             classes: (N,) numbers of the episode's classes among all training classes.
             shot: K.
             apart: BatchNorm sees support and queries apart, as published, or the whole episode at once.
         """
         way = len(classes)
-        features = self._encode(videos, way * shot, apart)
+        features = videos.tensors if isinstance(videos, Given) else self._encode(videos, way * shot, apart)
         text = self._text(classes)
-        with torch.autocast(videos.device.type, enabled=False):  # distances need more digits than bf16 has
+        with torch.autocast(classes.device.type, enabled=False):  # distances need more digits than bf16 has
             pixels = None
             if self.components.needs_pixels:
+                assert isinstance(videos, Tensor)
                 pixels = self.backbone.normalise(videos).unflatten(0, videos.shape[:2])  # (V, T, 3, H, W)
             stored = self.head.store(features)
             episode = TrainingEpisode(way, shot, stored, classes, text, pixels)

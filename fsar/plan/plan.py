@@ -124,6 +124,24 @@ class Plan:
         """Return the features that a model is tested on."""
         return paths.FEATURES.format(**self.encoder(of)._asdict())
 
+    def training_features(self, of: Any) -> list[str]:
+        """Return the features of training and validation videos that a model is trained on; none if it encodes them."""
+        config = self.config.of(of.benchmark, of.backbone, of.model)
+        if not config.components.encoded_once or config.training.views == "fresh":
+            return []
+        benchmark, backbone, model, _ = self.training_encoder(of)
+        at = {"benchmark": benchmark, "backbone": backbone, "model": model}
+        return [path.format(**at) for path in (paths.TRAIN_FEATURES, paths.VAL_FEATURES)]
+
+    def training_encoder(self, of: Any) -> PlannedModel:
+        """Return the model whose stored training videos one is trained on: `frozen`, of frames that are drawn alike."""
+        model = of.model
+        if MODELS[model].needs == "frames":
+            own, plain = (self.config.of(of.benchmark, of.backbone, name) for name in (model, UNTRAINED_MODEL))
+            if own.decisive("encode_training") == plain.decisive("encode_training"):
+                model = UNTRAINED_MODEL
+        return PlannedModel(of.benchmark, of.backbone, model, paths.UNTRAINED)
+
     # Tests.
 
     def tests(self, of: PlannedModel) -> list[dict[str, Any]]:
@@ -193,12 +211,15 @@ class Plan:
                 seed = paths.seed_of(of.training)
                 shot = paths.shot_of(of.training) or self.config.training_shots(**at)[0]
                 found.append(paths.TRAIN_TIME.format(shot=shot, seed=seed, **at))
+                if self.training_features(of):
+                    encoder = self.training_encoder(of)._asdict()
+                    found.append(paths.ENCODING_TIME.format(**encoder))
             if MODELS[of.model].across_videos:
                 parts = self.test_jobs(of)
                 found += [paths.PART_TIME.format(part=part, parts=parts, **of._asdict()) for part in range(parts)]
             else:
                 found += [path.format(**of._asdict()) for path in (paths.FEATURES_TIME, paths.TESTS_TIME)]
-        return found
+        return list(dict.fromkeys(found))
 
 
 def trains(of: PlannedModel) -> bool:

@@ -15,6 +15,7 @@ from fsar.plan.parameters import by_key
 # Those that a job with the settings of a model is of, and whose declarations hold for it.
 STAGES = {
     "train_model": {"train_model"},
+    "encode_training": {"encode_training"},
     "encode_features": {"encode_features"},
     "evaluate_model": {"evaluate_model"},
     "evaluate_part": {"encode_features", "evaluate_model"},
@@ -47,8 +48,21 @@ def test_a_key_that_is_not_declared_for_a_stage_cannot_reach_it(config, model, s
                 continue
             assert reaches == decides, (field.name, key)
             # What a head stores of a video is made as it is in training.
-            stored = {"train_model"} if (field.name, stage) == ("head", "encode_features") else set()
+            encodes = stage in ("encode_features", "encode_training")
+            stored = {"train_model"} if field.name == "head" and encodes else set()
             assert not decides or set(declared) & (STAGES[stage] | stored), (field.name, key)
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")
+@pytest.mark.parametrize("model", ["clip-fsar-head", "ts-fsar"])
+def test_every_key_declared_for_the_views_of_training_decides_them(config, model):
+    settings = config.of("demo", "small-vit", model)
+    for name in ("backbone", "sampling", "training"):
+        section = getattr(settings, name)
+        for key in type(section).model_fields:
+            changed = replace(settings, **{name: section.model_copy(update={key: "another"})})
+            decides = key in changed.decisive("encode_training").get(name, {})
+            assert decides == ("encode_training" in decided_by(type(section), key)), (name, key)
 
 
 def test_settings_are_merged_once(config):
