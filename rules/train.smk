@@ -9,8 +9,8 @@ rule encode_training:
         shards=shards,
         backbone=PLAN.backbone_files,
     output:
-        train="results/features/{benchmark}/{backbone}/{model}/untrained/train.safetensors",
-        val="results/features/{benchmark}/{backbone}/{model}/untrained/val.safetensors",
+        train="results/features/{benchmark}/{backbone}/{model}/for_training/train.safetensors",
+        val="results/features/{benchmark}/{backbone}/{model}/for_training/val.safetensors",
     log:
         "logs/encode_training/{benchmark}-{backbone}-{model}.log",
     benchmark:

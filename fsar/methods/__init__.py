@@ -44,9 +44,13 @@ FOLDERS = (
     "tsfsar",
     "empnet",
     "clipspm",
+    "chamferpp",
+    "mmlfsar",
+    "soap",
     "nearest_centroid",
     "linear_probe",
     "tip_adapter",
+    "clip_classifier",
 )
 OWN_FOLDERS = own_folders()
 __path__ = searched(__path__, OWN_FOLDERS)
