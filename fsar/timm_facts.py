@@ -47,6 +47,7 @@ def timm_table() -> str:
         tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
         for tag in tags or [""]:
             about = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+            assert about is not None  # of its own list
             height, width = about.input_size[1:]
             lines.append(f"{architecture},{tag},{height},{width},{plain}")
     return "\n".join(lines) + "\n"

@@ -153,7 +153,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Print what is generated, or write it: `methods` puts tables into docs/methods.md, `timm` makes one of timm's facts."""
+    """Print what is generated, or write it: `methods` puts tables into docs/methods.md, `timm` makes that of timm."""
     parser = argparse.ArgumentParser("python -m tools.generate", description=__doc__)
     parser.add_argument("what", choices=["schema", "docs", "methods", "timm"])
     what = parser.parse_args().what

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from fsar.keys.declare import Section
 
 ROOM = 48  # characters of a parameter: two of them, and what Snakemake says around them, are two lines of a terminal
-# Keys that decide a job, at most: those of all sections, and what is said of a model beside them.
-MOST = 120
+# Parameters of a job, at most, since Snakemake takes its time for each: the last one has all keys that are left. No job of
+# configs/ has more than 30.
+MOST = 48
 
 
 def shown(name: str, value: Any) -> str:
@@ -83,7 +84,7 @@ def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section])
 
     Args:
         values: nested values by wildcards.
-        sections: whose keys these are; without them, `MOST` at most.
+        sections: whose keys these are; without them, the last of `MOST` parameters holds those that are left.
     """
     most = sum(len(section.model_fields) for section in sections) or MOST
     found: dict[tuple[tuple[str, str], ...], list[Keyed]] = {}
@@ -92,8 +93,10 @@ def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section])
         def of_wildcards(wildcards: Any) -> Keyed | None:
             place = tuple(wildcards.items())
             if place not in found:
-                found[place] = flat(values(wildcards))
-                assert len(found[place]) <= most, place
+                own = flat(values(wildcards))
+                left = own[most - 1 :]
+                rest = Keyed("further keys", dict(left))
+                found[place] = own if len(own) <= most else [*own[: most - 1], rest]
             return found[place][number] if number < len(found[place]) else None
 
         return of_wildcards

@@ -10,7 +10,7 @@ from fsar.config import load
 from fsar.keys.declare import NOTHING, Section, decided_by
 from fsar.methods import MODELS
 from fsar.plan import paths
-from fsar.plan.parameters import by_key
+from fsar.plan.parameters import MOST, by_key
 
 # Those that a job with the settings of a model is of, and whose declarations hold for it.
 STAGES = {
@@ -78,6 +78,20 @@ def test_a_parameter_is_named_by_its_key():
     found = [own for of_wildcards in values.values() if (own := of_wildcards(Wildcards(model="x"))) is not None]
     assert [repr(own) for own in found[:2]] == ["head.depth=2", "seed=1"]
     assert re.fullmatch("text.templates=[0-9a-f]{12}", repr(found[2]))
+
+
+def test_no_key_is_without_a_parameter():
+    """However many there are: the last parameter changes with any of those that are left."""
+
+    def of(changed):
+        keys = {f"key{number}": number for number in range(MOST + 5)} | changed
+        return [repr(own(Wildcards(model="x"))) for own in by_key(lambda wildcards: {"head": keys}).values()]
+
+    plain = of({})
+    assert len(plain) == MOST and plain[0] == "head.key0=0" and plain[-1].startswith("further keys=")
+    for number in (0, MOST - 2, MOST - 1, MOST + 4):
+        changed = of({f"key{number}": "another"})
+        assert sum(a != b for a, b in zip(plain, changed, strict=True)) == 1
 
 
 def test_rules_make_the_paths_that_python_needs(repository):
