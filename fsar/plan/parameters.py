@@ -6,14 +6,15 @@ the value itself where that is short, and else a checksum of it.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
 from fsar.keys.declare import Section
 
 ROOM = 48  # characters of a parameter: two of them, and what Snakemake says around them, are two lines of a terminal
-# Parameters of a job, at most, since Snakemake takes its time for each: the last one has all keys that are left. No job of
-# configs/ has more than 30.
-MOST = 48
+# Parameters of a job, at most, since Snakemake takes its time for each: the last one has all keys that are left. No job
+# of configs/ has more than 30.
+MOST = 40
 
 
 def shown(name: str, value: Any) -> str:
@@ -64,6 +65,8 @@ class Rows(list[Any]):
         return shown(self.name, list(self))
 
 
+# What Snakemake asks of each parameter, several times for each job: a tenth of a plan's time, unless it is there.
+BY_WILDCARDS = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
 # Parameters of a rule, by name.
 Parameters = dict[str, Callable[[Any], Keyed | None]]
 
@@ -99,6 +102,7 @@ def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section])
                 found[place] = own if len(own) <= most else [*own[: most - 1], rest]
             return found[place][number] if number < len(found[place]) else None
 
+        of_wildcards.__signature__ = BY_WILDCARDS  # type: ignore[attr-defined]
         return of_wildcards
 
     return {f"key{number}": parameter(number) for number in range(most)}
