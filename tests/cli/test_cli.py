@@ -201,3 +201,15 @@ def test_corrections_on_the_page_become_examples(world):
     assert not found["off"] and found["wide"] <= 0
     assert found["paths"] == sorted(found["paths"]) and len(found["paths"]) == len(predictions)
     assert found["shown"] == sum(one.label == "other" for one in predictions)
+
+
+def test_help_waits_for_no_library(repository):
+    """A table, an array and a model are a second and more to import, for which who asks for help does not wait."""
+    program = """
+import sys
+from fsar.cli.main import parser
+parser().format_help()
+assert not {"torch", "pandas", "numpy", "pyarrow", "timm", "open_clip"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
