@@ -81,18 +81,24 @@ def job_and_files(world, name, model="clip-fsar", **training):
     return job, files
 
 
-def train(world, name, model="clip-fsar", **training):
-    """Train into the folder `name` and return the files there."""
+def train(world, name, model="clip-fsar", features="", **training):
+    """Train into the folder `name` and return the files there; on features that `encoded` has stored by a name."""
     job, files = job_and_files(world, name, model, **training)
+    if features:
+        files = replace(files, features=stored_files(world, features), features_made={"model": model})
     fit(job, files)
     return files
+
+
+def stored_files(world, name):
+    """Where the features of training and of validation videos are."""
+    return tuple(world / f"{name}-{split}.safetensors" for split in ("train", "val"))
 
 
 def encoded(world, name, model, **training):
     """A small training job of a head, and its files, with the features of its videos, which are encoded here."""
     job, files = job_and_files(world, name, model, **training)
-    places = tuple(world / f"{name}-{split}.safetensors" for split in ("train", "val"))
-    made = {"model": model}
+    places, made = stored_files(world, name), {"model": model}
     encode_training(job.for_stage("encode_training"), files.manifest, files.index, *places, made)
     return job, replace(files, features=places, features_made=made)
 
