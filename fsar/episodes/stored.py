@@ -1,5 +1,6 @@
 """Stored episodes: drawn once for validation and test, so that every method is tested on the same ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fsar.benchmarks.splits import SPLITS
+from fsar.class_names import letters
 from fsar.episodes.draw import EpisodeSampler
 from fsar.errors import UserError
 from fsar.files import read_parquet, write_parquet
@@ -27,24 +29,54 @@ SCHEMA = pa.schema(
 )
 
 
-def readable_videos(manifest: Path, index: Path, split: str) -> pd.DataFrame:
-    """Return the videos of a split that could be decoded: the manifest's columns, in its order."""
+def readable_videos(manifest: Path, index: Path, split: str, without: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the videos of a split that could be decoded: the manifest's columns, in its order.
+
+    Args:
+        manifest, index: of the benchmark.
+        split: train, val or test.
+        without: training and validation classes that are left out, whatever the spelling of their names.
+
+    Raises:
+        UserError: there is no such training or validation class.
+    """
     videos = read_parquet(manifest, MANIFEST_SCHEMA)
+    if without:
+        names = videos["class_name"].map(letters)
+        _check_left_out(manifest, without, set(names[videos["split"] != "test"]))
+        videos = videos[~names.isin({letters(name) for name in without}) | (videos["split"] == "test")]
     readable = read_parquet(index, INDEX_SCHEMA, ["video_id", "status"]).query("status == 'ok'")["video_id"]
     return videos[(videos["split"] == split) & videos["video_id"].isin(readable)].reset_index(drop=True)
 
 
+def _check_left_out(manifest: Path, without: Sequence[str], classes: set[str]) -> None:
+    if unknown := [name for name in without if letters(name) not in classes]:
+        raise UserError(
+            f"To be left out are {', '.join(map(repr, unknown))}, but {manifest} has no training or validation class "
+            "of this name (key remove or without of a benchmark)"
+        )
+
+
 def draw_episodes(
-    manifest: Path, index: Path, split: str, way: int, shot: int, queries: int, count: int, seed: int, path: Path
+    manifest: Path,
+    index: Path,
+    split: str,
+    way: int,
+    shot: int,
+    queries: int,
+    count: int,
+    seed: int,
+    path: Path,
+    without: Sequence[str] = (),
 ) -> None:
-    """Draw `count` episodes of a split and store them.
+    """Draw `count` episodes of a split, without some classes, and store them.
 
     Episodes of one way and shot depend on these and the seed alone, so adding a shot does not change the others.
 
     Raises:
-        UserError: a class has too few readable videos; names the class.
+        UserError: a class has too few readable videos, or there is none of a name to leave out; names the class.
     """
-    videos = readable_videos(manifest, index, split)
+    videos = readable_videos(manifest, index, split, without)
     try:
         sampler = EpisodeSampler(videos["class_name"].to_numpy(object), way, shot, queries)
     except UserError as error:

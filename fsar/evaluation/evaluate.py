@@ -59,6 +59,7 @@ def evaluate_model(
     expected: Mapping[str, str] | None = None,
     made: Mapping[str, str] = MappingProxyType({}),
     validation: tuple[Path, Sequence[Path]] | None = None,
+    expected_to_choose: Mapping[str, str] | None = None,
 ) -> None:
     """Run all tests of a model and write every prediction, a row per query, test by test.
 
@@ -73,6 +74,7 @@ def evaluate_model(
         made: what the predictions are made from (`fsar.evaluation.made_from`).
         validation: features of the validation videos, made from the same, and stored episodes for each shot, of a head
             whose weight of class names these choose.
+        expected_to_choose: what those features must be made from, where they are of another benchmark than is tested.
 
     Raises:
         UserError: the features are damaged or of another model; or as `write_predictions`.
@@ -82,7 +84,7 @@ def evaluate_model(
     weights = {}
     if validation is not None:
         known, episodes = validation
-        weights = text_weights(head, read_features(known, expected).to(where), episodes)
+        weights = text_weights(head, read_features(known, expected_to_choose or expected).to(where), episodes)
     write_predictions(head, tests, read_features(features, expected).to(where), path, made=made, weights=weights)
 
 

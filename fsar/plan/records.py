@@ -37,7 +37,7 @@ def _backbone(plan: Plan, row: Setting) -> dict[str, Any]:
 
 def _stages(plan: Plan, row: Setting) -> list[str]:
     """Return the stages that compute a row's predictions."""
-    model = PlannedModel(row.benchmark, row.backbone, METHODS[row.method].model, "")
+    model = PlannedModel(plan.config.training_of(row.benchmark), row.backbone, METHODS[row.method].model, "")
     stored = ["encode_training"] if row.seeds and plan.training_features(model) else []
     tests = (
         ["evaluate_part"] if MODELS[METHODS[row.method].model].across_videos else ["encode_features", "evaluate_model"]
@@ -47,9 +47,12 @@ def _stages(plan: Plan, row: Setting) -> list[str]:
 
 def _settings(plan: Plan, row: Setting) -> dict[str, Any]:
     """Return every key that decides a row and is not its default. Of a file it has the name, wherever that lies."""
-    settings = plan.config.of(row.benchmark, row.backbone, METHODS[row.method].model)
+    model = METHODS[row.method].model
     found: dict[str, Any] = {"seed": plan.config.seed}
     for stage in ["decode_frames", *_stages(plan, row)]:
+        training = stage in ("encode_training", "train_model")
+        place = plan.config.training_of(row.benchmark) if training else row.benchmark
+        settings = plan.config.of(place, row.backbone, model)
         found |= {own.key: to_jsonable_python(own.value) for own in flat(settings.decisive(stage))}
     for key in ("backbone.model", "backbone.weights", "text.descriptions"):
         if is_weights_file(str(found.get(key, ""))):

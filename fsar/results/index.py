@@ -103,6 +103,7 @@ def write_index(
         covers=covers,
         footnote=FOOTNOTE,
         few_sources=_few_sources(table),
+        domains=list(dict.fromkeys(f"{own.benchmark} is {own.domains}" for own in settings if own.domains)),
         named=named,
         link=partial(_link, page=page),
         figures=_by_kind(figures, page),

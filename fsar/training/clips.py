@@ -64,18 +64,12 @@ class Views(EvaluationClips):
         number = self.count * (2 if self.own_of_queries else 1)
         super().__init__(clips.store, video_ids, clips.sampling, clips.size, seed, number)
 
-    def draw(self, places: NDArray[np.int64], supports: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw a view of each video of an episode, and return where these clips are.
-
-        Args:
-            places: of the videos among the training videos, supports first.
-            supports: how many of them are supports.
-            rng: of the episode.
-        """
-        views = rng.integers(self.count, size=len(places))
+    def draw(self, videos: int, supports: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw a view of each video of an episode, supports first, by the episode's generator."""
+        views = rng.integers(self.count, size=videos)
         if self.own_of_queries:
             views[supports:] += self.count
-        return views * self.videos + places
+        return views
 
     def __getitem__(self, place: int) -> Tensor:
         if not self.augmented:

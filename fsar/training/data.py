@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import Episode, EpisodeSampler, training_episode
-from fsar.methods.needs import Given, Tensors
+from fsar.evaluation.kept_features import Features
+from fsar.methods.needs import Given
 from fsar.training.clips import TrainingClips, Views
 from fsar.videos.store_read import FrameStore
 
@@ -62,7 +63,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         seed: of the training run.
         data_seed: of the data, which decides views; without it, or with `training.views: fresh`, each episode draws
             its own.
-        given: what the backbone gives of all views, (views · videos, …) each, where that is stored.
+        given: what the backbone gives of all views of these videos, and maybe of others, where that is stored.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         size: int,
         seed: int,
         data_seed: int | None = None,
-        given: Tensors | None = None,
+        given: Features | None = None,
     ):
         self.store, self.config, self.sampling, self.size, self.seed = store, config, sampling, size, seed
         self._used: deque[Tensor] = deque()
@@ -84,6 +85,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         with_views = data_seed is not None and config.views != "fresh"
         self.views = Views(self.clips, video_ids, data_seed) if with_views and data_seed is not None else None
         self.given = given
+        self.rows = np.array([given.videos[video_id] for video_id in video_ids] if given else [], np.int64)
         self.sampler = EpisodeSampler(
             videos["class_name"].to_numpy(object), config.way, config.fixed_shot, config.queries
         )
@@ -106,18 +108,18 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
 
     def _videos(self, episode: Episode, rng: np.random.Generator) -> Tensor | Given:
         """Return an episode's videos, drawn by its generator: their clips, or what is stored of these."""
-        supports = episode.support.size
-        places = self.views.draw(_places(episode), supports, rng) if self.views else None
-        if self.given is not None:
-            rows = torch.from_numpy(places)
-            return Given({name: each[rows] for name, each in self.given.items()})
-        videos = self.videos_of(episode)
+        places, supports = _places(episode), episode.support.size
+        views = self.views.draw(len(places), supports, rng) if self.views else None
+        if self.given is not None and views is not None:
+            rows = torch.from_numpy(views * len(self.given.videos) + self.rows[places])
+            return Given({name: each[rows] for name, each in self.given.stored.items()})
+        videos = self.numbers[places]
         clips = self._memory(len(videos), self.sampling.frames, self.size, self.size, 3)
         for place, (video, clip) in enumerate(zip(videos, clips, strict=True)):
-            if self.views is None or places is None:
+            if self.views is None or views is None:
                 self.clips.fill(clip, video, rng, is_query=place >= supports)
             else:
-                self.views.fill(clip, int(places[place]))
+                self.views.fill(clip, int(views[place] * self.views.videos + places[place]))
         return clips
 
     def _memory(self, *shape: int) -> Tensor:

@@ -66,7 +66,7 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
 
     stored = read_stored(files.features, files.features_made)
     store = FrameStore(files.index.parent, files.index)
-    videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
+    videos = {split: readable_videos(files.manifest, files.index, split, job.without) for split in ("train", "val")}
     classes = videos["train"]["class_name"].nunique()
     wrapped, optimizer = set_up_model(job, load_backbone(job.backbone), classes, fabric)
     size = wrapped.module.backbone.image_size

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.kept_features import Features
-from fsar.methods.needs import Tensors
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +18,11 @@ class Stored(NamedTuple):
     """The stored features that a head is trained on.
 
     Attributes:
-        train: of all views of the training videos, (views · videos, …) each.
+        train: of the training videos, one view of all after the other.
         val: of the validation videos, as in a test.
     """
 
-    train: Tensors
+    train: Features
     val: Features
 
 
@@ -40,7 +39,7 @@ def read_stored(files: tuple[Path, Path] | None, made: Mapping[str, str] | None)
             log.info("%s", path.read_text(encoding="utf-8").strip())
             return None
     train, val = (read_features(path, made) for path in files)
-    return Stored(train.stored, val)
+    return Stored(train, val)
 
 
 def _is_not_stored(path: Path) -> bool:

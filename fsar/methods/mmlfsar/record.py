@@ -35,8 +35,8 @@ class MmlfsarConfig(HeadSettings):
         le=0.5,
     )
     text_power: float = key(
-        "γ: the probabilities by class names to this power, times those by videos to 1 − γ, decide. The public code has "
-        "0.7 (SSv2 0.3), but switched off.",
+        "γ: the probabilities by class names to this power, times those by videos to 1 − γ, decide. The public code "
+        "has 0.7 (SSv2 0.3), but switched off.",
         HEAD,
         default=0.0,
         ge=0,
