@@ -144,12 +144,11 @@ def frames_of(wildcards):
 def drawn_by(wildcards):
     """What the episodes of a split are drawn by, beside their way and shot."""
     episodes = CONFIG.videos(wildcards.benchmark).episodes
-    drawn = {
-        "queries": episodes.queries,
-        "episodes": getattr(episodes, wildcards.split),
-        "seed": CONFIG.seed,
-    }
-    without = CONFIG.videos(wildcards.benchmark).without if wildcards.split != "test" else ()
+    number = getattr(episodes, wildcards.split)
+    drawn = {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed}
+    if wildcards.split == "test":
+        return Values("drawn", drawn | ({"unknown": episodes.unknown} if episodes.unknown else {}))
+    without = CONFIG.videos(wildcards.benchmark).without
     return Values("drawn", drawn | ({"without": list(without)} if without else {}))
 
 

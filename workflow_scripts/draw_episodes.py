@@ -17,4 +17,5 @@ with logged(snakemake.log[0]):
         snakemake.params.drawn["seed"],
         Path(snakemake.output.episodes),
         snakemake.params.drawn.get("without", ()),
+        snakemake.params.drawn.get("unknown", 0),
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fsar.config.heads import AdaptersConfig, HeadsConfig
-from fsar.config.names import DEALS, TESTS, MethodName, ModelName, Name
+from fsar.config.names import SUMMARIES, TESTS, MethodName, ModelName, Name
 from fsar.config.source import CsvSource, DemoSource, PublishedSource
 from fsar.config.text import TextConfig
 from fsar.config.training import TrainingConfig
@@ -22,7 +22,7 @@ class BenchmarkConfig(Section):
     variant_of: Name | None = key(
         "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
         "keys below differ from its own.",
-        (*MODEL, *ROWS, *DEALS),
+        (*MODEL, *ROWS, *SUMMARIES),
         default=None,
     )
     without: list[str] = key(
@@ -35,12 +35,12 @@ class BenchmarkConfig(Section):
     train_on: Name | None = key(
         "Instead of a source, with test_on: the benchmark whose training and validation classes models are trained and "
         "chosen on, with its settings of training, heads, adapters and text (docs/domains.md).",
-        ("draw_episodes", *MODEL, *ROWS, *DEALS),
+        ("draw_episodes", *MODEL, *ROWS, *SUMMARIES),
         default=None,
     )
     test_on: Name | None = key(
         "The benchmark whose test classes they are tested on, with its episodes and its sampling of frames.",
-        ("draw_episodes", *MODEL, *ROWS, *DEALS),
+        ("draw_episodes", *MODEL, *ROWS, *SUMMARIES),
         default=None,
     )
     remove: str = key(
@@ -57,14 +57,14 @@ class BenchmarkConfig(Section):
     licence: str = key("Whose the videos are, for the model cards.", ("write_model_card",), default="not stated")
     methods: list[MethodName] = key(
         "Its methods where run.methods does not say.",
-        (*TESTS, *ROWS, *DEALS),
+        (*TESTS, *ROWS, *SUMMARIES),
         once=True,
         default=["clip-freeze", "otam", "clip-fsar"],
         min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] = key(
         "Its test shots where run.shots does not say.",
-        (*TESTS, *ROWS, *DEALS),
+        (*TESTS, *ROWS, *SUMMARIES),
         unit="videos",
         once=True,
         default=[1, 5],
@@ -88,6 +88,6 @@ class BenchmarkConfig(Section):
     )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
-        ("encode_features", "evaluate_model", "predict_clips", *ROWS, *DEALS),
+        ("encode_features", "evaluate_model", "predict_clips", *ROWS, *SUMMARIES),
         default={},
     )

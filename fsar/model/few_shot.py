@@ -79,26 +79,32 @@ class FewShotModel(nn.Module):
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
         self.training_text = text
 
-    def forward(self, videos: Tensor | Given, classes: Tensor, shot: int, apart: bool = True) -> Outcome:
+    def forward(
+        self, videos: Tensor | Given, classes: Tensor, shot: int, apart: bool = True, unknown: int = 0
+    ) -> Outcome:
         """Return what one training episode gives.
 
         Args:
-            videos: (N·K + Q, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each class; or
-                what the backbone gives of them.
+            videos: (N·K + Q + U, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each
+                class, then the unknown ones; or what the backbone gives of them.
             classes: (N,) numbers of the episode's classes among all training classes.
             shot: K.
             apart: BatchNorm sees support and queries apart, as published, or the whole episode at once.
+            unknown: U.
         """
         way = len(classes)
         features = videos.tensors if isinstance(videos, Given) else self._encode(videos, way * shot, apart)
         text = self._text(classes)
         with torch.autocast(classes.device.type, enabled=False):  # distances need more digits than bf16 has
             pixels = None
+            known = len(next(iter(features.values()))) - unknown
             if self.components.needs_pixels:
                 assert isinstance(videos, Tensor)
-                pixels = self.backbone.normalise(videos).unflatten(0, videos.shape[:2])  # (V, T, 3, H, W)
+                pixels = self.backbone.normalise(videos[:known]).unflatten(0, (known, -1))  # (V, T, 3, H, W)
             stored = self.head.store(features)
-            episode = TrainingEpisode(way, shot, stored, classes, text, pixels)
+            others = {name: each[known:] for name, each in stored.items()} if unknown else None
+            stored = {name: each[:known] for name, each in stored.items()} if unknown else stored
+            episode = TrainingEpisode(way, shot, stored, classes, text, pixels, others)
             logits, losses = self.head.losses(episode)
             weights = self.head.loss_weights_at(shot)
             total = torch.stack([weights[name] * losses[name] for name in self.head.loss_names]).sum()

@@ -17,7 +17,7 @@ from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan, PlannedModel, trains
-from fsar.plan.rows import episodes_of, first_method, manifests_of, predictions_of
+from fsar.plan.rows import episodes_of, first_method, manifests_of, predictions_of, rows_with_unknown
 from fsar.results.setting import Setting
 
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
@@ -56,7 +56,8 @@ class PlannedFigure:
 
 def planned_figures(plan: Plan, rows: list[Setting]) -> dict[str, PlannedFigure]:
     """Return the figures of a run by name."""
-    kinds = (_published, _accuracy, _rankings, _mean_ranks, _sweeps, _ablation, _domains, _closer_looks, _curves, _cost)
+    compared = (_published, _accuracy, _oscr, _rankings, _mean_ranks, _sweeps, _ablation, _domains)
+    kinds = (*compared, _closer_looks, _curves, _cost)
     return {figure.name: figure for kind in kinds for figure in kind(plan, rows)}
 
 
@@ -88,6 +89,16 @@ def _accuracy(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     yield _of_settings("accuracy", "accuracy", f"Accuracy over shots. {INTERVAL}", _main(plan, rows))
 
 
+def _oscr(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    settings = rows_with_unknown(plan, _main(plan, rows))
+    if settings:
+        caption = (
+            "Known queries that are classified rightly and not refused, over unknown ones that are taken for known. A "
+            "curve ends at the accuracy; the area below it is OSCR."
+        )
+        yield _of_settings("oscr", "oscr", caption, settings)
+
+
 def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     """Yield a ranking for each benchmark and shot, of all backbones: they meet the same episodes."""
     published = from_working_directory(PACKAGE / "results" / "published.csv")
@@ -99,6 +110,8 @@ def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
                 "from the best with their 95 % intervals over episodes and over test videos, each pair by itself. "
                 "Methods on a common bar are not told apart over the test videos (Holm's correction for all pairs)."
             )
+            if rows_with_unknown(plan, settings):
+                caption += " Last: how well unknown queries are told from known ones (docs/unknown.md)."
             if any(len(setting.predictions) > 1 for setting in settings):
                 caption += " Methods that are told apart differ over the trainings too (95 % for each pair)."
             figure = _of_settings(f"ranking-{benchmark}-{shot}shot", "ranking", caption, settings)

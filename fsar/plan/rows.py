@@ -78,6 +78,11 @@ def rows_of_demos(plan: Plan, rows: list[Setting]) -> list[Setting]:
     return [row for row in rows if row.benchmark in demos] if len(demos) > 1 else []
 
 
+def rows_with_unknown(plan: Plan, rows: list[Setting]) -> list[Setting]:
+    """Return the rows whose tests ask unknown queries."""
+    return [row for row in rows if plan.config.videos(row.benchmark).episodes.unknown]
+
+
 def rows_of_a_model(plan: Plan, wildcards: Any) -> list[Setting]:
     """Return what one trained model is tested with; wildcards as of `Plan.trained`."""
     of = plan.trained(wildcards)

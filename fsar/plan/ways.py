@@ -14,7 +14,7 @@ def ways_of(config: Config, videos: PresentVideos, benchmark: str) -> list[int]:
     Raises:
         UserError: a user's list, whose classes are counted, cannot be used.
     """
-    asked = (test_classes(config, videos, benchmark) if way == ALL else way for way in config.run.ways)
+    asked = (way if isinstance(way, int) else test_classes(config, videos, benchmark) for way in config.run.ways)
     return list(dict.fromkeys(asked))
 
 

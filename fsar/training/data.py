@@ -29,7 +29,8 @@ class TrainingBatch(NamedTuple):
 
     Attributes:
         number: of the episode, from 0.
-        videos: (N·K + N·Q, T, H, W, 3) RGB bytes, supports first, by class; or what the backbone gives of them.
+        videos: (N·K + N·Q + U, T, H, W, 3) RGB bytes, supports first, by class, unknown queries last; or what the
+            backbone gives of them.
         classes: (N,) class numbers among all training classes.
     """
 
@@ -61,6 +62,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         config, sampling: how episodes, frames and pixels are drawn.
         size: side of the window cut from the frames, in pixels.
         seed: of the training run.
+        unknown: U, queries of other classes in each episode; its other videos are the same without them.
         data_seed: of the data, which decides views; without it, or with `training.views: fresh`, each episode draws
             its own.
         given: what the backbone gives of all views of these videos, and maybe of others, where that is stored.
@@ -74,6 +76,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         sampling: SamplingConfig,
         size: int,
         seed: int,
+        unknown: int = 0,
         data_seed: int | None = None,
         given: Features | None = None,
     ):
@@ -89,37 +92,46 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         self.sampler = EpisodeSampler(
             videos["class_name"].to_numpy(object), config.way, config.fixed_shot, config.queries
         )
+        self.unknown = unknown
+        self.sampler.check_unknown(unknown)
 
     def __len__(self) -> int:
         return self.config.iterations
 
     def __getitem__(self, number: int) -> TrainingBatch:
         episode, rng = training_episode(self.sampler, self.seed, number)
-        return TrainingBatch(number, self._videos(episode, rng), torch.from_numpy(episode.classes))
+        places = np.concatenate([_places(episode), self._unknown_of(episode, number)])
+        return TrainingBatch(number, self._videos(places, episode.support.size, rng), torch.from_numpy(episode.classes))
 
     def video_ids_of(self, number: int) -> list[str]:
-        """Return the videos of an episode, supports first, by class."""
-        videos = self.videos_of(training_episode(self.sampler, self.seed, number)[0])
-        return [self.store.video_id(video) for video in videos]
+        """Return the videos of an episode, supports first, by class, and unknown queries last."""
+        episode = training_episode(self.sampler, self.seed, number)[0]
+        places = np.concatenate([_places(episode), self._unknown_of(episode, number)])
+        return [self.store.video_id(video) for video in self.numbers[places]]
 
     def videos_of(self, episode: Episode) -> NDArray[np.int64]:
         """Return the numbers of an episode's videos in the store, supports first, by class."""
         return self.numbers[_places(episode)]
 
-    def _videos(self, episode: Episode, rng: np.random.Generator) -> Tensor | Given:
+    def _unknown_of(self, episode: Episode, number: int) -> NDArray[np.int64]:
+        """Return the places of an episode's unknown queries among the training videos."""
+        if not self.unknown:
+            return np.empty(0, np.int64)
+        rng = np.random.default_rng([self.seed, 9, number])
+        return self.sampler.draw_unknown(episode.classes, self.unknown, rng)[1]
+
+    def _videos(self, places: NDArray[np.int64], supports: int, rng: np.random.Generator) -> Tensor | Given:
         """Return an episode's videos, drawn by its generator: their clips, or what is stored of these."""
-        places, supports = _places(episode), episode.support.size
         views = self.views.draw(len(places), supports, rng) if self.views else None
         if self.given is not None and views is not None:
             rows = torch.from_numpy(views * len(self.given.videos) + self.rows[places])
             return Given({name: each[rows] for name, each in self.given.stored.items()})
-        videos = self.numbers[places]
-        clips = self._memory(len(videos), self.sampling.frames, self.size, self.size, 3)
-        for place, (video, clip) in enumerate(zip(videos, clips, strict=True)):
+        clips = self._memory(len(places), self.sampling.frames, self.size, self.size, 3)
+        for number, (place, clip) in enumerate(zip(places, clips, strict=True)):
             if self.views is None or views is None:
-                self.clips.fill(clip, video, rng, is_query=place >= supports)
+                self.clips.fill(clip, int(self.numbers[place]), rng, is_query=number >= supports)
             else:
-                self.views.fill(clip, int(views[place] * self.views.videos + places[place]))
+                self.views.fill(clip, int(views[number] * self.views.videos + place))
         return clips
 
     def _memory(self, *shape: int) -> Tensor:

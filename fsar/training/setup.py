@@ -70,6 +70,7 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
     classes = videos["train"]["class_name"].nunique()
     wrapped, optimizer = set_up_model(job, load_backbone(job.backbone), classes, fabric)
     size = wrapped.module.backbone.image_size
+    unknown = config.unknown_queries if job.components.unknown else 0
     episodes = TrainingEpisodes(
         store,
         videos["train"],
@@ -77,6 +78,7 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
         job.sampling,
         size,
         job.training_seed,
+        unknown,
         data_seed=job.seed if job.components.encoded_once else None,
         given=stored.train if stored else None,
     )
@@ -99,6 +101,8 @@ def set_up_model(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fab
     model = FewShotModel(backbone, job.components, job.head, job.sampling.frames, classes, job.adapters)
     model.head.initialise(backbone)
     model.head.loss_over_queries = job.training.loss_over_queries
+    if job.components.unknown:
+        model.head.unknown_weight = job.training.unknown_weight
     if job.training.activation_checkpointing:
         backbone.checkpoint_activations()
     if job.components.trains == "encoder":

@@ -429,6 +429,11 @@ ONE = FEW | {"methods": ["molo"], "sampling": {"frames": 1}}
         ("run", "shots=[1]", "use a file and --configfile"),
         ("run.ways", [25], "way is 25, but benchmark 'demo' has 24 test classes; the nearest valid value is 24"),
         ("run.shots", [16], "the largest valid shot is 15"),
+        (
+            "benchmarks.demo.episodes.unknown",
+            400,
+            "there are 19 other test classes, of which the smallest has 16 videos; the nearest valid value is 304",
+        ),
         ("benchmarks.demo.training.way", 17, "has 16 val classes; the nearest valid value is 16"),
         ("benchmarks.demo.training.queries", 12, "need 13 videos of every class"),
         ("benchmarks.demo.training.learnin_rate", 1, "benchmarks.demo.training.learnin_rate; did you mean"),

@@ -51,6 +51,16 @@ def test_losses_and_gradients_are_those_of_encoding_each_episode(world, model, v
     assert training.validate() == encoding.validate()
 
 
+def test_a_class_that_is_left_out_is_stored_and_not_drawn(world):
+    """So that a benchmark and its variants, which leave out some classes, share what is stored."""
+    job, files = encoded(world, "left out", "clip-fsar-head", views=2)
+    few = replace(job, without=("class 1",))
+    outcomes, _, training = first_step(few, files)
+    expected, _, _ = first_step(few, replace(files, features=None))
+    assert len(training.episodes.sampler.class_names) == 3 and len(training.episodes.given.videos) == 16
+    torch.testing.assert_close(outcomes, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_stopped_training_goes_on_to_the_same_bits(world, monkeypatch):
     job, files = encoded(world, "stored whole", "clip-fsar-head")
     fit(job, files)

@@ -81,6 +81,8 @@ CHANGES = {
     "EpisodesConfig.val": ("benchmarks.tiny.episodes.val", 21),
     "EpisodesConfig.test": ("benchmarks.tiny.episodes.test", 61),
     "EpisodesConfig.queries": ("benchmarks.tiny.episodes.queries", 2),
+    "EpisodesConfig.unknown": ("benchmarks.own.episodes.unknown", 1),
+    "RunConfig.unknown_measures": ("run.unknown_measures", "per-episode"),
     "TextConfig.templates": ("benchmarks.tiny.text.templates", ["a film of {class_name}"]),
     "TextConfig.descriptions": (
         "text",
@@ -136,6 +138,7 @@ CHANGES = {
     "PredictConfig.method": ("predict.mine.method", "clip-fsar"),
     "PredictConfig.seed": ("predict.mine.seed", 2),
     "PredictConfig.frames": ("predict.mine.frames", "drawn"),
+    "PredictConfig.unknown": ("predict.mine.unknown", 0.2),
     "PredictConfig.motion": ("predict.mine.motion", 0.5),
     "PredictConfig.model": (
         "predict.plain",
@@ -160,6 +163,7 @@ PARAMETERS = {
     "TrainingConfig.schedule": ("training.schedule", "cosine"),
     "TrainingConfig.factors": ("benchmarks.tiny.training.factors", [0.5]),
     "TrainingConfig.loss_over_queries": ("training.loss_over_queries", "sum"),
+    "ChamferppConfig.smoothing": ("heads.chamferpp", {"metric": "otam", "smoothing": 0.2}),
 }
 for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
     for folder, field in sections.model_fields.items():
@@ -167,7 +171,7 @@ for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
         PARAMETERS |= {
             f"{kind.__name__}.{name}": (f"{part}.{folder}.{name}", another(kind, name))
             for name in kind.model_fields
-            if f"{kind.__name__}.{name}" not in CHANGES
+            if f"{kind.__name__}.{name}" not in {**CHANGES, **PARAMETERS}
         }
 # The sections whose keys are parameters of these rules, one by one.
 SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "backbone", "training")}
@@ -215,7 +219,7 @@ def finished(tiny_run, tmp_path_factory):
         "methods": ["clip-freeze"],
         "shots": [1],
         "frames": {"size": 72, "shards": 4, "max_failed": 0.5, "quality": 80},
-        "episodes": {"val": 20, "test": 60},
+        "episodes": {"val": 20, "test": 60, "unknown": 2},
         "training": {"threads": 1, "workers": 0},
     }
     values["benchmarks"] = {"tiny": tiny, "own": own, "copy": {"variant_of": "tiny"}, "variant": {"variant_of": "tiny"}}
