@@ -62,6 +62,7 @@ docs: .venv/ready
 	$(BIN)/python -m tools.generate schema > configs/schema.json
 	$(BIN)/python -m tools.generate docs > docs/config.md
 	$(BIN)/python -m tools.generate methods
+	$(BIN)/python -m tools.generate timm
 	$(BIN)/python -m fsar records schema > configs/records.schema.json
 
 # The site of the documents, in site/: opens without a server. Its packages come first (100 MB, a network).

@@ -172,7 +172,7 @@ def test_every_key_says_what_it_decides(repository):
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
         "Config.device", "Config.own_methods",
-        "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
+        "TrainingConfig.stored_gb", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
         "TrainingConfig.logger", "TrainingConfig.checkpoint_minutes", "TrainingConfig.activation_checkpointing",
         "TrainingConfig.nodes", "TrainingConfig.deterministic", "FramesConfig.timeout",
         "BenchmarkConfig.remove_sha256",
