@@ -4,26 +4,31 @@ from typing import Literal
 
 from fsar.backbone_facts import BackboneFacts, backbone_facts, is_weights_file
 from fsar.config.names import TESTS, MethodName
-from fsar.keys.declare import LARGEST_SEED, MODEL, ROWS, Section, key
+from fsar.config.videos import SamplingConfig
+from fsar.errors import UserError
+from fsar.keys.declare import LARGEST_SEED, MODEL, ROWS, Section, key, section
+from fsar.video_encoders import VideoEncoder
 
 
 class BackboneConfig(Section):
-    """A visual encoder with its text encoder (open_clip), or without one (timm); docs/backbones.md."""
+    """A visual encoder with its text encoder (open_clip), or without one (timm), or an encoder of video (transformers);
+    docs/backbones.md."""
 
-    library: Literal["open_clip", "timm"] = key(
-        "Whose architecture and weights it is: open_clip has CLIP and its successors, timm visual encoders alone.",
+    library: Literal["open_clip", "timm", "transformers"] = key(
+        "Whose architecture and weights it is: open_clip has CLIP and its successors, timm visual encoders alone, "
+        "transformers encoders of video.",
         MODEL,
         default="open_clip",
     )
     model: str = key(
         "An architecture of the library (OpenAI's weights need open_clip's quickgelu ones), or a JSON file that "
-        "describes one as open_clip does.",
+        "describes one as the library does. Of transformers: a name of the hub, such as MCG-NJU/videomae-base.",
         MODEL,
         min_length=1,
     )
     weights: str = key(
         "A pretrained tag of the library (such as openai, tv_in1k), or a local file (with a suffix or a folder in its "
-        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt).",
+        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt). Of the hub: a commit, 40 digits.",
         MODEL,
         min_length=1,
     )
@@ -34,6 +39,16 @@ class BackboneConfig(Section):
         default=0,
         ge=0,
         le=1024,
+    )
+    features: Literal["steps", "clips"] = key(
+        "What heads of frames are given of an encoder of video: a feature of each time step, or of each clip.",
+        MODEL,
+        default="steps",
+    )
+    sampling: SamplingConfig = section(
+        "Keys that differ from each benchmark's `sampling`. Of an encoder of video, `frames` is those of one clip where "
+        "this does not say.",
+        default=SamplingConfig(),
     )
     methods: list[MethodName] | None = key(
         "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all that "
@@ -56,8 +71,26 @@ class BackboneConfig(Section):
 
     @property
     def has_text(self) -> bool:
-        """Whether it has a text encoder."""
+        """Whether it has a text encoder; yes where that is not known."""
+        if self.library == "transformers":
+            return self.video is None or self.video.has_text
         return self.library != "timm"
+
+    @property
+    def video(self) -> VideoEncoder | None:
+        """What is known of it as an encoder of video; None of one of pictures, and where nothing is known."""
+        if self.library != "transformers":
+            return None
+        try:
+            return self.facts().video
+        except UserError:  # `fsar.plan.checks` tells it
+            return None
+
+    @property
+    def own_sampling(self) -> SamplingConfig:
+        """What it lays over a benchmark's `sampling`."""
+        own = {"frames": self.video.frames} if self.video else {}
+        return SamplingConfig(**(own | self.sampling.model_dump(exclude_unset=True)))
 
     @property
     def weights_are_a_file(self) -> bool:

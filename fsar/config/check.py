@@ -130,6 +130,31 @@ def wrong_references(config: Config) -> Iterable[str]:
                     yield f"{where} gives weights for a model that is not trained"
 
 
+def wrong_clips(config: Config, benchmark: str) -> Iterable[str]:
+    """Say where stored frames, or a backbone, cannot give the clips that are asked for."""
+    keep = config.videos(benchmark).frames.keep
+    for backbone in config.backbones_used(benchmark):
+        about, sampling = config.backbones[backbone], config.sampling_of(benchmark, backbone)
+        if about.features == "clips" and about.library != "transformers":
+            yield f"backbones.{backbone}.features is clips, but it is no encoder of video: leave it out"
+        if keep and sampling.strategy == "windows":
+            yield (
+                f"frames.keep of benchmark {benchmark!r} is {keep}, but sampling.strategy with the backbone {backbone!r} "
+                "is windows, which looks at frames that follow one another: set frames.keep to 0, and all are stored"
+            )
+        elif about.video and keep and keep < sampling.frames:
+            yield (
+                f"frames.keep of benchmark {benchmark!r} is {keep}, but the backbone {backbone!r} looks at "
+                f"{sampling.frames} frames of a video; the nearest valid value is {sampling.frames}, or 0 for all"
+            )
+        if sampling.strategy == "windows" and sampling.frames % sampling.window:
+            yield (
+                f"sampling.frames of benchmark {benchmark!r} with the backbone {backbone!r} is {sampling.frames}, no "
+                f"multiple of sampling.window, {sampling.window}; the nearest valid value is "
+                f"{max(sampling.frames // sampling.window, 1) * sampling.window}"
+            )
+
+
 def wrong_predictions(config: Config) -> Iterable[str]:
     """Name what does not say which model clips are labelled with."""
     for name, asked in config.predict.items():
@@ -158,6 +183,7 @@ def wrong_predictions(config: Config) -> Iterable[str]:
 def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
     yield from _without_backbone(config)
+    yield from wrong_clips(config, benchmark)
     for backbone in config.run.backbones:
         yield from _wrong_methods(config, benchmark, backbone)
     for backbone in config.backbones_used(benchmark):
@@ -211,10 +237,22 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
     elif not methods:
         own = ", ".join(named or ())
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
-    frames = config.videos(benchmark).sampling.frames
     for method in methods:
-        needed, why = config.of(benchmark, backbone, METHODS[method].model).head.least_frames
+        settings = config.of(benchmark, backbone, METHODS[method].model)
+        needed, why = settings.head.least_frames
+        try:
+            frames = settings.steps
+        except UserError as error:
+            yield f"benchmark {benchmark!r} with the backbone {backbone!r}: {error}"
+            break
         if needed > frames:
+            if settings.backbone.video:
+                yield (
+                    f"method {method!r} {why}, and needs {needed} features of a video, but of benchmark {benchmark!r} the "
+                    f"encoder of video {backbone!r} gives {frames}: take it out, or set backbones.{backbone}.features "
+                    "to steps, or its sampling.frames to more clips"
+                )
+                continue
             yield (
                 f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
                 f"nearest valid value is {needed}"

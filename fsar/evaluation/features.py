@@ -63,7 +63,7 @@ def load_encoder(backbone: Backbone, settings: MergedConfig, trained: Path | Non
         model = FewShotModel(backbone, components, settings.head, frames, adapters=adapters)
         if trained is not None:
             load_weights(model, trained)
-        return Encoder(backbone, model=model)
+        return Encoder(backbone, components.needs, model)
     if adapters is not None:
         insert_adapters(components.adapters, backbone, frames, adapters)
     if trained is not None:
@@ -112,5 +112,6 @@ def encode_split(
     """Encode the test videos and the names of their classes, and store them."""
     where = one_device(settings.device, settings.training.float32, settings.training.threads)
     videos, stored, classes, text = encode_tests(model.eval().to(where), settings, manifest, index, where)
-    sizes = Inputs(model.width, settings.sampling.frames, transformer=model.backbone.transformer_sizes)
+    steps = model.backbone.steps(settings.sampling.frames, Needs(model.kind))
+    sizes = Inputs(model.width, steps, transformer=model.backbone.transformer_sizes)
     write_features(path, list(videos), stored, list(classes), text.cpu(), sizes, made)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypedDict
 from fsar.errors import UserError
 from fsar.keys.bounds import FittedSection
 from fsar.keys.declare import key
+from fsar.video_encoders import VideoEncoder
 
 TRAINING = ("train_model",)
 # How public codes chose the checkpoint whose accuracy they report.
@@ -85,11 +86,13 @@ class AdapterSettings(FittedSection):
 
     Attributes:
         for_transformers: they fit no other visual encoder.
+        for_video: they are for the blocks of an encoder of video; all others are for encoders of single pictures.
         across_videos: with them a video's features depend on the other videos of its call.
         in_text_encoder: they adapt the text encoder, too.
     """
 
     for_transformers: ClassVar[bool] = False
+    for_video: ClassVar[bool] = False
     across_videos: ClassVar[bool] = False
     in_text_encoder: ClassVar[bool] = False
 
@@ -160,6 +163,11 @@ class Components:
     def needs_transformer(self) -> bool:
         """Whether the head or the adapters look into the layers of a visual transformer."""
         return self.needs == "tokens" or self._adapters.for_transformers
+
+    @property
+    def for_video(self) -> bool:
+        """Whether the adapters are for encoders of video, and for no others."""
+        return self._adapters.for_video
 
     @property
     def across_videos(self) -> bool:
@@ -265,15 +273,20 @@ class Method:
         """Whether the class names are looked at, by the model or in deciding."""
         return self.components.reads_text or self.decides_by != "few-shot"
 
-    def lacks(self, has_text: bool, has_layers: Callable[[], bool]) -> str:
+    def lacks(self, has_text: bool, has_layers: Callable[[], bool], video: VideoEncoder | None = None) -> str:
         """Return what a backbone lacks for it; nothing where it fits.
 
         Args:
             has_text: it has a text encoder.
             has_layers: tells whether it is a visual transformer with plain blocks; asked only where that matters.
+            video: what is known of it as an encoder of video; None of one of pictures.
         """
         if self.reads_text and not has_text:
             return "text encoder"
+        if self.components.for_video != (video is not None) and self.components.adapters:
+            return "blocks that look at several frames" if self.components.for_video else "encoder of single pictures"
+        if video is not None and self.components.needs_pixels and video.steps != video.frames:
+            return "feature of each single frame"
         return "visual transformer with plain blocks" if self.components.needs_transformer and not has_layers() else ""
 
     def shots(self, shots: Sequence[int]) -> list[int]:

@@ -61,8 +61,9 @@ class FewShotModel(nn.Module):
         self.backbone, self.components = backbone, components
         if adapters is not None:
             insert_adapters(components.adapters, backbone, frames, adapters)
-        width = backbone.width_of(Needs(components.needs))
-        self.inputs = Inputs(width, frames, classes, backbone.transformer_sizes)
+        needs = Needs(components.needs)
+        steps = backbone.steps(frames, needs)
+        self.inputs = Inputs(backbone.width_of(needs), steps, classes, backbone.transformer_sizes)
         self.head = build_head(components, self.inputs, settings)
         self.register_buffer("training_text", torch.empty(0, backbone.width), persistent=False)
         self.training_tokens: tuple[ClassTokens, TextConfig] | None = None

@@ -59,14 +59,15 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
     for name in dict.fromkeys(used):
         about = plan.config.backbones[name]
         _check_small_clip(plan.config, name)
-        if find_spec(about.library) is None:
+        if about.library != "transformers" and find_spec(about.library) is None:
             continue  # jobs have environments of their own
         try:
             facts = about.facts()
         except UserError as error:
             raise UserError(f"backbones.{name}: {error}") from None
         if facts.needs and not own_environments and find_spec(facts.needs) is None:
-            raise UserError(f"backbones.{name}: its text encoder needs a package that is not installed: {TEXT_EXTRA}")
+            what = "it" if facts.video else "its text encoder"
+            raise UserError(f"backbones.{name}: {what} needs a package that is not installed: {TEXT_EXTRA}")
         if facts.layers:
             wrong += [m for b in plan.config.run.benchmarks for m in misfits(plan.config, b, name, facts.layers)]
         sizes[name] = facts.size

@@ -50,7 +50,7 @@ def row(
         episodes=paths.EPISODES.format(benchmark=config.base(benchmark), split="test", way=way, shot=shot),
         manifest=paths.MANIFEST.format(benchmark=config.base(benchmark)),
         base=config.base(benchmark),
-        frames=config.videos(benchmark).sampling.frames,
+        frames=config.sampling_of(benchmark, backbone).frames,
         depth=head.depth,
         published_method=METHODS[method].published_as,
         published_backbone=config.backbones[backbone].published_as,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import open_clip
 from torch import Tensor
 
+from fsar.clip_library import open_clip
 from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS

@@ -51,7 +51,8 @@ class LabellingModel(nn.Module):
     @property
     def frames_apart(self) -> bool:
         """Whether what is kept of a frame does not depend on the other frames of its clip."""
-        return self.model.head.needs.kind == "frames" and self.backbone.adapters is None
+        backbone = self.backbone
+        return self.model.head.needs.kind == "frames" and backbone.adapters is None and not backbone.looks_at_clips
 
     def read(self, clip: Clip) -> Tensor:
         """Return the frames of a clip that the model looks at, (T, H, W, 3) RGB bytes.

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from open_clip.transformer import ResidualAttentionBlock, Transformer
 from torch import Tensor, nn
 
 from fsar.errors import UserError
