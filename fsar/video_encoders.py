@@ -1,4 +1,4 @@
-"""What is known of an encoder of video without building it, from the JSON file that describes it (`library: transformers`).
+"""What is known of an encoder of video (`library: transformers`) without building it, from the JSON that describes it.
 
 Nothing here imports PyTorch or transformers, so that a config is checked quickly and where neither is installed.
 """
@@ -14,6 +14,8 @@ from fsar.errors import UserError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+# Encoders of this project, small enough for the demo.
+OWN_ENCODERS = Path(__file__).parent / "model" / "video_architectures"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 # A commit of the hub: the only name of weights there that cannot come to mean others.
 REVISION = 40
@@ -106,8 +108,8 @@ def described(model: str, weights: str) -> VideoEncoder:
     """Look an encoder of video up by its description.
 
     Args:
-        model: the description, a JSON file (`config.json` of a folder), or a name of the hub, such as
-            `MCG-NJU/videomae-base`.
+        model: the description, a JSON file (`config.json` of a folder); one of this project's, such as
+            `small-videomae`; or a name of the hub, such as `MCG-NJU/videomae-base`.
         weights: of the hub, the commit whose weights these are; not looked at for a file.
 
     Raises:
@@ -131,10 +133,17 @@ def described(model: str, weights: str) -> VideoEncoder:
             f"The description {model} is of no model: {frames} frames in steps of {step}, {size} pixels in patches of "
             f"{patch}"
         )
-    mean, std = (tuple(about.get(f"image_{name}", value)) for name, value in zip(("mean", "std"), family.pixels))
+    mean, std = (
+        tuple(about.get(f"image_{name}", value)) for name, value in zip(("mean", "std"), family.pixels, strict=True)
+    )
     return VideoEncoder(
         kind, family.title, frames, frames // step, size, size // patch, width, depth, mean, std, family.has_text
     )
+
+
+def own_description(model: str) -> Path:
+    """Return the file of an encoder of this project, which need not be there."""
+    return OWN_ENCODERS / f"{model}.json"
 
 
 @lru_cache
@@ -155,7 +164,14 @@ def _number(about: Mapping[str, Any], name: str, default: int, model: str) -> in
 
 def read_description(model: str, weights: str) -> dict[str, Any]:
     """Read the JSON file that describes an encoder; arguments and errors as those of `described`."""
-    path = model if model.endswith(".json") else fetched(model, weights, CONFIG)
+    if not model.endswith(".json") and "/" not in model and not own_description(model).is_file():
+        names = ", ".join(sorted(path.stem for path in OWN_ENCODERS.glob("*.json")))
+        raise UserError(
+            f"There is no encoder of video {model!r} (key backbones.….model): name a repository of the hub, such as "
+            f"MCG-NJU/videomae-base, a JSON file, or one of {names}"
+        )
+    own = model if model.endswith(".json") else str(own_description(model))
+    path = fetched(model, weights, CONFIG) if "/" in model and own != model else own
     try:
         about = _read(path, Path(path).stat().st_mtime_ns)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A section of `backbones`, and one of `small_clips`."""
+"""A section of `backbones`, and those of the demo's own: `small_clips` and `small_videos`."""
 
 from typing import Literal
 
@@ -46,8 +46,8 @@ class BackboneConfig(Section):
         default="steps",
     )
     sampling: SamplingConfig = section(
-        "Keys that differ from each benchmark's `sampling`. Of an encoder of video, `frames` is those of one clip where "
-        "this does not say.",
+        "Keys that differ from each benchmark's `sampling`. For an encoder of video, `frames` is that of one of its "
+        "clips where this does not say.",
         default=SamplingConfig(),
     )
     methods: list[MethodName] | None = key(
@@ -115,4 +115,27 @@ class SmallClipConfig(Section):
         default=0,
         ge=0,
         le=LARGEST_SEED,
+    )
+
+
+class SmallVideoConfig(Section):
+    """An encoder of video of the demo's own, trained from rendered clips to name the shape and the action."""
+
+    model: str = key(
+        "Its architecture, as in `backbones` with `library: transformers`.",
+        ("train_small_video",),
+        default="small-videomae",
+    )
+    clips: int = key(
+        "Rendered clips to train from; 0 leaves the weights to chance.",
+        ("train_small_video",),
+        unit="clips",
+        default=3000,
+        ge=0,
+    )
+    epochs: int = key("Passes over the clips.", ("train_small_video",), unit="epochs", default=8, ge=1)
+    batch: int = key("Clips in one step.", ("train_small_video",), unit="clips", default=32, ge=2)
+    learning_rate: float = key("Peak learning rate of AdamW.", ("train_small_video",), default=1e-3, gt=0, le=1)
+    seed: int = key(
+        "Seed of the weights, the clips and their order.", ("train_small_video",), default=0, ge=0, le=LARGEST_SEED
     )

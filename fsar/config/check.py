@@ -10,6 +10,7 @@ from fsar.config import layers
 from fsar.config.config import Config
 from fsar.config.messages import nearest, refuse
 from fsar.config.source import DEMO_CLASSES, DemoSource, PublishedSource
+from fsar.errors import UserError
 from fsar.methods import METHODS, MODELS
 
 
@@ -139,8 +140,8 @@ def wrong_clips(config: Config, benchmark: str) -> Iterable[str]:
             yield f"backbones.{backbone}.features is clips, but it is no encoder of video: leave it out"
         if keep and sampling.strategy == "windows":
             yield (
-                f"frames.keep of benchmark {benchmark!r} is {keep}, but sampling.strategy with the backbone {backbone!r} "
-                "is windows, which looks at frames that follow one another: set frames.keep to 0, and all are stored"
+                f"frames.keep of benchmark {benchmark!r} is {keep}, but sampling.strategy with {backbone!r} is windows"
+                ", which looks at frames that follow one another: set frames.keep to 0, and all are stored"
             )
         elif about.video and keep and keep < sampling.frames:
             yield (
@@ -248,9 +249,9 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
         if needed > frames:
             if settings.backbone.video:
                 yield (
-                    f"method {method!r} {why}, and needs {needed} features of a video, but of benchmark {benchmark!r} the "
-                    f"encoder of video {backbone!r} gives {frames}: take it out, or set backbones.{backbone}.features "
-                    "to steps, or its sampling.frames to more clips"
+                    f"method {method!r} {why}, and needs {needed} features of a video, but of benchmark {benchmark!r} "
+                    f"the encoder of video {backbone!r} gives {frames}: take it out, or set "
+                    f"backbones.{backbone}.features to steps, or its sampling.frames to more clips"
                 )
                 continue
             yield (

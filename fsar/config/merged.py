@@ -101,7 +101,7 @@ class MergedConfig(MergedVideos):
 
     @property
     def steps(self) -> int:
-        """How many features of a video heads of frames are given: one of each frame, unless the backbone says otherwise.
+        """How many features of a video the head is given: one of each frame, but of an encoder of video.
 
         Raises:
             UserError: an encoder of video cannot cut its clips out of so many frames.

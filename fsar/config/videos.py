@@ -67,7 +67,7 @@ class SamplingConfig(Section):
     frames: int = key("T, frames per video.", MODEL, unit="frames", default=8, ge=1, le=128)
     strategy: Literal["segments", "span", "windows"] = key(
         "segments: one random frame from each of T equal segments, at test time too (SSv2, HMDB51, UCF101). "
-        "span: evenly spaced over up to 23 seconds, centred at test time (Kinetics). windows: from each of T / `window` "
+        "span: evenly spaced over up to 23 seconds, centred at test time (Kinetics). windows: of each of T / `window` "
         "equal parts `window` frames that follow one another, placed at random in training and centred at test time.",
         MODEL,
         default="segments",

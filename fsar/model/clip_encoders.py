@@ -1,4 +1,4 @@
-"""Encoders of video of Hugging Face's transformers, seen alike: a class for each family (`fsar.video_encoders.FAMILIES`).
+"""Encoders of video of transformers, seen alike: a class for each family (`fsar.video_encoders.FAMILIES`).
 
 Shapes: clips B, frames of a clip F, time steps t, patches of a side g, token width W, feature width D.
 """
@@ -108,7 +108,7 @@ class Timesformer(ClipEncoder):
 
 
 class Vivit(ClipEncoder):
-    """ViViT (Arnab et al., ICCV 2021, arXiv 2103.15691), the model of all tokens: a class token, then time and place."""
+    """ViViT (Arnab et al., ICCV 2021, arXiv 2103.15691), its first model: a class token, then time and place."""
 
     beside = ("classifier.", "pooler.")
 

@@ -73,11 +73,27 @@ def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone
 
 def bare(model: str, weights: str, size: int) -> Backbone:
     """Build an encoder of video without its weights; see `fsar.model.backbone.bare_backbone`."""
+    _check_size(described(model, weights), model, size)
+    return built(model, weights)[1]
+
+
+def built(model: str, weights: str = "") -> tuple[nn.Module, VideoBackbone]:
+    """Build an encoder of video with random weights.
+
+    Returns:
+        The model as the library has it, and the backbone, which holds parts of it.
+    """
     about = described(model, weights)
-    _check_size(about, model, size)
     _, kind, config, options = _library(model, weights, about)
-    built = kind(config, **options)
-    return _backbone(ENCODERS[about.family](built, about), built, about, model)
+    whole = kind(config, **options)
+    return whole, _backbone(ENCODERS[about.family](whole, about), whole, about, model)
+
+
+def library_state(model: nn.Module, backbone: VideoBackbone) -> dict[str, Tensor]:
+    """Return the weights of a model by the library's names, as `load` reads them; arguments as `built` returns them."""
+    norm = backbone.clip_encoder.state_dict()
+    own = {name: value for name, value in norm.items() if name.startswith("fc_norm.")}
+    return {name: value.contiguous() for name, value in (model.state_dict() | own).items()}
 
 
 def _check_size(about: VideoEncoder, model: str, size: int) -> None:
@@ -152,5 +168,5 @@ def _backbone(visual: ClipEncoder, built: Any, about: VideoEncoder, model: str) 
 
 
 def _tokenizer(length: int) -> Tokenizer:
-    """Return CLIP's tokenizer, which is X-CLIP's; after the end of a text there are other numbers, which nothing reads."""
+    """Return CLIP's tokenizer, which is X-CLIP's; what stands after the end of a text differs, and is not read."""
     return open_clip.SimpleTokenizer(context_length=length)

@@ -43,7 +43,7 @@ def sample_positions(
 
 
 def _windows(length: int, config: SamplingConfig, rng: np.random.Generator | None) -> NDArray[np.int64]:
-    """Return the frames of windows, one in each of equal parts of a video, at random or (None) in their middle: (T,)."""
+    """Return the frames of windows, one in each of equal parts of a video: (T,); in their middle without `rng`."""
     count = config.frames // config.window
     found = []
     for part in range(count):

@@ -80,7 +80,7 @@ def test_features_are_the_librarys(family, tmp_path):
     (tmp_path / "least.json").write_text(json.dumps({"model_type": family}))
     found, own = described(str(tmp_path / "least.json"), ""), type(config)()
     own = getattr(own, FAMILIES[family].section) if FAMILIES[family].section else own
-    frames, step, size, patch, width, depth = (getattr(own, n, None) for n in FAMILIES[family].names)
+    frames, _, size, patch, width, depth = (getattr(own, n, None) for n in FAMILIES[family].names)
     assert (found.frames, found.size, found.width, found.depth) == (frames, size, width, depth)
     tubelet = getattr(own, "tubelet_size", 1)
     assert found.steps == frames // (tubelet if isinstance(tubelet, int) else tubelet[0])
@@ -164,7 +164,7 @@ def test_weights_load_wholly_or_not_at_all(tmp_path):
         load_backbone(
             changed(about, tmp_path / "a.safetensors", lambda s: without(s, "0.attention.attention.query.bias"))
         )
-    with pytest.raises(UserError, match="it has no place for encoder.extra"):
+    with pytest.raises(UserError, match=r"it has no place for encoder\.extra"):
         load_backbone(changed(about, tmp_path / "b.safetensors", lambda s: s | {"encoder.extra": torch.zeros(2)}))
     with pytest.raises(UserError, match="do not fit the architecture"):
         load_backbone(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fsar.clip_library import ResidualAttentionBlock, Transformer
 from fsar.errors import UserError
 from fsar.methods.adapters import Adapters
 from fsar.methods.backbone import Backbone

@@ -119,7 +119,7 @@ class _Strips:
         self.store, self.sampling, self.seed, self.shown = store, sampling, seed, shown
 
     def of(self, video: str) -> bytes:
-        """Return the frames of a video side by side, as JPEG: one for each feature, the middle one of those it is of."""
+        """Return the frames of a video side by side, as JPEG: one for each feature."""
         store, number = self.store, self.store.numbers([video])[0]
         length, fps, timed = store.length(number), store.fps(number), store.timed(number)
         positions = positions_at_test(video, length, fps, self.sampling, self.seed, timed)
