@@ -86,6 +86,11 @@ class VideoEncoder:
     std: tuple[float, ...]
     has_text: bool
 
+    @property
+    def all_places(self) -> bool:
+        """Whether the tokens of its blocks are all places of a clip, in order, and no other tokens."""
+        return self.family in ("videomae", "vjepa2")
+
     def clips(self, frames: int) -> int:
         """Return how many clips the T frames of a video are.
 

@@ -47,6 +47,7 @@ FOLDERS = (
     "nearest_centroid",
     "linear_probe",
     "tip_adapter",
+    "tamt",
 )
 OWN_FOLDERS = own_folders()
 __path__ = searched(__path__, OWN_FOLDERS)

@@ -285,6 +285,8 @@ class Method:
             return "text encoder"
         if self.components.for_video != (video is not None) and self.components.adapters:
             return "blocks that look at several frames" if self.components.for_video else "encoder of single pictures"
+        if video is not None and self.components.for_video and not video.all_places:
+            return "blocks whose tokens are all places of a clip"
         if video is not None and self.components.needs_pixels and video.steps != video.frames:
             return "feature of each single frame"
         return "visual transformer with plain blocks" if self.components.needs_transformer and not has_layers() else ""

@@ -38,9 +38,12 @@ class ClipEncoder(nn.Module):
     Attributes:
         beside: how the names of weights begin that checkpoints of the family hold and that features do not come from:
             classifiers, and what pretraining alone needs.
+        second_norm: what a block calls the norm before its feed-forward part; empty where its tokens are others than
+            the places of a clip in order, such as a class token.
     """
 
     beside: tuple[str, ...] = ("classifier.",)
+    second_norm: str = ""
 
     def __init__(self, model: Any, about: VideoEncoder):
         super().__init__()
@@ -81,6 +84,7 @@ class VideoMAE(ClipEncoder):
     """
 
     beside = ("classifier.", "decoder.", "encoder_to_decoder.", "mask_token", "position_embeddings")
+    second_norm = "layernorm_after"
 
     def __init__(self, model: Any, about: VideoEncoder):
         super().__init__(model, about)
@@ -128,6 +132,7 @@ class VJepa2(ClipEncoder):
     """V-JEPA 2 (Assran et al., 2025, arXiv 2506.09985), without the predictor of its pretraining."""
 
     beside = ("classifier.", "pooler.", "predictor.")
+    second_norm = "norm2"
 
     def __init__(self, model: Any, about: VideoEncoder):
         super().__init__(model, about)
