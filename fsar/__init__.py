@@ -5,7 +5,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 # What a user imports from here, by the module it is in: imported when it is asked for, because that takes seconds.
-_LAZY = {"FewShotClassifier": "fsar.predict.classifier"}
+_LAZY = {"FewShotClassifier": "fsar.predict.few_shot_classifier"}
 __all__ = ["FewShotClassifier", "__version__"]
 
 
@@ -13,3 +13,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LAZY]

@@ -15,6 +15,7 @@ from typing import Any
 
 from fsar.errors import UserError
 from fsar.keys.bounds import LayerFacts
+from fsar.packaged_weights import PACKAGED
 from fsar.video_encoders import VideoEncoder
 from fsar.video_encoders import described as described_video
 
@@ -60,7 +61,8 @@ def backbone_facts(library: str, model: str, weights: str, size: int) -> Backbon
     if library == "timm":
         _, about = timm_weights(model, weights)
         size = size or square(about.input_size[1:], model)
-        return BackboneFacts(size, transformer=_of_timm_transformer(model))
+        needs = weights if weights in PACKAGED else ""
+        return BackboneFacts(size, needs, transformer=_of_timm_transformer(model))
     described = open_clip_architecture(model)
     text = described["text_cfg"]
     # open_clip takes SigLIP's tokenizer for what is named after it.
@@ -142,7 +144,7 @@ def timm_weights(model: str, weights: str) -> tuple[str, Any]:
     Args:
         model: an architecture, such as `resnet50`; with a tag where `weights` is a file: what was done to its pictures
             is then as with that tag, or else as with the architecture's first.
-        weights: a tag, such as `tv_in1k`, or a local file.
+        weights: a tag, such as `tv_in1k`, a local file, or a package that carries them (`fsar.packaged_weights`).
 
     Raises:
         UserError: no such architecture or tag.
@@ -156,7 +158,12 @@ def timm_weights(model: str, weights: str) -> tuple[str, Any]:
             f"timm has no architecture {architecture!r} (key backbones.….model)"
             + (f"; did you mean {' or '.join(close)}?" if close else "")
         )
-    if not is_weights_file(weights):
+    if weights in PACKAGED:
+        own = PACKAGED[weights].architecture
+        if architecture != own.partition(".")[0]:
+            raise UserError(f"The package {weights} has weights of {own}, and backbones.….model is {model!r}")
+        tag = own.partition(".")[2]
+    elif not is_weights_file(weights):
         if tag not in ("", weights):
             raise UserError(f"backbones.….model is {model!r} and weights is {weights!r}: two tags; leave {tag!r} out")
         tag = weights

@@ -146,6 +146,14 @@ def described(model: str, weights: str) -> VideoEncoder:
     )
 
 
+def is_of_video(path: str) -> bool:
+    """Tell whether a JSON file describes an encoder of video; no where it cannot be read."""
+    try:
+        return read_description(path, "").get("model_type") in FAMILIES
+    except UserError:
+        return False
+
+
 def own_description(model: str) -> Path:
     """Return the file of an encoder of this project, which need not be there."""
     return OWN_ENCODERS / f"{model}.json"

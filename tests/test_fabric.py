@@ -10,10 +10,10 @@ import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from safetensors.torch import save_file
 
-from fsar import FewShotClassifier
 from fsar.errors import UserError
 from fsar.fabric import make_fabric, one_device, set_deterministic, set_float32
 from fsar.model.open_clip_backbone import random_clip
+from fsar.predict.classifier import Classifier
 from fsar.predict.load import model_of_backbone
 from fsar.predict.settings import ModelSettings
 
@@ -57,7 +57,7 @@ def test_a_gpu_that_is_not_there_is_told(gpus, monkeypatch, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     save_file(random_clip("small-clip").state_dict(), weights := tmp_path / "clip.safetensors")
     with pytest.raises(UserError, match=r"finds no GPU here\. See whether nvidia-smi lists one"):
-        FewShotClassifier.of_model(model_of_backbone("small-clip", str(weights)), device="cuda")
+        Classifier(model_of_backbone("small-clip", str(weights)), device="cuda")
 
 
 @pytest.mark.parametrize(("there", "said"), [(1, "there is 1 GPU for"), (3, "there are 3 GPUs for")])
@@ -89,7 +89,7 @@ def test_a_model_labels_in_the_arithmetic_of_its_training(tmp_path):
     assert "float32" not in record and ModelSettings.of_record(record) == model.settings
     model.settings = ModelSettings.of_record(record | {"float32": "fp32"})
     assert model.settings.record()["float32"] == "fp32"
-    FewShotClassifier.of_model(model)
+    Classifier(model)
     assert not torch.backends.cuda.matmul.allow_tf32 and not torch.backends.cudnn.allow_tf32
 
 

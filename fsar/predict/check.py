@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from fsar.predict.calibrate import fit_temperature
-from fsar.predict.classifier import FewShotClassifier
+from fsar.predict.classifier import Classifier
 from fsar.predict.leave_out import LabelledExamples, LeftOut
 from fsar.statistics.intervals import interval_of_share, mean_and_interval
 
@@ -47,7 +47,7 @@ class Check:
     gain: tuple[float, float]
 
 
-def check_support(classifier: FewShotClassifier) -> Check:
+def check_support(classifier: Classifier) -> Check:
     """Leave each example of a classifier out in turn; nothing is decoded again.
 
     Raises:

@@ -1,11 +1,12 @@
 """The classifier: examples of each class in, labels of new clips out. Nothing is trained."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
-import pandas as pd
+import torch
 from torch import Tensor
 
 import fsar
@@ -13,23 +14,21 @@ from fsar.class_names import one_spelling
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.fabric import one_device
-from fsar.job import progress
 from fsar.methods import METHODS
 from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
 from fsar.pages.strips import strip_of
-from fsar.predict.clips import Clip, Examples, NamedClips, list_clips, list_examples
+from fsar.predict.clips import Clip, Examples, list_examples
 from fsar.predict.decide import JOINT, Decision
 from fsar.predict.examples import make_support_set
 from fsar.predict.leave_out import LabelledExamples
-from fsar.predict.load import DEFAULT_BACKBONE, load_folder, model_of_backbone
 from fsar.predict.model import LabellingModel
 from fsar.predict.motion import Motion, check_motion, set_share, told_by
 from fsar.predict.nearest import SupportClips
 from fsar.predict.prediction import Prediction
+from fsar.predict.read_ahead import batches, read_ahead
 from fsar.predict.support import SupportSet
-from fsar.predict.table import class_columns, row, table
-from fsar.videos.frame import VideoError
+from fsar.predict.table import class_columns
 
 # The demo's own CLIP.
 SMALL_CLIP = "small-clip"
@@ -39,75 +38,25 @@ DEVICES = ("auto", "cpu", "cuda")
 Frames = Literal["centres", "drawn"]
 
 
-class FewShotClassifier:
-    """Labels clips by examples of each class, by the names of the classes, or by both.
+class Classifier:
+    """A model with examples: what labels clips, looks for actions in long videos and is checked.
 
-    Args:
-        backbone: a CLIP as it is: an architecture of open_clip, or a JSON file that describes one.
-        weights: a tag of open_clip or a local weights file; OpenAI's without it.
-        method: one of `fsar.methods.METHODS`.
-        decides_by: few-shot, text or both; without it as the method does, or as a saved support set did, and by text
-            where there are names alone.
-        device: auto, cpu or cuda.
-        frames: centres, or drawn by the id of a clip, as the workflow's own tests draw them.
-        motion: share of what moves in the cosine of two frames; auto, as the examples tell, each left out in turn;
-            without it the model's own (docs/motion.md).
-
-    `FewShotClassifier.load` takes a trained model instead.
-
-    Raises:
-        UserError: the model cannot be loaded, or an argument is none of its values.
+    Attributes:
+        model: that looks at clips.
+        decides_by: few-shot, text or both.
+        motion_share: share of what moves in the cosine of two frames.
+        unreadable: the examples that could not be read, with their reasons.
     """
 
     def __init__(
         self,
-        backbone: str = DEFAULT_BACKBONE,
-        weights: str | None = None,
-        method: str | None = None,
+        model: LabellingModel,
         decides_by: DecidesBy | None = None,
         device: str = "auto",
         frames: Frames = "centres",
         motion: Motion = None,
     ):
         _check_choices(decides_by, device, frames)
-        self._begin(model_of_backbone(backbone, weights, method), decides_by, device, frames, motion)
-
-    @classmethod
-    def load(
-        cls,
-        folder: str | Path,
-        method: str | None = None,
-        decides_by: DecidesBy | None = None,
-        device: str = "auto",
-        frames: Frames = "centres",
-        motion: Motion = None,
-    ) -> "FewShotClassifier":
-        """Load a trained model from its folder: one of the workflow's (results/models/…), or an exported one.
-
-        Raises:
-            UserError: it is no such folder, its files do not fit one another, or an argument is none of its values.
-        """
-        _check_choices(decides_by, device, frames)
-        return cls.of_model(load_folder(Path(folder), method), decides_by, device, frames, motion)
-
-    @classmethod
-    def of_model(
-        cls,
-        model: LabellingModel,
-        decides_by: DecidesBy | None = None,
-        device: str = "auto",
-        frames: Frames = "centres",
-        motion: Motion = None,
-    ) -> "FewShotClassifier":
-        """Return a classifier that uses a model."""
-        _check_choices(decides_by, device, frames)
-        classifier = cls.__new__(cls)
-        classifier._begin(model, decides_by, device, frames, motion)
-        return classifier
-
-    def _begin(
-        self, model: LabellingModel, decides_by: DecidesBy | None, device: str, frames: Frames, motion: Motion
-    ) -> None:
         check_motion(motion, model.settings.head, model.settings.method)
         self.model = model.to(one_device(device, model.settings.float32))
         sampling = model.settings.sampling.model_copy(update={"at_test": frames})
@@ -130,7 +79,7 @@ class FewShotClassifier:
             )
         return "\n".join(lines)
 
-    def support(self, examples: Examples | Sequence[str]) -> "FewShotClassifier":
+    def support(self, examples: Examples | Sequence[str]) -> Self:
         """Take examples of each class, or the names of the classes alone.
 
         Args:
@@ -155,7 +104,7 @@ class FewShotClassifier:
         self._calibrate()
         return self
 
-    def save_support(self, path: str | Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the support set, with what made it, as one safetensors file."""
         settings = self.model.settings
         provenance = {
@@ -168,7 +117,7 @@ class FewShotClassifier:
         }
         replace(self.support_set, provenance=provenance).save(path)
 
-    def load_support(self, path: str | Path) -> "FewShotClassifier":
+    def load_support(self, path: str | Path) -> Self:
         """Take a saved support set: neither the examples nor the text encoder are needed again.
 
         It decides as it was made to, unless the classifier was told how to decide.
@@ -260,7 +209,10 @@ class FewShotClassifier:
 
     def encode(self, clips: Tensor) -> Tensors:
         """Return what is kept of clips, as queries: (V, T, H, W, 3) RGB bytes → (V, …) each."""
-        return self.model.encode(clips, joint=self.decides_by != "few-shot")
+        return self._encode(clips, together=False)
+
+    def _encode(self, clips: Tensor, together: bool) -> Tensors:
+        return self.model.encode(clips, joint=self.decides_by != "few-shot", together=together)
 
     def decide(self, stored: Tensors) -> tuple[Tensors, Tensor, Tensor]:
         """Decide which classes clips show.
@@ -281,48 +233,49 @@ class FewShotClassifier:
         """Return the score of each class, (Q, N) → (Q, N): its probability where there is a temperature."""
         return (self.decision.scaled(logits) / (self.temperature or 1.0)).softmax(dim=-1)
 
-    def predictions(self, clips: Iterable[Clip], strips: bool = True) -> Iterator[Prediction]:
+    def predictions(
+        self, clips: Iterable[Clip], strips: bool = True, batch_size: int | None = None, workers: int | None = None
+    ) -> Iterator[Prediction]:
         """Yield what is said of each clip, one after the other: memory does not grow with their number.
 
         Args:
             clips: which clips.
             strips: whether the frames that were looked at are wanted, too.
+            batch_size: clips that the model looks at together: scores are then those of one by one to 1e-5. With 1 they
+                are equal to the last bit. Without it 8 on a GPU, else 1.
+            workers: threads that decode the next clips meanwhile; without it up to 8 on a GPU, else none.
 
         Raises:
             UserError: what the model gives is NaN or infinite.
         """
-        names = self.class_names
-        for clip in clips:
-            try:
-                frames = self.model.read(clip)
-            except VideoError as error:
-                yield Prediction(clip, reason=str(error))
-                continue
-            queries, logits, _ = self.decide(self.encode(frames.unsqueeze(0)))
-            scores = self.scores(logits)[0].cpu().numpy()
-            yield Prediction(
-                clip,
-                label=names[int(scores.argmax())],
-                scores=scores,
-                logits=logits[0].cpu().numpy(),
-                nearest=self._singly.nearest(queries) if self._singly else None,
-                strip=strip_of(frames.numpy()) if strips else b"",
-            )
+        gpu = self.model.device.type != "cpu"
+        size = batch_size or (8 if gpu else 1)
+        threads = workers if workers is not None else min(8, os.cpu_count() or 1) if gpu else 0
+        for batch in batches(read_ahead(self.model, clips, threads), size):
+            looked_at = [frames for _, frames in batch if isinstance(frames, Tensor)]
+            stored = self._encode(torch.stack(looked_at), together=size > 1) if looked_at else {}
+            number = 0
+            for clip, frames in batch:
+                if not isinstance(frames, Tensor):
+                    yield Prediction(clip, str(frames))
+                    continue
+                yield self._said(
+                    clip, frames, {name: each[number : number + 1] for name, each in stored.items()}, strips
+                )
+                number += 1
 
-    def predict(self, clips: NamedClips) -> pd.DataFrame:
-        """Label clips.
-
-        Args:
-            clips: files, folders, or a CSV with the column path.
-
-        Returns:
-            A row per clip, in their order: path, label, its probability, the margin over the second class, the example
-            it is nearest to, the reason if it cannot be read, and the probability of each class as `p(class)`. Where
-            there are too few examples to calibrate probabilities, they are `score` and `score(class)` instead.
-        """
-        listed = list_clips(clips)
-        found = progress(self.predictions(listed, strips=False), "clips", "clip", total=len(listed))
-        return table([row(prediction, self.support_set) for prediction in found], self.support_set)
+    def _said(self, clip: Clip, frames: Tensor, stored: Tensors, strips: bool) -> Prediction:
+        """Return what is said of a clip: its frames, (T, H, W, 3) RGB bytes, and what is kept of it, (1, …) each."""
+        queries, logits, _ = self.decide(stored)
+        scores = self.scores(logits)[0].cpu().numpy()
+        return Prediction(
+            clip,
+            label=self.class_names[int(scores.argmax())],
+            scores=scores,
+            logits=logits[0].cpu().numpy(),
+            nearest=self._singly.nearest(queries) if self._singly else None,
+            strip=strip_of(frames.numpy()) if strips else b"",
+        )
 
 
 def _check_choices(decides_by: str | None, device: str, frames: str) -> None:

@@ -1,11 +1,16 @@
-"""Which clips are meant: files, folders, or a CSV."""
+"""Which clips are meant: files, folders, a CSV, or frames in memory."""
 
 import logging
 import os
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from fsar.class_names import hardly_different, one_spelling
 from fsar.csv_rows import Row, read_rows
@@ -15,8 +20,10 @@ from fsar.sources.walk import LeftOut, videos_below
 
 log = logging.getLogger(__name__)
 
-# Clips as a user names them: a file, a folder or a CSV, or several of these.
-NamedClips = str | Path | Sequence[str | Path]
+# A clip in memory: (T, H, W, 3) RGB bytes.
+Pictures = NDArray[np.uint8] | Tensor
+# Clips as a user gives them: a file, a folder, a CSV or frames, or several of these.
+NamedClips = str | Path | Pictures | Sequence[str | Path | Pictures]
 # Examples as a user gives them: the clips of each class, a folder with a sub-folder per class, or a CSV.
 Examples = Mapping[str, NamedClips] | str | Path
 
@@ -29,21 +36,26 @@ class Clip:
         path: of the file on the disk, as it was given.
         video_id: what the frames to look at are drawn by, as in the workflow's own tests: the id or the path that a CSV
             gives, or else the file's name as `fsar.files.readable` writes it, so that a clip keeps its numbers when it
-            is moved.
+            is moved; of frames in memory a checksum.
+        frames: (T, H, W, 3) RGB bytes, where the clip is in memory and in no file.
     """
 
     path: Path
     video_id: str
+    frames: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
 
 def list_clips(source: NamedClips) -> list[Clip]:
-    """Return the clips that are meant: files as they are given, the videos of a folder at any depth, those of a CSV.
+    """Return the clips that are meant: files and frames as they are given, the videos of a folder at any depth, a CSV.
 
     What is left out of a folder is told in a line.
 
     Raises:
-        UserError: a folder without a video, or a CSV that cannot be used. Files are looked at when they are read.
+        UserError: a folder without a video, a CSV that cannot be used, or frames of another shape or type. Files are
+            looked at when they are read.
     """
+    if isinstance(source, np.ndarray | Tensor):
+        return [_in_memory(source)]
     if not isinstance(source, str | Path):
         return [clip for part in source for clip in list_clips(part)]
     path = Path(named(str(source)))
@@ -118,6 +130,17 @@ def _by_class(examples: Iterable[tuple[str, list[Clip]]]) -> dict[str, list[Clip
 
 def _clip(path: Path) -> Clip:
     return Clip(path, readable(path.name))
+
+
+def _in_memory(frames: Pictures) -> Clip:
+    """Return the clip of frames in memory, named by a checksum; raises UserError."""
+    pixels = frames.numpy(force=True) if isinstance(frames, Tensor) else frames
+    if pixels.ndim != 4 or pixels.shape[-1] != 3 or not pixels.size or pixels.dtype != np.uint8:
+        raise UserError(
+            f"The frames of a clip are (T, H, W, 3) RGB bytes (uint8), and not {pixels.shape} of {pixels.dtype}"
+        )
+    name = f"frames-{zlib.crc32(pixels.tobytes()):08x}"
+    return Clip(Path(name), name, pixels)
 
 
 def _is_folder(path: Path) -> bool:

@@ -1,21 +1,27 @@
-"""Loading the model that labels: a trained one from its folder, or a CLIP as it is."""
+"""Loading the model that labels: a trained one from its folder, or a backbone as it is."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
+import timm
 from torch import Tensor
 
+from fsar.backbone_facts import open_clip_architecture
 from fsar.clip_library import open_clip
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
+from fsar.config import BackboneConfig, FramesConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.trained_file import fill, part_of, read_trained
-from fsar.predict.folder import WEIGHTS
+from fsar.packaged_weights import OFFLINE, PACKAGED
+from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings
+from fsar.predict.support import SupportSet
+from fsar.video_encoders import is_of_video
 
 DEFAULT_BACKBONE = "ViT-B-16"
 # A width that is built without a look at the weights.
@@ -27,16 +33,69 @@ def stored_size(image_size: int) -> int:
     return round(image_size * 8 / 7)
 
 
+def named_model(name: str | Path, weights: str | None = None, method: str | None = None) -> LabellingModel:
+    """Load the model that a name means.
+
+    Args:
+        name: a trained model's folder; a saved support set (.safetensors) of a backbone as it is; a trained model on
+            Hugging Face's hub, as owner/name; or a backbone, as `model_of_backbone` takes it.
+        weights: of a backbone.
+        method: how it decides.
+
+    Raises:
+        UserError: nothing is meant by the name, or it cannot be loaded.
+    """
+    text = str(name)
+    if Path(text).is_dir():
+        if weights:
+            raise UserError(f"{text} is a folder, which has its weights: leave out --weights")
+        return load_folder(Path(text), method)
+    if is_support_set(text):
+        return _model_of_support_set(text)
+    if text.count("/") == 1 and not text.endswith(".json") and not Path(text).exists():
+        return load_folder(_of_hub(text), method)
+    return model_of_backbone(text, weights, method)
+
+
+def is_support_set(name: str | Path) -> bool:
+    """Tell whether a name is that of a saved support set: a file of safetensors, where a model would be a folder."""
+    return str(name).endswith(".safetensors") and Path(name).is_file()
+
+
+def _model_of_support_set(path: str) -> LabellingModel:
+    settings = ModelSettings.of_record(SupportSet.read(path).provenance["settings"])
+    if settings.components.needs_training:
+        raise UserError(
+            f"{path} was made with a trained model ({settings.knows}): name its folder, and load_support it"
+        )
+    return untrained(settings)
+
+
+def _of_hub(name: str) -> Path:
+    """Download a model's folder from Hugging Face's hub, or find it where it was downloaded before."""
+    wanted = [WEIGHTS, EXPORTED, "*.json", "*.csv"]
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted))
+    except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"There is no folder {name}, and Hugging Face's hub did not give a model of this name: {reason}. Without a "
+            "network, copy the model's folder here and name it"
+        ) from None
+
+
 def model_of_backbone(
     backbone: str = DEFAULT_BACKBONE,
     weights: str | None = None,
     method: str | None = None,
 ) -> LabellingModel:
-    """Load a CLIP as it is.
+    """Load a backbone as it is.
 
     Args:
-        backbone: an architecture of open_clip or a JSON file that describes one.
-        weights: a tag of open_clip or a local file; OpenAI's without it.
+        backbone: an architecture of open_clip or of timm, a JSON file that describes one of open_clip's or an encoder
+            of video, or a name of `OFFLINE`.
+        weights: a tag of the library, a local file, or a package that carries them; without it OpenAI's of a CLIP,
+            and timm's default of others.
         method: one that trains nothing; clip-freeze without it.
 
     Raises:
@@ -45,28 +104,58 @@ def model_of_backbone(
     method = method or "clip-freeze"
     if named_method(method).components.needs_training:
         plain = ", ".join(name for name, other in METHODS.items() if not other.components.needs_training)
-        raise UserError(f"The method {method!r} needs a trained model: name its folder. A CLIP as it is does {plain}")
-    weights = weights or "openai"
-    quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
-    model = quick if weights == "openai" and quick in open_clip.list_models() else backbone
-    about = BackboneConfig(model=model, weights=weights)
+        raise UserError(
+            f"The method {method!r} needs a trained model: name its folder. A backbone as it is does {plain}"
+        )
+    about = as_it_is(backbone, weights)
     try:
         loaded = load_backbone(about)
     except UserError as error:  # which speaks of the config's keys
         raise UserError(str(error).replace("key backbones.….", "--").replace("backbones.….", "--")) from None
-    knows = f"{backbone} with weights {weights}, as pretrained: it knows what its pictures and captions showed, "
+    saw = PACKAGED[about.weights].knows if about.weights in PACKAGED else "its pictures"
+    saw += " and captions" if about.has_text else ""
+    knows = f"{backbone} with weights {about.weights}, as pretrained: it knows what {saw} showed, "
     settings = ModelSettings(
         method=method,
         components=METHODS[method].components,
         backbone=about,
         text=TextConfig(),
         head=METHODS[method].components.settings,
-        sampling=SamplingConfig(),
+        sampling=about.own_sampling,
         frames=FramesConfig(size=stored_size(loaded.image_size)),
         seed=0,
         knows=knows + "and was not trained on videos",
     )
     return _model(settings, loaded, {}, has_text=True)
+
+
+def as_it_is(backbone: str, weights: str | None) -> BackboneConfig:
+    """Return which backbone is meant by a name; arguments as those of `model_of_backbone`.
+
+    Raises:
+        UserError: neither library has such an architecture.
+    """
+    if backbone in OFFLINE:
+        package = OFFLINE[backbone]
+        return BackboneConfig(library="timm", model=PACKAGED[package].architecture, weights=weights or package)
+    quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
+    if (weights or "openai") == "openai" and quick in open_clip.list_models():
+        return BackboneConfig(model=quick, weights="openai")
+    if backbone.endswith(".json") and is_of_video(backbone):
+        if not weights:
+            raise UserError(f"{backbone} describes an encoder of video: name its weights by --weights")
+        return BackboneConfig(library="transformers", model=backbone, weights=weights)
+    try:
+        open_clip_architecture(backbone)
+    except UserError:
+        if backbone.endswith(".json") or not timm.is_model(backbone):
+            raise
+        about = timm.get_pretrained_cfg(backbone)
+        tag = weights or (about.tag if about else None)
+        if not tag:
+            raise UserError(f"timm has no weights for {backbone}: name a local file by --weights") from None
+        return BackboneConfig(library="timm", model=backbone, weights=tag)
+    return BackboneConfig(model=backbone, weights=weights or "openai")
 
 
 def load_folder(folder: Path, method: str | None = None) -> LabellingModel:

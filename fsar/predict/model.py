@@ -62,22 +62,23 @@ class LabellingModel(nn.Module):
         """
         own = self.settings
         size = self.backbone.image_size
-        return torch.from_numpy(read_clip(clip.path, clip.video_id, own.frames, own.sampling, own.seed, size))
+        return torch.from_numpy(read_clip(clip, own.frames, own.sampling, own.seed, size))
 
     @torch.inference_mode()
-    def encode(self, clips: Tensor, joint: bool = False) -> Tensors:
+    def encode(self, clips: Tensor, joint: bool = False, together: bool = False) -> Tensors:
         """Return what is kept of clips: (V, T, H, W, 3) RGB bytes → (V, …) each.
-
-        One clip at a time: the same clip then has the same features, to the last bit, whatever is looked at beside it.
 
         Args:
             clips: RGB bytes.
             joint: keep the frames in the joint space too, which are compared with texts.
+            together: all in one call, which keeps a GPU busy. Else one clip at a time: the same clip then has the same
+                features, to the last bit, whatever is looked at beside it.
 
         Raises:
             UserError: a feature is NaN or infinite.
         """
-        each = [self._encode(clip.unsqueeze(0).to(self.device), joint) for clip in clips]
+        parts = clips.split(len(clips) if together else 1)
+        each = [self._encode(part.to(self.device), joint) for part in parts]
         stored = {name: torch.cat([one[name] for one in each]) for name in each[0]}
         for values in stored.values():
             check_finite(values, f"{self.subject}, looking at clips,")

@@ -8,7 +8,7 @@ from typing import Any
 
 from fsar.files import atomic
 from fsar.job import progress
-from fsar.predict.classifier import FewShotClassifier
+from fsar.predict.classifier import Classifier
 from fsar.predict.clips import Clip
 from fsar.predict.page import Page
 from fsar.predict.prediction import Prediction
@@ -17,7 +17,7 @@ from fsar.predict.table import class_columns, row, table
 
 
 def write_predictions(
-    classifier: FewShotClassifier,
+    classifier: Classifier,
     clips: Sequence[Clip],
     *,
     csv: Path | None = None,

@@ -19,8 +19,8 @@ from torch import Tensor
 from fsar.errors import UserError
 from fsar.files import readable
 from fsar.methods.needs import Tensors
-from fsar.predict.classifier import FewShotClassifier
-from fsar.predict.frames import as_stored, decoded
+from fsar.predict.classifier import Classifier
+from fsar.predict.frames import as_stored, converted, decoded
 from fsar.predict.threshold import Threshold
 from fsar.videos.frame import Flaws, Frame, VideoError
 
@@ -63,9 +63,7 @@ class Spotter:
         UserError: a window or stride that is not positive, or an even number of windows.
     """
 
-    def __init__(
-        self, classifier: FewShotClassifier, window: float, stride: float, threshold: Threshold, smooth: int = 1
-    ):
+    def __init__(self, classifier: Classifier, window: float, stride: float, threshold: Threshold, smooth: int = 1):
         if not (0 < window < float("inf") and 0 < stride < float("inf")):
             raise UserError(f"The window ({window:g} s) and the stride ({stride:g} s) must be positive")
         if smooth < 1 or smooth % 2 == 0:
@@ -89,17 +87,39 @@ class Spotter:
         Raises:
             UserError: nothing of the video can be read, or what the model gives is NaN or infinite.
         """
+        stored = self.classifier.model.settings.frames
+        yield from self._windows(_Video(decoded(path, stored, float("inf")), self), readable(path))
+
+    def stream(self, pictures: Iterable[NDArray[np.uint8]], fps: float) -> Iterator[Window]:
+        """Yield the windows of pictures as they come, (H, W, 3) RGB bytes each, such as those of a camera.
+
+        A window is yielded with the first picture that is later than the middle of its last part.
+
+        Args:
+            pictures: in order.
+            fps: how many there are in a second.
+
+        Raises:
+            UserError: there is no picture, `fps` is not positive, or what the model gives is NaN or infinite.
+        """
+        if not 0 < fps < float("inf"):
+            raise UserError(f"The pictures of a second are a positive number, and not {fps:g}")
+        stored = self.classifier.model.settings.frames
+        yield from self._windows(_Video(converted(pictures, stored, fps), self, batch=1), "The stream")
+
+    def _windows(self, video: "_Video", name: str) -> Iterator[Window]:
         self.broken = ""
-        video = _Video(path, self)
         yield from map(self._window, smoothed(self._scored(video), self.smooth))
         if not video.count:
-            raise UserError(f"{readable(path)}: {self.broken or 'it has no frames'}")
+            raise UserError(f"{name}: {self.broken or 'it has no frames'}")
 
     def _looked_at(self, video: "_Video") -> Iterator[tuple[int, Tensors]]:
         """Yield the number of each window's first frame, and what is kept of the window, (1, …) each."""
         apart = self.classifier.model.frames_apart
         recent: deque[Tensor] = deque(maxlen=self.frames)  # the last T frames: (D,) features each, or pictures
-        for frame in self._features(video.pictures()) if apart else map(torch.from_numpy, video.pictures()):
+        for frame in (
+            self._features(video.pictures(), video.batch) if apart else map(torch.from_numpy, video.pictures())
+        ):
             recent.append(frame)
             video.count += 1
             first = video.count - self.frames
@@ -128,9 +148,9 @@ class Spotter:
         label = self.classifier.class_names[best] if nearness >= self.threshold.nearness else ""
         return Window(scored.start, scored.end, label, float(scored.scores[best]), nearness, scored.scores)
 
-    def _features(self, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[Tensor]:
-        """Yield the features of frames, (D,) each, encoded some at a time."""
-        for batch in _batches(pictures):
+    def _features(self, pictures: Iterable[NDArray[np.uint8]], size: int) -> Iterator[Tensor]:
+        """Yield the features of frames, (D,) each, encoded `size` at a time."""
+        for batch in _batches(pictures, size):
             yield from self.classifier.encode(torch.from_numpy(np.stack(batch)).unsqueeze(0))["frames"][0]
 
 
@@ -170,13 +190,14 @@ class _Video:
     """One pass through a video.
 
     Attributes:
+        batch: how many frames are encoded in one call; a stream does not wait for several.
         count: how many frames were looked at.
         start: time of its first frame, in seconds.
         end: until when its last frame so far is shown, as far as is known.
     """
 
-    def __init__(self, path: str | Path, spotter: Spotter):
-        self.path, self.spotter = path, spotter
+    def __init__(self, parts: Iterator[Frame | Flaws], spotter: Spotter, batch: int = BATCH):
+        self.parts, self.spotter, self.batch = parts, spotter, batch
         self.count, self.start, self.end = 0, 0.0, float("inf")
 
     def pictures(self) -> Iterator[NDArray[np.uint8]]:
@@ -188,7 +209,7 @@ class _Video:
         picture: NDArray[np.uint8] | None = None  # of what is shown, made when it is wanted
         step = 0.0
         try:
-            for part in decoded(self.path, stored, float("inf")):
+            for part in self.parts:
                 if isinstance(part, Flaws):
                     self.spotter.broken = f"{part.lost} frames are lost: {part.reason}" if part.lost else ""
                     break
@@ -216,11 +237,11 @@ class _Video:
         return self.start + (taken + 0.5) * self.spotter.distance
 
 
-def _batches(pictures: Iterable[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
+def _batches(pictures: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:
     batch = []
     for picture in pictures:
         batch.append(picture)
-        if len(batch) == BATCH:
+        if len(batch) == size:
             yield batch
             batch = []
     if batch:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ STORED = "stored."  # begins the names of what is kept of clips
 # What is written beside the tensors.
 ABOUT = ("class_names", "video_ids", "paths", "text_scale", "temperature", "provenance")
 DECIDE = ("few-shot", "text", "both")
-REMEDY = "Make it again from the examples (fsar predict --save, or save_support)"
+REMEDY = "Make it again from the examples (fsar predict --save, or FewShotClassifier.save)"
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,22 @@ class SupportSet:
     def called(self) -> Literal["probability", "score"]:
         """What the numbers of classes are: a score is no probability, though scores add up to one, too."""
         return "score" if self.temperature is None else "probability"
+
+    def with_more(self, more: "SupportSet") -> "SupportSet":
+        """Return the support set with the examples of another one, of the same classes or of further ones."""
+        new = [number for number, name in enumerate(more.class_names) if name not in self.class_names]
+        names = [*self.class_names, *(more.class_names[number] for number in new)]
+        labels = [names.index(more.class_names[label]) for label in more.labels.tolist()]
+        return replace(
+            self,
+            class_names=names,
+            video_ids=self.video_ids + more.video_ids,
+            paths=self.paths + more.paths,
+            labels=torch.cat([self.labels, torch.tensor(labels, dtype=torch.int64)]),
+            stored={name: torch.cat([own, more.stored[name]]) for name, own in self.stored.items()},
+            text=torch.cat([self.text, more.text[new]]),
+            strips=self.strips + more.strips,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the support set as one safetensors file, with a seal (`fsar.seal`)."""

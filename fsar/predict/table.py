@@ -36,3 +36,15 @@ def table(rows: Sequence[dict[str, Any]], support: SupportSet) -> pd.DataFrame:
     """Return rows of `row` as a table, which has its columns without a row too."""
     columns = ["path", "label", support.called, "margin", "nearest", "reason", *class_columns(support)]
     return pd.DataFrame(rows, columns=columns)
+
+
+def with_top(predictions: pd.DataFrame, support: SupportSet, count: int) -> pd.DataFrame:
+    """Return a table of predictions with the second to `count`-th class of each clip, and its number, as columns."""
+    scores = predictions[class_columns(support)].to_numpy()
+    order = np.argsort(-scores, axis=1, kind="stable")
+    read = ~np.isnan(scores).any(axis=1)
+    for place in range(1, min(count, scores.shape[1])):
+        each = [support.class_names[number] for number in order[:, place]]
+        predictions[f"label_{place + 1}"] = np.where(read, each, "")
+        predictions[f"{support.called}_{place + 1}"] = np.take_along_axis(scores, order, 1)[:, place]
+    return predictions

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fsar.predict.classifier import FewShotClassifier
+from fsar.predict.classifier import Classifier
 
 NOTHING = float("-inf")
 
@@ -41,7 +41,7 @@ class Threshold:
         )
 
 
-def estimate_threshold(classifier: FewShotClassifier) -> Threshold:
+def estimate_threshold(classifier: Classifier) -> Threshold:
     """Estimate the threshold: the one at which the smaller of the shares kept and refused is as large as can be.
 
     Each example is left out twice: by itself, when its class should still be found, and with its whole class, when none

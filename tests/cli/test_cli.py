@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from fsar.cli.main import main
-from fsar.predict.classifier import FewShotClassifier
 from fsar.predict.clips import list_clips, list_examples
+from fsar.predict.few_shot_classifier import FewShotClassifier
 from fsar.predict.page import Page
 from tests.helpers.browser import visit
 from tests.helpers.predicting import CLASSES, fsar, make_world

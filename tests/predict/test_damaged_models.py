@@ -34,7 +34,7 @@ def classifier(world):
 
 @pytest.fixture(scope="module")
 def saved(world, classifier):
-    classifier.save_support(world.folder / "support.safetensors")
+    classifier.save(world.folder / "support.safetensors")
     return (world.folder / "support.safetensors").read_bytes()
 
 

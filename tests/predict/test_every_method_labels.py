@@ -12,6 +12,7 @@ from fsar.model import open_clip_backbone
 from fsar.predict import check
 from fsar.predict import model as labelling
 from fsar.predict.check import check_support
+from fsar.predict.classifier import Classifier
 from fsar.predict.clips import list_clips
 from fsar.predict.spot import Spotter
 from fsar.predict.threshold import NOTHING, estimate_threshold
@@ -98,11 +99,11 @@ def test_every_method_labels_checks_and_spots(world, video, method):
     clips = [sorted((world.examples / name).iterdir())[-1] for name in CLASSES[:2]]
     model = loaded(world, method).model
     for decides_by in COUNTS:
-        classifier = FewShotClassifier.of_model(model, decides_by, "cpu")
+        classifier = Classifier(model, decides_by, "cpu")
         for counts in COUNTS[decides_by]:
             look_at(classifier.support(examples(world, counts)), clips, video, counts)
             assert classifier.decides_by == decides_by
-    look_at(FewShotClassifier.of_model(model, device="cpu").support(list(CLASSES)), clips, video, None)
+    look_at(Classifier(model, device="cpu").support(list(CLASSES)), clips, video, None)
 
 
 @pytest.mark.parametrize("method", KINDS.values())
@@ -110,9 +111,9 @@ def test_a_saved_support_set_says_the_same(world, method, tmp_path):
     clips = [sorted((world.examples / name).iterdir())[-1] for name in CLASSES]
     model = loaded(world, method).model
     for decides_by in ("few-shot", "both"):
-        before = FewShotClassifier.of_model(model, decides_by, "cpu").support(examples(world, (3, 3, 4)))
-        before.save_support(tmp_path / "a.safetensors")
-        after = FewShotClassifier.of_model(model, device="cpu").load_support(tmp_path / "a.safetensors")
+        before = Classifier(model, decides_by, "cpu").support(examples(world, (3, 3, 4)))
+        before.save(tmp_path / "a.safetensors")
+        after = Classifier(model, device="cpu").load_support(tmp_path / "a.safetensors")
         assert after.decides_by == decides_by and after.temperature == before.temperature
         pd.testing.assert_frame_equal(after.predict(clips), before.predict(clips))
 

@@ -47,7 +47,7 @@ def test_a_trained_model_goes_round(world, tmp_path, monkeypatch, capsys):
     method = "clip-fsar-text"
     before = FewShotClassifier.load(world.model, method, device="cpu").support(world.examples)
     expected = before.predict(world.examples)
-    before.save_support(tmp_path / "support.safetensors")
+    before.save(tmp_path / "support.safetensors")
     # Complete by itself: the text encoder too comes from the folder.
     for module in ("load", "model"):
         loaded = lambda *_: pytest.fail("the backbone was loaded")  # noqa: E731
@@ -86,7 +86,7 @@ def test_descriptions_of_classes_travel_too(world, tmp_path):
     about["text"] |= {"templates": ["{description}"], "descriptions": str(tmp_path / "words.json")}
     (tmp_path / "model" / "training.json").write_text(json.dumps(about))
     before = FewShotClassifier.load(tmp_path / "model", device="cpu").support(world.examples)
-    before.save_support(tmp_path / "support.safetensors")
+    before.save(tmp_path / "support.safetensors")
     assert main(["export", str(tmp_path / "model"), str(tmp_path / "travelling")]) == 0
     (tmp_path / "words.json").unlink()
     after = FewShotClassifier.load(tmp_path / "travelling", device="cpu").load_support(tmp_path / "support.safetensors")

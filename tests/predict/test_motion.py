@@ -79,7 +79,7 @@ def test_saved_examples_know_their_share(world, tmp_path):
 
     listed = list_clips([world.examples / "waving"])
     given = FewShotClassifier.load(world.model, device="cpu", motion=0.75).support(world.examples)
-    given.save_support(tmp_path / "s.safetensors")
+    given.save(tmp_path / "s.safetensors")
     again = FewShotClassifier.load(world.model, device="cpu").load_support(tmp_path / "s.safetensors")
     assert again.motion_share == 0.75 and again.temperature == given.temperature
     np.testing.assert_array_equal(logits(again, listed), logits(given, listed))

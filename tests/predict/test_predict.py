@@ -220,19 +220,17 @@ def test_arguments_that_are_none_of_their_values_are_told(world):
 def test_a_saved_support_set_decides_as_it_was_made_to(world, tmp_path):
     for decides_by in ("few-shot", "both", "text"):
         made = FewShotClassifier.load(world.model, decides_by=decides_by, device="cpu").support(world.examples)
-        made.save_support(tmp_path / "support.safetensors")
+        made.save(tmp_path / "support.safetensors")
         again = FewShotClassifier.load(world.model, device="cpu").load_support(tmp_path / "support.safetensors")
         assert again.decides_by == decides_by and again.temperature == made.temperature
         told = FewShotClassifier.load(world.model, decides_by="few-shot", device="cpu")
         assert told.load_support(tmp_path / "support.safetensors").decides_by == "few-shot"
-    FewShotClassifier.load(world.model, device="cpu").support(list(CLASSES)).save_support(
-        tmp_path / "names.safetensors"
-    )
+    FewShotClassifier.load(world.model, device="cpu").support(list(CLASSES)).save(tmp_path / "names.safetensors")
     names = FewShotClassifier.load(world.model, decides_by="both", device="cpu")
     assert names.load_support(tmp_path / "names.safetensors").decides_by == "text"
     # Maps are kept without what texts are compared with.
     maps = FewShotClassifier.load(make_model(world.folder, "strm"), device="cpu").support(world.examples)
-    maps.save_support(tmp_path / "maps.safetensors")
+    maps.save(tmp_path / "maps.safetensors")
     both = FewShotClassifier.load(make_model(world.folder, "strm"), decides_by="both", device="cpu")
     with pytest.raises(UserError, match="made to decide by few-shot, without what deciding by both needs"):
         both.load_support(tmp_path / "maps.safetensors")
@@ -243,9 +241,9 @@ def test_a_clip_of_a_variable_rate_is_looked_at_by_time(world):
     times = [*range(0, 8000, 250), *range(8000, 9000, 31)]
     pictures = [np.full((48, 64, 3), 200 if time < 8000 else 30, np.uint8) for time in times]
     clip = encode(world.folder / "phone.mp4", pictures, times)
-    found = frames.read_clip(clip, "x", FRAMES, SamplingConfig(at_test="centres"), 0, 64)
+    found = frames.read_clip(Clip(clip, "x"), FRAMES, SamplingConfig(at_test="centres"), 0, 64)
     assert [bool(frame.mean() < 100) for frame in found] == [False] * 7 + [True]
-    drawn = frames.read_clip(clip, "x", FRAMES, SamplingConfig(), 0, 64)
+    drawn = frames.read_clip(Clip(clip, "x"), FRAMES, SamplingConfig(), 0, 64)
     assert [bool(frame.mean() < 100) for frame in drawn] == [False] * 4 + [True] * 4
     # The workflow's own tests see the same.
     manifest, shard = world.folder / "one.parquet", world.folder / "one/shard-000"
@@ -260,7 +258,7 @@ def test_a_clip_of_a_variable_rate_is_looked_at_by_time(world):
     for at_test in ("centres", "drawn"):
         sampling = SamplingConfig(at_test=at_test)
         own = EvaluationClips(store, ["phone.mp4"], sampling, 64, 0)[0].numpy()
-        np.testing.assert_array_equal(own, frames.read_clip(clip, "phone.mp4", FRAMES, sampling, 0, 64))
+        np.testing.assert_array_equal(own, frames.read_clip(Clip(clip, "phone.mp4"), FRAMES, sampling, 0, 64))
 
 
 def test_examples_by_dict_folder_and_csv_are_the_same(world, trained):
@@ -290,8 +288,8 @@ def test_a_saved_support_set_needs_neither_clips_nor_text_encoder(world, trained
     trained.support(world.examples)
     clip = sorted(world.examples.rglob("*.mp4"))[3]
     expected = trained.predict(clip)
-    trained.save_support(tmp_path / "a.safetensors")
-    trained.support(world.examples).save_support(tmp_path / "b.safetensors")
+    trained.save(tmp_path / "a.safetensors")
+    trained.support(world.examples).save(tmp_path / "b.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     # Neither pretrained weights nor a network are looked for again.
     for module in ("load", "model"):
@@ -304,7 +302,7 @@ def test_a_saved_support_set_needs_neither_clips_nor_text_encoder(world, trained
 
 
 def test_a_support_set_of_another_model_is_refused(world, trained, tmp_path):
-    trained.support(world.examples).save_support(tmp_path / "support.safetensors")
+    trained.support(world.examples).save(tmp_path / "support.safetensors")
     other = FewShotClassifier("small-clip", str(world.backbone), device="cpu")
     with pytest.raises(UserError, match="made with another model"):
         other.load_support(tmp_path / "support.safetensors")
@@ -403,12 +401,12 @@ def test_a_damaged_clip_is_labelled_or_left_out_as_the_workflow_would(world, tra
     assert found.label and "damaged.avi: " in caplog.text and "frames are lost" in caplog.text
     left_out = FRAMES.overlaid(FramesConfig(damaged="leave-out"))
     with pytest.raises(VideoError, match=r"^\d+ frames are lost, \d+ are not: "):
-        frames.read_clip(damaged, "a", left_out, SamplingConfig(), 0, 64)
+        frames.read_clip(Clip(damaged, "a"), left_out, SamplingConfig(), 0, 64)
 
 
 def test_a_long_clip_is_read_in_bounded_memory_and_the_same(world, monkeypatch):
     clip = sorted(world.examples.rglob("*.mp4"))[3]
-    arguments = (clip, clip.name, FRAMES, SamplingConfig(), 0, 64)
+    arguments = (Clip(clip, clip.name), FRAMES, SamplingConfig(), 0, 64)
     whole = frames.read_clip(*arguments)
     monkeypatch.setattr(frames, "HELD", 5)
     np.testing.assert_array_equal(frames.read_clip(*arguments), whole)

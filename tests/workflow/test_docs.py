@@ -25,7 +25,7 @@ from tests.helpers.dry_runs import dry_runs
 from tests.helpers.workflow import copy_project, prepare_inputs
 from tests.model.test_exchange import THEIRS
 from tests.records.test_records import make_run
-from tests.workflow.test_own_clips import five_commands
+from tests.workflow.test_own_clips import first_commands
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # What stands in documents for something of the reader's.
@@ -138,8 +138,8 @@ def test_commands_of_own_clips():
         _, name, *arguments = [word for word in command if not re.match("[A-Z_]+=", word)]
         with nullcontext() if arguments else pytest.raises(SystemExit, match="0"):
             assert parser().parse_args([name, *(arguments or ["--help"])]).run.__module__ == f"fsar.cli.{name}"
-    run = [words(line) for line in five_commands(REPOSITORY)]
-    assert [command for command in commands if "--weights" in command and command not in run] == []
+    run = [words(line) for line in first_commands(REPOSITORY)]
+    assert [command for command in commands if "efficientnet-lite0" in command and command not in run] == []
 
 
 def test_help(capsys):
