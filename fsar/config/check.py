@@ -136,8 +136,6 @@ def wrong_clips(config: Config, benchmark: str) -> Iterable[str]:
     keep = config.videos(benchmark).frames.keep
     for backbone in config.backbones_used(benchmark):
         about, sampling = config.backbones[backbone], config.sampling_of(benchmark, backbone)
-        if about.features == "clips" and about.library != "transformers":
-            yield f"backbones.{backbone}.features is clips, but it is no encoder of video: leave it out"
         if keep and sampling.strategy == "windows":
             yield (
                 f"frames.keep of benchmark {benchmark!r} is {keep}, but sampling.strategy with {backbone!r} is windows"
