@@ -64,8 +64,8 @@ class BackboneConfig(Section):
     )
     saw: dict[str, list[str] | None] = key(
         "What its pretraining saw: data sets by name, each with the benchmarks whose videos are in it; null where that "
-        "is not known. For model cards and records.",
-        ("write_model_card", "write_records"),
+        "is not known. For tables, model cards and records.",
+        (*ROWS, "write_model_card", "write_records"),
         default={},
     )
     licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")

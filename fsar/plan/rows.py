@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fsar.config import DemoSource
+from fsar.config import Config, DemoSource
 from fsar.methods import METHODS, Method
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
@@ -55,7 +55,17 @@ def row(
         published_method=METHODS[method].published_as,
         published_backbone=config.backbones[backbone].published_as,
         inductive=METHODS[method].inductive,
+        seen=seen(config, benchmark, backbone),
     )
+
+
+def seen(config: Config, benchmark: str, backbone: str) -> str:
+    """Tell whether a backbone's pretraining saw videos of a benchmark: yes or no; empty where that is not known."""
+    names = {benchmark, config.base(benchmark), config.published_kind(benchmark)}
+    saw = config.backbones[backbone].saw.values()
+    if any(names.intersection(videos or ()) for videos in saw):
+        return "yes"
+    return "" if not saw or None in saw else "no"
 
 
 def first_method(model: str) -> Method:

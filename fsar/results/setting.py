@@ -24,6 +24,7 @@ class Setting:
         depth: layers of the temporal transformer.
         published_method, published_backbone: their names in the published results; empty if they have none.
         inductive: the label of a query does not depend on the other queries of its episode.
+        seen: whether the backbone's pretraining saw videos of the benchmark: yes or no; empty where that is not known.
     """
 
     benchmark: str
@@ -44,6 +45,7 @@ class Setting:
     published_method: str = ""
     published_backbone: str = ""
     inductive: bool = True
+    seen: str = ""
 
     @property
     def named(self) -> dict[str, str | int]:

@@ -121,7 +121,7 @@ CHANGES = {
     "BackboneConfig.methods": ("backbones.small-clip.methods", ["clip-freeze"]),
     "BackboneConfig.features": ("backbones.small-clip.features", "clips"),
     "BackboneConfig.published_as": ("backbones.small-clip.published_as", "CLIP-RN50"),
-    "BackboneConfig.saw": ("backbones.small-clip.saw", {"shapes": []}),
+    "BackboneConfig.saw": ("backbones.small-clip.saw", {"shapes": ["tiny"]}),
     "BackboneConfig.licence": ("backbones.small-clip.licence", "mine"),
     "PredictConfig.support": ("predict.mine.support", "same.csv"),
     "PredictConfig.clips": ("predict.mine.clips", "same.csv"),

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from fsar.keys.declare import ADAPTERS, HEAD, key
-from fsar.methods.record import ON_TEST, AdapterSettings, Components, HeadSettings, Kind, Method, Record
+from fsar.methods.record import AdapterSettings, Components, HeadSettings, Kind, Method, Record
 
 
 class TamtConfig(HeadSettings):
@@ -53,7 +53,10 @@ class TamtAdaptersConfig(AdapterSettings):
 
 
 _CITATION = "Wang et al., ECCV 2024 (arXiv 2411.19041): temporal adapters in a frozen encoder of video, and covariances"
-_CODE = {"code": "TJU-YDragonW/TAMT, commit 5a4a00c", "code_selection": ON_TEST}
+_CODE = {
+    "code": "TJU-YDragonW/TAMT, commit 5a4a00c",
+    "code_selection": "by 150 to 300 episodes of validation classes, whose clips are augmented",
+}
 _DATA = (
     "clips of validation and test are not augmented, where the code augments them like those of training; stochastic "
     "depth of the frozen blocks is left out"
