@@ -96,7 +96,7 @@ def encode_tests(
         stored = encode_videos(model.encode, clips, where, backbone.subject)
     text = no_text(class_names)
     if backbone.has_text:
-        text = encode_classes(backbone, class_names, settings.text, settings.components.each_text)
+        text = encode_classes(backbone, class_names, settings.text, settings.components.looks_at_texts())
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
     return Features(rows_of(video_ids), stored, rows_of(class_names), text)
 

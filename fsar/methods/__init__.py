@@ -48,6 +48,7 @@ FOLDERS = (
     "linear_probe",
     "tip_adapter",
     "tamt",
+    "safsar",
 )
 OWN_FOLDERS = own_folders()
 __path__ = searched(__path__, OWN_FOLDERS)

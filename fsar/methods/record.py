@@ -21,6 +21,8 @@ ON_TEST, FIXED = "best on the test classes", "a fixed iteration, tested there"
 # What a head may ask of the backbone (`fsar.methods.needs`): one vector of each frame in the joint space, or before the
 # projection into it; a map of vectors; or the tokens of chosen layers.
 Kind = Literal["frames", "unprojected", "maps", "tokens"]
+# How a head is given the texts of a class: their mean, each of them, or the tokens of the first.
+Looks = Literal["mean", "each", "tokens"]
 
 
 def dropout_key(description: str, default: float, decides: Sequence[str] = TRAINING) -> Any:
@@ -33,12 +35,13 @@ class HeadSettings(FittedSection):
 
     Attributes:
         needs: what it asks of the backbone.
-        texts: how it looks at the texts of an episode's classes: not at all, at their mean, or at each of them.
+        texts: how it looks at the texts of an episode's classes: not at all, at their mean, at each of them, or at the
+            tokens of the first.
         needs_pixels: its losses look at the pixels of training videos.
     """
 
     needs: ClassVar[Kind] = "frames"
-    texts: ClassVar[Literal["none", "mean", "each"]] = "none"
+    texts: ClassVar[Literal["none", "mean", "each", "tokens"]] = "none"
     needs_pixels: ClassVar[bool] = False
 
     @property
@@ -183,6 +186,16 @@ class Components:
     def each_text(self) -> bool:
         """Whether the head looks at each text of a class, and not at their mean."""
         return head_section(self.head).texts == "each"
+
+    @property
+    def text_tokens(self) -> bool:
+        """Whether the head looks at the tokens of a class's text."""
+        return head_section(self.head).texts == "tokens"
+
+    def looks_at_texts(self) -> Looks:
+        """How the head is given the texts of a class: their mean, each of them, or the tokens of the first."""
+        texts = head_section(self.head).texts
+        return "mean" if texts == "none" else texts
 
     @property
     def needs_pixels(self) -> bool:

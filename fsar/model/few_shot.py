@@ -126,10 +126,10 @@ class FewShotModel(nn.Module):
         if self.training_tokens is None:
             return self.training_text
         texts, config = self.training_tokens
-        each = self.components.each_text
+        looks = self.components.looks_at_texts()
         if self.head.looks_at_all_texts:
-            return encode_class_tokens(self.backbone, texts, config, each)
-        own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, each)
+            return encode_class_tokens(self.backbone, texts, config, looks)
+        own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, looks)
         everywhere = own.new_full((len(texts.counts), *own.shape[1:]), torch.nan)
         return everywhere.index_copy(0, classes, own)
 

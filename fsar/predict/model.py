@@ -107,7 +107,7 @@ class LabellingModel(nn.Module):
             if self.has_text
             else load_backbone(self.settings.backbone, trained=True).eval().to(self.device)
         )
-        text = encode_classes(backbone, names, self.settings.text, self.settings.components.each_text)
+        text = encode_classes(backbone, names, self.settings.text, self.settings.components.looks_at_texts())
         return text, float(backbone.encoders.logit_scale.exp())
 
     @property

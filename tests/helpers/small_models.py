@@ -16,6 +16,7 @@ SMALL_HEADS: dict[str, dict[str, object]] = {
     "strm": {"tuple_width": 16, "grid": 2},
     "molo": {"feed_forward": 32},
     "team": {"tokens": 4},
+    "safsar": {"heads": 2, "feed_forward": 16},
     "clipspm": {"feed_forward": 32, "heads": 2, "head_width": 8},
     "empnet": {"levels": [1, 2], "top_patches": 2},
     "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
