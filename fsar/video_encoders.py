@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -212,12 +213,14 @@ def fetched(model: str, revision: str, file: str) -> str:
             "(on the hub: Files, History), since a branch may change; or name two files, model: …/config.json and "
             "weights: …/model.safetensors"
         )
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-
-    if isinstance(found := try_to_load_from_cache(model, file, revision=revision), str):
+    try:
+        hub: Any = import_module("huggingface_hub")  # jobs that decode or draw tables have none, and ask for nothing
+    except ImportError:
+        raise UserError(f"{model} is a name of the hub, and huggingface-hub is not installed") from None
+    if isinstance(found := hub.try_to_load_from_cache(model, file, revision=revision), str):
         return found
     try:
-        return str(hf_hub_download(model, file, revision=revision))
+        return str(hub.hf_hub_download(model, file, revision=revision))
     except Exception as error:  # the hub client's own, and those of the network
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
