@@ -1,6 +1,8 @@
 """Small encoders of video, one of each family: equal to the library's own, with gradients, and loaded wholly or not."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from fsar.model.backbone import bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.text import encode_classes, no_text
 from fsar.video_encoders import FAMILIES, described
+from tests.conftest import REPOSITORY
 from tests.helpers.small_video import SMALL, library_model, save_model, small_video
 from tests.model.test_model import stored_by_activations
 
@@ -230,3 +233,14 @@ def test_what_is_said_where_it_does_not_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     with pytest.raises(UserError, match="no route to the hub\nWithout a network"):
         described("MCG-NJU/videomae-base", "0" * 40)
+
+
+def test_open_clip_does_not_import_transformers():
+    """Which every job would wait for; a text encoder of Hugging Face gets it when it is asked for."""
+    code = (
+        "import sys; from fsar.clip_library import open_clip, with_transformers; "
+        "assert not any(name.split('.')[0] == 'transformers' for name in sys.modules); "
+        "with_transformers(); from open_clip import hf_model; assert hf_model.transformers is not None; "
+        "assert open_clip.model.HFTextEncoder.__init__.__globals__['transformers'] is hf_model.transformers"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
