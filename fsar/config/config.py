@@ -16,6 +16,7 @@ from fsar.config.merged import MergedConfig, MergedVideos
 from fsar.config.videos import SamplingConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS, MODELS, trained_as
+from fsar.methods.lacks import what_is_lacking
 
 
 class Config(ConfigFile):
@@ -88,7 +89,7 @@ class Config(ConfigFile):
     def lacks(self, backbone: str, method: str) -> str:
         """Return what a backbone lacks for a method, as far as is known before it is built; nothing where it fits."""
         about = self.backbones[backbone]
-        return METHODS[method].lacks(about.has_text, lambda: self._has_layers(backbone), about.video)
+        return what_is_lacking(METHODS[method], about.has_text, lambda: self._has_layers(backbone), about.video)
 
     def _has_layers(self, backbone: str) -> bool:
         """Tell whether a backbone is a visual transformer; yes where its library is not here, or does not know it."""

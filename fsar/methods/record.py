@@ -3,7 +3,7 @@
 Nothing here and in the records imports torch, so that a config is checked and a run is planned without it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal, TypedDict
 from fsar.errors import UserError
 from fsar.keys.bounds import FittedSection
 from fsar.keys.declare import key
-from fsar.video_encoders import VideoEncoder
 
 TRAINING = ("train_model",)
 # How public codes chose the checkpoint whose accuracy they report.
@@ -285,24 +284,6 @@ class Method:
     def reads_text(self) -> bool:
         """Whether the class names are looked at, by the model or in deciding."""
         return self.components.reads_text or self.decides_by != "few-shot"
-
-    def lacks(self, has_text: bool, has_layers: Callable[[], bool], video: VideoEncoder | None = None) -> str:
-        """Return what a backbone lacks for it; nothing where it fits.
-
-        Args:
-            has_text: it has a text encoder.
-            has_layers: tells whether it is a visual transformer with plain blocks; asked only where that matters.
-            video: what is known of it as an encoder of video; None of one of pictures.
-        """
-        if self.reads_text and not has_text:
-            return "text encoder"
-        if self.components.for_video != (video is not None) and self.components.adapters:
-            return "blocks that look at several frames" if self.components.for_video else "encoder of single pictures"
-        if video is not None and self.components.for_video and not video.all_places:
-            return "blocks whose tokens are all places of a clip"
-        if video is not None and self.components.needs_pixels and video.steps != video.frames:
-            return "feature of each single frame"
-        return "visual transformer with plain blocks" if self.components.needs_transformer and not has_layers() else ""
 
     def shots(self, shots: Sequence[int]) -> list[int]:
         """Return the shots to test with: those asked for, or none where no support is looked at."""

@@ -75,8 +75,7 @@ class Backbone(nn.Module):
         self.origins: list[str] = []
         # What is put into its blocks, if anything is (`fsar.methods.adapters.insert_adapters`).
         self.adapters: Adapters | None = None
-        # What an encoder of video gives of a video: each of its time steps, or each of its clips.
-        self.features = "steps"
+        self.features = "steps"  # or "clips": what an encoder of video gives of a video
         self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std) * 255, persistent=False)
 
@@ -290,31 +289,6 @@ class Backbone(nn.Module):
             with evaluating(self):
                 return self._encoded_tokens(tokens)
         return self._encoded_tokens(tokens)
-
-    @torch.no_grad()
-    def encode_words(self, tokens: Tensor) -> Tensor:
-        """Encode each token of texts into the joint space, (n, L) → (n, L, D) float32; zero after the end of a text.
-
-        Raises:
-            UserError: the text encoder gives no features of single tokens in the joint space.
-        """
-        text: Any = getattr(self.encoders, "text", self.encoders)  # of newer architectures of open_clip
-        norm, projection = getattr(text, "ln_final", None), getattr(text, "text_projection", None)
-        if norm is None:
-            norm = getattr(getattr(text, "text_model", None), "final_layer_norm", None)  # of transformers
-        if norm is None or projection is None:
-            raise UserError(f"The text encoder of {self.name} gives no features of single words, which SAFSAR needs")
-        found: list[Tensor] = []
-        hook = norm.register_forward_hook(lambda module, given, normed: found.append(normed))
-        try:
-            self.encode_tokens(tokens)
-        finally:
-            hook.remove()
-        words = torch.cat(found)
-        projected = projection(words) if isinstance(projection, nn.Module) else words @ projection
-        # The mark at the end of a text has the largest number in CLIP's vocabulary.
-        places = torch.arange(tokens.shape[1], device=tokens.device)
-        return projected.float() * (places <= tokens.argmax(dim=1, keepdim=True)).unsqueeze(-1)
 
     def _encoded_tokens(self, tokens: Tensor) -> Tensor:
         together = (self.adapters.texts if self.adapters else 0) or 1

@@ -74,7 +74,8 @@ class ClipEncoder(nn.Module):
 
     def checkpoint_activations(self) -> None:
         """Keep of each block only its input, and compute the rest again in the backward pass."""
-        self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        older = self.model.gradient_checkpointing_enable  # its name in earlier versions
+        getattr(self.model, "activation_checkpointing_enable", older)({"use_reentrant": False})
 
 
 class VideoMAE(ClipEncoder):

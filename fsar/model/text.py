@@ -13,6 +13,7 @@ from fsar.methods.record import Looks
 from fsar.model.backbone import Backbone
 from fsar.model.class_texts import class_texts
 from fsar.model.finite import check_finite
+from fsar.model.words import encode_words
 
 
 class ClassTokens(NamedTuple):
@@ -69,7 +70,7 @@ def encode_class_tokens(backbone: Backbone, texts: ClassTokens, config: TextConf
         or (C, L, D), the tokens of one text, zero after its end.
     """
     if looks == "tokens":
-        return backbone.encode_words(texts.tokens)
+        return encode_words(backbone, texts.tokens)
     encoded = backbone.encode_tokens(texts.tokens)
     if config.average == "normalised":
         encoded = F.normalize(encoded, dim=-1)
