@@ -1,4 +1,4 @@
-# Features once per test video, then every test of a model on them: two steps, one job of a cluster. Where features depend on
+# Features once per test video (and per validation video, where a test chooses by these), then every test of a model on them: two steps, one job of a cluster. Where features depend on
 # the episode, both are one step, and the episodes are divided over as many jobs as the config says. `training` is the seed
 # (and shot) of the training whose weights are tested, or says that the model has none of ours: fsar/plan/paths.py.
 
@@ -12,9 +12,9 @@ rule encode_features:
         descriptions=PLAN.descriptions,
         trained=PLAN.trained_weights,
     output:
-        features="results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors",
+        features="results/features/{benchmark}/{backbone}/{model}/{training}/{split}.safetensors",
     log:
-        "logs/encode_features/{benchmark}-{backbone}-{model}-{training}.log",
+        "logs/encode_features/{benchmark}-{backbone}-{model}-{training}-{split}.log",
     # Shared between checkouts with --cache; Snakemake measures no rule that it may take from there, so the script does.
     cache: "omit-software"
     group:
@@ -44,6 +44,9 @@ rule evaluate_model:
         backbone=PLAN.backbone_files,
         descriptions=encoder_descriptions,
         encoder=encoder_weights,
+        # Where validation classes choose how much class names count.
+        validation_features=PLAN.validation_features,
+        validation_episodes=PLAN.validation_episodes,
     output:
         predictions="results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet",
     log:
@@ -58,7 +61,8 @@ rule evaluate_model:
         "../envs/train.yaml"
     threads: threads_of_a_model
     resources:
-        mem_mb=lambda wildcards, attempt: MODELS[wildcards.model].settings.tests_mb * attempt,
+        mem_mb=lambda wildcards, attempt: attempt
+        * resources.memory_of_tests(PLAN, wildcards, MODELS[wildcards.model].settings.tests_mb),
         runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:
@@ -92,7 +96,8 @@ rule evaluate_part:
         "../envs/train.yaml"
     threads: threads_of_a_model
     resources:
-        mem_mb=lambda wildcards, attempt: 32000 * attempt,
+        mem_mb=lambda wildcards, attempt: attempt
+        * resources.memory_of_tests(PLAN, wildcards, 32000),
         runtime=lambda wildcards, attempt: f"{4 * attempt}h",
         gpu=gpus,
     params:

@@ -38,5 +38,6 @@ rule predict_clips:
         support=lambda wildcards: CONFIG.predict[wildcards.prediction].support,
         clips=lambda wildcards: CONFIG.predict[wildcards.prediction].clips,
         frames=lambda wildcards: CONFIG.predict[wildcards.prediction].frames,
+        motion=lambda wildcards: CONFIG.predict[wildcards.prediction].motion,
     script:
         "../workflow_scripts/predict_clips.py"

@@ -10,7 +10,6 @@ TEXT = "85.0 ± 0.4 % … 動画 فتح 🚪"
 ESCAPED = TEXT.encode("ascii", "backslashreplace").decode()
 LOCALES = {
     "C": {"LC_ALL": "C"},
-    "POSIX": {"LC_ALL": "POSIX"},
     "ascii": {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
     "utf-8": {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8"},
 }

@@ -1,4 +1,4 @@
-"""Encode every test video once, under one model."""
+"""Encode every test or validation video once, under one model."""
 
 from pathlib import Path
 
@@ -23,4 +23,5 @@ with logged(snakemake.log[0], measured=paths.FEATURES_TIME.format(**names)):
             Path(files.index),
             Path(snakemake.output.features),
             encoding(settings.decisive("encode_features"), settings.seed, files, files.trained),
+            names.split,
         )

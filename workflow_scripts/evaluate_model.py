@@ -20,6 +20,7 @@ with logged(snakemake.log[0]):
     pairs = zip(snakemake.params.tests, files.episodes, strict=True)
     features = Path(files.features)
     trained = Path(files.trained[0]) if files.trained else None
+    known = files.validation_features  # where they choose how much class names count
     with own_gpus(1, settings.device):
         evaluate_model(
             load_head(settings.components, settings.head, features, trained),
@@ -30,4 +31,5 @@ with logged(snakemake.log[0]):
             settings.training.threads,
             expected,
             with_weights(expected, files.trained),
+            (Path(known[0]), [Path(path) for path in files.validation_episodes]) if known else None,
         )

@@ -21,6 +21,6 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(config.threads_to_predict(name))  # sums depend on it
     with own_gpus(1, config.device):
         model = planned_model(planned, Path(snakemake.input.model[0]) if snakemake.input.model else None)
-        classifier = Classifier(model, device=config.device, frames=params.frames)
+        classifier = Classifier(model, device=config.device, frames=params.frames, motion=params.motion)
         classifier.support(params.support)
         write_predictions(classifier, list_clips(params.clips), csv=Path(output.csv), page=Path(output.page))

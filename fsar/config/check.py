@@ -71,11 +71,7 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
     for split, way, shot, queries in config.episodes_drawn(benchmark):
         classes = counts.get(split, {})
         if not classes:
-            trained = dict.fromkeys(
-                m for b in config.backbones_used(benchmark) for m in config.trained_here(benchmark, b)
-            )
-            why = f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
-            yield f"benchmark {benchmark!r} has no {split} class" + (why if split != "test" else "")
+            yield f"benchmark {benchmark!r} has no {split} class" + _asked_by(config, benchmark, split)
             continue
         if way > len(classes):
             yield (
@@ -94,6 +90,21 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
                     else "add videos or leave the class out"
                 )
             )
+
+
+def _asked_by(config: Config, benchmark: str, split: str) -> str:
+    """Say which models ask for the classes of a split, after the words that there are none."""
+    backbones = config.backbones_used(benchmark)
+    trained = dict.fromkeys(model for backbone in backbones for model in config.trained_here(benchmark, backbone))
+    if split == "test":
+        return ""
+    if trained:
+        return f", which {' and '.join(trained)} {'is' if len(trained) == 1 else 'are'} trained on"
+    choosing = dict.fromkeys(
+        model for backbone in config.run.backbones for model in config.choosing(benchmark, backbone)
+    )
+    own = " and ".join(f"heads.{MODELS[model].head}.text_weight for {model}" for model in choosing)
+    return f", which chooses {own}: add validation classes, or set the weight"
 
 
 def wrong_references(config: Config) -> Iterable[str]:

@@ -109,6 +109,11 @@ class Config(ConfigFile):
         models = dict.fromkeys(trained_as(model) for model in asked)
         return [model for model in models if model not in given and MODELS[model].trained]
 
+    def choosing(self, benchmark: str, backbone: str) -> list[str]:
+        """Return the models whose tests take from validation classes how much class names count."""
+        models = dict.fromkeys(METHODS[method].model for method in self.methods(benchmark, backbone))
+        return [model for model in models if self.of(benchmark, backbone, model).head.chooses_text_weight]
+
     def training_shots(self, benchmark: str, backbone: str, model: str) -> list[int]:
         """Return the shots that a model is trained with, each in a training of its own."""
         shot = self.of(benchmark, backbone, model).training.shot
@@ -126,10 +131,11 @@ class Config(ConfigFile):
     def episodes_drawn(self, benchmark: str) -> list[tuple[str, int, int, int]]:
         """Return split, largest way, largest shot and queries of every kind of episode drawn from a benchmark.
 
-        Training and validation classes are needed only where something is trained.
+        Training classes are needed only where something is trained, validation classes only where something is chosen.
         """
         queries = self.videos(benchmark).episodes.queries
-        drawn = [("test", max(self.run.ways), max(self.test_shots(benchmark), default=0), queries)]
+        way = max((way for way in self.run.ways if isinstance(way, int)), default=2)  # `all` fits, where there are two
+        drawn = [("test", way, max(self.test_shots(benchmark), default=0), queries)]
         for backbone in self.backbones_used(benchmark):
             for model in self.trained_here(benchmark, backbone):
                 training = self.of(benchmark, backbone, model).training
@@ -137,6 +143,10 @@ class Config(ConfigFile):
                 drawn.append(("train", training.way, shot, training.queries))
                 # A checkpoint is chosen by episodes like those it trained on.
                 drawn.append(("val", training.way, shot, queries))
+        for backbone in self.run.backbones:
+            for model in self.choosing(benchmark, backbone):
+                way = self.of(benchmark, backbone, model).training.way
+                drawn.append(("val", way, max(self.shots(benchmark)), queries))
         return list(dict.fromkeys(drawn))
 
     def model_to_predict(self, name: str) -> tuple[str, str, str, int]:

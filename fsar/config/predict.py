@@ -1,6 +1,8 @@
 """A section of `predict`."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from fsar.config.names import PREDICT, MethodName, Name
 from fsar.keys.declare import LARGEST_SEED, Section, key
@@ -35,4 +37,10 @@ class PredictConfig(Section):
         "drawn: as the benchmark's own tests draw them, by the seed and the clip's id.",
         PREDICT,
         default="centres",
+    )
+    motion: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] | None = key(
+        "Share of what moves in the cosine of two frames, of a method that matches frames (docs/motion.md); auto: the "
+        "share with which the examples label one another best. Without it the model's own.",
+        PREDICT,
+        default=None,
     )

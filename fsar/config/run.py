@@ -1,11 +1,13 @@
 """The section `run`: what to run."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from fsar.config.names import DEALS, TESTS, MethodName, Name
 from fsar.keys.declare import LARGEST_SEED, MODEL, NOTHING, ROWS, Section, key
+
+ALL = "all"  # every test class in an episode
 
 
 class RunConfig(Section):
@@ -32,8 +34,13 @@ class RunConfig(Section):
         default=None,
         min_length=1,
     )
-    ways: list[Annotated[int, Field(ge=2)]] = key(
-        "Classes in a test episode.", (*TESTS, *ROWS, *DEALS), unit="classes", once=True, default=[5], min_length=1
+    ways: list[Annotated[int, Field(ge=2)] | Literal["all"]] = key(
+        "Classes in a test episode; all: every test class of a benchmark. Trainings have a way of their own.",
+        (*TESTS, *ROWS, *DEALS),
+        unit="classes",
+        once=True,
+        default=[5],
+        min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] | None = key(
         "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "

@@ -59,7 +59,7 @@ def episode_logits(
     classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
     few_shot = None if decides_by == "text" else FewShotLogits(head, stored, text, support, classes, inductive)
 
-    batch = head.episodes_at_once
+    batch = head.at_once(queries.shape[1])
     for start in progress(range(0, len(queries), batch), "episodes", "batch"):
         part = slice(start, start + batch)
         asked = queries[part].flatten(1)  # (B, N·Q)
@@ -118,12 +118,16 @@ class FewShotLogits:
         queries |= own  # (B, N·Q, N, …) each
         text = self.text[classes]
         support = self.head.support_together(support, text)
-        if not self.alone:
-            return self.head.decide(self.head.episode_stage(support, queries, text))
-        # Each query in an episode of its own, (B, 1, …), one after the other, so that memory does not grow.
+        # Of heads whose queries see one another each in an episode of its own, one after the other; of a single episode
+        # of many classes a part of the queries. So memory does not grow.
+        count, together = asked.shape[1], asked.shape[1]
+        if self.alone:
+            together = 1
+        elif self.head.queries_apart and len(asked) == 1:
+            together = self.head.queries_at_once(classes.shape[1])
         logits = []
-        for place in range(asked.shape[1]):
-            own = {name: videos[:, place : place + 1] for name, videos in queries.items()}
+        for start in range(0, count, together):
+            own = {name: videos[:, start : start + together] for name, videos in queries.items()}
             logits.append(self.head.decide(self.head.episode_stage(support, own, text)))
         return torch.cat(logits, dim=1)
 

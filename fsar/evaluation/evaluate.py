@@ -21,6 +21,7 @@ from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.kept_features import Features
 from fsar.evaluation.made_from import check_made_from
 from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer, views_of
+from fsar.evaluation.text_weight import text_weights
 from fsar.fabric import one_device
 from fsar.methods.head import Head
 from fsar.seal import REMEDY
@@ -57,6 +58,7 @@ def evaluate_model(
     threads: int,
     expected: Mapping[str, str] | None = None,
     made: Mapping[str, str] = MappingProxyType({}),
+    validation: tuple[Path, Sequence[Path]] | None = None,
 ) -> None:
     """Run all tests of a model and write every prediction, a row per query, test by test.
 
@@ -69,15 +71,19 @@ def evaluate_model(
         threads: cores of the job.
         expected: what the features must be made from; None if unknown.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
+        validation: features of the validation videos, made from the same, and stored episodes for each shot, of a head
+            whose weight of class names these choose.
 
     Raises:
         UserError: the features are damaged or of another model; or as `write_predictions`.
     """
     where = one_device(device, "fp32", threads)
-    read = read_features(features, expected)
-    stored = {name: videos.to(where) for name, videos in read.stored.items()}
-    there = read._replace(stored=stored, text=read.text.to(where))
-    write_predictions(head.eval().to(where), tests, there, path, made=made)
+    head = head.eval().to(where)
+    weights = {}
+    if validation is not None:
+        known, episodes = validation
+        weights = text_weights(head, read_features(known, expected).to(where), episodes)
+    write_predictions(head, tests, read_features(features, expected).to(where), path, made=made, weights=weights)
 
 
 def write_predictions(
@@ -87,6 +93,7 @@ def write_predictions(
     path: Path,
     part: tuple[int, int] = (0, 1),
     made: Mapping[str, str] = MappingProxyType({}),
+    weights: Mapping[int, float] = MappingProxyType({}),
 ) -> None:
     """Run tests and write the predictions of all episodes, or of a part of them.
 
@@ -98,6 +105,7 @@ def write_predictions(
         part: (which, of how many) parts. Parts end between calls of the head, so that the
             number of parts changes no digit.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
+        weights: of the class names, by shot, where they were chosen.
 
     Raises:
         UserError: a logit is NaN or infinite, a method needs text features that are missing, or the
@@ -105,12 +113,14 @@ def write_predictions(
     """
     number, parts = part
     views = features.views
-    with predictions_writer(path, made, parts, len(views)) as writer:
+    with predictions_writer(path, made, parts, len(views), weights) as writer:
         for test in tests:
+            head.text_weight = weights.get(test.shot, head.text_weight)
             episodes = _episodes(test)
             _check_features(episodes, features, test.episodes)
-            calls = -(-len(episodes.queries) // head.episodes_at_once)
-            start, end = (head.episodes_at_once * (calls * place // parts) for place in (number, number + 1))
+            at_once = head.at_once(test.way)
+            calls = -(-len(episodes.queries) // at_once)
+            start, end = (at_once * (calls * place // parts) for place in (number, number + 1))
             own = episodes.between(start, end)
             if not len(own.queries):
                 continue

@@ -1,4 +1,4 @@
-"""The features of the test videos and of the names of their classes, encoded and stored."""
+"""The features of test or validation videos and of the names of their classes, encoded and stored."""
 
 import logging
 from collections.abc import Mapping
@@ -72,9 +72,14 @@ def load_encoder(backbone: Backbone, settings: MergedConfig, trained: Path | Non
 
 
 def encode_tests(
-    model: Encoder | FewShotModel, settings: MergedConfig, manifest: Path, index: Path, where: torch.device
+    model: Encoder | FewShotModel,
+    settings: MergedConfig,
+    manifest: Path,
+    index: Path,
+    where: torch.device,
+    split: str = "test",
 ) -> Features:
-    """Encode the readable test videos, and the names of their classes.
+    """Encode the readable videos of a split, as tests look at them, and the names of their classes.
 
     Args:
         model: what encodes.
@@ -82,11 +87,12 @@ def encode_tests(
             CPU they compute.
         manifest, index: of the videos; the shards lie beside the index.
         where: the device of the model.
+        split: whose videos.
 
     Raises:
         UserError: a feature is NaN or infinite, or loader processes lack shared memory.
     """
-    backbone, videos = model.backbone, readable_videos(manifest, index, "test")
+    backbone, videos = model.backbone, readable_videos(manifest, index, split)
     video_ids, class_names = list(videos["video_id"]), sorted(videos["class_name"].unique())
     workers = 0 if where.type == "cpu" else settings.training.threads - 1
     store = FrameStore(index.parent, index)
@@ -108,10 +114,11 @@ def encode_split(
     index: Path,
     path: Path,
     made: Mapping[str, str] = MappingProxyType({}),
+    split: str = "test",
 ) -> None:
-    """Encode the test videos and the names of their classes, and store them."""
+    """Encode the videos of a split and the names of their classes, and store them."""
     where = one_device(settings.device, settings.training.float32, settings.training.threads)
-    videos, stored, classes, text = encode_tests(model.eval().to(where), settings, manifest, index, where)
+    videos, stored, classes, text = encode_tests(model.eval().to(where), settings, manifest, index, where, split)
     steps = model.backbone.steps(settings.sampling.frames, Needs(model.kind))
     sizes = Inputs(model.width, steps, transformer=model.backbone.transformer_sizes)
     write_features(path, list(videos), stored, list(classes), text.cpu(), sizes, made)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from fsar.methods.needs import Tensors
@@ -22,6 +23,11 @@ class Features(NamedTuple):
     stored: Tensors
     classes: dict[str, int]
     text: Tensor
+
+    def to(self, where: torch.device) -> "Features":
+        """Return the same on a device."""
+        stored = {name: videos.to(where) for name, videos in self.stored.items()}
+        return self._replace(stored=stored, text=self.text.to(where))
 
     @property
     def views(self) -> "list[Features]":

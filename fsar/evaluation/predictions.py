@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from fsar.files import atomic
 from fsar.seal import OPEN, REMEDY, seal, whole
 
 # Entries of the file's metadata.
-MADE, PARTS, VIEWS = "made_from", "parts", "views"
+MADE, PARTS, VIEWS, TEXT_WEIGHTS = "made_from", "parts", "views", "text_weights"
 # A test is one method at one way and shot. It has its own row groups, so it can be read without the others.
 PREDICTIONS_SCHEMA = pa.schema(
     [
@@ -55,7 +56,11 @@ def read_predictions(
 
 @contextmanager
 def predictions_writer(
-    path: Path, made: Mapping[str, str], parts: int = 1, views: int = 1
+    path: Path,
+    made: Mapping[str, str],
+    parts: int = 1,
+    views: int = 1,
+    text_weights: Mapping[int, float] = MappingProxyType({}),
 ) -> Iterator[pq.ParquetWriter]:
     """Yield a writer of tables of `PREDICTIONS_SCHEMA`. The file appears at the end of the block, with a seal.
 
@@ -64,9 +69,11 @@ def predictions_writer(
         made: what they are made from (`fsar.evaluation.made_from`).
         parts: number of jobs that the predictions come from.
         views: number of draws of the videos' frames.
+        text_weights: of the class names, by shot, where validation classes chose it.
     """
     about = {"seal": OPEN, MADE: json.dumps(dict(made), sort_keys=True), PARTS: str(parts)}
     about |= {VIEWS: str(views)} if views > 1 else {}
+    about |= {TEXT_WEIGHTS: json.dumps(dict(text_weights))} if text_weights else {}
     with atomic(path) as temporary:
         with pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA.with_metadata(about), compression="zstd") as writer:
             yield writer
@@ -87,6 +94,12 @@ def predictions_made_from(path: str | Path) -> dict[str, str]:
 def views_of(path: str | Path) -> int:
     """Return how many draws of the videos' frames a file's tests were made with."""
     return int((pq.read_schema(path).metadata or {}).get(VIEWS.encode(), b"1"))
+
+
+def text_weight_of(path: str | Path, shot: int) -> float | None:
+    """Return the weight of class names that validation classes chose for tests of a shot; None where none was."""
+    weights = json.loads((pq.read_schema(path).metadata or {}).get(TEXT_WEIGHTS.encode(), b"{}"))
+    return weights.get(str(shot))
 
 
 def parts_of_file(path: Path) -> int | None:

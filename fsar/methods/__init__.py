@@ -44,11 +44,15 @@ FOLDERS = (
     "tsfsar",
     "empnet",
     "clipspm",
+    "chamferpp",
+    "mmlfsar",
+    "soap",
     "nearest_centroid",
     "linear_probe",
     "tip_adapter",
     "tamt",
     "safsar",
+    "clip_classifier",
 )
 OWN_FOLDERS = own_folders()
 __path__ = searched(__path__, OWN_FOLDERS)

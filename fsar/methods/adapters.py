@@ -1,4 +1,4 @@
-"""What adapters are: modules that are put into a frozen backbone from outside, and are all of it that is trained.
+"""What adapters are: modules that are put into a backbone from outside; of a frozen one they are all that is trained.
 
 Shapes: videos V, frames T, tokens of a frame L = 1 + P with the class token first, token width W; maps (V·T, D, h, w).
 """

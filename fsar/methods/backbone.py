@@ -17,13 +17,14 @@ class Backbone(Protocol):
         name: for messages.
         encoders: the visual encoder, `visual`, and the text encoder beside it if there is one.
         image_size: side of the pictures that `visual` is given, in pixels.
-        mean: of red, green and blue; says on which device it is.
+        mean, std: of red, green and blue, in levels of 255; they say on which device it is.
     """
 
     name: str
     encoders: Any
     image_size: int
     mean: Tensor
+    std: Tensor
 
     @property
     def visual(self) -> nn.Module:

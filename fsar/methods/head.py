@@ -18,6 +18,8 @@ from fsar.methods.by_name import the_class
 from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.record import Components, HeadSettings
 
+FIVE_WAY = 25  # pairs of a query and a class in an episode of five classes, with a query of each
+
 
 @dataclass(frozen=True)
 class TrainingEpisode:
@@ -79,8 +81,9 @@ class Head(nn.Module):
         classes_apart: the score of a class does not depend on which other classes there are.
         queries_apart: the scores of a query do not depend on which other queries there are.
         queries_together: it can only be asked all queries of an episode at once.
-        episodes_at_once: test episodes compared in one call; bounds memory.
-        text_weight: β, of the class names where a method decides by text and videos both.
+        episodes_at_once: test episodes of five classes compared in one call; bounds memory.
+        text_weight: β, of the class names where a method decides by text and videos both; tests set it where
+            validation classes choose it.
         loss_over_queries: whether the loss of an episode is the mean or the sum of its queries' losses.
         for_training: what only the losses look at (classifiers, decoders); not among the weights of a trained model.
 
@@ -202,6 +205,14 @@ class Head(nn.Module):
     def text_scale(self) -> Tensor | None:
         """Return the trained scale of similarities with class names, where there is one."""
         return None
+
+    def at_once(self, way: int) -> int:
+        """Return how many test episodes of a way are compared in one call: in each all classes with all queries."""
+        return max(1, self.episodes_at_once * FIVE_WAY // max(way**2, FIVE_WAY))
+
+    def queries_at_once(self, way: int) -> int:
+        """Return how many queries of a single test episode are compared in one call."""
+        return max(1, self.episodes_at_once * FIVE_WAY // way)
 
     # Training.
 

@@ -34,8 +34,7 @@ class HeadSettings(FittedSection):
 
     Attributes:
         needs: what it asks of the backbone.
-        texts: how it looks at the texts of an episode's classes: not at all, at their mean, at each of them, or at the
-            tokens of the first.
+        texts: how it looks at the texts of an episode's classes: not, at their mean, at each, or at tokens of the first.
         needs_pixels: its losses look at the pixels of training videos.
     """
 
@@ -74,6 +73,11 @@ class HeadSettings(FittedSection):
         return 4000
 
     @property
+    def chooses_text_weight(self) -> bool:
+        """Whether tests weigh class names against the support as validation classes tell (`Head.text_weight`)."""
+        return False
+
+    @property
     def imported_by_name(self) -> tuple[str, ...]:
         """Modules of `fsar.methods` that the head imports by a name in its settings."""
         return ()
@@ -107,7 +111,8 @@ class Components:
         head: what turns features into logits: the folder of a method; `otam`, frames as they are, if it is not said.
         trains: the head on a backbone as it is; adapters in a frozen backbone, or its visual encoder, with the head; or
             nothing is trained at all.
-        adapters: what is put into the backbone's blocks: the folder of a method.
+        adapters: what is put into the backbone: the folder of a method. With a visual encoder that is trained, too,
+            they are trained with it.
         trains_text: the text encoder is trained, too.
         fixed: settings of the head that this model has, whatever the config says of that head: (key, value) pairs.
         weights_of: nothing is trained, and the features are those of this other model, in each of its trainings.
@@ -123,7 +128,8 @@ class Components:
     def __post_init__(self) -> None:
         # From a rule's parameters and from JSON, pairs come as lists.
         object.__setattr__(self, "fixed", tuple((name, value) for name, value in self.fixed))
-        if (self.trains == "adapters") != bool(self.adapters):
+        beside = self.trains == "encoder" and bool(self.adapters)
+        if (self.trains == "adapters") != bool(self.adapters) and not beside:
             raise ValueError("adapters are what is trained where there are any, and need a name")
         if self.weights_of and self.trains != "nothing":
             raise ValueError("a model on the features of another one trains nothing")

@@ -119,5 +119,7 @@ def _class_names(plan: Plan, benchmark: str) -> set[str]:
     else:
         return set()
     trained = (model for backbone in config.run.backbones for model in config.trained_here(benchmark, backbone))
-    splits = SPLITS if any(MODELS[model].reads_text for model in trained) else ("test",)
+    splits = set(SPLITS) if any(MODELS[model].reads_text for model in trained) else {"test"}
+    if any(config.choosing(benchmark, backbone) for backbone in config.run.backbones):
+        splits.add("val")
     return set(videos.loc[videos["split"].isin(splits), "class_name"])

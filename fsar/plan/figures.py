@@ -70,8 +70,8 @@ def _plain(rows: list[Setting]) -> list[Setting]:
 
 
 def _main(plan: Plan, rows: list[Setting]) -> list[Setting]:
-    """Return those of the first way."""
-    return [setting for setting in _plain(rows) if setting.way == plan.config.run.ways[0]]
+    """Return those of the first way of their benchmark."""
+    return [setting for setting in _plain(rows) if setting.way == plan.ways(setting.benchmark)[0]]
 
 
 def _published(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
@@ -121,13 +121,13 @@ def _mean_ranks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
 
 
 def _sweeps(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
-    first = [setting for setting in rows if setting.way == plan.config.run.ways[0]]
+    first = [setting for setting in rows if setting.way == plan.ways(setting.benchmark)[0]]
     for over, title, settings in (
         ("way", "ways", _plain(rows)),
         ("frames", "frames per video", first),
         ("depth", "depth of the temporal transformer", first),
     ):
-        if len({getattr(setting, over) for setting in settings}) > 1:
+        if len({(setting.base, getattr(setting, over)) for setting in settings}) > len({s.base for s in settings}):
             yield _of_settings(f"over-{over}", "sweep", f"Accuracy over {title}. {INTERVAL}", settings, over=over)
 
 

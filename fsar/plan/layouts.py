@@ -58,9 +58,10 @@ def layouts(settings: Sequence[Setting]) -> list[Layout]:
         for layout in PAPER
         if tested.intersection(layout.benchmarks)
     ]
-    for way in dict.fromkeys(setting.way for setting in settings):
-        others = [setting for setting in settings if setting.way == way and setting.benchmark not in PAPER_BENCHMARKS]
-        benchmarks = {setting.benchmark: setting.benchmark for setting in others}
+    for way in dict.fromkeys(None if setting.every_class else setting.way for setting in settings):
+        others = [own for own in settings if _of_way(own, way) and not (way == 5 and own.benchmark in PAPER_BENCHMARKS)]
+        benchmarks = {own.benchmark: PAPER_BENCHMARKS.get(own.benchmark, own.benchmark) for own in others}
+        name_of, told = (f"{way}way", f"{way}-way") if way else ("all-classes", "all test classes")
         shots = tuple(sorted({setting.shot for setting in others} - {0}))
         keys = {setting.method for setting in others}
         kinds = (
@@ -72,8 +73,12 @@ def layouts(settings: Sequence[Setting]) -> list[Layout]:
         for name, caption, methods, fewest, columns in kinds:
             own = tuple(key for key in methods if key in keys)
             if len(own) >= fewest and columns:
-                found.append(Layout(f"{name}-{way}way", f"{caption}, {way}-way", benchmarks, columns, own, way))
+                found.append(Layout(f"{name}-{name_of}", f"{caption}, {told}", benchmarks, columns, own, way))
     return found
+
+
+def _of_way(setting: Setting, way: int | None) -> bool:
+    return setting.every_class if way is None else setting.way == way
 
 
 def _shown(methods: tuple[str, ...] | None, ran: set[str]) -> tuple[str, ...] | None:

@@ -21,7 +21,7 @@ KINETICS_PART = "data/sources/kinetics/part{part}.parquet"
 # A model is trained with a shot and a seed. `training` is seed1, …; seed1-shot5, … where each test shot has a training
 # of its own; given (weights from elsewhere); or untrained.
 MODEL = "results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}"
-FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/test.safetensors"
+FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/{split}.safetensors"
 PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
 
 
@@ -32,7 +32,7 @@ PARTIAL_TABLE = "results/partial-table"  # .csv, .md: of a run that failed; no r
 # Measured times of the jobs whose cost a figure shows.
 DECODE_TIME = "benchmarks/decode_frames/{benchmark}-{shard}.tsv"
 TRAIN_TIME = "benchmarks/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
-FEATURES_TIME = "benchmarks/encode_features/{benchmark}-{backbone}-{model}-{training}.tsv"
+FEATURES_TIME = "benchmarks/encode_features/{benchmark}-{backbone}-{model}-{training}-{split}.tsv"
 TESTS_TIME = "benchmarks/evaluate_model/{benchmark}-{backbone}-{model}-{training}.tsv"
 PART_TIME = "benchmarks/evaluate_part/{benchmark}-{backbone}-{model}-{training}-{part}of{parts}.tsv"
 

@@ -12,6 +12,7 @@ from fsar.methods import METHODS, MODELS, trained_as
 from fsar.plan import paths
 from fsar.plan.imported import architecture_files
 from fsar.plan.videos import PresentVideos
+from fsar.plan.ways import ways_of
 
 # The model whose features are those of the backbone as it is.
 UNTRAINED_MODEL = "frozen"
@@ -32,6 +33,7 @@ class Plan:
     def __init__(self, config: Config):
         self.config = config
         self.videos = PresentVideos(config)
+        self._ways: dict[str, list[int]] = {}
         self.bases = sorted({config.base(benchmark) for benchmark in config.run.benchmarks})
 
     # Trainings.
@@ -120,11 +122,25 @@ class Plan:
                 return PlannedModel(of.benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
         return PlannedModel(of.benchmark, of.backbone, of.model, of.training)
 
-    def features(self, of: PlannedModel) -> str:
-        """Return the features that a model is tested on."""
-        return paths.FEATURES.format(**self.encoder(of)._asdict())
+    def features(self, of: PlannedModel, split: str = "test") -> str:
+        """Return the features of a split's videos that a model is tested on."""
+        return paths.FEATURES.format(split=split, **self.encoder(of)._asdict())
+
+    def validation_features(self, of: PlannedModel) -> list[str]:
+        """Return the features of the validation videos, where these choose the weight of class names in the tests."""
+        return [self.features(of, "val")] if self.chooses_text_weight(of) else []
+
+    def chooses_text_weight(self, of: PlannedModel) -> bool:
+        """Tell whether validation classes choose the weight of class names in the tests of a model."""
+        return self.config.of(of.benchmark, of.backbone, of.model).head.chooses_text_weight
 
     # Tests.
+
+    def ways(self, benchmark: str) -> list[int]:
+        """Return the ways that a benchmark is tested with; raises UserError if its list, which tells, is no list."""
+        if benchmark not in self._ways:
+            self._ways[benchmark] = ways_of(self.config, self.videos, benchmark)
+        return self._ways[benchmark]
 
     def tests(self, of: PlannedModel) -> list[dict[str, Any]]:
         """Return what a model is tested with: every method that uses it, every way, every shot its training is for."""
@@ -134,7 +150,7 @@ class Plan:
             | ({} if METHODS[method].inductive else {"inductive": False})
             for method in self.config.methods(of.benchmark, of.backbone)
             if METHODS[method].model == of.model
-            for way in self.config.run.ways
+            for way in self.ways(of.benchmark)
             for shot in METHODS[method].shots(self.config.shots(of.benchmark))
             if only in (None, shot)
         ]
@@ -146,6 +162,14 @@ class Plan:
             paths.EPISODES.format(benchmark=base, split="test", way=test["way"], shot=test["shot"])
             for test in self.tests(of)
         ]
+
+    def validation_episodes(self, of: PlannedModel) -> list[str]:
+        """Return the stored episodes by which the weight of class names is chosen, for each shot of the tests."""
+        if not self.chooses_text_weight(of):
+            return []
+        base, way = self.config.base(of.benchmark), self.config.of(of.benchmark, of.backbone, of.model).training.way
+        shots = dict.fromkeys(test["shot"] for test in self.tests(of))
+        return [paths.EPISODES.format(benchmark=base, split="val", way=way, shot=shot) for shot in shots]
 
     def test_jobs(self, of: PlannedModel) -> int:
         """Return how many jobs the tests of a model are divided over: as many as they were begun with, or `test_jobs`.
@@ -172,11 +196,14 @@ class Plan:
     def data_files(self, benchmark: str) -> list[str]:
         """Return everything that is made before a model is looked at: frames, stored episodes, the data's report."""
         config, base = self.config, self.config.base(benchmark)
-        drawn = {("test", way, shot) for way in config.run.ways for shot in config.test_shots(benchmark)}
+        drawn = {("test", way, shot) for way in self.ways(benchmark) for shot in config.test_shots(benchmark)}
         for backbone in config.run.backbones:
             for model in config.trained_here(benchmark, backbone):
                 way = config.of(benchmark, backbone, model).training.way
                 drawn |= {("val", way, shot) for shot in config.training_shots(benchmark, backbone, model)}
+            for model in config.choosing(benchmark, backbone):
+                way = config.of(benchmark, backbone, model).training.way
+                drawn |= {("val", way, shot) for shot in config.shots(benchmark)}
         episodes = (
             paths.EPISODES.format(benchmark=base, split=split, way=way, shot=shot) for split, way, shot in sorted(drawn)
         )
@@ -197,7 +224,9 @@ class Plan:
                 parts = self.test_jobs(of)
                 found += [paths.PART_TIME.format(part=part, parts=parts, **of._asdict()) for part in range(parts)]
             else:
-                found += [path.format(**of._asdict()) for path in (paths.FEATURES_TIME, paths.TESTS_TIME)]
+                splits = ["test", "val"] if self.chooses_text_weight(of) else ["test"]
+                found += [paths.FEATURES_TIME.format(split=split, **of._asdict()) for split in splits]
+                found.append(paths.TESTS_TIME.format(**of._asdict()))
         return found
 
 

@@ -10,11 +10,13 @@ from fsar.config import BackboneConfig, FramesConfig
 from fsar.config.merged import MergedConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS, Components
+from fsar.methods.record import HeadSettings
 from fsar.plan import paths
 from fsar.plan.imported import decoder_file, model_files
 from fsar.plan.plan import Plan, PlannedModel
 from fsar.predict.clips import list_clips, list_examples
 from fsar.predict.folder import WEIGHTS, describing_file
+from fsar.predict.motion_share import check_motion
 from fsar.sources.there import state_of
 
 
@@ -30,6 +32,10 @@ class PlannedPredictions:
             self.videos(name)
             if asked.model:
                 self.model_files(name)
+            try:
+                check_motion(asked.motion, *self._matching(name))
+            except UserError as error:
+                raise UserError(f"{error} (key predict.{name}.motion)") from None
 
     def videos(self, prediction: str) -> str:
         """Return a fingerprint of the examples and clips: their classes, ids, paths, sizes and times of modification.
@@ -108,10 +114,25 @@ class PlannedPredictions:
         if not asked.model:
             own = self.settings(prediction)
             return [*model_files(own.backbone, own.components), decoder_file(own.frames)]
-        described = json.loads(Path(self.model_files(prediction)[1]).read_text(encoding="utf-8"))
+        described = self._described(prediction)
         backbone_of_folder = BackboneConfig(**described["backbone"])
         components = Components(**described["components"])
         return [*model_files(backbone_of_folder, components), decoder_file(FramesConfig(**described["frames"]))]
+
+    def _described(self, prediction: str) -> dict[str, Any]:
+        """Return what the folder of a model says of it."""
+        return json.loads(Path(self.model_files(prediction)[1]).read_text(encoding="utf-8"))
+
+    def _matching(self, prediction: str) -> tuple[HeadSettings, str]:
+        """Return the settings of the head that decides, and the method."""
+        asked = self.config.predict[prediction]
+        if not asked.model:
+            own = self.settings(prediction)
+            return own.head, own.methods[0]
+        if asked.method is not None:
+            return METHODS[asked.method].components.settings, asked.method
+        components = Components(**self._described(prediction)["components"])
+        return components.settings, f"of {asked.model}"
 
     def _model(self, prediction: str) -> PlannedModel:
         """Return the model that labels, in the training whose weights are used."""

@@ -4,6 +4,25 @@ from collections.abc import Callable
 from typing import Any
 
 from fsar.config import Config, TrainingConfig
+from fsar.plan.plan import Plan, PlannedModel
+
+BYTES_OF_LOGIT = 24  # four copies of 32 bits, and what a row of the table takes
+
+
+def memory_of_tests(plan: Plan, of: PlannedModel, held: int) -> int:
+    """Return the memory of a model's tests in megabytes: what is held of videos and episodes, and all logits of a test.
+
+    Episodes are compared so many at once that their part does not grow with their classes (`Head.at_once`); the logits
+    of a test, a number for each query and class, do.
+
+    Args:
+        plan: of the run.
+        of: the model.
+        held: memory of tests of five classes.
+    """
+    drawn = plan.config.videos(of.benchmark).episodes
+    ways = max((test["way"] for test in plan.tests(of)), default=0)
+    return held + max(0, drawn.test * drawn.queries * (ways**2 - 25) * BYTES_OF_LOGIT // 10**6)
 
 
 def gpus_of_training(config: Config, training: TrainingConfig) -> int:

@@ -7,6 +7,7 @@ from fsar.methods import METHODS, Method
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
 from fsar.plan.plan import Plan, PlannedModel, predictions_file
+from fsar.plan.ways import holds_every_class
 from fsar.results.setting import Setting
 
 # The model whose temporal transformer has the depth that a row tells.
@@ -20,7 +21,7 @@ def rows(plan: Plan) -> list[Setting]:
         row(plan, benchmark, backbone, method, way, shot)
         for benchmark in config.run.benchmarks
         for backbone in config.run.backbones
-        for way in config.run.ways
+        for way in plan.ways(benchmark)
         for shot in sorted({0, *config.shots(benchmark)})
         for method in config.methods(benchmark, backbone)
         if shot in METHODS[method].shots(config.shots(benchmark))
@@ -36,6 +37,7 @@ def row(
     assert isinstance(head, ClipFsarConfig)
     trainings = [training] if training else plan.trainings(benchmark, backbone, model, shot)
     seeds = tuple(seed for own in trainings if (seed := paths.seed_of(own)) is not None)
+    chooses = plan.chooses_text_weight(PlannedModel(benchmark, backbone, model, trainings[0]))
     return Setting(
         benchmark=benchmark,
         backbone=backbone,
@@ -44,7 +46,7 @@ def row(
         way=way,
         shot=shot,
         seeds=seeds,
-        selection="val" if seeds else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
+        selection="val" if seeds or chooses else {paths.GIVEN: "given"}.get(trainings[0], "not trained"),
         predictions=tuple(predictions_file(PlannedModel(benchmark, backbone, model, own)) for own in trainings),
         counts=paths.COUNTS.format(benchmark=config.base(benchmark)),
         episodes=paths.EPISODES.format(benchmark=config.base(benchmark), split="test", way=way, shot=shot),
@@ -56,6 +58,7 @@ def row(
         published_backbone=config.backbones[backbone].published_as,
         inductive=METHODS[method].inductive,
         seen=seen(config, benchmark, backbone),
+        every_class=holds_every_class(config, plan.videos, benchmark, way),
     )
 
 

@@ -23,7 +23,8 @@ from fsar.predict.decide import JOINT, Decision
 from fsar.predict.examples import make_support_set
 from fsar.predict.leave_out import LabelledExamples
 from fsar.predict.model import LabellingModel
-from fsar.predict.motion import Motion, check_motion, set_share, told_by
+from fsar.predict.motion import set_share, told_by
+from fsar.predict.motion_share import Motion, check_motion
 from fsar.predict.nearest import SupportClips
 from fsar.predict.prediction import Prediction
 from fsar.predict.read_ahead import batches, read_ahead

@@ -16,7 +16,8 @@ from fsar.predict.classifier import Classifier, Frames
 from fsar.predict.clips import NamedClips, list_clips, list_examples
 from fsar.predict.examples import make_support_set
 from fsar.predict.load import DEFAULT_BACKBONE, is_support_set, load_folder, named_model
-from fsar.predict.motion import Motion
+from fsar.predict.model import LabellingModel
+from fsar.predict.motion_share import Motion
 from fsar.predict.spot import Spotter, Window
 from fsar.predict.table import row, table, with_top
 from fsar.predict.threshold import Threshold, estimate_threshold
@@ -72,8 +73,20 @@ class FewShotClassifier(Classifier):
         Raises:
             UserError: it is no such folder, its files do not fit one another, or an argument is none of its values.
         """
+        return cls.of_model(load_folder(Path(folder), method), decides_by, device, frames, motion)
+
+    @classmethod
+    def of_model(
+        cls,
+        model: LabellingModel,
+        decides_by: DecidesBy | None = None,
+        device: str = "auto",
+        frames: Frames = "centres",
+        motion: Motion = None,
+    ) -> Self:
+        """Return a classifier that uses a model; raises UserError where an argument is none of its values."""
         loaded = cls.__new__(cls)
-        Classifier.__init__(loaded, load_folder(Path(folder), method), decides_by, device, frames, motion)
+        Classifier.__init__(loaded, model, decides_by, device, frames, motion)
         return loaded
 
     def add(self, name: str, clips: NamedClips) -> Self:

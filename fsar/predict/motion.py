@@ -1,33 +1,10 @@
 """How much what moves counts in labels of a user's own clips: a share that is given, or that the examples tell."""
 
-from typing import Literal
-
-from fsar.errors import UserError
-from fsar.methods.blocks.record import MotionConfig
 from fsar.methods.head import Head
 from fsar.predict.calibrate import ENOUGH
 from fsar.predict.leave_out import LabelledExamples
 
-Motion = float | Literal["auto"] | None
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of which the examples choose one
-
-
-def check_motion(motion: Motion, settings: object, method: str) -> None:
-    """Check a share that is asked for; None leaves the model's own.
-
-    Raises:
-        UserError: it is no share, or the method's weights are made for one share or compare something else.
-    """
-    if motion is None:
-        return
-    if motion != "auto" and not (isinstance(motion, int | float) and 0 <= motion <= 1):
-        raise UserError(f"motion is {motion!r}; it can be auto, or a share from 0 to 1")
-    if not (isinstance(settings, MotionConfig) and settings.any_share):
-        raise UserError(
-            f"The method {method!r} cannot be told how much what moves counts (--motion): it does not match the frames "
-            "of a clip one by one, or its weights are made for one share. Leave out --motion, or take a method such as "
-            "clip-freeze, otam or clip-fsar"
-        )
 
 
 def set_share(head: Head, share: float) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fsar.files import read_csv
 from fsar.results.covers import OVER, covered
+from fsar.results.setting import ways_named
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,16 @@ class Cell:
 
 @dataclass
 class Headline:
-    """One benchmark at one way: cells by shot for each backbone and method, in the order of the table."""
+    """One benchmark at one way: cells by shot for each backbone and method, in the order of the table.
+
+    Attributes:
+        benchmark: its name.
+        ways: how many classes an episode holds, as a title says it.
+        rows: by backbone and method.
+    """
 
     benchmark: str
-    way: int
+    ways: str
     rows: dict[tuple[str, str], dict[int, Cell]]
 
     @property
@@ -48,7 +55,8 @@ def headlines(table: Path) -> list[Headline]:
     settings = read_csv(table, dtype=str, keep_default_na=False)
     found: dict[tuple[str, str], Headline] = {}
     for row in settings.to_dict("records"):
-        headline = found.setdefault((row["benchmark"], row["way"]), Headline(row["benchmark"], int(row["way"]), {}))
+        ways = ways_named(row["way"], row["every_class"] == "yes")
+        headline = found.setdefault((row["benchmark"], row["way"]), Headline(row["benchmark"], ways, {}))
         others = {covered(name).heading: row[name] for name in row if str(name).startswith(OVER) and row[name]}
         cells = headline.rows.setdefault((row["backbone"], row["method"]), {})
         leading = row["leading"] == "yes"
@@ -70,7 +78,7 @@ def on_the_terminal(table: Path, page: Path) -> str:
 
 def as_text(headline: Headline) -> str:
     """Return a headline as lines of text."""
-    rows = [[f"{headline.benchmark}, {headline.way}-way", "", *(f"{shot}-shot" for shot in headline.shots)]]
+    rows = [[f"{headline.benchmark}, {headline.ways}", "", *(f"{shot}-shot" for shot in headline.shots)]]
     for (backbone, method), cells in headline.rows.items():
         rows.append([method, backbone, *(_plain(cells.get(shot)) for shot in headline.shots)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

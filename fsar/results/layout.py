@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fsar.results.setting import Setting
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -12,7 +14,7 @@ class Layout:
         caption: what it shows, and which table of the paper it is.
         benchmarks, shots: the columns; benchmarks by name, with their titles.
         methods: the rows; None for every method that is measured or published for these columns.
-        way: classes of an episode.
+        way: classes of an episode; None for every test class of each benchmark.
     """
 
     name: str
@@ -20,4 +22,8 @@ class Layout:
     benchmarks: dict[str, str]
     shots: tuple[int, ...]
     methods: tuple[str, ...] | None = None
-    way: int = 5
+    way: int | None = 5
+
+    def holds(self, setting: Setting) -> bool:
+        """Tell whether a setting is of its way."""
+        return setting.every_class if self.way is None else setting.way == self.way

@@ -35,7 +35,8 @@ def cells(layout: Layout, compared: Mapping[Place, Comparison]) -> pd.DataFrame:
     columns = [(benchmark, shot) for benchmark in layout.benchmarks for shot in layout.shots]
     titles = None if layout.methods is None else [METHODS[key].title for key in layout.methods]
     names = {METHODS[key].published_as: METHODS[key].title for key in METHODS if METHODS[key].published_as}
-    published = published_results().query("way == @layout.way")
+    published = published_results()
+    published = published[published["way"] == layout.way]
     for row in published.drop_duplicates(["method", "backbone", "benchmark", "shot"]).itertuples():
         title = names.get(row.method, row.method)
         if (row.benchmark, row.shot) in columns and (titles is None or title in titles):
@@ -44,7 +45,7 @@ def cells(layout: Layout, compared: Mapping[Place, Comparison]) -> pd.DataFrame:
     for found, number in ((own, number) for own in compared.values() for number in range(len(own.settings))):
         setting = found.settings[number]
         place = (setting.benchmark, setting.shot)
-        if place not in columns or setting.way != layout.way or (titles is not None and setting.title not in titles):
+        if place not in columns or not layout.holds(setting) or (titles is not None and setting.title not in titles):
             continue
         backbone = setting.published_backbone or setting.backbone
         accuracy = found.accuracies[number]

@@ -10,7 +10,7 @@ import pandas as pd
 from fsar.files import read_csv
 from fsar.results.covers import Covered, covered, is_interval
 from fsar.results.published import MARK
-from fsar.results.setting import Setting
+from fsar.results.setting import Setting, test_named, way_in_a_cell
 
 PLACE = ["benchmark", "backbone", "way", "shot"]
 BEST = "best"
@@ -33,7 +33,7 @@ class Row:
     """A setting on the page.
 
     Attributes:
-        named: benchmark, backbone, method, way and shot.
+        named: benchmark, backbone, method, way and shot; `test` and `ways`, as a title and as a cell says it.
         accuracy, published: in percent, as text; empty where nothing is published, with `MARK` if it is second-hand.
         leading: the best with its backbone, or not told apart from it.
         intervals: half-width of each interval in percent, by its column; empty where there is none.
@@ -83,7 +83,8 @@ def page_rows(
         key = _key(row)
         found.append(
             Row(
-                named={name: str(row[name]) for name in ("benchmark", "backbone", "method", "way", "shot")},
+                named={name: str(row[name]) for name in ("benchmark", "backbone", "method", "way", "shot")}
+                | _told(row["way"], row["shot"], row["every_class"] == "yes"),
                 accuracy=str(row["accuracy"]),
                 published=str(row["published"]) + (f" {MARK}" if row["published_quoted"] == "yes" else ""),
                 leading=row["leading"] == "yes",
@@ -95,6 +96,10 @@ def page_rows(
             )
         )
     return found, covers
+
+
+def _told(way: str, shot: str, every_class: bool) -> dict[str, str]:
+    return {"test": test_named(way, shot, every_class), "ways": way_in_a_cell(way, every_class)}
 
 
 def _key(named: Mapping[Any, Any]) -> Place:

@@ -13,7 +13,8 @@ class Setting:
         title: the method's name in tables and figures, such as `CLIP-FSAR`.
         way, shot: of the test episodes; shot 0 where no support is looked at.
         seeds: of the trainings; empty where nothing is trained here.
-        selection: the split the weights were chosen on; "given" (from elsewhere); "not trained".
+        selection: the split the weights, or the weight of class names, were chosen on; "given" (from elsewhere); "not
+            trained".
         predictions: the file of predictions of each training, or the one there is. It holds those of other methods,
             ways and shots too (`fsar.evaluation.predictions`).
         counts: the file of the benchmark's numbers of videos.
@@ -25,6 +26,7 @@ class Setting:
         published_method, published_backbone: their names in the published results; empty if they have none.
         inductive: the label of a query does not depend on the other queries of its episode.
         seen: whether the backbone's pretraining saw videos of the benchmark: yes or no; empty where that is not known.
+        every_class: an episode holds all test classes of the benchmark, as was asked for.
     """
 
     benchmark: str
@@ -46,9 +48,35 @@ class Setting:
     published_backbone: str = ""
     inductive: bool = True
     seen: str = ""
+    every_class: bool = False
 
     @property
     def named(self) -> dict[str, str | int]:
         """What tables and figures call it."""
         place = {"benchmark": self.benchmark, "backbone": self.backbone, "method": self.title}
         return {**place, "way": self.way, "shot": self.shot}
+
+    @property
+    def test(self) -> str:
+        """What it is tested with, for the title of a figure."""
+        return test_named(self.way, self.shot, self.every_class)
+
+    @property
+    def ways(self) -> str:
+        """How many classes an episode holds, for the title of a figure."""
+        return ways_named(self.way, self.every_class)
+
+
+def ways_named(way: int | str, every_class: bool) -> str:
+    """Return how many classes an episode holds, for a title: `5-way`, or `all 24 classes`."""
+    return f"all {way} classes" if every_class else f"{way}-way"
+
+
+def test_named(way: int | str, shot: int | str, every_class: bool) -> str:
+    """Return what is asked in a test, for a title: `5-way 1-shot`, or `all 24 classes, 1-shot`."""
+    return ways_named(way, every_class) + (", " if every_class else " ") + f"{shot}-shot"
+
+
+def way_in_a_cell(way: int | str, every_class: bool) -> str:
+    """Return how many classes an episode holds, for a cell of a table: `5`, or `all (24)`."""
+    return f"all ({way})" if every_class else str(way)

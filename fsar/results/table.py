@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fsar.evaluation.predictions import text_weight_of
 from fsar.files import atomic, atomic_csv, read_json
 from fsar.results.comparisons import Comparison, compare_all
 from fsar.results.covers import covered, is_interval
 from fsar.results.published import FOOTNOTE, MARK, published_result
-from fsar.results.setting import Setting
+from fsar.results.setting import Setting, way_in_a_cell
 
 COLUMNS = [
     "benchmark",
@@ -19,6 +20,7 @@ COLUMNS = [
     "inductive",  # yes: the label of a query does not depend on the other queries of its episode; or no
     "seen",  # yes: videos of the benchmark were in the backbone's pretraining; or no; empty where that is not known
     "way",
+    "every_class",  # yes: these are all test classes, and that was asked for; else empty
     "shot",
     "accuracy",  # percent
     "interval",  # half-width of the 95 % confidence interval over episodes, percent
@@ -29,7 +31,8 @@ COLUMNS = [
     "leading",  # yes: the best with its backbone, or not told apart from it over the test videos; else empty
     "episodes",
     "seeds",  # of training, joined by spaces
-    "selection",  # the split the weights were chosen on; given (from elsewhere); not trained
+    # The split that chose the weights, and the weight of class names where it did; given (from elsewhere); not trained.
+    "selection",
     "videos",  # used of the benchmark's listed ones; the others are missing or cannot be decoded
     "published",  # percent; empty where nothing is published
     "published_quoted",  # yes: the published accuracy is second-hand; else empty
@@ -76,6 +79,7 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "inductive": "yes" if setting.inductive else "no",
         "seen": setting.seen,
         "way": setting.way,
+        "every_class": "yes" if setting.every_class else "",
         "shot": setting.shot,
         "accuracy": f"{found.accuracies[number]:.2f}",
         "interval": f"{found.over_episodes[number]:.2f}",
@@ -86,12 +90,19 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "leading": "yes" if found.leading[number] else "",
         "episodes": len(found.measured[number].episodes),
         "seeds": " ".join(map(str, setting.seeds)),
-        "selection": setting.selection,
+        "selection": _selection(setting),
         "videos": f"{videos['used']} of {videos['listed']}",
         "published": f"{published.accuracy:.1f}" if published else "",
         "published_quoted": "yes" if published and published.quoted else "",
         "source": published.source if published else "",
     }
+
+
+def _selection(setting: Setting) -> str:
+    """Return what the weights were chosen on, and the weights of class names that it chose, of each training."""
+    weights = (text_weight_of(path, setting.shot) for path in setting.predictions)
+    chosen = " and ".join(f"{weight:.2f}" for weight in weights if weight is not None)
+    return setting.selection + (f" (text weight {chosen})" if chosen else "")
 
 
 def rounded(value: float, places: int) -> str:
@@ -111,7 +122,9 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
     with atomic_csv(csv) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     marks = table["published_quoted"].map({"yes": f" {MARK}", "": ""})
-    shown = table.assign(published=table["published"] + marks).drop(columns=["published_quoted"])
+    ways = [way_in_a_cell(way, every == "yes") for way, every in zip(table["way"], table["every_class"], strict=True)]
+    shown = table.assign(published=table["published"] + marks, way=ways)
+    shown = shown.drop(columns=["published_quoted", "every_class"])
     if not (table["few_sources"] == "yes").any():
         shown = shown.drop(columns="few_sources")
     if not (table["seen"] == "yes").any():
@@ -126,6 +139,6 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
         text += f"\n{FOOTNOTE}\n"
     if missing:
         text += "\nThis table is not complete. These settings were asked for and could not be made:\n\n"
-        text += "".join(f"- {s.benchmark}, {s.backbone}, {s.title}, {s.way}-way {s.shot}-shot\n" for s in missing)
+        text += "".join(f"- {s.benchmark}, {s.backbone}, {s.title}, {s.test}\n" for s in missing)
     with atomic(markdown) as temporary:
         temporary.write_text(text, encoding="utf-8")

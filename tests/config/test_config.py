@@ -231,7 +231,7 @@ def test_a_backbone_is_run_with_the_methods_that_fit_it(values):
 
 def test_a_method_that_fits_no_backbone_is_told_where_it_was_asked_for_by_name(values):
     values["run"]["backbones"] = ["small-clip", "INet-RN50"]
-    assert load(values).methods("demo", "INet-RN50") == ["clip-freeze", "otam"]
+    assert load(values).methods("demo", "INet-RN50") == ["clip-freeze", "nearest-centroid", "linear-probe", "otam"]
     for methods, told in (
         (["otam", "emp-net"], f"names 'emp-net', but small-clip has no {LAYERS} and INet-RN50 has no text encoder"),
         (["clip-fsar"], "none of the methods of benchmark 'demo' fits the backbone 'INet-RN50'"),
@@ -357,6 +357,7 @@ def test_a_variant_comes_after_the_benchmark_it_is_of(values):
 
 
 def test_validation_takes_the_queries_of_tests_and_training_its_own(values):
+    values = changed(values, "run.methods", ["clip-freeze", "otam"])
     values = changed(changed(values, "benchmarks.demo.training.queries", 6), "benchmarks.demo.episodes.queries", 2)
     values = changed(changed(values, "run.shots", [1, 3]), "benchmarks.demo.training.shot", 4)
     config = load(changed(values, "benchmarks.demo.source.videos_per_class", {"train": 99, "val": 98, "test": 97}))
@@ -539,7 +540,7 @@ def test_all_mistakes_are_told_at_once(values):
     [
         ({}, "predict.mine needs a benchmark, whose model labels the clips, or the folder of a model"),
         ({"benchmark": "demo", "method": "otam", "model": "a"}, "one of the two"),
-        ({"benchmark": "demo"}, "predict.mine needs a method; valid are clip-freeze, otam, clip-fsar"),
+        ({"benchmark": "demo"}, "predict.mine needs a method; valid are clip-freeze, nearest-centroid, linear-probe, "),
         (
             {"benchmark": "demmo", "method": "otam"},
             "predict.mine.benchmark is 'demmo', which this run has not; did you",
@@ -638,3 +639,30 @@ def test_no_number_is_absurd(values):
         UserError, match=r"episodes\.test: .* is more than can be meant; the nearest valid value is 1000000000"
     ):
         load(with_change)
+
+
+def test_all_test_classes_are_a_way_of_tests_alone(values):
+    config = load(changed(values, "run.ways", [5, "all"]))
+    assert config.run.ways == [5, "all"] and config.episodes_drawn("demo")[0][1] == 5
+    for key_name, value in (("run.ways", ["every"]), ("run.ways", ["all", "all"]), ("training.way", "all")):
+        with pytest.raises(UserError, match=key_name.replace(".", r"\.")):
+            load(changed(values, key_name, value))
+
+
+def test_one_test_class_is_too_few_for_an_episode_of_all(values):
+    values = changed(changed(values, "run.ways", ["all"]), "benchmarks.demo.source.classes.test", 1)
+    with pytest.raises(UserError, match="way is 2, but benchmark 'demo' has 1 test classes"):
+        load(values)
+
+
+def test_weights_that_validation_classes_choose_need_some(values):
+    own = {"source": {"kind": "csv", "file": "videos.csv"}, "methods": ["clip-classifier"]}
+    values = changed(changed(values, "benchmarks.own", own), "run.benchmarks", ["own"])
+    counts = {"train": {}, "val": {}, "test": dict.fromkeys("abcde", 9)}
+    message = (
+        "benchmark 'own' has no val class, which chooses heads.clip_classifier.text_weight for clip-classifier: add "
+        "validation classes, or set the weight"
+    )
+    with pytest.raises(UserError, match=re.escape(message)):
+        check_source_counts(load(values), "own", counts)
+    check_source_counts(load(changed(values, "heads.clip_classifier", {"text_weight": 0.5})), "own", counts)

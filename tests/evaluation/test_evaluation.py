@@ -32,12 +32,12 @@ VIDEOS, CLASSES, WIDTH = 40, 8, 32
 SIZES = Inputs(WIDTH, 8)
 
 
-def episodes_of(shot, queries=2, way=5, count=30):
-    """Random episodes over videos v0…v39, five to each of the classes c0…c7."""
-    rng = np.random.default_rng(shot)
-    classes = np.stack([rng.permutation(CLASSES)[:way] for _ in range(count)])
+def episodes_of(shot, queries=2, way=5, count=30, classes=CLASSES):
+    """Random episodes over videos v0, v1 …, five to each of the classes c0, c1 …"""
+    rng, names = np.random.default_rng(shot), [f"c{i}" for i in range(classes)]
+    ids = [f"v{i}" for i in range(5 * classes)]
+    classes = np.stack([rng.permutation(len(names))[:way] for _ in range(count)])
     videos = np.stack([[c * 5 + rng.permutation(5)[: shot + queries] for c in row] for row in classes])
-    ids, names = [f"v{i}" for i in range(VIDEOS)], [f"c{i}" for i in range(CLASSES)]
     return StoredEpisodes(ids, names, classes, videos[..., :shot], videos[..., shot:])
 
 
@@ -55,7 +55,7 @@ def given(needs, frames):
     """What a backbone gives of videos whose frame features are (V, T, D)."""
     if needs.kind == "tokens":
         width = WIDTH if needs.projected else TRANSFORMER.width
-        shape = (VIDEOS, 8, len(needs.layers), 1 + TRANSFORMER.patches, width)
+        shape = (len(frames), 8, len(needs.layers), 1 + TRANSFORMER.patches, width)
         return {"tokens": torch.randn(shape, generator=torch.Generator().manual_seed(1)), "frames": frames}
     return {needs.kind: frames.unflatten(-1, (-1, 2, 2)) if needs.kind == "maps" else frames}
 
@@ -118,6 +118,38 @@ def test_batched_prediction_equals_one_episode_at_a_time(features, method, shot,
             if decides_by == "both":
                 logits = combined_logits(logits, by_text, head.settings.text_weight, 8)
         np.testing.assert_array_equal(predicted[number].numpy(), logits.argmax(dim=1).numpy())
+
+
+MANY = 24
+# One method of each head; those whose queries are tested together are none of them.
+HEADS = {parts.head: name for name in list(METHODS)[::-1] if not (parts := METHODS[name].components).across_videos}
+
+
+@pytest.mark.parametrize("method", HEADS.values(), ids=HEADS)
+def test_an_episode_of_many_classes_is_asked_in_parts(method):
+    """With two shots: by its batches, which are single episodes of some heads, and parts of one of these."""
+    method, generator = METHODS[method], torch.Generator().manual_seed(1)
+    torch.manual_seed(0)
+    head = a_head(method.components, "before").eval()
+    each = VIDEOS // CLASSES
+    frames = torch.randn(MANY * each, 8, WIDTH, generator=generator)
+    shape = (MANY, 3, WIDTH) if method.components.each_text else (MANY, WIDTH)
+    text = torch.randn(shape, generator=generator)
+    with torch.inference_mode():
+        stored = head.store(given(head.needs, frames))
+    episodes = episodes_of(2, queries=1, way=MANY, count=2, classes=MANY)
+    assert head.at_once(5) == head.episodes_at_once and head.at_once(MANY) * MANY**2 <= max(
+        MANY**2, 25 * head.episodes_at_once
+    )
+    rows = [{f"{kind}{n}": n for n in range(count)} for kind, count in (("v", MANY * each), ("c", MANY))]
+    found = torch.cat(list(episode_logits(head, episodes, Features(rows[0], stored, rows[1], text))))
+    assert found.shape == (2, MANY, MANY)
+    for number in range(2):
+        support, queries = (torch.from_numpy(own[number]) for own in (episodes.support, episodes.queries))
+        with torch.inference_mode():
+            names = text[torch.from_numpy(episodes.classes[number])]
+            expected = one_by_one(head, stored, support, queries.flatten(), names, method.inductive)
+        torch.testing.assert_close(found[number], expected, atol=1e-3, rtol=1e-4)
 
 
 class Balanced(Head):

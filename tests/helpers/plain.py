@@ -121,8 +121,24 @@ def distance(metric, query, prototype, smoothing=0.5):
         return otam(table, smoothing)
     if metric == "bi_mhm":
         return sum(min(row) for row in table) + sum(min(column) for column in transpose(table))
-    assert metric == "mean_cosine"
-    return len(query) * (1 - cosine(mean(query), mean(prototype)))
+    if metric == "mean_cosine":
+        return len(query) * (1 - cosine(mean(query), mean(prototype)))
+    score = alike(metric, [[1 - d for d in row] for row in table])
+    return -score if metric == "mean_pairs" else len(query) * (1 - score)
+
+
+def alike(metric, table):
+    """The metrics of Chamfer++'s public code, of cosines: a row for each frame of the query."""
+    columns = transpose(table)
+    nearest = [sum(max(row) for row in rows) / len(rows) for rows in (table, columns)]
+    return {
+        "mean_pairs": sum(map(sum, table)) / len(table),
+        "max_pair": max(map(max, table)),
+        "diagonal": sum(row[i] for i, row in enumerate(table) if i < len(row)) / len(table),
+        "chamfer_query": nearest[0],
+        "chamfer_support": nearest[1],
+        "chamfer": sum(nearest) / 2,
+    }[metric]
 
 
 def transformer(tokens, layers, heads):

@@ -19,6 +19,8 @@ SMALL_HEADS: dict[str, dict[str, object]] = {
     "safsar": {"heads": 2, "feed_forward": 16},
     "clipspm": {"feed_forward": 32, "heads": 2, "head_width": 8},
     "empnet": {"levels": [1, 2], "top_patches": 2},
+    "chamferpp": {"projection": 16},
+    "mmlfsar": {"levels": [1, 2, 3], "inner_width": 8},
     "tsfsar": {"side_width": 8, "head_width": 4, "temporal_layers": [1]},
 }
 SMALL_ADAPTERS: dict[str, dict[str, object]] = {

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,15 +29,18 @@ def snakemake(
     cores: int = 2,
     program: Path = PROGRAM,
     anew: bool = False,
+    project: Path | None = None,
     **environment: str,
 ) -> str:
     """Run Snakemake in a folder and return what it printed.
 
-    In a copy of the project it goes on from a process that has imported Snakemake and the package already, unless it
-    is to start anew, as a user starts it.
+    In a copy of the project, or with the one whose code it runs, it goes on from a process that has imported Snakemake
+    and the package already, unless it is to start anew, as a user starts it.
     """
-    if (folder / "fsar").is_dir() and program == PROGRAM and not environment and not anew:
-        status, output = Started.of(folder).run("--cores", str(cores), *arguments)
+    project = project or folder
+    if (project / "fsar").is_dir() and program == PROGRAM and not anew:
+        variables = (f"{name}={value}" for name, value in environment.items())
+        status, output = Started.of(project).run(*variables, "--cores", str(cores), *arguments, here=folder)
     else:
         run = subprocess.run(
             command(*arguments, cores=cores, program=program),
@@ -64,13 +68,13 @@ def start_snakemake(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def rules_to_run(folder: Path, *arguments: str, **environment: str) -> set[str]:
-    output = snakemake(folder, "--dry-run", *arguments, **environment)
+def rules_to_run(folder: Path, *arguments: str, **how: Any) -> set[str]:
+    output = snakemake(folder, "--dry-run", *arguments, **how)
     return set(re.findall(r"^ *(?:local)?rule (\w+):", output, re.MULTILINE))
 
 
-def nothing_to_do(folder: Path, *arguments: str) -> bool:
-    return "Nothing to be done" in snakemake(folder, "--dry-run", *arguments)
+def nothing_to_do(folder: Path, *arguments: str, **how: Any) -> bool:
+    return "Nothing to be done" in snakemake(folder, "--dry-run", *arguments, **how)
 
 
 def copy_project(repository: Path, folder: Path) -> Path:

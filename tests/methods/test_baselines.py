@@ -6,10 +6,14 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
+from fsar.evaluation.episode_logits import predict
+from fsar.evaluation.kept_features import Features, rows_of
+from fsar.evaluation.text_weight import WEIGHTS, best_text_weight
 from fsar.methods.head import build_head
 from fsar.methods.linear_probe.logistic import fit
 from fsar.methods.needs import Inputs
 from fsar.methods.record import Components, record_of
+from perf.worlds import draw
 
 WIDTH, FRAMES = 32, 4
 
@@ -108,3 +112,45 @@ def test_tip_adapter(way, shot, steps):
     moved = (cache - videos).abs().max().item()
     assert (moved > 1e-3) == (steps > 0)
     torch.testing.assert_close(found, logits(queries).detach(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("text_weight", "shot"), [(0.0, 1), (0.3, 4), (1.0, 1)])
+def test_clip_as_a_classifier(text_weight, shot):
+    support, asked, text = episode(3, shot, 9)
+    head = head_of("clip_classifier", text_weight=text_weight)
+    found = head.few_shot_logits(support, asked, text)
+    by_support = head_of("nearest_centroid").few_shot_logits(support, asked, text).numpy()
+    by_names = as_vectors(asked) @ unit(text.double().numpy()).T
+    expected = 100 * ((1 - text_weight) * by_support + text_weight * by_names)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def world(useful_text, useful_videos, views=1):
+    """Return features of videos of six classes, and their episodes; texts or videos may know nothing of the classes."""
+    generator = torch.Generator().manual_seed(3)
+    centres = torch.randn(6, WIDTH, generator=generator)
+    labels = torch.arange(90) % 6
+    known = centres[labels] if useful_videos else torch.zeros(90, WIDTH)
+    frames = [known[:, None] + 2 * torch.randn(90, FRAMES, WIDTH, generator=generator) for _ in range(views)]
+    noise = 3 * torch.randn(6, WIDTH, generator=generator)
+    text = centres + noise / 2 if useful_text else noise
+    ids, names = [str(n) for n in range(90)], [str(n) for n in range(6)]
+    stored = {"frames": torch.cat(frames)}
+    return Features(rows_of(ids), stored, rows_of(names), text), draw(ids, [names[n] for n in labels], 1, 80)
+
+
+@pytest.mark.parametrize(("useful_text", "useful_videos"), [(True, True), (False, True), (True, False)])
+def test_the_weight_of_class_names_is_the_best_on_the_episodes(useful_text, useful_videos):
+    features, episodes = world(useful_text, useful_videos, views=2)
+    head = head_of("clip_classifier")
+    assert head.text_weight == 0.5 and head.settings.chooses_text_weight
+    chosen, share = best_text_weight(head, episodes, features)
+    right = {}
+    for weight in WEIGHTS:
+        own = head_of("clip_classifier", text_weight=weight)
+        predicted = np.stack([predict(own, episodes, view) for view in features.views])
+        right[weight] = (predicted == np.arange(predicted.shape[2])[:, None]).mean()
+    assert share == right[chosen] == max(right.values()) and head.text_weight == chosen
+    assert len({round(value, 3) for value in right.values()}) > 5
+    if useful_text != useful_videos:
+        assert (chosen > 0.5) == useful_text

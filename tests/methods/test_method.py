@@ -19,6 +19,7 @@ from tests.helpers import plain
 from tests.helpers.heads import PLAIN, clip_fsar
 
 METRICS = ["otam", "otam_one_way", "bi_mhm", "mean_cosine", "trx"]
+OF_TABLES = ["chamfer", "chamfer_query", "chamfer_support", "mean_pairs", "max_pair", "diagonal"]
 WIDTH, HEADS = 16, 4
 
 
@@ -56,7 +57,7 @@ def test_otam_equals_the_recurrence(rows, columns, smoothing, seed):
     close(otam(distances, smoothing), [plain.otam(table.tolist(), smoothing) for table in distances])
 
 
-@pytest.mark.parametrize("metric", METRICS[:4])
+@pytest.mark.parametrize("metric", METRICS[:4] + OF_TABLES)
 def test_metrics_equal_the_plain_ones(metric):
     queries, prototypes = random(3, 8, WIDTH), random(4, 8, WIDTH, seed=1)
     ours = load_metric(metric, Inputs(WIDTH, 8), 0.3).distances(queries, prototypes)
@@ -129,7 +130,7 @@ def test_single_precision_is_close_enough():
     torch.testing.assert_close(rounded.double(), exact, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", [*METRICS, *OF_TABLES, "linear"])
 def test_gradients_are_right(metric, monkeypatch):
     monkeypatch.setattr(trx, "TUPLE_WIDTH", 6)
     head = make_head(4, metric=metric, feed_forward=6)

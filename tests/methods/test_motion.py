@@ -17,7 +17,12 @@ from tests.helpers import plain
 
 WIDTH, FRAMES = 16, 8
 WITH_MOTION = sorted(name for name, model in MODELS.items() if dict(model.fixed).get("motion_share"))
-SMALL = {"clip_fsar": {"feed_forward": 8}, "trx": {"tuple_width": 6}}
+SMALL = {
+    "clip_fsar": {"feed_forward": 8},
+    "trx": {"tuple_width": 6},
+    "strm": {"tuple_width": 6, "grid": 2},
+    "team": {"tokens": 3},
+}
 
 
 def random(*shape, seed=0) -> torch.Tensor:
@@ -126,7 +131,8 @@ def test_half_precision_loses_no_more_than_its_rounding(kind):
 def test_gradients_are_right(model, monkeypatch):
     monkeypatch.setattr(trx, "TUPLE_WIDTH", 6)
     head = make_head(model, frames=3, width=8)
-    support, queries, text = random(2, 2, 3, 8), random(1, 3, 8, seed=1), random(2, 8, seed=2)
+    each = (8, 2, 2) if head.needs.kind == "maps" else (8,)
+    support, queries, text = random(2, 2, 3, *each), random(1, 3, *each, seed=1), random(2, 8, seed=2)
     assert torch.autograd.gradcheck(head.few_shot_logits, (support.requires_grad_(), queries.requires_grad_(), text))
 
 
@@ -162,6 +168,22 @@ def test_methods_with_motion_differ_from_those_without_in_nothing_else():
             without.components.trains,
         )
         assert tuple(fixed) == without.components.fixed and not method.published_as
+
+
+# A model of every head that has the setting.
+HEADS = {MODELS[name].head: name.removesuffix("-motion") for name in WITH_MOTION if name != "frozen-motion"}
+
+
+@pytest.mark.parametrize("model", HEADS.values(), ids=HEADS)
+def test_a_share_of_nought_is_the_published_head_to_the_last_bit(model):
+    """The same weights are drawn, and frames are compared without a look at what moves; with a share they are not."""
+    published, without, moved = (make_head(model, **own) for own in ({}, {"motion_share": 0.0}, {"motion_share": 0.5}))
+    each = (WIDTH, 2, 2) if published.needs.kind == "maps" else (WIDTH,)
+    support, queries, text = random(3, 2, FRAMES, *each), random(4, FRAMES, *each, seed=1), random(3, WIDTH, seed=2)
+    logits = [head.few_shot_logits(support, queries, text) for head in (published, without, moved)]
+    assert torch.equal(logits[0], logits[1]) and not torch.equal(logits[0], logits[2])
+    still = queries.mean(dim=1, keepdim=True).expand_as(queries)
+    assert torch.isfinite(moved.few_shot_logits(support, still, text)).all()
 
 
 def test_nothing_moves_in_one_frame():

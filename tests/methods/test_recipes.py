@@ -55,7 +55,9 @@ def test_every_number_says_where_it_is_from(path):
             while (number := number - 1) >= 0 and lines[number].startswith("#"):
                 above.insert(0, lines[number])
             said = " ".join(above)
-            assert re.search(r"\w\.(py|yaml|sh|toml)\b|\bours, because\b|The same file", said), f"{path.name}: {line}"
+            assert re.search(r"\w\.(py|yaml|sh|toml|md)\b|\bours, because\b|The same file", said), (
+                f"{path.name}: {line}"
+            )
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
@@ -204,6 +206,22 @@ def test_what_else_a_step_is(config):
         assert (side.iterations, side.tasks_per_step) == (50000 if benchmark == "ssv2_full" else 10000, 1)
         own = of("task-adapter", benchmark, VIT)
         assert (own.optimizer, own.learning_rate, own.iterations, own.queries) == ("sgd", 1e-3, 10000, 1)
+        for backbone in (INET, "RN50", VIT):
+            chamfer = of("chamferpp", benchmark, backbone)
+            assert (chamfer.optimizer, chamfer.learning_rate, chamfer.tasks_per_step) == ("sgd", 1e-3, 1)
+            assert (chamfer.queries, chamfer.weight_decay, chamfer.milestones) == (1, 0, [])
+            slow = benchmark.startswith("ssv2")
+            assert (chamfer.iterations, chamfer.validate_every) == ((150002, 10000) if slow else (20002, 1000))
+        levels = of("mml-fsar", benchmark, VIT)
+        assert (levels.optimizer, levels.weight_decay, levels.tasks_per_step) == ("adam", 0, 16)
+        assert (levels.warmup_iterations, levels.warmup_from, levels.schedule) == (10000, 0, "cosine")
+        assert (levels.learning_rate, levels.validate_every) == ((1e-4, 10000) if slow else (5e-5, 5000))
+        soap = of("soap", benchmark)
+        assert (soap.optimizer, soap.learning_rate, soap.tasks_per_step) == ("sgd", 1e-3 / 16, 1)
+        assert (soap.loss_over_queries, soap.queries, soap.weight_decay) == ("sum", 5, 0)
+        milestones = ([20000, 40000, 60000], 75000) if slow else ([2000, 6000, 8000], 10000)
+        assert (soap.milestones, soap.iterations) == milestones
+        assert config.of(benchmark, INET, "soap").head.cardinalities == [1]
     assert of("emp-net", "ssv2_full", VIT).milestones == [16000, 24000]
 
 
@@ -226,4 +244,7 @@ def test_every_recipe_is_compared():
         "ts-fsar",
         "task-adapter",
         "task-adapter-published",
+        "chamferpp",
+        "mml-fsar",
+        "soap",
     }

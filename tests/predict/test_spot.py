@@ -58,7 +58,9 @@ def test_a_video_is_decoded_once_and_each_frame_encoded_once(classifier, long_vi
     encode = classifier.model.encode
     monkeypatch.setattr(spot, "decoded", lambda *arguments: calls.append(1) or decoded(*arguments))
     monkeypatch.setattr(
-        classifier.model, "encode", lambda clips, joint: encoded.append(clips.shape[1]) or encode(clips, joint)
+        classifier.model,
+        "encode",
+        lambda clips, joint, together: encoded.append(clips.shape[1]) or encode(clips, joint, together),
     )
     list(Spotter(classifier, 2.0, 0.25, NO_THRESHOLD).windows(long_video))
     assert len(calls) == 1 and sum(encoded) == 38  # 9.5 s, one frame every 0.25 s, in 31 windows

@@ -101,7 +101,7 @@ def packet_times(path, made):
 
 
 @given(made=made_videos())
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_any_video(tmp_path_factory, made):
     """Each picture is there once, in order, at its time; frames are those of the ffmpeg program by itself."""
     folder = tmp_path_factory.mktemp("made")

@@ -130,6 +130,7 @@ CHANGES = {
     "PredictConfig.method": ("predict.mine.method", "clip-fsar"),
     "PredictConfig.seed": ("predict.mine.seed", 2),
     "PredictConfig.frames": ("predict.mine.frames", "drawn"),
+    "PredictConfig.motion": ("predict.mine.motion", 0.5),
     "PredictConfig.model": (
         "predict.plain",
         {"support": "own.csv", "clips": "asked", "model": "results/models/tiny/small-clip/otam/shot1-seed1"},

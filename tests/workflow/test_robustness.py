@@ -233,6 +233,7 @@ def test_openai_weights_without_a_network(prepared):
     values["benchmarks"]["tiny"]["frames"]["size"] = 224
     (prepared / "rn50.yaml").write_text(yaml.safe_dump(values))
     arguments = ["--configfile", "rn50.yaml"]
-    output = snakemake(prepared, target, *arguments, ok=False, HF_HUB_OFFLINE="1", HF_HOME=str(prepared / "no cache"))
+    variables = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(prepared / "no cache")}  # read at an import
+    output = snakemake(prepared, target, *arguments, ok=False, anew=True, **variables)
     assert "could not be downloaded" in output and "backbones.….weights" in output
     assert (prepared / "data/tiny/frames/index.parquet").exists()

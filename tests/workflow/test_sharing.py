@@ -73,22 +73,23 @@ def test_the_workflow_is_a_module_of_another(repository, tmp_path):
     """Each keeps its own ways: what is newer counts for a script of theirs, what is stated for one of ours."""
     project = copy_project(repository, tmp_path / "the project (1)")
     other = importing(tmp_path / "other", project, f'"{project}/Snakefile"', TABLE)
-    output = snakemake(other)
+    assert "fewshot_write_tables" in rules_to_run(other)  # as a user starts it; then with the code imported already
+    output = snakemake(other, project=project)
     assert (other / "best.txt").read_text().splitlines()[1].startswith("tiny,small-clip,CLIP-Freeze")
     assert list(pd.read_csv(other / TABLE)["method"]) == ["CLIP-Freeze"]
     assert not (project / "results").exists() and not (project / "data").exists()
-    assert nothing_to_do(other)
+    assert nothing_to_do(other, project=project)
     beside = set(re.search(r"^beside a cluster: (.*)$", output, re.MULTILINE)[1].split())
     assert {"fewshot_all", "fewshot_fetch_archive", "fewshot_write_tables", "fewshot_verify"} <= beside
     assert not {"mine", "fewshot_train_model", "fewshot_decode_frames"} & beside
     for script in (project / "workflow_scripts").glob("*.py"):
         script.write_text(script.read_text() + "\n# a comment\n")
-    assert nothing_to_do(other)
+    assert nothing_to_do(other, project=project)
     (other / "mine.py").write_text(MINE + "\n# a comment\n")
-    assert rules_to_run(other) == {"mine"}
+    assert rules_to_run(other, project=project) == {"mine"}
     script = project / "workflow_scripts/write_tables.py"
     script.write_text(script.read_text() + "\nprint('more')\n")
-    assert rules_to_run(other) == {"fewshot_write_tables", "mine"}
+    assert rules_to_run(other, project=project) == {"fewshot_write_tables", "mine"}
 
 
 def test_a_module_is_not_moved_below_a_prefix(repository, tmp_path):

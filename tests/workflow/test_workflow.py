@@ -79,7 +79,7 @@ def test_the_paper_takes_one_training_per_model_for_all_shots(repository, tmp_pa
     tests = {output: set(re.findall(r"test-5way-(\d)shot", inputs)) for inputs, output in tests}
     assert tests["ssv2_full/RN50/clip-fsar/seed1.parquet"] == {"0", "1", "2", "3", "4", "5"}
     assert tests["hmdb51/RN50/clip-fsar/seed1.parquet"] == {"0", "1", "3", "5"}
-    assert len(tests) == 68 + 10 * 4  # and what trains nothing
+    assert len(tests) == 68 + 10 * 5  # and what trains nothing
 
 
 def test_the_table(finished):
@@ -149,9 +149,12 @@ def test_every_other_method_goes_through_the_workflow(finished):
     table = pd.read_csv(finished / TABLE)
     assert set(table["method"]) == {METHODS[name].title for name in (*others, "clip-fsar-head")}
     plain = {METHODS[name].title for name in others if not METHODS[name].components.needs_training}
-    assert len(table) == 2 * (len(others) + 1) and len(plain) == 4
-    assert set(table.loc[table["method"].isin(plain), "selection"]) == {"not trained"}
-    assert set(table.loc[~table["method"].isin(plain), "selection"]) == {"val"}
+    assert len(table) == 2 * (len(others) + 1) and len(plain) == 5
+    chosen = [METHODS[name].title for name in others if METHODS[name].components.settings.chooses_text_weight]
+    assert table.loc[table["method"].isin(chosen), "selection"].str.fullmatch(r"val \(text weight [01]\.\d\d\)").all()
+    unlike = table[~table["method"].isin(chosen)]
+    assert set(unlike.loc[unlike["method"].isin(plain), "selection"]) == {"not trained"}
+    assert set(unlike.loc[~unlike["method"].isin(plain), "selection"]) == {"val"}
     together = {METHODS[name].title for name in others if not METHODS[name].inductive}
     assert set(table.loc[table["inductive"] == "no", "method"]) == together and len(together) == 3
     models = finished / "results/models/tiny/small-clip"

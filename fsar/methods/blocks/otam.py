@@ -18,8 +18,7 @@ import math
 import torch
 from torch import Tensor
 
-from fsar.methods.blocks.metric import Metric
-from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.blocks.metric import TableMetric
 
 
 def otam(distances: Tensor, smoothing: float) -> Tensor:
@@ -53,13 +52,18 @@ def otam(distances: Tensor, smoothing: float) -> Tensor:
 
 
 def both_directions(distances: Tensor, smoothing: float) -> Tensor:
-    """Return OTAM(D) + OTAM(Dᵀ) of (..., T, T) frame distances: (...), in one batch."""
-    return otam(torch.stack([distances, distances.transpose(-1, -2)]), smoothing).sum(dim=0)
+    """Return OTAM(D) + OTAM(Dᵀ) of (..., T, S) frame distances: (...), in one batch where T is S."""
+    backwards = distances.transpose(-1, -2)
+    if distances.shape != backwards.shape:
+        return otam(distances, smoothing) + otam(backwards, smoothing)
+    return otam(torch.stack([distances, backwards]), smoothing).sum(dim=0)
 
 
-class Matching(Metric):
+class Matching(TableMetric):
     """OTAM(D) + OTAM(Dᵀ) with D = 1 − cos (CLIP-FSAR, Eq. 5 and 6); λ is the head's `smoothing`."""
 
-    def distances(self, queries: Tensor, prototypes: Tensor) -> Tensor:
-        """Return the distance of every query from every prototype: (…, Q, T, D), (…, N, T, D) → (…, Q, N)."""
-        return both_directions(frame_distances(queries, prototypes), self.smoothing)
+    by_place = True
+
+    def alike(self, similarities: Tensor) -> Tensor:
+        """Return minus the cost of the alignment in both directions: (…, T, S) → (…)."""
+        return -both_directions(1 - similarities, self.smoothing)

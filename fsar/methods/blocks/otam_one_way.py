@@ -2,14 +2,15 @@
 
 from torch import Tensor
 
-from fsar.methods.blocks.metric import Metric
+from fsar.methods.blocks.metric import TableMetric
 from fsar.methods.blocks.otam import otam
-from fsar.methods.blocks.similarity import frame_distances
 
 
-class Matching(Metric):
+class Matching(TableMetric):
     """OTAM(D) with D = 1 − cos; λ is the head's `smoothing`."""
 
-    def distances(self, queries: Tensor, prototypes: Tensor) -> Tensor:
-        """Return the distance of every query from every prototype: (…, Q, T, D), (…, N, T, D) → (…, Q, N)."""
-        return otam(frame_distances(queries, prototypes), self.smoothing)
+    by_place = True
+
+    def alike(self, similarities: Tensor) -> Tensor:
+        """Return minus the cost of the alignment: (…, T, S) → (…)."""
+        return -otam(1 - similarities, self.smoothing)

@@ -75,6 +75,15 @@ class MotionConfig(HeadSettings):
         return True
 
 
+class WidenedMotionConfig(MotionConfig):
+    """Of heads whose weights are made for frames as wide as what moves beside them makes them."""
+
+    @property
+    def any_share(self) -> bool:
+        """Weights of one share are of no use with another."""
+        return False
+
+
 class RelationConfig(HeadSettings):
     """What HyRSM, HyRSM++ and MoLo share: positions added to scaled features, and attention over the frames."""
 

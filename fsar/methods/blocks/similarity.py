@@ -22,18 +22,23 @@ def cosine_similarity(x: Tensor, y: Tensor) -> Tensor:
     return products / (norms + NORM_EPSILON)
 
 
-def frame_distances(queries: Tensor, prototypes: Tensor) -> Tensor:
-    """Return D = 1 − cos between every frame of every query and every frame of every prototype (CLIP-FSAR, Eq. 5).
+def frame_similarities(queries: Tensor, prototypes: Tensor) -> Tensor:
+    """Return the cosine of every frame of every query with every frame of every prototype.
 
     Args:
         queries: (..., Q, T, D) frame features.
         prototypes: (..., N, S, D) frame features.
 
     Returns:
-        (..., Q, N, T, S) distances in (0, 2).
+        (..., Q, N, T, S) similarities in (-1, 1).
     """
     frames, prototype_frames = queries.shape[-2], prototypes.shape[-2]
     # All frames of all queries against all frames of all prototypes in one product: (..., Q·T, N·S).
     similarities = cosine_similarity(queries.flatten(-3, -2), prototypes.flatten(-3, -2))
     similarities = similarities.unflatten(-1, (-1, prototype_frames)).unflatten(-3, (-1, frames))
-    return 1 - similarities.transpose(-3, -2)
+    return similarities.transpose(-3, -2)
+
+
+def frame_distances(queries: Tensor, prototypes: Tensor) -> Tensor:
+    """Return D = 1 − cos of what `frame_similarities` takes, in (0, 2): (..., Q, N, T, S) (CLIP-FSAR, Eq. 5)."""
+    return 1 - frame_similarities(queries, prototypes)

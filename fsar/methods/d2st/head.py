@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.methods.blocks.bi_mhm import bi_mhm
+from fsar.methods.blocks.motion import beside_motion
 from fsar.methods.d2st.record import D2stConfig
 from fsar.methods.head import Head, TrainingEpisode
 from fsar.methods.needs import Inputs, Tensors
@@ -28,6 +29,10 @@ class D2st(Head):
         if inputs.classes:
             self.for_training["classifier"] = nn.Linear(inputs.width, inputs.classes)
 
+    def video_stage(self, stored: Tensors) -> Tensors:
+        """Return frames as they are compared, (V, T, W), twice as wide with what moves."""
+        return {"unprojected": self.single_frames(stored)}
+
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return minus the distance of every query to every class, (B, Q, N)."""
         prototypes = F.normalize(support["unprojected"][:, :, 0], dim=-1)  # (B, N, T, W)
@@ -35,8 +40,8 @@ class D2st(Head):
         return {"few_shot": -bi_mhm(1 - torch.einsum("bqtw,bnuw->bqntu", frames, prototypes))}
 
     def single_frames(self, stored: Tensors, text: Tensor | None = None) -> Tensor:
-        """Return the frames as they are compared: (V, T, W)."""
-        return stored["unprojected"]
+        """Return the frames as they are compared: (V, T, W), (V, T, 2·W) with what moves."""
+        return beside_motion(stored["unprojected"], self.settings.motion_share)
 
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
         """Return the logits, and the losses of the queries and of the videos' classes."""

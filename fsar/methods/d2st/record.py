@@ -7,15 +7,15 @@ from pydantic import Field
 
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import ADAPTERS, key
-from fsar.methods.blocks.record import BottleneckConfig
-from fsar.methods.record import ON_TEST, TRAINING, Components, HeadSettings, Kind, Method, Record
+from fsar.methods.blocks.record import MOTION, BottleneckConfig, MotionConfig, with_motion
+from fsar.methods.record import ON_TEST, TRAINING, Components, Kind, Method, Record
 
 # Frames, rows and columns of a kernel, or its steps.
 Extent = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 STAGES = 4  # of a ResNet
 
 
-class D2stConfig(HeadSettings):
+class D2stConfig(MotionConfig):
     """The head of D²ST-Adapter; defaults as published for SSv2-Small and CLIP."""
 
     needs: ClassVar[Kind] = "unprojected"
@@ -77,11 +77,12 @@ class D2stAdaptersConfig(BottleneckConfig):
             yield Bound(f"{key_name} (rows and columns)", max(kernel[1:]), layers.side)
 
 
+D2ST = Components(head="d2st", trains="adapters", adapters="d2st")
 RECORD = Record(
     title="D²ST-Adapter.",
     head=D2stConfig,
     adapters=D2stAdaptersConfig,
-    models={"d2st": Components(head="d2st", trains="adapters", adapters="d2st")},
+    models={"d2st": D2ST, "d2st-motion": with_motion(D2ST)},
     methods={
         "d2st": Method(
             "D²ST-Adapter",
@@ -91,6 +92,7 @@ RECORD = Record(
             deviations="weight decay spares every normalisation layer, where the code spares those with `bn` or "
             "`norm` in their name",
             code_selection=f"{ON_TEST}, twice in a run (:186)",
-        )
+        ),
+        "d2st-motion": Method("D²ST-Adapter + motion", MOTION),
     },
 )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fsar.errors import UserError
 from fsar.methods.blocks.bi_mhm import bi_mhm
+from fsar.methods.blocks.motion import beside_motion, width_beside_motion
 from fsar.methods.blocks.positions import Positions
 from fsar.methods.blocks.temporal_transformer import TemporalAttention
 from fsar.methods.head import Head, TrainingEpisode
@@ -144,7 +145,7 @@ class Hyrsm(Head):
 
     def __init__(self, inputs: Inputs, settings: HyrsmConfig):
         super().__init__(inputs, settings)
-        width = inputs.width
+        width = width_beside_motion(inputs.width, settings.motion_share)
         if width % settings.heads:
             raise UserError(f"heads is {settings.heads}, which does not divide the backbone's width {width}")
         self.averages_shots = settings.items == "prototypes"
@@ -157,7 +158,7 @@ class Hyrsm(Head):
 
     def frames(self, stored: Tensors) -> Tensor:
         """Let the frames of each video see one another: (V, T, D) → (V, T, D)."""
-        encoded = self.positions(stored["frames"])
+        encoded = self.positions(beside_motion(stored["frames"], self.settings.motion_share))
         return F.relu(self.intra_relation(encoded, outputs=encoded.shape[1]))
 
     def represent(self, frames: Tensor) -> Tensors:

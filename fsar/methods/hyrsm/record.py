@@ -3,11 +3,11 @@
 from typing import Literal
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.blocks.record import ERASING, QUERIES, RelationConfig
+from fsar.methods.blocks.record import ERASING, MOTION, QUERIES, RelationConfig, WidenedMotionConfig, with_motion
 from fsar.methods.record import ON_TEST, TRAINING, Components, Method, Record, dropout_key
 
 
-class HyrsmConfig(RelationConfig):
+class HyrsmConfig(RelationConfig, WidenedMotionConfig):
     """HyRSM; defaults as published."""
 
     items: Literal["prototypes", "videos"] = key(
@@ -26,7 +26,7 @@ class HyrsmConfig(RelationConfig):
 RECORD = Record(
     title="HyRSM.",
     head=HyrsmConfig,
-    models={"hyrsm": Components(head="hyrsm")},
+    models={"hyrsm": Components(head="hyrsm"), "hyrsm-motion": with_motion(Components(head="hyrsm"))},
     methods={
         "hyrsm": Method(
             "HyRSM",
@@ -35,6 +35,7 @@ RECORD = Record(
             code="alibaba-mmai-research/HyRSM, commit 82100b6",
             deviations=f"{ERASING}; {QUERIES}",
             code_selection=f"{ON_TEST} (runs/train_net_few_shot.py:475)",
-        )
+        ),
+        "hyrsm-motion": Method("HyRSM + motion", MOTION),
     },
 )

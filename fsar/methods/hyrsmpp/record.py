@@ -1,7 +1,7 @@
 """HyRSM++, HyRSM with a temporal coherence loss."""
 
 from fsar.keys.declare import key
-from fsar.methods.blocks.record import ERASING, QUERIES
+from fsar.methods.blocks.record import ERASING, MOTION, QUERIES, with_motion
 from fsar.methods.hyrsm.record import HyrsmConfig
 from fsar.methods.record import ON_TEST, TRAINING, Components, Method, Record
 
@@ -26,7 +26,7 @@ class HyrsmppConfig(HyrsmConfig):
 RECORD = Record(
     title="HyRSM++.",
     head=HyrsmppConfig,
-    models={"hyrsmpp": Components(head="hyrsmpp")},
+    models={"hyrsmpp": Components(head="hyrsmpp"), "hyrsmpp-motion": with_motion(Components(head="hyrsmpp"))},
     methods={
         "hyrsmpp": Method(
             "HyRSM++",
@@ -36,6 +36,7 @@ RECORD = Record(
             deviations=f"{ERASING}; {QUERIES}; on Kinetics decay and epsilon are those of 1 shot, a quarter of which "
             "the code has for more (docs/recipes.md)",
             code_selection=ON_TEST,
-        )
+        ),
+        "hyrsmpp-motion": Method("HyRSM++ + motion", MOTION),
     },
 )

@@ -23,6 +23,7 @@ RECORD = Record(
     models={
         "linear-probe": Components(head="linear_probe", trains="nothing"),
         "linear-probe-otam": Components(head="linear_probe", trains="nothing", weights_of="otam"),
+        "linear-probe-clip-fsar": Components(head="linear_probe", trains="nothing", weights_of="clip-fsar"),
     },
     methods={
         "linear-probe": Method(
@@ -34,6 +35,11 @@ RECORD = Record(
             "Linear probe on OTAM's features",
             "Tian et al., ECCV 2020 (arXiv 2003.11539): logistic regression on the support of each episode, on the "
             "features of a trained OTAM",
+        ),
+        "linear-probe-clip-fsar": Method(
+            "Linear probe on CLIP-FSAR's features",
+            "Tian et al., ECCV 2020 (arXiv 2003.11539): logistic regression on the support of each episode, on the "
+            "features of a trained CLIP-FSAR",
         ),
     },
 )

@@ -13,6 +13,7 @@ RECORD = Record(
     models={
         "nearest-centroid": Components(head="nearest_centroid", trains="nothing"),
         "nearest-centroid-otam": Components(head="nearest_centroid", trains="nothing", weights_of="otam"),
+        "nearest-centroid-clip-fsar": Components(head="nearest_centroid", trains="nothing", weights_of="clip-fsar"),
     },
     methods={
         "nearest-centroid": Method(
@@ -23,6 +24,10 @@ RECORD = Record(
         "nearest-centroid-otam": Method(
             "Nearest centroid on OTAM's features",
             "Snell et al., NeurIPS 2017 (arXiv 1703.05175), with cosine, on the features of a trained OTAM",
+        ),
+        "nearest-centroid-clip-fsar": Method(
+            "Nearest centroid on CLIP-FSAR's features",
+            "Snell et al., NeurIPS 2017 (arXiv 1703.05175), with cosine, on the features of a trained CLIP-FSAR",
         ),
     },
 )

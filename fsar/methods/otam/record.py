@@ -6,8 +6,13 @@ from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import CLIP_FSAR_PAPER, MOTION, MotionConfig, with_motion
 from fsar.methods.record import Components, Method, Record
 
-# Files in fsar/methods/blocks/. TRX keeps all support videos of a class, the others compare prototypes.
-Metric = Literal["otam", "otam_one_way", "bi_mhm", "trx", "mean_cosine"]
+# Files in fsar/methods/blocks/. Those of the table of all frames of two videos, and all there are: TRX, which keeps all
+# support videos of a class where the others compare prototypes, and means.
+TableMetric = Literal[
+    "otam", "otam_one_way", "bi_mhm", "chamfer", "chamfer_query", "chamfer_support", "mean_pairs", "max_pair",
+    "diagonal", "linear",
+]  # fmt: skip
+Metric = Literal[TableMetric, "trx", "mean_cosine"]
 METRICS: tuple[str, ...] = get_args(Metric)
 
 

@@ -13,6 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from fsar.methods.blocks.motion import beside_motion, width_beside_motion
 from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.blocks.tuples import TupleMatching, pieces, tuples_of_pieces
 from fsar.methods.head import Head
@@ -172,7 +173,8 @@ class Strm(Head):
         width, frames, dropout = inputs.width, inputs.frames, settings.dropout
         self.patches = PatchAttention(width, settings.grid, dropout)
         self.mixing = FrameMixing(width, frames, dropout)
-        self.matching = TupleMatching(width, frames, settings.cardinalities, settings.tuple_width, dropout)
+        matched = width_beside_motion(width, settings.motion_share)
+        self.matching = TupleMatching(matched, frames, settings.cardinalities, settings.tuple_width, dropout)
         self.second = nn.ModuleDict(
             {
                 str(c): SecondMetric(width, frames, c, dropout)
@@ -204,7 +206,8 @@ class Strm(Head):
 
     def _stage(self, frames: Tensor, of_support: bool) -> Tensors:
         second = {f"second_{c}": metric.represent(frames, of_support) for c, metric in self._second()}
-        return self.matching.represent(self.mixing(frames)) | second
+        mixed = beside_motion(self.mixing(frames), self.settings.motion_share)
+        return self.matching.represent(mixed) | second
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the scores of an episode, (B, Q, N) each."""

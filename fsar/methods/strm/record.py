@@ -3,11 +3,11 @@
 from typing import ClassVar, Literal
 
 from fsar.keys.declare import HEAD, LARGEST_SEED, key
-from fsar.methods.blocks.record import Cardinality, TuplesConfig
+from fsar.methods.blocks.record import MOTION, Cardinality, TuplesConfig, WidenedMotionConfig, with_motion
 from fsar.methods.record import FIXED, Components, Kind, Method, Record, dropout_key
 
 
-class StrmConfig(TuplesConfig):
+class StrmConfig(TuplesConfig, WidenedMotionConfig):
     """STRM; defaults as in its published scripts."""
 
     needs: ClassVar[Kind] = "maps"
@@ -49,6 +49,7 @@ RECORD = Record(
     models={
         "strm": Components(head="strm"),
         "strm-published": Components(head="strm", fixed=(("second_metric", "published"),)),
+        "strm-motion": with_motion(Components(head="strm")),
     },
     methods={
         "strm": Method(
@@ -68,5 +69,6 @@ RECORD = Record(
             deviations="the untrained second metric and its dropout follow a seed, so that a test can be repeated",
             code_selection=f"{FIXED} (run.py:230)",
         ),
+        "strm-motion": Method("STRM + motion", MOTION),
     },
 )

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fsar.methods.blocks.motion import beside_motion, width_beside_motion
 from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.head import Head
 from fsar.methods.needs import Inputs, Tensors
@@ -66,16 +67,17 @@ class Team(Head):
 
     def __init__(self, inputs: Inputs, settings: TeamConfig):
         super().__init__(inputs, settings)
-        self.pattern = PatternTokens(inputs.width, settings.tokens, settings.dropout)
+        width = width_beside_motion(inputs.width, settings.motion_share)
+        self.pattern = PatternTokens(width, settings.tokens, settings.dropout)
 
     def video_stage(self, stored: Tensors) -> Tensors:
         """Return the positive and negative patterns of each query, (V, A, D) of length one."""
-        hidden = self.pattern.hidden(stored["frames"])
+        hidden = self.pattern.hidden(beside_motion(stored["frames"], self.settings.motion_share))
         return {name: F.normalize(self.pattern.patterns(y), dim=-1) for name, y in hidden.items()}
 
     def support_stage(self, stored: Tensors, text: Tensor, shot: int) -> Tensors:
-        """Return the frames as they are: they are averaged over the shots before anything else."""
-        return stored
+        """Return the frames, what moves beside them: they are averaged over the shots before anything else."""
+        return {"frames": beside_motion(stored["frames"], self.settings.motion_share)}
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the scores of an episode, (B, Q, N) each."""

@@ -1,11 +1,11 @@
 """TEAM, temporal alignment-free matching by pattern tokens."""
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.blocks.record import DECAY
-from fsar.methods.record import ON_TEST, Components, HeadSettings, Method, Record, dropout_key
+from fsar.methods.blocks.record import DECAY, MOTION, WidenedMotionConfig, with_motion
+from fsar.methods.record import ON_TEST, Components, Method, Record, dropout_key
 
 
-class TeamConfig(HeadSettings):
+class TeamConfig(WidenedMotionConfig):
     """TEAM; defaults as published for ResNet-50 and 1 shot."""
 
     tokens: int = key("Pattern tokens.", HEAD, unit="tokens", default=60, ge=1)
@@ -20,7 +20,7 @@ class TeamConfig(HeadSettings):
 RECORD = Record(
     title="TEAM.",
     head=TeamConfig,
-    models={"team": Components(head="team")},
+    models={"team": Components(head="team"), "team-motion": with_motion(Components(head="team"))},
     methods={
         "team": Method(
             "TEAM",
@@ -30,6 +30,7 @@ RECORD = Record(
             deviations="60 pattern tokens at every shot, where the code has 70 to 80 for 5 shots; its first step "
             f"comes one episode early; {DECAY}, where the code spares none",
             code_selection=f"{ON_TEST} (run_train.py:211)",
-        )
+        ),
+        "team-motion": Method("TEAM + motion", MOTION),
     },
 )

@@ -1,19 +1,14 @@
 """TRX, temporal-relational cross-transformers."""
 
 from fsar.keys.declare import HEAD
-from fsar.methods.blocks.record import MOTION, MotionConfig, TuplesConfig, with_motion
+from fsar.methods.blocks.record import MOTION, TuplesConfig, WidenedMotionConfig, with_motion
 from fsar.methods.record import FIXED, Components, Method, Record, dropout_key
 
 
-class TrxConfig(TuplesConfig, MotionConfig):
+class TrxConfig(TuplesConfig, WidenedMotionConfig):
     """TRX; defaults as published."""
 
     dropout: float = dropout_key("Dropout of frames after their positions are added.", 0.1, HEAD)
-
-    @property
-    def any_share(self) -> bool:
-        """It has weights for frames and for what moves in them."""
-        return False
 
 
 RECORD = Record(

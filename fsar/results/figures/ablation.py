@@ -17,12 +17,12 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame) -> Figure:
     """Draw groups of bars by shot, with 95 % intervals over the test videos."""
-    groups = list(data.groupby(["benchmark", "backbone", "way"], sort=False))
+    groups = list(data.groupby(["benchmark", "backbone", "way", "ways"], sort=False))
     figure, axes = style.panels(len(groups), width=1.5 * style.COLUMN)
     methods = style.ordered(data["method"])
     colours = style.colours(methods)
     width = 0.8 / len(methods)
-    for axis, ((benchmark, backbone, way), panel) in zip(axes, groups, strict=True):
+    for axis, ((benchmark, backbone, way, ways), panel) in zip(axes, groups, strict=True):
         shots = sorted(panel["shot"].unique())
         for number, method in enumerate(methods):
             own = panel[panel["method"] == method].set_index("shot")
@@ -34,7 +34,7 @@ def draw(data: pd.DataFrame) -> Figure:
         axis.axhline(100 / way, color="0.4", linestyle=":", linewidth=1, label="chance")
         axis.set_xticks(range(len(shots)), [f"{shot}-shot" for shot in shots])
         axis.set_ylabel("accuracy (%)")
-        style.panel_title(axis, benchmark, backbone, f"{way}-way")
+        style.panel_title(axis, benchmark, backbone, ways)
         axis.grid(axis="x", visible=False)
     style.legend_below(figure, axes[0])
     return figure

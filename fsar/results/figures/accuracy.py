@@ -18,11 +18,11 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame) -> Figure:
     """Draw a line per method with 95 % intervals over the test videos; methods without support are horizontal lines."""
-    groups = list(data.groupby(["benchmark", "backbone", "way"], sort=False))
+    groups = list(data.groupby(["benchmark", "backbone", "way", "ways"], sort=False))
     figure, axes = style.panels(len(groups))
     methods = style.ordered(data["method"])
     colours = style.colours(methods)
-    for axis, ((benchmark, backbone, way), panel) in zip(axes, groups, strict=True):
+    for axis, ((benchmark, backbone, way, ways), panel) in zip(axes, groups, strict=True):
         shots = sorted(set(panel["shot"]) - {0}) or [0]
         for number, method in enumerate(methods):
             points = panel[panel["method"] == method].sort_values("shot")
@@ -45,7 +45,7 @@ def draw(data: pd.DataFrame) -> Figure:
         axis.set_xticks(range(len(shots)), [str(shot) for shot in shots])
         axis.set_xlim(-0.4, len(shots) - 0.6)
         axis.set_xlabel("shots")
-        style.panel_title(axis, benchmark, backbone, f"{way}-way")
+        style.panel_title(axis, benchmark, backbone, ways)
         axis.grid(axis="x", visible=False)
         axis.set_ylabel("accuracy (%)")
     style.legend_below(figure, axes[0])

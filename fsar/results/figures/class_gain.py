@@ -21,7 +21,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     table = of_classes(method).merge(of_classes(baseline), on=keys, suffixes=("", "_baseline"))
     columns = ["class_name", "accuracy", "accuracy_baseline", "queries"]
     table = table[columns].assign(
-        **method.named, baseline=baseline.title, gain=table["accuracy"] - table["accuracy_baseline"]
+        **method.named, test=method.test, baseline=baseline.title, gain=table["accuracy"] - table["accuracy_baseline"]
     )
     return table.sort_values("gain", ascending=False, ignore_index=True)
 
@@ -40,7 +40,6 @@ def draw(data: pd.DataFrame) -> Figure:
     first = data.iloc[0]
     compared = f"accuracy of {first['method']} − {first['baseline']}"
     axis.set_xlabel(labels.wrap(compared, bars, style.FONT) + "\n(percentage points)")
-    setting = f"{first['way']}-way {first['shot']}-shot"
-    style.panel_title(axis, first["benchmark"], first["backbone"], setting, inches=bars)
+    style.panel_title(axis, first["benchmark"], first["backbone"], first["test"], inches=bars)
     axis.grid(axis="y", visible=False)
     return figure

@@ -14,7 +14,7 @@ from fsar.results.setting import Setting
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     """Return the rates of one setting."""
     (setting,) = settings
-    return confusion(Asked.read(setting)).assign(**setting.named)
+    return confusion(Asked.read(setting)).assign(**setting.named, test=setting.test)
 
 
 def draw(data: pd.DataFrame) -> Figure:
@@ -33,8 +33,7 @@ def draw(data: pd.DataFrame) -> Figure:
     axis.set_xlabel("taken for")
     axis.set_ylabel("true class")
     first = data.iloc[0]
-    setting = f"{first['way']}-way {first['shot']}-shot"
-    shown = (f"{first['benchmark']}, {first['backbone']}, {setting}", first["method"])
+    shown = (f"{first['benchmark']}, {first['backbone']}, {first['test']}", first["method"])
     axis.set_title("\n".join(labels.wrap(text, side + 0.5, 7) for text in shown), fontsize=7)
     bar = figure.colorbar(image, ax=axis, shrink=min(0.7, 4 / side))
     bar.set_label("share of queries (%)")

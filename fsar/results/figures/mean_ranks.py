@@ -27,8 +27,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     apart = (np.abs(means[order][:, None] - means[order]) >= critical) & (friedman < 1 - CONFIDENCE)
     names = [table.columns[place] for place in order]
     return pd.DataFrame(names, columns=["method", "backbone"]).assign(
-        way=settings[0].way,
-        shot=settings[0].shot,
+        test=f"all classes, {settings[0].shot}-shot" if settings[0].every_class else settings[0].test,
         inductive=[inductive[name] for name in names],
         benchmarks=[list(table.index)] * len(names),
         ranks=list(ranks[:, order].T),
@@ -56,7 +55,7 @@ def draw(data: pd.DataFrame) -> Figure:
     axis.set_xlim(0.5, len(data) + 0.5)
     axis.set_xlabel("mean rank")
     axis.locator_params(axis="x", nbins=6, integer=True)
-    title = f"{len(first['benchmarks'])} benchmarks, {first['way']}-way {first['shot']}-shot"
+    title = f"{len(first['benchmarks'])} benchmarks, {first['test']}"
     figure.suptitle(labels.wrap(title, figure.get_size_inches()[0] - 0.4, style.FONT), fontsize=style.FONT)
     style.legend_below(figure, axis)
     return figure

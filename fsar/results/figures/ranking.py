@@ -25,6 +25,7 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     ranked, first = [settings[place] for place in order], order[0]
     published = [published_result(s.published_method, s.published_backbone, s.benchmark, s.way, s.shot) for s in ranked]
     return pd.DataFrame([setting.named for setting in ranked]).assign(
+        test=ranked[0].test,
         accuracy=found.accuracies[order],
         over_videos=found.over_videos[order],
         inductive=[setting.inductive for setting in ranked],
@@ -52,7 +53,7 @@ def draw(data: pd.DataFrame) -> Figure:
     _draw_differences(right, data)
     first = data.iloc[0]
     backbones = [first["backbone"]] if data["backbone"].nunique() == 1 else []
-    title = ", ".join([first["benchmark"], *backbones, f"{first['way']}-way {first['shot']}-shot"])
+    title = ", ".join([first["benchmark"], *backbones, first["test"]])
     figure.suptitle(labels.wrap(title, figure.get_size_inches()[0] - 0.4, style.FONT), fontsize=style.FONT)
     style.legend_below(figure, left)
     return figure

@@ -22,6 +22,8 @@ def summarise(settings: Sequence[Setting]) -> pd.DataFrame:
             "backbone": setting.backbone,
             "method": setting.title,
             "way": setting.way,
+            "ways": setting.ways,
+            "every_class": setting.every_class,
             "shot": setting.shot,
             "frames": setting.frames,
             "depth": setting.depth,

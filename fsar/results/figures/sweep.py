@@ -1,6 +1,6 @@
 """Accuracy over one number: ways, frames per video, or depth of the temporal transformer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -30,8 +30,8 @@ def collect(settings: Sequence[Setting], over: str) -> pd.DataFrame:
 def draw(data: pd.DataFrame) -> Figure:
     """Draw a line per method, with 95 % intervals over the test videos."""
     over = str(data["over"].iloc[0])
-    fixed = "" if over == "way" else "way"
-    groups = list(data.groupby(["base", "backbone", "shot", *([fixed] if fixed else [])], sort=False))
+    fixed = [] if over == "way" else ["ways"]
+    groups = list(data.groupby(["base", "backbone", "shot", *fixed], sort=False))
     figure, axes = style.panels(len(groups))
     methods = style.ordered(data["method"])
     colours = style.colours(methods)
@@ -54,21 +54,26 @@ def draw(data: pd.DataFrame) -> Figure:
         values = sorted(panel[over].unique())
         if over == "way":
             axis.plot(values, [100 / way for way in values], color="0.4", linestyle=":", linewidth=1, label="chance")
-        axis.set_xticks(values, _apart(values))
+        axis.set_xticks(values, _apart(values, panel.loc[panel["every_class"], over] if over == "way" else ()))
         axis.set_xlabel(LABELS[over])
         axis.set_ylabel("accuracy (%)")
-        ways = [f"{names[3]}-way"] if fixed else []
-        style.panel_title(axis, names[0], names[1], *ways, f"{names[2]}-shot")
+        style.panel_title(axis, names[0], names[1], *names[3:], f"{names[2]}-shot")
         axis.grid(axis="x", visible=False)
     style.legend_below(figure, axes[0])
     return figure
 
 
-def _apart(values: Sequence[int]) -> list[str]:
-    """Return a label for each number, empty where it would touch the one before it."""
+def _apart(values: Sequence[int], everything: Collection[int] = ()) -> list[str]:
+    """Return a label for each number, empty where it would touch the one before it.
+
+    Args:
+        values: in ascending order.
+        everything: those of them that are all there is, which are marked, and keep their label.
+    """
     room = (max(values) - min(values)) / 18  # of one label on a panel as wide as a column
     shown: list[int] = []
     for value in values:
         if not shown or value - shown[-1] >= room:
             shown.append(value)
-    return [str(value) if value in shown else "" for value in values]
+    shown = [value for value in shown if not any(0 < end - value < room for end in everything)]
+    return [f"{value}\nall" if value in everything else str(value) if value in shown else "" for value in values]
