@@ -34,7 +34,7 @@ class HeadSettings(FittedSection):
 
     Attributes:
         needs: what it asks of the backbone.
-        texts: how it looks at the texts of an episode's classes: not, at their mean, at each, or at tokens of the first.
+        texts: how it looks at the texts of an episode's classes: not, their mean, each, or tokens of the first.
         needs_pixels: its losses look at the pixels of training videos.
     """
 
