@@ -17,7 +17,7 @@ def hardly_different(names: Iterable[str]) -> list[str]:
     first: dict[str, str] = {}
     found = []
     for name in sorted(set(names)):
-        other = first.setdefault(_letters(name), name)
+        other = first.setdefault(letters(name), name)
         if other != name:
             found.append(
                 f"the classes {other!r} and {name!r} differ by case, spaces, underscores or hyphens alone; if they are "
@@ -26,6 +26,7 @@ def hardly_different(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _letters(name: str) -> str:
+def letters(name: str) -> str:
+    """Return the letters of a name by which classes are told apart: without case, spaces, joining signs and width."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return "".join(c for c in folded if c not in JOINING and not c.isspace() and unicodedata.category(c) != INVISIBLE)

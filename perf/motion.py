@@ -175,7 +175,8 @@ def accuracy(head: Otam, frames: Tensor, episodes: Numbers, queries: Tensor | No
     asked = torch.from_numpy(episodes[..., -1]) + (0 if queries is None else len(frames))
     labels = torch.arange(way)
     parts = [slice(start, start + 250) for start in range(0, count, 250)]
-    right = torch.cat([(compared(part, asked[part]).argmax(dim=-1) == labels).double().mean(dim=1) for part in parts])
+    found = torch.cat([compared(part, asked[part])[0].argmax(dim=-1) for part in parts])
+    right = (found == labels).double().mean(dim=1)
     return f"{100 * right.mean():.1f} ± {196 * right.std() / math.sqrt(count):.1f}"
 
 

@@ -20,7 +20,7 @@ except UserError as error:
 
 from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
 from fsar.benchmarks.splits import SPLITS
-from fsar.config import SmallClipConfig, SmallVideoConfig, load
+from fsar.config import SmallClipConfig, SmallVideoConfig
 from fsar.config.overview import effective, left_out, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.files import from_working_directory
@@ -35,6 +35,7 @@ from fsar.plan.own_files import with_own_files
 from fsar.plan.parameters import Keyed, Rows, Text, Values, by_key, fixed
 from fsar.plan.plan import Plan
 from fsar.plan.records import facts_of
+from fsar.plan.removals import load_with_removals
 
 take_any_text(logger)
 
@@ -54,9 +55,12 @@ def planned(config):
             # By this a job that is submitted again knows that it has failed in this run.
             os.environ |= {"FSAR_RUN": secrets.token_hex(8)}
             check_written_once(snakemake_api.config_files(workflow))
-        plan = Plan(load(with_own_files(config)))
+        checked, removals = load_with_removals(with_own_files(config))
+        plan = Plan(checked)
         if in_front:
             check_before_jobs(plan, own_environments=snakemake_api.has_conda(workflow))
+            for told in removals:
+                logger.info(told)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return plan, in_front
@@ -143,7 +147,11 @@ def drawn_by(wildcards):
     """What the episodes of a split are drawn by, beside their way and shot."""
     episodes = CONFIG.videos(wildcards.benchmark).episodes
     number = getattr(episodes, wildcards.split)
-    return Values("drawn", {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed})
+    drawn = {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed}
+    if wildcards.split == "test":
+        return Values("drawn", drawn | ({"unknown": episodes.unknown} if episodes.unknown else {}))
+    without = CONFIG.videos(wildcards.benchmark).without
+    return Values("drawn", drawn | ({"without": list(without)} if without else {}))
 
 
 def method_of_a_model(wildcards):

@@ -3,8 +3,8 @@
 
 rule draw_episodes:
     input:
-        manifest="data/{benchmark}/manifest.parquet",
-        index="data/{benchmark}/frames/index.parquet",
+        manifest=manifest,
+        index=index,
     output:
         episodes="data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet",
     log:

@@ -47,6 +47,8 @@ rule evaluate_model:
         # Where validation classes choose how much class names count.
         validation_features=PLAN.validation_features,
         validation_episodes=PLAN.validation_episodes,
+        validation_manifest=manifest_to_choose,
+        validation_index=index_to_choose,
     output:
         predictions="results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet",
     log:

@@ -15,10 +15,6 @@ def shards(wildcards):
     return [f"data/{base}/frames/shard-{number}.arrow" for number in PLAN.shards(base)]
 
 
-def counts(wildcards):
-    return f"results/data/{CONFIG.base(wildcards.benchmark)}.json"
-
-
 def project_file(path):
     """A file of the package, so named that a checkout can be moved."""
     return from_working_directory(ROOT / path)
@@ -33,8 +29,8 @@ def made_files(wildcards):
 
 
 def split_lists(wildcards):
-    kind = CONFIG.published_kind(wildcards.benchmark)
-    return [f"data/sources/split_lists/{kind}-{split}.txt" for split in SPLITS]
+    """Those that are fetched, or that a user brings."""
+    return sources.split_lists(CONFIG, CONFIG.published_kind(wildcards.benchmark))
 
 
 def inventory(wildcards):
@@ -93,13 +89,13 @@ def missing_videos(wildcards):
 
 def validation_episodes(wildcards):
     """The episodes that a training is validated on: of its way and shot."""
-    base, way = CONFIG.base(wildcards.benchmark), settings_of(wildcards).training.way
-    return f"data/{base}/episodes/val-{way}way-{wildcards.shot}shot.parquet"
+    own, way = PLAN.validated_on(wildcards.benchmark), settings_of(wildcards).training.way
+    return f"data/{own}/episodes/val-{way}way-{wildcards.shot}shot.parquet"
 
 
-def predictions_of_a_model(wildcards):
-    of = PLAN.trained(wildcards)
-    return f"results/predictions/{of.benchmark}/{of.backbone}/{of.model}/{of.training}.parquet"
+def rows_of_a_model(wildcards):
+    """What one trained model is tested with, on every benchmark whose models these are."""
+    return rows.rows_of_a_model(PLAN, wildcards)
 
 
 # Features and tests.
@@ -111,6 +107,19 @@ def encoder_weights(wildcards):
 
 def encoder_descriptions(wildcards):
     return PLAN.descriptions(PLAN.encoder(wildcards))
+
+
+def chosen_elsewhere(wildcards):
+    """Whether validation classes of another benchmark choose the weight of class names in tests."""
+    return PLAN.chooses_text_weight(wildcards) and CONFIG.crosses(wildcards.benchmark)
+
+
+def manifest_to_choose(wildcards):
+    return manifest(PLAN.chosen_on(wildcards)) if chosen_elsewhere(wildcards) else []
+
+
+def index_to_choose(wildcards):
+    return index(PLAN.chosen_on(wildcards)) if chosen_elsewhere(wildcards) else []
 
 
 def parts_of_tests(wildcards):

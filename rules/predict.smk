@@ -38,6 +38,7 @@ rule predict_clips:
         support=lambda wildcards: CONFIG.predict[wildcards.prediction].support,
         clips=lambda wildcards: CONFIG.predict[wildcards.prediction].clips,
         frames=lambda wildcards: CONFIG.predict[wildcards.prediction].frames,
+        unknown=lambda wildcards: CONFIG.predict[wildcards.prediction].unknown,
         motion=lambda wildcards: CONFIG.predict[wildcards.prediction].motion,
     script:
         "../workflow_scripts/predict_clips.py"

@@ -4,6 +4,7 @@ from fsar.config.overview import decisive_record
 
 ROWS = rows.rows(PLAN)
 DEMO_ROWS = rows.rows_of_demos(PLAN, ROWS)
+UNKNOWN_ROWS = rows.rows_with_unknown(PLAN, ROWS)
 PREDICTIONS_FILES = rows.predictions_of(ROWS)
 LAYOUTS = layouts(ROWS)
 FIGURES = planned_figures(PLAN, ROWS)
@@ -131,6 +132,36 @@ rule write_over_deals:
         "../workflow_scripts/write_over_deals.py"
 
 
+# How well methods tell queries of other classes from those of their episode; made where episodes have such queries.
+rule write_unknown:
+    input:
+        predictions=rows.predictions_of(UNKNOWN_ROWS),
+        episodes=rows.episodes_of(UNKNOWN_ROWS),
+        manifests=rows.manifests_of(UNKNOWN_ROWS),
+    output:
+        csv=report(
+            "results/statistics/unknown.csv",
+            caption="../report/unknown.rst",
+            category="Comparisons",
+            labels={"table": "unknown queries"},
+        ),
+        markdown="results/statistics/unknown.md",
+    log:
+        "logs/write_unknown.log",
+    benchmark:
+        "benchmarks/write_unknown.tsv"
+    conda:
+        "../envs/results.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+    params:
+        code=code("write_unknown.py"),
+        settings=lambda wildcards: Rows("rows", UNKNOWN_ROWS),
+        measures=CONFIG.run.unknown_measures,
+    script:
+        "../workflow_scripts/write_unknown.py"
+
+
 # A figure, with the data it is drawn from beside it.
 rule draw_figure:
     input:
@@ -167,6 +198,7 @@ rule write_index:
         table=rules.write_tables.output,
         statistics=rules.write_statistics.output,
         layouts=rules.write_layouts.output,
+        unknown=rules.write_unknown.output if UNKNOWN_ROWS else [],
         figures=expand("results/figures/{figure}.png", figure=FIGURES),
         strips=expand("results/data/{benchmark}.strips.parquet", benchmark=PLAN.bases),
         reports=expand("results/data/{benchmark}.html", benchmark=PLAN.bases),
@@ -235,6 +267,7 @@ rule archive:
         rules.write_layouts.output,
         rules.write_statistics.output,
         rules.write_over_deals.output if DEMO_ROWS else [],
+        rules.write_unknown.output if UNKNOWN_ROWS else [],
         rules.write_index.output,
         rules.write_records.output,
         expand(

@@ -45,10 +45,10 @@ rule train_model:
 rule write_model_card:
     input:
         training="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/training.json",
-        predictions=predictions_of_a_model,
-        episodes=lambda wildcards: rows.episodes_of(rows.rows_of_a_model(PLAN, wildcards)),
-        manifest=manifest,
-        counts=counts,
+        predictions=lambda wildcards: rows.predictions_of(rows_of_a_model(wildcards)),
+        episodes=lambda wildcards: rows.episodes_of(rows_of_a_model(wildcards)),
+        manifests=lambda wildcards: rows.manifests_of(rows_of_a_model(wildcards)),
+        counts=lambda wildcards: rows.counts_of(rows_of_a_model(wildcards)),
         published=project_file("fsar/results/published.csv"),
     output:
         card=report(
@@ -71,7 +71,7 @@ rule write_model_card:
         "../envs/results.yaml"
     params:
         code=code("write_model_card.py"),
-        settings=lambda wildcards: Rows("rows", rows.rows_of_a_model(PLAN, wildcards)),
+        settings=lambda wildcards: Rows("rows", rows_of_a_model(wildcards)),
         method=method_of_a_model,
         licences=licences,
         saw=lambda wildcards: Values("saw", CONFIG.backbones[wildcards.backbone].saw),

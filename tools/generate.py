@@ -122,7 +122,8 @@ def tables() -> str:
 
 def _head(parts: Components) -> str:
     """Say what turns features into logits, with the settings that the model fixes."""
-    return " ".join([f"`{parts.head}`", *(f"({name}: {_shown(value)})" for name, value in parts.fixed)])
+    own = [*parts.fixed, *([("unknown", parts.unknown)] if parts.unknown else [])]
+    return " ".join([f"`{parts.head}`", *(f"({name}: {_shown(value)})" for name, value in own)])
 
 
 def _shown(value: Any) -> str:

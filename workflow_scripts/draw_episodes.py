@@ -16,4 +16,6 @@ with logged(snakemake.log[0]):
         snakemake.params.drawn["episodes"],
         snakemake.params.drawn["seed"],
         Path(snakemake.output.episodes),
+        snakemake.params.drawn.get("without", ()),
+        snakemake.params.drawn.get("unknown", 0),
     )

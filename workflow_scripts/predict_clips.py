@@ -13,6 +13,7 @@ from fsar.predict.classifier import Classifier
 from fsar.predict.clips import list_clips
 from fsar.predict.load import planned_model
 from fsar.predict.results import write_predictions
+from fsar.predict.threshold import estimate_threshold
 
 with logged(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
@@ -23,4 +24,6 @@ with logged(snakemake.log[0]):
         model = planned_model(planned, Path(snakemake.input.model[0]) if snakemake.input.model else None)
         classifier = Classifier(model, device=config.device, frames=params.frames, motion=params.motion)
         classifier.support(params.support)
+        if params.unknown is not None:
+            classifier.threshold = estimate_threshold(classifier, params.unknown)
         write_predictions(classifier, list_clips(params.clips), csv=Path(output.csv), page=Path(output.page))

@@ -1,8 +1,10 @@
 """`fsar check`: how good a support set is."""
 
 import argparse
+import json
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fsar.cli.options import add_classifier, classifier, say, writable
 
@@ -19,6 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "look mislabelled, and what more examples would bring.",
     )
     add_classifier(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found as one object")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the clips that look mislabelled")
     parser.set_defaults(run=run)
 
@@ -31,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.names:
         raise UserError("Names alone cannot be checked: give --support, examples whose class is known")
-    writable(options.csv)
+    writable(options.csv, options.json)
     loaded = classifier(options)
     found = check_support(loaded)
     print(report(found, loaded.class_names))
@@ -40,7 +43,36 @@ def run(options: argparse.Namespace) -> int:
     if options.csv:
         with atomic(options.csv) as temporary:
             found.suspects.to_csv(temporary, index=False)
+    if options.json:
+        with atomic(options.json) as temporary:
+            temporary.write_text(json.dumps(as_object(found), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
+
+
+def as_object(found: "Check") -> dict[str, Any]:
+    """Return what was found as JSON can say it: shares from 0 to 1, null for what is not known."""
+    values = {
+        "tested": found.tested,
+        "accuracy": found.accuracy,
+        "interval": list(found.interval),
+        "strangers_auroc": found.strangers[0],
+        "strangers_interval": found.strangers[1],
+        "confused": found.confused.to_dict("records"),
+        "suspects": found.suspects.to_dict("records"),
+        "curve": found.curve.to_dict("records"),
+    }
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
+
+
+def _strangers(found: "Check") -> str:
+    """Say how well clips of other classes would be refused."""
+    auroc, half = (100 * value for value in found.strangers)
+    if math.isnan(auroc):
+        return "How well strangers would be refused cannot be said: it takes two classes, and two examples of one."
+    return (
+        f"Strangers, each class in turn being one to the others: their AUROC is {auroc:.1f} ± {half:.1f} % "
+        "(50: not told apart; 100: all can be refused)."
+    )
 
 
 def report(found: "Check", class_names: list[str]) -> str:
@@ -65,6 +97,7 @@ def report(found: "Check", class_names: list[str]) -> str:
         lines += ["", "Clips that look mislabelled:" if len(found.suspects) else "No clip looks mislabelled."]
     for path, name, label, p_name, p_label in found.suspects.itertuples(index=False):
         lines.append(f"  {path}: {name} {100 * p_name:.1f} %, but {label} {100 * p_label:.1f} %")
+    lines += ["", _strangers(found)]
     if len(found.curve):
         lines += ["", "Accuracy by examples per class:"]
         for row in found.curve.itertuples(index=False):

@@ -82,6 +82,19 @@ def positive(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """Read a share; argparse tells what is wrong with another."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no share from 0 to 1; a clip stands before the option, or after --"
+        )
+    return found
+
+
 def share_or_auto(text: str) -> "float | str":
     """Read a share or the word auto; argparse tells what is wrong with another."""
     if text == "auto":

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from fsar.predict.classifier import Classifier
     from fsar.predict.prediction import Prediction
 
+FALSE_ALARMS = 0.1  # of --unknown, where nobody says how many
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command."""
@@ -21,6 +23,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("clips", nargs="*", help="files, folders, or a CSV with the column path")
     shared.add_classifier(parser)
+    parser.add_argument(
+        "--unknown",
+        type=shared.share,
+        nargs="?",
+        const=FALSE_ALARMS,
+        metavar="RATE",
+        help="label clips unknown that are not near enough to any class: by a threshold that refuses at most this "
+        f"share of the clips of the classes, told by leaving examples out (default: {FALSE_ALARMS:g})",
+    )
     group = parser.add_argument_group("results")
     group.add_argument("--top", type=shared.positive, default=1, metavar="N", help="print the N nearest classes")
     group.add_argument("--csv", type=Path, metavar="FILE", help="write a row per clip")
@@ -35,8 +46,11 @@ def run(options: argparse.Namespace) -> int:
     from fsar.errors import UserError
     from fsar.predict.clips import list_clips
     from fsar.predict.results import write_predictions
+    from fsar.predict.threshold import estimate_threshold
 
     shared.clips_beside_names(options.names, options.clips)
+    if options.unknown is not None and options.names:
+        raise UserError("Names alone tell no threshold for unknown clips: give --support, examples of each class")
     if not options.clips and not options.save:
         raise UserError("There is nothing to do: name clips to label, or a file to --save the support set to")
     clips = list_clips(options.clips)
@@ -45,6 +59,9 @@ def run(options: argparse.Namespace) -> int:
     if options.save:
         loaded.save(options.save)
         shared.say(f"Support set: {options.save}")
+    if options.unknown is not None:
+        loaded.threshold = estimate_threshold(loaded, options.unknown)
+        shared.say(loaded.threshold.describe())
     unread = write_predictions(
         loaded,
         clips,
@@ -66,4 +83,5 @@ def _line(prediction: "Prediction", classifier: "Classifier", top: int) -> str:
     named = (
         f"{classifier.class_names[i]} {shared.score(float(prediction.scores[i]), classifier.called)}" for i in order
     )
-    return f"{path}: {', '.join(named)}"
+    label = "" if prediction.label in classifier.class_names else f"{prediction.label}, nearest "
+    return f"{path}: {label}{', '.join(named)}"

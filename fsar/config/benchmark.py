@@ -5,12 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from fsar.config.heads import AdaptersConfig, HeadsConfig
-from fsar.config.names import DEALS, TESTS, MethodName, ModelName, Name
+from fsar.config.names import SUMMARIES, TESTS, MethodName, ModelName, Name
 from fsar.config.source import CsvSource, DemoSource, PublishedSource
 from fsar.config.text import TextConfig
 from fsar.config.training import TrainingConfig
 from fsar.config.videos import EpisodesConfig, FramesConfig, SamplingConfig
-from fsar.keys.declare import MODEL, ROWS, Section, key, section
+from fsar.keys.declare import MODEL, NOTHING, ROWS, Section, key, section
 
 
 class BenchmarkConfig(Section):
@@ -22,20 +22,49 @@ class BenchmarkConfig(Section):
     variant_of: Name | None = key(
         "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
         "keys below differ from its own.",
-        (*MODEL, *ROWS, *DEALS),
+        (*MODEL, *ROWS, *SUMMARIES),
         default=None,
+    )
+    without: list[str] = key(
+        "Of a variant: training and validation classes of the other benchmark that are left out, whatever the case, "
+        "spaces and joining signs of their names. Its frames stay shared; its validation episodes are its own.",
+        ("train_model", "draw_episodes", *ROWS),
+        once=True,
+        default=[],
+    )
+    train_on: Name | None = key(
+        "Instead of a source, with test_on: the benchmark whose training and validation classes models are trained and "
+        "chosen on, with its settings of training, heads, adapters and text (docs/domains.md).",
+        ("draw_episodes", *MODEL, *ROWS, *SUMMARIES),
+        default=None,
+    )
+    test_on: Name | None = key(
+        "The benchmark whose test classes they are tested on, with its episodes and its sampling of frames.",
+        ("draw_episodes", *MODEL, *ROWS, *SUMMARIES),
+        default=None,
+    )
+    remove: str = key(
+        "Which classes of train_on are left out because test_on tests them. by_name: those with equal names, whatever "
+        "their case, spaces and joining signs. none: none. Or a CSV with the columns source, target and "
+        "class_in_source, and split_in_target where it has classes that are not tested (docs/domains.md).",
+        ("train_model", "draw_episodes", *ROWS),
+        default="by_name",
+        min_length=1,
+    )
+    remove_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = key(
+        "The checksum that the list in `remove` must have, where it is a published one.", NOTHING, default=None
     )
     licence: str = key("Whose the videos are, for the model cards.", ("write_model_card",), default="not stated")
     methods: list[MethodName] = key(
         "Its methods where run.methods does not say.",
-        (*TESTS, *ROWS, *DEALS),
+        (*TESTS, *ROWS, *SUMMARIES),
         once=True,
         default=["clip-freeze", "otam", "clip-fsar"],
         min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] = key(
         "Its test shots where run.shots does not say.",
-        (*TESTS, *ROWS, *DEALS),
+        (*TESTS, *ROWS, *SUMMARIES),
         unit="videos",
         once=True,
         default=[1, 5],
@@ -59,6 +88,6 @@ class BenchmarkConfig(Section):
     )
     trained: dict[Name, dict[ModelName, str]] = key(
         "Trained weights from elsewhere (.safetensors), by backbone and model: tested as they are, not trained here.",
-        ("encode_features", "evaluate_model", "predict_clips", *ROWS, *DEALS),
+        ("encode_features", "evaluate_model", "predict_clips", *ROWS, *SUMMARIES),
         default={},
     )

@@ -6,21 +6,31 @@ from collections.abc import Iterable, Mapping
 
 from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.benchmarks.splits import SPLITS, split_lists
+from fsar.class_names import letters
 from fsar.config import layers
+from fsar.config.clips import wrong_clips, wrong_features
 from fsar.config.config import Config
+from fsar.config.domains import other_frames, wrong_domains
 from fsar.config.messages import nearest, refuse
-from fsar.config.source import DEMO_CLASSES, DemoSource, PublishedSource
-from fsar.errors import UserError
+from fsar.config.source import DEMO_ACTIONS, DemoSource, PublishedSource
 from fsar.methods import METHODS, MODELS
 
 
-def check_source_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> None:
-    """Check a benchmark's videos against the episodes that will be drawn from them.
+def check_source_counts(
+    config: Config, benchmark: str, counts: dict[str, dict[str, int]], data: str | None = None
+) -> None:
+    """Check videos against the episodes that will be drawn from them for a benchmark.
+
+    Args:
+        config: the whole config.
+        benchmark: of the run.
+        counts: videos by split and class.
+        data: the benchmark whose videos they are, where there are several: one to train on and one to test.
 
     Raises:
         UserError: naming the split, the key to change and the nearest valid value.
     """
-    refuse(_wrong_counts(config, benchmark, counts))
+    refuse(_wrong_counts(config, benchmark, counts, data or config.base(benchmark)))
 
 
 def check_decoders(config: Config) -> None:
@@ -32,7 +42,7 @@ def check_decoders(config: Config) -> None:
     refuse(
         f"frames.decoder of benchmark {benchmark!r} is decord, which is not installed: `pip install decord` (there are "
         "builds for x86_64 alone), or choose pyav or ffmpeg"
-        for benchmark in dict.fromkeys(map(config.base, config.run.benchmarks))
+        for benchmark in dict.fromkeys(data for name in config.run.benchmarks for data in config.data_of(name))
         if config.videos(benchmark).frames.decoder == "decord" and importlib.util.find_spec("decord") is None
     )
 
@@ -67,16 +77,21 @@ def logger_lacks(kind: str) -> str:
     return ""
 
 
-def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
-    for split, way, shot, queries in config.episodes_drawn(benchmark):
-        classes = counts.get(split, {})
+def _wrong_counts(config: Config, asked: str, counts: dict[str, dict[str, int]], benchmark: str) -> Iterable[str]:
+    """Name what the episodes of a benchmark that is asked for lack in the videos that they are drawn from."""
+    removed = {letters(name) for name in config.videos(config.training_of(asked)).without}
+    for split, way, shot, queries in config.episodes_drawn(asked):
+        if config.drawn_from(asked, split) != benchmark:
+            continue
+        classes = {n: c for n, c in counts.get(split, {}).items() if split == "test" or letters(n) not in removed}
         if not classes:
-            yield f"benchmark {benchmark!r} has no {split} class" + _asked_by(config, benchmark, split)
+            yield f"benchmark {benchmark!r} has no {split} class" + _asked_by(config, asked, split)
             continue
         if way > len(classes):
             yield (
-                f"way is {way}, but benchmark {benchmark!r} has {len(classes)} {split} classes; "
-                f"the nearest valid value is {len(classes)}"
+                f"way is {way}, but benchmark {benchmark!r} has {len(classes)} {split} classes"
+                + (f" without those that {asked!r} leaves out" if removed and split != "test" else "")
+                + f"; the nearest valid value is {len(classes)}"
             )
         smallest = min(classes, key=lambda name: (classes[name], name))
         largest_shot = classes[smallest] - queries
@@ -89,6 +104,35 @@ def _wrong_counts(config: Config, benchmark: str, counts: dict[str, dict[str, in
                     if largest_shot >= 1
                     else "add videos or leave the class out"
                 )
+            )
+    yield from _wrong_unknown(config, benchmark, counts)
+
+
+def _wrong_unknown(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
+    """Say where unknown queries find too few classes beside those of an episode, or too few videos in them."""
+    classes = len(counts.get("test", {}))
+    way = max(way if isinstance(way, int) else classes for way in config.run.ways)
+    asked = [("episodes.unknown", "test", config.videos(benchmark).episodes.unknown, "run.ways", way)]
+    for backbone in config.backbones_used(benchmark):
+        for model in config.trained_here(benchmark, backbone):
+            if MODELS[model].unknown:
+                own = config.of(benchmark, backbone, model).training
+                where = f"training.unknown of {model}"
+                asked.append((where, "train", own.unknown_queries, "training.way", own.way))
+    for where, split, unknown, key_name, way in dict.fromkeys(asked):
+        smallest, others = min(counts.get(split, {}).values(), default=0), len(counts.get(split, {})) - way
+        if not unknown or not smallest or others < 0:
+            continue
+        said = f"{where} is {unknown} for benchmark {benchmark!r}"
+        if not others:
+            yield (
+                f"{said}, but episodes of {way} classes have all {way} {split} classes, and no other is left: the "
+                f"nearest valid value of {key_name} is {way - 1}"
+            )
+        elif unknown > (most := others * smallest):
+            yield (
+                f"{said}, but there are {others} other {split} classes, of which the smallest has "
+                f"{smallest} videos; the nearest valid value is {most}"
             )
 
 
@@ -115,8 +159,7 @@ def wrong_references(config: Config) -> Iterable[str]:
             if name not in defined:
                 yield f"run.{section} names {name!r}, which is not defined below {section}; {nearest(name, defined)}"
     for benchmark, settings in config.benchmarks.items():
-        if (settings.source is None) == (settings.variant_of is None):
-            yield f"benchmarks.{benchmark} needs a source, or variant_of: one of the two"
+        yield from wrong_domains(config, benchmark)
         if settings.variant_of is not None:
             base = config.benchmarks.get(settings.variant_of)
             if base is None or base.source is None:
@@ -140,29 +183,6 @@ def wrong_references(config: Config) -> Iterable[str]:
                 if not MODELS[model].trained:
                     where = f"benchmarks.{benchmark}.trained.{backbone}.{model}"
                     yield f"{where} gives weights for a model that is not trained"
-
-
-def wrong_clips(config: Config, benchmark: str) -> Iterable[str]:
-    """Say where stored frames, or a backbone, cannot give the clips that are asked for."""
-    keep = config.videos(benchmark).frames.keep
-    for backbone in config.backbones_used(benchmark):
-        about, sampling = config.backbones[backbone], config.sampling_of(benchmark, backbone)
-        if keep and sampling.strategy == "windows":
-            yield (
-                f"frames.keep of benchmark {benchmark!r} is {keep}, but sampling.strategy with {backbone!r} is windows"
-                ", which looks at frames that follow one another: set frames.keep to 0, and all are stored"
-            )
-        elif about.video and keep and keep < sampling.frames:
-            yield (
-                f"frames.keep of benchmark {benchmark!r} is {keep}, but the backbone {backbone!r} looks at "
-                f"{sampling.frames} frames of a video; the nearest valid value is {sampling.frames}, or 0 for all"
-            )
-        if sampling.strategy == "windows" and sampling.frames % sampling.window:
-            yield (
-                f"sampling.frames of benchmark {benchmark!r} with the backbone {backbone!r} is {sampling.frames}, no "
-                f"multiple of sampling.window, {sampling.window}; the nearest valid value is "
-                f"{max(sampling.frames // sampling.window, 1) * sampling.window}"
-            )
 
 
 def wrong_predictions(config: Config) -> Iterable[str]:
@@ -204,15 +224,22 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
                 if problem not in told:
                     yield f"training of {model or 'models'} on {backbone}, benchmark {benchmark!r}: {problem}"
                 told.add(problem)
+    yield from other_frames(config, benchmark)
+    yield from _wrong_texts(config, benchmark)
+    for data in config.data_of(benchmark):
+        yield from _wrong_data(config, benchmark, data)
+
+
+def _wrong_data(config: Config, asked: str, benchmark: str) -> Iterable[str]:
+    """Check what is known beforehand of the videos of a benchmark that one which is asked for uses."""
     stored = config.videos(benchmark).frames
     if stored.decoder == "ffmpeg" and not stored.antialias:
         yield f"frames.decoder of benchmark {benchmark!r} is ffmpeg, which cannot resize with frames.antialias: false"
-    yield from _wrong_texts(config, benchmark)
-    source = config.benchmarks[config.base(benchmark)].source
+    source = config.benchmarks[benchmark].source
     if isinstance(source, DemoSource):
         wanted = sum(getattr(source.classes, split) for split in SPLITS)
-        if wanted > DEMO_CLASSES:
-            yield f"benchmarks.{benchmark}.source.classes are {wanted} in all, but there are {DEMO_CLASSES}"
+        if wanted > (there := DEMO_ACTIONS * len(source.shapes)):
+            yield f"benchmarks.{benchmark}.source.classes are {wanted} in all, but there are {there}"
         counts = {
             split: dict.fromkeys(
                 (f"demo class {i}" for i in range(getattr(source.classes, split))),
@@ -220,13 +247,14 @@ def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
             )
             for split in SPLITS
         }
-        yield from _wrong_counts(config, benchmark, counts)
+        yield from _wrong_counts(config, asked, counts, benchmark)
     if isinstance(source, PublishedSource):
         counts = {
             row.split: {f"class {i}": row.smallest_class for i in range(row.classes)}
             for row in split_lists().query("benchmark == @source.kind").itertuples()
         }
-        yield from _wrong_counts(config, benchmark, counts)
+        if counts:  # of an unpublished list it is not known
+            yield from _wrong_counts(config, asked, counts, benchmark)
         yield from _missing_source(config, benchmark, source.kind)
 
 
@@ -250,23 +278,7 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
     for method in methods:
         settings = config.of(benchmark, backbone, METHODS[method].model)
         needed, why = settings.head.least_frames
-        try:
-            frames = settings.steps
-        except UserError as error:
-            yield f"benchmark {benchmark!r} with the backbone {backbone!r}: {error}"
-            break
-        if needed > frames:
-            if settings.backbone.video:
-                yield (
-                    f"method {method!r} {why}, and needs {needed} features of a video, but of benchmark {benchmark!r} "
-                    f"the encoder of video {backbone!r} gives {frames}: take it out, or set "
-                    f"backbones.{backbone}.features to steps, or its sampling.frames to more clips"
-                )
-                continue
-            yield (
-                f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
-                f"nearest valid value is {needed}"
-            )
+        yield from wrong_features(settings, method, needed, why)
         yield from _wrong_queries(config, benchmark, backbone, method)
         if named and (lacks := config.lacks(backbone, method)):
             yield f"backbones.{backbone}.methods names {method!r}, but the backbone has no {lacks}: take it out"
@@ -318,7 +330,7 @@ def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
         f"frames.size of benchmark {benchmark!r} is {stored}, but backbone {backbone!r} is given pictures of {size} "
         f"pixels; the nearest valid value is {size}, or set backbones.{backbone}.size to {stored} or less, where its "
         "architecture can be given smaller ones"
-        for benchmark in dict.fromkeys(config.base(name) for name in config.run.benchmarks)
+        for benchmark in dict.fromkeys(data for name in config.run.benchmarks for data in config.data_of(name))
         for backbone, size in sizes.items()
         if size > (stored := config.videos(benchmark).frames.size)
     )
@@ -327,5 +339,5 @@ def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:
 def _missing_source(config: Config, benchmark: str, kind: str) -> Iterable[str]:
     """Say what is not known of where a published benchmark's files are."""
     data_set = PUBLISHED[kind]
-    if data_set.comes == "by hand" and not getattr(config.sources, data_set.name).folder:
+    if data_set.comes in ("by hand", "folder") and not getattr(config.sources, data_set.name).folder:
         yield f"benchmark {benchmark!r} needs sources.{data_set.name}.folder: where its videos are (docs/data.md)"

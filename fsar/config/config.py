@@ -32,6 +32,7 @@ class Config(ConfigFile):
             self._videos[benchmark] = MergedVideos(
                 benchmark=benchmark,
                 seed=self.seed,
+                without=tuple(sorted(self.benchmarks[benchmark].without)),
                 frames=self.frames.overlaid(*layers.overlay(self, "frames", benchmark)),
                 sampling=self.sampling.overlaid(*layers.overlay(self, "sampling", benchmark)),
                 episodes=self.episodes.overlaid(*layers.overlay(self, "episodes", benchmark)),
@@ -104,10 +105,18 @@ class Config(ConfigFile):
 
     def trained_here(self, benchmark: str, backbone: str) -> list[str]:
         """Return the models that are trained on a benchmark: those its methods need and nobody gave weights for."""
-        given = self.benchmarks[benchmark].trained.get(backbone, {})
+        given = self.benchmarks[self.training_of(benchmark)].trained.get(backbone, {})
         asked = (METHODS[method].model for method in self.methods(benchmark, backbone))
         models = dict.fromkeys(trained_as(model) for model in asked)
         return [model for model in models if model not in given and MODELS[model].trained]
+
+    def drawn_from(self, benchmark: str, split: str) -> str:
+        """Return the benchmark whose videos episodes of a split are drawn from."""
+        return self.base(benchmark if split == "test" else self.training_of(benchmark))
+
+    def data_of(self, benchmark: str) -> list[str]:
+        """Return the benchmarks whose videos are used for one: that are tested, then what is trained on, if others."""
+        return list(dict.fromkeys(self.drawn_from(benchmark, split) for split, *_ in self.episodes_drawn(benchmark)))
 
     def choosing(self, benchmark: str, backbone: str) -> list[str]:
         """Return the models whose tests take from validation classes how much class names count."""
@@ -121,11 +130,12 @@ class Config(ConfigFile):
 
     def videos_needed(self, benchmark: str) -> dict[str, int]:
         """Return, by split, how many videos every class must have for the episodes of all that share its data."""
-        sharing = [name for name in self.run.benchmarks if self.base(name) == benchmark] or [benchmark]
+        sharing = [name for name in self.run.benchmarks if benchmark in self.data_of(name)] or [benchmark]
         needed = dict.fromkeys(SPLITS, 0)
         for name in sharing:
             for split, _, shot, queries in self.episodes_drawn(name):
-                needed[split] = max(needed[split], shot + queries)
+                if self.drawn_from(name, split) == benchmark:
+                    needed[split] = max(needed[split], shot + queries)
         return needed
 
     def episodes_drawn(self, benchmark: str) -> list[tuple[str, int, int, int]]:
@@ -134,6 +144,7 @@ class Config(ConfigFile):
         Training classes are needed only where something is trained, validation classes only where something is chosen.
         """
         queries = self.videos(benchmark).episodes.queries
+        validated = self.videos(self.training_of(benchmark)).episodes.queries
         way = max((way for way in self.run.ways if isinstance(way, int)), default=2)  # `all` fits, where there are two
         drawn = [("test", way, max(self.test_shots(benchmark), default=0), queries)]
         for backbone in self.backbones_used(benchmark):
@@ -142,11 +153,11 @@ class Config(ConfigFile):
                 shot = max(self.training_shots(benchmark, backbone, model))
                 drawn.append(("train", training.way, shot, training.queries))
                 # A checkpoint is chosen by episodes like those it trained on.
-                drawn.append(("val", training.way, shot, queries))
+                drawn.append(("val", training.way, shot, validated))
         for backbone in self.run.backbones:
             for model in self.choosing(benchmark, backbone):
                 way = self.of(benchmark, backbone, model).training.way
-                drawn.append(("val", way, max(self.shots(benchmark)), queries))
+                drawn.append(("val", way, max(self.shots(benchmark)), validated))
         return list(dict.fromkeys(drawn))
 
     def model_to_predict(self, name: str) -> tuple[str, str, str, int]:

@@ -58,19 +58,29 @@ class ConfigFile(Section):
     )
 
     def base(self, benchmark: str) -> str:
-        """Return the benchmark whose data a benchmark uses: its own, or that of the one it is a variant of."""
-        return self.benchmarks[benchmark].variant_of or benchmark
+        """Return the benchmark whose videos a benchmark tests: its own, of what it is a variant of, or of `test_on`."""
+        own = self.benchmarks[benchmark]
+        return own.test_on or own.variant_of or benchmark
+
+    def training_of(self, benchmark: str) -> str:
+        """Return the benchmark whose trained models are tested on one: itself, or its `train_on`."""
+        return self.benchmarks[benchmark].train_on or benchmark
+
+    def crosses(self, benchmark: str) -> bool:
+        """Tell whether a benchmark trains on one and tests on another."""
+        return self.benchmarks[benchmark].train_on is not None
 
     def with_base(self, benchmark: str) -> list[str]:
         """Return the benchmarks whose sections hold for one, the weakest first: that it is a variant of, and itself."""
         return list(dict.fromkeys((self.base(benchmark), benchmark)))
 
     def own(self, benchmark: str, name: str) -> Any:
-        """Return a key of a benchmark, or that of the one it is a variant of, where it does not say."""
+        """Return a key of a benchmark, or that of the one it is a variant of or tests, where it does not say."""
         own = self.benchmarks[benchmark]
-        if name in own.model_fields_set or own.variant_of is None:
+        other = own.variant_of or own.test_on
+        if name in own.model_fields_set or other is None:
             return getattr(own, name)
-        return getattr(self.benchmarks[own.variant_of], name)
+        return getattr(self.benchmarks[other], name)
 
     def published_kind(self, benchmark: str) -> str:
         """Return which published benchmark's videos a benchmark has; empty if they are none's."""

@@ -18,20 +18,30 @@ from fsar.methods.record import AdapterSettings, HeadSettings
 
 # The sections that a benchmark may overlay.
 OVERLAID = ("frames", "sampling", "episodes", "text", "training")
+# How videos are stored, looked at and drawn: where a benchmark trains on one and tests on another, as of what it tests.
+# All other sections, and recipes, are those of what it trains on.
+OF_VIDEOS = ("frames", "sampling", "episodes")
 Layers = Iterator[tuple[str, Section]]
 
 
 def layers(config: ConfigFile, name: str, benchmark: str, backbone: str | None = None) -> Layers:
     """Yield what a benchmark, and its section of a backbone, lay over a general section, with its path."""
-    for each in config.with_base(benchmark):
+    for each in config.with_base(_side(config, benchmark, name)):
         own = config.benchmarks[each]
         yield f"benchmarks.{each}.{name}", getattr(own, name)
         if name == "training" and backbone in own.training_of_backbone:
             yield f"benchmarks.{each}.training_of_backbone.{backbone}", own.training_of_backbone[backbone]
 
 
+def _side(config: ConfigFile, benchmark: str, name: str) -> str:
+    """Return the benchmark whose sections hold for one: itself, or what it tests or trains on."""
+    if not config.crosses(benchmark):
+        return benchmark
+    return config.base(benchmark) if name in OF_VIDEOS else config.training_of(benchmark)
+
+
 def _of_model(config: ConfigFile, name: str, benchmark: str, model: str) -> Iterator[Section]:
-    for each in config.with_base(benchmark):
+    for each in config.with_base(config.training_of(benchmark)):
         of_models = getattr(config.benchmarks[each], f"{name}_of_model")
         if model in of_models:
             yield of_models[model]
@@ -46,7 +56,9 @@ def training(config: ConfigFile, benchmark: str, backbone: str, model: str | Non
     """Return how a model is trained, or (None) any that has no recipe."""
     found = overlay(config, "training", benchmark, backbone)
     if model is not None:
-        recipe = training_recipe(model, config.published_kind(benchmark), config.backbones[backbone].published_as)
+        recipe = training_recipe(
+            model, config.published_kind(config.training_of(benchmark)), config.backbones[backbone].published_as
+        )
         found += [TrainingConfig(**recipe), *_of_model(config, "training", benchmark, model)]
     return config.training.overlaid(*found)
 
@@ -55,7 +67,7 @@ def text(config: ConfigFile, benchmark: str, model: str | None = None) -> TextCo
     """Return how class names become text for a model, or (None) any that has no recipe."""
     found = overlay(config, "text", benchmark)
     if model is not None:
-        recipe = recipe_of(model, config.published_kind(benchmark), "text", "")
+        recipe = recipe_of(model, config.published_kind(config.training_of(benchmark)), "text", "")
         found += [TextConfig(**recipe), *_of_model(config, "text", benchmark, model)]
     return config.text.overlaid(*found)
 
@@ -80,5 +92,7 @@ def adapters(config: ConfigFile, benchmark: str, backbone: str, model: str) -> A
 def _part(config: ConfigFile, name: str, part: str, benchmark: str, backbone: str, model: str) -> Section:
     """Return the section of one head or kind of adapters, among `heads` or `adapters`."""
     own: Section = getattr(getattr(config, name), part)
-    recipe = recipe_of(model, config.published_kind(benchmark), name, config.backbones[backbone].published_as)
+    recipe = recipe_of(
+        model, config.published_kind(config.training_of(benchmark)), name, config.backbones[backbone].published_as
+    )
     return own.overlaid(type(own)(**recipe), *(getattr(layer, part) for layer in overlay(config, name, benchmark)))

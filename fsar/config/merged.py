@@ -18,6 +18,8 @@ from fsar.methods.record import AdapterSettings, HeadSettings
 
 # The stages whose keys decide another one, which does the work of both.
 STAGES = {"evaluate_part": ("encode_features", "evaluate_model")}
+# What classes that are left out decide.
+WITHOUT_CLASSES = ("train_model", "draw_episodes")
 # What encodes videos, with text where the backbone has it: features are for every method that decides with a model.
 ENCODING = ("encode_features", "evaluate_part", "predict_clips")
 
@@ -29,11 +31,13 @@ class MergedVideos:
     Attributes:
         benchmark: its name.
         seed: of the data.
+        without: training and validation classes that are left out.
         frames, sampling, episodes: the merged sections.
     """
 
     benchmark: str
     seed: int
+    without: tuple[str, ...] = ()
     frames: FramesConfig = field(default_factory=FramesConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     episodes: EpisodesConfig = field(default_factory=EpisodesConfig)
@@ -50,6 +54,8 @@ class MergedVideos:
     def decisive(self, stage: str) -> dict[str, dict[str, Any]]:
         """Return what decides the result of a stage, by section and key, without what equals its default."""
         found = {name: _decisive(section, stage) for name, section in self._sections().items()}
+        if stage in WITHOUT_CLASSES and self.without:
+            found["data"] = {"without": list(self.without)}
         return {name: own for name, own in found.items() if own}
 
     def _sections(self) -> dict[str, Section]:

@@ -22,8 +22,9 @@ else:
 
 # Which tests there are: their episodes, and what is made of them.
 TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
-# What lists the rows of the summary over the demo's deals, where several are run.
-DEALS = ("write_over_deals",)
+# What lists the rows of summaries that not every run has: over the demo's deals, and of unknown queries.
+DEALS, UNKNOWN = ("write_over_deals",), ("write_unknown",)
+SUMMARIES = (*DEALS, *UNKNOWN)
 # Other videos altogether.
 SOURCE = ("render_videos", "list_videos", "write_manifest", "decode_frames")
 # Where the videos of a data set are.

@@ -32,6 +32,15 @@ class PredictConfig(Section):
     model: str = key(
         "Instead of a benchmark: the folder of a model, trained elsewhere or exported.", PREDICT, default=""
     )
+    unknown: float | None = key(
+        "Label clips unknown that are not near enough to any class, by a threshold that refuses at most this share of "
+        "the clips of the classes, told by leaving examples out; without it every clip gets a class.",
+        PREDICT,
+        unit="fraction",
+        default=None,
+        gt=0,
+        lt=1,
+    )
     frames: Literal["centres", "drawn"] = key(
         "Which frames of a clip are looked at. centres: the middle one of each segment, whatever a clip is called. "
         "drawn: as the benchmark's own tests draw them, by the seed and the clip's id.",

@@ -6,8 +6,10 @@ from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.config.names import DEALS, SOURCE, PublishedKind
 from fsar.keys.declare import LARGEST_SEED, Section, key
 
-# Combinations of shape and action that the demo can render (fsar/sources/demo/actions.py).
-DEMO_CLASSES = 100
+# What the demo can render (fsar/sources/demo): a class is a shape and an action.
+DEMO_SHAPES = ("circle", "square", "triangle", "hexagon", "star", "cross", "ring", "heart", "crescent", "pill")
+DEMO_ACTIONS = 10
+Shape = Literal["circle", "square", "triangle", "hexagon", "star", "cross", "ring", "heart", "crescent", "pill"]
 
 
 class Counts(Section):
@@ -35,6 +37,23 @@ class DemoSource(Section):
         ge=0,
         le=LARGEST_SEED,
     )
+    shapes: list[Shape] = key(
+        "Shapes that act; each gives ten classes.",
+        ("render_videos",),
+        once=True,
+        default=list(DEMO_SHAPES),
+        min_length=1,
+    )
+    clutter: float = key(
+        "How strong the texture behind the shapes is and how many other things lie there, as a multiple of the usual.",
+        ("render_videos",),
+        default=1.0,
+        ge=0,
+        le=4,
+    )
+    speed: float = key(
+        "How fast the shapes act, as a multiple of the usual.", ("render_videos",), default=1.0, ge=0.5, le=4
+    )
     parts: int = key(
         "Jobs that share the rendering.", ("render_videos", "write_manifest"), unit="jobs", default=2, ge=1, le=64
     )
@@ -52,7 +71,7 @@ class CsvSource(Section):
 
 
 class PublishedSource(Section):
-    """One of the five benchmarks of the paper, by its published split lists; where its files are is below `sources`."""
+    """A published benchmark, by its published split lists; where its files are is below `sources`."""
 
     kind: PublishedKind = key("Which benchmark.", SOURCE)
     prompts: Literal["readable", "published"] = key(

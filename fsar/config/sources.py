@@ -82,6 +82,7 @@ class SourcesConfig(Section):
     ucf101: Archive = section("UCF101.", default=Archive())
     kinetics: KineticsArchives = section("Kinetics-400, for kinetics100.", default=KineticsArchives())
     ssv2: RegisteredFiles = section("Something-Something V2.", default=RegisteredFiles())
+    diving48: RegisteredFiles = section("Diving48, its videos unpacked.", default=RegisteredFiles())
     rate_limit: float = key("Of one download; 0 for none.", NOTHING, unit="megabytes per second", default=0.0, ge=0)
     retries: int = key("Attempts in a row without a byte before a download gives up.", NOTHING, default=6, ge=1)
     pause: float = key(

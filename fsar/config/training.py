@@ -23,6 +23,22 @@ class TrainingConfig(Section):
     queries: int = key(
         "Query videos per class in a training episode.", ("train_model",), unit="videos", default=5, ge=1
     )
+    unknown: int | None = key(
+        "Unknown queries in a training episode, of other training classes, for models that learn from them "
+        "(docs/unknown.md); without it as many as there are known ones.",
+        ("train_model",),
+        unit="videos",
+        default=None,
+        ge=1,
+        le=1000,
+    )
+    unknown_weight: float | None = key(
+        "Weight of the loss of eos and FR-Disc; without it the published one: 1, and of FR-Disc 100 with one "
+        "example of each class and 1000 with more, or 10 where it looks at tuples of frames.",
+        ("train_model",),
+        default=None,
+        ge=0,
+    )
     iterations: int = key("Training episodes in all.", ("train_model",), unit="episodes", default=5000, ge=1)
     tasks_per_step: int = key(
         "Episodes averaged in one optimizer step.", ("train_model",), unit="episodes", default=4, ge=1
@@ -150,6 +166,11 @@ class TrainingConfig(Section):
         """The number of support videos of one training, where it is no longer `tested`."""
         assert self.shot != "tested"
         return self.shot
+
+    @property
+    def unknown_queries(self) -> int:
+        """How many unknown queries an episode has, of a model that learns from them."""
+        return self.way * self.queries if self.unknown is None else self.unknown
 
     def spread(self) -> "TrainingConfig":
         """Return these settings on no more nodes and devices than the tasks of a step can be divided among."""

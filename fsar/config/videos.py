@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fsar.config.names import STORED
+from fsar.config.names import STORED, UNKNOWN
 from fsar.keys.declare import MODEL, NOTHING, Section, key
 
 
@@ -109,3 +109,12 @@ class EpisodesConfig(Section):
     val: int = key("Validation episodes.", ("draw_episodes",), unit="episodes", default=1000, ge=1)
     test: int = key("Test episodes, as published.", ("draw_episodes",), unit="episodes", default=10000, ge=2)
     queries: int = key("Query videos per class.", ("draw_episodes",), unit="videos", default=1, ge=1)
+    unknown: int = key(
+        "Unknown queries of a test episode: of classes of the split that the episode has not, no video twice. They "
+        "change no accuracy; what methods say of them is in results/statistics/unknown.csv (docs/unknown.md).",
+        ("draw_episodes", *UNKNOWN),
+        unit="videos",
+        default=0,
+        ge=0,
+        le=1000,
+    )

@@ -47,6 +47,46 @@ class EpisodeSampler:
                     f"{queries}; add videos, leave it out, or lower the shot"
                 )
 
+    def check_unknown(self, unknown: int) -> None:
+        """Check that so many unknown queries can be drawn beside an episode; raises UserError."""
+        if not unknown:
+            return
+        others = len(self.videos) - self.way
+        if others < 1:
+            raise UserError(
+                f"Unknown queries are of other classes than the {self.way} of their episode, and there are no more "
+                f"than {len(self.videos)} classes; set way lower, or unknown to 0"
+            )
+        fewest = min(range(len(self.videos)), key=lambda number: len(self.videos[number]))
+        most = others * len(self.videos[fewest])
+        if unknown > most:
+            raise UserError(
+                f"{unknown} unknown queries cannot be drawn from {others} other classes, of which "
+                f"{str(self.class_names[fewest])!r} has {len(self.videos[fewest])} readable videos; the nearest valid "
+                f"number is {most}"
+            )
+
+    def draw_unknown(
+        self, classes: NDArray[np.int64], unknown: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw queries of other classes than an episode's: of as many of these as can be, and no video twice.
+
+        The other classes take turns in a random order. The first of more queries are those of fewer.
+
+        Args:
+            classes: (N,) of the episode.
+            unknown: U, how many.
+            rng: of nothing else than this.
+
+        Returns:
+            (U,) class numbers and (U,) video numbers.
+        """
+        order = rng.permutation(np.setdiff1d(np.arange(len(self.videos)), classes))
+        drawn = order[np.arange(unknown) % len(order)]
+        shuffled = {int(own): rng.permutation(self.videos[own]) for own in order[:unknown]}
+        videos = [shuffled[int(own)][place // len(order)] for place, own in enumerate(drawn)]
+        return drawn, np.array(videos, np.int64)
+
     def draw(self, rng: np.random.Generator) -> Episode:
         """Draw one episode, uniformly over classes and over the videos of each."""
         classes = rng.choice(len(self.videos), self.way, replace=False)

@@ -57,7 +57,7 @@ def _tell_cost(model: FewShotModel, tests: Sequence[PlannedTest], parts: int) ->
     blocks = sizes.depth - adapters.first_across
     for test in tests:
         episodes = StoredEpisodes.read(test.episodes)
-        asked = episodes.queries[0].size
+        asked = episodes.queries[0].size + episodes.unknown.shape[1]
         videos = len(episodes.queries) * (episodes.support[0].size + asked)
         flop = videos * blocks * flop_of_block(sizes, model.inputs.frames)
         log.info(

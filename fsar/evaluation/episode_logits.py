@@ -1,8 +1,9 @@
 """The logits of every stored episode, computed from stored features."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,15 +15,37 @@ from fsar.episodes.stored import StoredEpisodes
 from fsar.evaluation.kept_features import Features
 from fsar.job import progress
 from fsar.methods.clip_fsar.decision import combined_logits, text_logits
-from fsar.methods.head import Head
+from fsar.methods.head import KNOWN, Head
 from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
 
+_NONE = np.empty((0, 0), np.int64)
 # Videos per call of a stage; bounds memory.
 BATCH = 250
 
 # What a method decides by: the support videos, the class names, or both (`fsar.methods.Method`).
 DecidesBy = Literal["few-shot", "text", "both"]
+
+
+class Answers(NamedTuple):
+    """What a method says of queries.
+
+    Attributes:
+        logits: (B, Q, N), by which it decides.
+        few_shot: (B, Q, N) logits of the support alone; None where it decides by class names.
+        text: (B, Q, N) logits of the class names alone; None where it decides by the support.
+        known: (B, Q) how sure its head is that a query is of one of the classes; None where the head has not learnt it.
+    """
+
+    logits: Tensor
+    few_shot: Tensor | None = None
+    text: Tensor | None = None
+    known: Tensor | None = None
+
+    def joined(self, other: "Answers") -> "Answers":
+        """Return what is said of these queries and then of others of the same episodes."""
+        pairs = zip(self, other, strict=True)
+        return Answers(*(None if a is None or b is None else torch.cat([a, b], dim=1) for a, b in pairs))  # type: ignore[arg-type]
 
 
 @torch.inference_mode()
@@ -34,7 +57,27 @@ def episode_logits(
     inductive: bool = True,
     subject: str = "",
 ) -> Iterator[Tensor]:
-    """Compute the logits of every query.
+    """Compute the logits of every query, as `episode_answers` does; known queries alone.
+
+    Yields:
+        (B, N·Q, N) logits of the next B episodes; queries are ordered by class.
+    """
+    for answers in episode_answers(head, replace(episodes, unknown=_NONE), features, decides_by, inductive, subject):
+        yield answers.logits
+
+
+@torch.inference_mode()
+def episode_answers(
+    head: Head,
+    episodes: StoredEpisodes,
+    features: Features,
+    decides_by: DecidesBy = "few-shot",
+    inductive: bool = True,
+    subject: str = "",
+) -> Iterator[Answers]:
+    """Compute what a method says of every query.
+
+    What is said of a known query is the same to the last digit with and without unknown ones.
 
     Args:
         head: in evaluation mode, on the device of the tensors.
@@ -45,7 +88,7 @@ def episode_logits(
         subject: name of the model, for messages; by default the head's.
 
     Yields:
-        (B, N·Q, N) logits of the next B episodes; queries are ordered by class.
+        what is said in the next B episodes: of the N·Q known queries by class, and then of the U unknown ones.
 
     Raises:
         UserError: a logit is NaN or infinite; no class is ever masked.
@@ -57,24 +100,58 @@ def episode_logits(
     support = video_row[torch.from_numpy(episodes.support).to(device)]  # (E, N, K)
     queries = video_row[torch.from_numpy(episodes.queries).to(device)]  # (E, N, Q)
     classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
+    unknown = video_row[torch.from_numpy(episodes.unknown).to(device)]  # (E, U)
     few_shot = None if decides_by == "text" else FewShotLogits(head, stored, text, support, classes, inductive)
 
+    def answers(part: slice, asked: Tensor) -> Answers:
+        """Return what is said of (B, Q) rows."""
+        by_support, known, by_text = None, None, None
+        if few_shot is not None:
+            by_support, known = few_shot(part, asked)  # (B, Q, N), (B, Q)
+        if decides_by != "few-shot":
+            by_text = text_logits(stored["frames"][asked], text[classes[part]], head.text_scale())  # (B, Q, N)
+        if by_support is None or by_text is None:
+            logits = by_text if by_support is None else by_support
+            assert logits is not None
+        else:
+            logits = combined_logits(by_support, by_text, head.text_weight, stored["frames"].shape[1])
+        return Answers(logits, by_support, by_text, known)
+
+    one_another = few_shot is not None and not (head.queries_apart or few_shot.alone)
     batch = head.at_once(queries.shape[1])
     for start in progress(range(0, len(queries), batch), "episodes", "batch"):
         part = slice(start, start + batch)
         asked = queries[part].flatten(1)  # (B, N·Q)
-        if few_shot is not None:
-            logits = few_shot(part, asked)  # (B, N·Q, N)
-        if decides_by != "few-shot":
-            frames = stored["frames"]
-            by_text = text_logits(frames[asked], text[classes[part]], head.text_scale())  # (B, N·Q, N)
-            if decides_by == "text":
-                logits = by_text
-            else:
-                logits = combined_logits(logits, by_text, head.text_weight, frames.shape[1])
-        own = (episodes.video_ids[row] for row in episodes.queries[part].ravel())
-        check_finite(logits.flatten(0, 1), subject, own)
-        yield logits
+        found, own = answers(part, asked), episodes.queries[part].reshape(len(asked), -1)
+        if unknown.shape[1]:
+            further = _in_place_of_known(answers, part, asked, unknown[part]) if one_another else None
+            found = found.joined(further or answers(part, unknown[part]))
+            own = np.concatenate([own, episodes.unknown[part]], axis=1)
+        check_finite(found.logits.flatten(0, 1), subject, (episodes.video_ids[row] for row in own.ravel()))
+        yield found
+
+
+def _in_place_of_known(
+    answers: Callable[[slice, Tensor], Answers], part: slice, asked: Tensor, unknown: Tensor
+) -> Answers:
+    """Ask each unknown query in place of one known query, where those of an episode see one another.
+
+    So a head meets as many queries as without it.
+
+    Args:
+        answers: says of which episodes and (B, N·Q) rows.
+        part: the episodes.
+        asked: (B, N·Q) rows of the known queries.
+        unknown: (B, U) rows.
+    """
+    found: Answers | None = None
+    for number in range(unknown.shape[1]):
+        place = number % asked.shape[1]
+        own = torch.cat([asked[:, :place], unknown[:, [number]], asked[:, place + 1 :]], dim=1)
+        one = Answers(*(None if each is None else each[:, [place]] for each in answers(part, own)))  # type: ignore[arg-type]
+        found = one if found is None else found.joined(one)
+    assert found is not None
+    return found
 
 
 def predict(head: Head, episodes: StoredEpisodes, features: Features) -> NDArray[np.int64]:
@@ -108,8 +185,12 @@ class FewShotLogits:
             class_of[support] = classes.unsqueeze(-1).expand_as(support)
             self.shots = _video_by_video(partial(head.support_stage, shot=support.shape[-1]), stored, text[class_of])
 
-    def __call__(self, part: slice, asked: Tensor) -> Tensor:
-        """Return the logits of some episodes, B of them: `asked` (B, N·Q) rows → (B, N·Q, N)."""
+    def __call__(self, part: slice, asked: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what is said in some episodes, B of them, of `asked`, (B, Q) rows.
+
+        Returns:
+            (B, Q, N) logits; and (B, Q), how sure the head is that each is known, where it has learnt that.
+        """
         merged = self._mean_of_shots if self.head.averages_shots else _gathered
         support = {name: merged(videos, self.support[part]) for name, videos in self.shots.items()}
         queries = {name: _gathered(videos, asked) for name, videos in self.queries.items()}
@@ -125,11 +206,17 @@ class FewShotLogits:
             together = 1
         elif self.head.queries_apart and len(asked) == 1:
             together = self.head.queries_at_once(classes.shape[1])
-        logits = []
+        found = []
         for start in range(0, count, together):
             own = {name: videos[:, start : start + together] for name, videos in queries.items()}
-            logits.append(self.head.decide(self.head.episode_stage(support, own, text)))
-        return torch.cat(logits, dim=1)
+            found.append(self._decided(self.head.episode_stage(support, own, text)))
+        known = [own for _, own in found if own is not None]
+        return torch.cat([logits for logits, _ in found], dim=1), torch.cat(known, dim=1) if known else None
+
+    def _decided(self, scores: Tensors) -> tuple[Tensor, Tensor | None]:
+        """Return the logits that scores are decided by; and how sure the head is that queries are known."""
+        known = scores.get(KNOWN)
+        return self.head.decide(scores), None if known is None else known.squeeze(-1)
 
     @staticmethod
     def _mean_of_shots(videos: Tensor, rows: Tensor) -> Tensor:

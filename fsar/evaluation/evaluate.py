@@ -1,10 +1,11 @@
 """Runs all tests of a model on the features of its videos, and writes one file of predictions."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,19 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from fsar.episodes.stored import StoredEpisodes
+from fsar.episodes.stored import UNKNOWN, StoredEpisodes
 from fsar.errors import UserError
-from fsar.evaluation.episode_logits import DecidesBy, episode_logits
+from fsar.evaluation.episode_logits import Answers, DecidesBy, episode_answers
 from fsar.evaluation.feature_file import read_features
 from fsar.evaluation.kept_features import Features
 from fsar.evaluation.made_from import check_made_from
-from fsar.evaluation.predictions import PREDICTIONS_SCHEMA, predictions_made_from, predictions_writer, views_of
+from fsar.evaluation.predictions import (
+    predictions_made_from,
+    predictions_writer,
+    schema_of,
+    views_of,
+    with_unknown,
+)
 from fsar.evaluation.text_weight import text_weights
 from fsar.fabric import one_device
 from fsar.methods.head import Head
@@ -59,6 +66,7 @@ def evaluate_model(
     expected: Mapping[str, str] | None = None,
     made: Mapping[str, str] = MappingProxyType({}),
     validation: tuple[Path, Sequence[Path]] | None = None,
+    expected_to_choose: Mapping[str, str] | None = None,
 ) -> None:
     """Run all tests of a model and write every prediction, a row per query, test by test.
 
@@ -66,13 +74,14 @@ def evaluate_model(
         head: with its trained weights.
         tests: what to test with.
         features: file of the test videos' features, encoded by the same model.
-        path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
+        path: Parquet file to write, see `fsar.evaluation.predictions`.
         device: auto, cpu or cuda.
         threads: cores of the job.
         expected: what the features must be made from; None if unknown.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
         validation: features of the validation videos, made from the same, and stored episodes for each shot, of a head
             whose weight of class names these choose.
+        expected_to_choose: what those features must be made from, where they are of another benchmark than is tested.
 
     Raises:
         UserError: the features are damaged or of another model; or as `write_predictions`.
@@ -82,7 +91,7 @@ def evaluate_model(
     weights = {}
     if validation is not None:
         known, episodes = validation
-        weights = text_weights(head, read_features(known, expected).to(where), episodes)
+        weights = text_weights(head, read_features(known, expected_to_choose or expected).to(where), episodes)
     write_predictions(head, tests, read_features(features, expected).to(where), path, made=made, weights=weights)
 
 
@@ -101,7 +110,7 @@ def write_predictions(
         head: in evaluation mode, where the text features are.
         tests: what to test with.
         features: of all videos and classes in the episodes.
-        path: Parquet file to write, see `PREDICTIONS_SCHEMA`.
+        path: Parquet file to write, see `fsar.evaluation.predictions`.
         part: (which, of how many) parts. Parts end between calls of the head, so that the
             number of parts changes no digit.
         made: what the predictions are made from (`fsar.evaluation.made_from`).
@@ -113,7 +122,8 @@ def write_predictions(
     """
     number, parts = part
     views = features.views
-    with predictions_writer(path, made, parts, len(views), weights) as writer:
+    unknown = any(StoredEpisodes.read(test.episodes).unknown.shape[1] for test in tests)
+    with predictions_writer(path, made, parts, len(views), weights, unknown) as writer:
         for test in tests:
             head.text_weight = weights.get(test.shot, head.text_weight)
             episodes = _episodes(test)
@@ -132,11 +142,10 @@ def write_predictions(
                     "(run.methods), or weights of a whole CLIP (backbones.….weights)"
                 )
             for view in views:
-                found = episode_logits(head, own, view, test.decides_by, test.inductive, subject)
-                logits = torch.cat([each.cpu() for each in found]).numpy()  # (E, N·Q, N)
-                table = _rows(test, own, logits, start)
-                writer.write_table(pa.Table.from_pandas(table, PREDICTIONS_SCHEMA, preserve_index=False))
-                accuracy = (table["label"] == table["predicted"]).mean()
+                found = episode_answers(head, own, view, test.decides_by, test.inductive, subject)
+                table = _rows(test, own, _columns(found, unknown, head.settings.prototypes), start)
+                writer.write_table(pa.Table.from_pandas(table, schema_of(unknown), preserve_index=False))
+                accuracy = (table["label"] == table["predicted"])[table["label"] != UNKNOWN].mean()
                 log.info("%s, %d-way %d-shot: accuracy %.4f", test.method, test.way, test.shot, accuracy)
 
 
@@ -152,7 +161,7 @@ def gather_predictions(parts: Sequence[Path], tests: Sequence[PlannedTest], path
         check_made_from(part, predictions_made_from(part), made, f"Delete {part.parent}, and its tests are made again")
     tables = [pq.read_table(part) for part in parts]
     views = views_of(parts[0])
-    with predictions_writer(path, made, len(parts), views) as writer:
+    with predictions_writer(path, made, len(parts), views, unknown=with_unknown(parts[0])) as writer:
         for test in tests:
             wanted = (
                 (pc.field("method") == test.method) & (pc.field("way") == test.way) & (pc.field("shot") == test.shot)
@@ -200,24 +209,51 @@ def _check_features(episodes: StoredEpisodes, features: Features, path: Path) ->
             raise UserError(f"{path} has {missing!r}, which is not among the videos and classes tested. {REMEDY}.")
 
 
-def _rows(test: PlannedTest, episodes: StoredEpisodes, logits: NDArray[np.float32], first: int) -> pd.DataFrame:
+def _columns(found: Iterable[Answers], unknown: bool, prototypes: bool) -> dict[str, NDArray[np.float32]]:
+    """Return what was said of all queries, by the columns of the file.
+
+    Args:
+        found: what was said.
+        unknown: whether episodes have unknown queries, and so the file more than logits.
+        prototypes: whether the logits of the support say how near prototypes are.
+    """
+    parts: list[dict[str, torch.Tensor]] = []
+    for answers in found:
+        own = {"logits": answers.logits}
+        if unknown:
+            nothing = answers.logits.new_full(answers.logits.shape[:2], torch.nan)
+            own |= {"known": nothing if answers.known is None else answers.known}
+            near = answers.few_shot if prototypes else None
+            for name, each in (("nearness", near), ("text", answers.text)):
+                own[name] = nothing if each is None else each.amax(dim=-1)
+        parts.append({name: each.cpu() for name, each in own.items()})
+    return {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
+
+
+def _rows(
+    test: PlannedTest, episodes: StoredEpisodes, columns: dict[str, NDArray[np.float32]], first: int
+) -> pd.DataFrame:
     """Return the rows of a test, in the order of its episodes (`first` is the first's number), labels and queries."""
-    way = episodes.queries.shape[1]
-    own = {"method": test.method, "way": test.way, "shot": test.shot}
-    predicted = {"predicted": logits.argmax(axis=-1).ravel(), "logits": list(logits.reshape(-1, way))}
+    logits = columns["logits"]  # (E, N·Q + U, N)
+    own: dict[str, Any] = {"method": test.method, "way": test.way, "shot": test.shot}
+    own |= {name: each.ravel() for name, each in columns.items() if name != "logits"}
+    predicted = {"predicted": logits.argmax(axis=-1).ravel(), "logits": list(logits.reshape(-1, logits.shape[-1]))}
     return _queries(episodes, first).assign(**own, **predicted)
 
 
 def _queries(episodes: StoredEpisodes, first: int) -> pd.DataFrame:
-    """Return the columns of a test's rows that describe its queries."""
+    """Return the columns of a test's rows that describe its queries: of each episode the known, then the unknown."""
     count, way, queries = episodes.queries.shape
+    unknown = episodes.unknown.reshape(count, -1)
+    labels = np.r_[np.repeat(np.arange(way), queries), np.full(unknown.shape[1], UNKNOWN)]
+    classes = [episodes.classes.repeat(queries, axis=1), episodes.unknown_classes.reshape(count, -1)]
+    videos = [episodes.queries.reshape(count, -1), unknown]
+    names, numbers = (np.concatenate(own, axis=1).ravel() for own in (classes, videos))
     return pd.DataFrame(
         {
-            "episode": np.repeat(first + np.arange(count), way * queries),
-            "label": np.tile(np.repeat(np.arange(way), queries), count),
-            "class_name": pd.Categorical.from_codes(
-                episodes.classes.ravel().repeat(queries), categories=episodes.class_names
-            ),
-            "video_id": pd.Categorical.from_codes(episodes.queries.ravel(), categories=episodes.video_ids),
+            "episode": np.repeat(first + np.arange(count), len(labels)),
+            "label": np.tile(labels, count),
+            "class_name": pd.Categorical.from_codes(names, categories=episodes.class_names),
+            "video_id": pd.Categorical.from_codes(numbers, categories=episodes.video_ids),
         }
     )

@@ -19,7 +19,7 @@ from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.record import Kind
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
-from fsar.model.text import encode_classes, no_text
+from fsar.model.text import encode_classes, looks_of, no_text
 from fsar.shared_memory import shared_memory_told
 from fsar.videos.store_read import FrameStore
 
@@ -102,7 +102,7 @@ def encode_tests(
         stored = encode_videos(model.encode, clips, where, backbone.subject)
     text = no_text(class_names)
     if backbone.has_text:
-        text = encode_classes(backbone, class_names, settings.text, settings.components.looks_at_texts())
+        text = encode_classes(backbone, class_names, settings.text, looks_of(settings.components))
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
     return Features(rows_of(video_ids), stored, rows_of(class_names), text)
 

@@ -25,7 +25,7 @@ PREDICTIONS_SCHEMA = pa.schema(
         ("way", pa.int16()),
         ("shot", pa.int16()),
         ("episode", pa.int32()),
-        ("label", pa.int16()),  # true label in the episode
+        ("label", pa.int16()),  # true label in the episode; −1 of an unknown query
         ("class_name", pa.dictionary(pa.int32(), pa.string())),  # true class
         ("video_id", pa.dictionary(pa.int32(), pa.string())),  # of the query
         ("predicted", pa.int16()),  # predicted label in the episode
@@ -34,20 +34,32 @@ PREDICTIONS_SCHEMA = pa.schema(
     ]
 )
 
+# Where episodes have unknown queries: rows with the label −1, and what else a method says of every query.
+WITH_UNKNOWN_SCHEMA = pa.schema(
+    [
+        *PREDICTIONS_SCHEMA,
+        ("nearness", pa.float32()),  # of the nearest prototype: minus its distance, or its similarity
+        ("text", pa.float32()),  # the largest logit of the class names alone
+        ("known", pa.float32()),  # how sure a head is that the query is of one of the classes
+    ]
+)
+
 
 def read_predictions(
-    path: str | Path, method: str, way: int, shot: int, columns: Sequence[str] | None = None
+    path: str | Path, method: str, way: int, shot: int, columns: Sequence[str] | None = None, unknown: bool = False
 ) -> pd.DataFrame:
     """Read one test from a file of predictions: a row per query, in the order of the episodes.
 
-    With several draws of the videos' frames (`views_of`), all rows of each come after those of the one before.
+    Unknown queries are left out unless they are asked for. With several draws of the videos' frames (`views_of`), all
+    rows of each come after those of the one before.
 
     Raises:
         UserError: the file is not there or damaged, or has no such test.
     """
     test = [("method", "==", method), ("way", "==", way), ("shot", "==", shot)]
     with whole(path):
-        _check_kind(path)
+        if _check_kind(path) == WITH_UNKNOWN_SCHEMA and not unknown:
+            test.append(("label", ">=", 0))
         table = pq.read_table(path, columns=None if columns is None else list(columns), filters=test)
     if not table.num_rows:
         raise UserError(f"{path} has no test of {method}, {way}-way {shot}-shot; delete it, and it is made again")
@@ -61,21 +73,23 @@ def predictions_writer(
     parts: int = 1,
     views: int = 1,
     text_weights: Mapping[int, float] = MappingProxyType({}),
+    unknown: bool = False,
 ) -> Iterator[pq.ParquetWriter]:
-    """Yield a writer of tables of `PREDICTIONS_SCHEMA`. The file appears at the end of the block, with a seal.
+    """Yield a writer of tables of `schema_of(unknown)`. The file appears at the end of the block, with a seal.
 
     Args:
         path: Parquet file to write.
         made: what they are made from (`fsar.evaluation.made_from`).
         parts: number of jobs that the predictions come from.
         views: number of draws of the videos' frames.
+        unknown: whether episodes have unknown queries.
         text_weights: of the class names, by shot, where validation classes chose it.
     """
     about = {"seal": OPEN, MADE: json.dumps(dict(made), sort_keys=True), PARTS: str(parts)}
     about |= {VIEWS: str(views)} if views > 1 else {}
     about |= {TEXT_WEIGHTS: json.dumps(dict(text_weights))} if text_weights else {}
     with atomic(path) as temporary:
-        with pq.ParquetWriter(temporary, PREDICTIONS_SCHEMA.with_metadata(about), compression="zstd") as writer:
+        with pq.ParquetWriter(temporary, schema_of(unknown).with_metadata(about), compression="zstd") as writer:
             yield writer
         seal(temporary)
 
@@ -110,9 +124,28 @@ def parts_of_file(path: Path) -> int | None:
         return None
 
 
-def _check_kind(path: str | Path) -> None:
-    if not pq.read_schema(path).equals(PREDICTIONS_SCHEMA):
-        raise UserError(f"{path} is another kind of file than predictions. {REMEDY}.")
+def schema_of(unknown: bool) -> pa.Schema:
+    """Return the schema of predictions of episodes with or without unknown queries."""
+    return WITH_UNKNOWN_SCHEMA if unknown else PREDICTIONS_SCHEMA
+
+
+def with_unknown(path: str | Path) -> bool:
+    """Tell whether a file of predictions is of episodes with unknown queries.
+
+    Raises:
+        UserError: the file is not there, or is damaged.
+    """
+    with whole(path):
+        return _check_kind(path) == WITH_UNKNOWN_SCHEMA
+
+
+def _check_kind(path: str | Path) -> pa.Schema:
+    """Return which of the two schemas a file has; raises UserError if it has neither."""
+    found = pq.read_schema(path)
+    for schema in (PREDICTIONS_SCHEMA, WITH_UNKNOWN_SCHEMA):
+        if found.equals(schema):
+            return schema
+    raise UserError(f"{path} is another kind of file than predictions. {REMEDY}.")
 
 
 def right_by_episode(table: pd.DataFrame) -> NDArray[np.float64]:

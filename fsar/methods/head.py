@@ -6,6 +6,7 @@ classes C.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import torch
@@ -16,7 +17,10 @@ from fsar.errors import UserError
 from fsar.methods.backbone import Backbone
 from fsar.methods.by_name import the_class
 from fsar.methods.needs import Inputs, Needs, Tensors
-from fsar.methods.record import Components, HeadSettings
+from fsar.methods.record import LEARNS_UNKNOWN, Components, HeadSettings
+
+# Among the scores of an episode: how sure a head is that a query is of one of the classes, (B, Q, 1). No loss is of it.
+KNOWN = "known"
 
 FIVE_WAY = 25  # pairs of a query and a class in an episode of five classes, with a query of each
 
@@ -33,6 +37,8 @@ class TrainingEpisode:
             texts; (C, 0) where there are none. Of a text encoder that is trained, those of other classes than the
             episode's are left out (NaN) unless the head's losses look at them (`Head.looks_at_all_texts`).
         pixels: (V, T, 3, H, W) normalised, for a head that asks for them.
+        unknown: of each unknown query, as `Head.store` returns it, (U, …) each: of none of the episode's classes, and
+            not among the V videos. None where a model does not learn from any.
     """
 
     way: int
@@ -41,6 +47,7 @@ class TrainingEpisode:
     classes: Tensor
     text: Tensor
     pixels: Tensor | None = None
+    unknown: Tensors | None = None
 
     @property
     def supports(self) -> int:
@@ -84,6 +91,7 @@ class Head(nn.Module):
         episodes_at_once: test episodes of five classes compared in one call; bounds memory.
         text_weight: β, of the class names where a method decides by text and videos both; tests set it where
             validation classes choose it.
+        unknown_weight: of what it learns from unknown queries, if it does; as published where it is None.
         loss_over_queries: whether the loss of an episode is the mean or the sum of its queries' losses.
         for_training: what only the losses look at (classifiers, decoders); not among the weights of a trained model.
 
@@ -99,6 +107,7 @@ class Head(nn.Module):
     queries_together: bool = False
     episodes_at_once: int = 250
     text_weight: float = 0.9
+    unknown_weight: float | None = None
     loss_over_queries: Literal["mean", "sum"] = "mean"
     for_training: nn.ModuleDict
 
@@ -249,7 +258,8 @@ class Head(nn.Module):
     def losses(self, episode: TrainingEpisode) -> tuple[Tensor, Tensors]:
         """Return the logits of an episode's queries, (Q, N), and losses by name: here one of each score."""
         scores = self.episode_stage(*self.staged(episode))
-        return self.decide(scores)[0], {name: self.query_loss(scores[name][0], episode.labels) for name in scores}
+        judged = (name for name in scores if name != KNOWN)
+        return self.decide(scores)[0], {name: self.query_loss(scores[name][0], episode.labels) for name in judged}
 
     def loss_weights(self) -> Mapping[str, float]:
         """Return the weight of each loss in the total, by its name."""
@@ -276,4 +286,7 @@ def build_head(components: Components, inputs: Inputs, settings: HeadSettings) -
     Raises:
         UserError: the settings do not fit what it is given, or there is no such head.
     """
-    return the_class(components.head, "head", Head)(inputs, settings)
+    own = the_class(components.head, "head", Head)
+    if components.unknown:
+        own = import_module(LEARNS_UNKNOWN).learning(own, settings, components.unknown)
+    return own(inputs, settings)

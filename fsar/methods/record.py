@@ -19,9 +19,8 @@ ON_TEST, FIXED = "best on the test classes", "a fixed iteration, tested there"
 
 # What a head may ask of the backbone (`fsar.methods.needs`): one vector of each frame in the joint space, or before the
 # projection into it; a map of vectors; or the tokens of chosen layers.
+LEARNS_UNKNOWN = "fsar.methods.blocks.learns_unknown"
 Kind = Literal["frames", "unprojected", "maps", "tokens"]
-# How a head is given the texts of a class: their mean, each of them, or the tokens of the first.
-Looks = Literal["mean", "each", "tokens"]
 
 
 def dropout_key(description: str, default: float, decides: Sequence[str] = TRAINING) -> Any:
@@ -36,11 +35,13 @@ class HeadSettings(FittedSection):
         needs: what it asks of the backbone.
         texts: how it looks at the texts of an episode's classes: not, their mean, each, or tokens of the first.
         needs_pixels: its losses look at the pixels of training videos.
+        prototypes: its scores say how near the prototypes of classes are, or what a query finds among their examples.
     """
 
     needs: ClassVar[Kind] = "frames"
     texts: ClassVar[Literal["none", "mean", "each", "tokens"]] = "none"
     needs_pixels: ClassVar[bool] = False
+    prototypes: ClassVar[bool] = True
 
     @property
     def folder(self) -> str:
@@ -116,6 +117,9 @@ class Components:
         trains_text: the text encoder is trained, too.
         fixed: settings of the head that this model has, whatever the config says of that head: (key, value) pairs.
         weights_of: nothing is trained, and the features are those of this other model, in each of its trainings.
+        unknown: what it learns from unknown queries in training episodes, beside its head's own losses: nothing; flat
+            answers (eos); a garbage class (gc); or to tell them from known ones (discriminator, FR-Disc). See
+            `fsar/methods/blocks/learns_unknown.py`.
     """
 
     head: str = "otam"
@@ -124,6 +128,7 @@ class Components:
     trains_text: bool = False
     fixed: tuple[tuple[str, Any], ...] = ()
     weights_of: str = ""
+    unknown: Literal["", "eos", "gc", "discriminator"] = ""
 
     def __post_init__(self) -> None:
         # From a rule's parameters and from JSON, pairs come as lists.
@@ -133,6 +138,8 @@ class Components:
             raise ValueError("adapters are what is trained where there are any, and need a name")
         if self.weights_of and self.trains != "nothing":
             raise ValueError("a model on the features of another one trains nothing")
+        if self.unknown and (self.trains == "nothing" or (self.adapters and self._adapters.across_videos)):
+            raise ValueError("what learns from unknown queries is trained, and its videos do not look at one another")
 
     @property
     def settings(self) -> HeadSettings:
@@ -197,11 +204,6 @@ class Components:
         """Whether the head looks at the tokens of a class's text."""
         return head_section(self.head).texts == "tokens"
 
-    def looks_at_texts(self) -> Looks:
-        """How the head is given the texts of a class: their mean, each of them, or the tokens of the first."""
-        texts = head_section(self.head).texts
-        return "mean" if texts == "none" else texts
-
     @property
     def needs_pixels(self) -> bool:
         """Whether training looks at the pixels of videos beside what the backbone gives of them."""
@@ -221,7 +223,8 @@ class Components:
     def imported_by_name(self) -> tuple[str, ...]:
         """The modules that make it and are imported by their names: a change of one trains again what names it."""
         adapters = (f"fsar.methods.{self.adapters}.adapter",) if self.adapters else ()
-        return (*adapters, f"fsar.methods.{self.head}.head", *self.settings.imported_by_name)
+        unknown = (LEARNS_UNKNOWN,) if self.unknown else ()
+        return (*adapters, f"fsar.methods.{self.head}.head", *unknown, *self.settings.imported_by_name)
 
     @property
     def _adapters(self) -> type[AdapterSettings]:
@@ -231,6 +234,8 @@ class Components:
         """Tell whether a model of these components depends on a key of its own `head`, of `text` or of `training`."""
         if section == "text":
             return self.reads_text
+        if section == "training" and key_name in ("unknown", "unknown_weight"):
+            return bool(self.unknown)
         return section != "head" or self.settings.reads(key_name)
 
     def facts(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before
-from fsar.model.text import ClassTokens, encode_class_tokens
+from fsar.model.text import ClassTokens, encode_class_tokens, looks_of
 from fsar.model.trained_file import fill, read_trained
 
 
@@ -80,24 +80,29 @@ class FewShotModel(nn.Module):
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
         self.training_text = text
 
-    def forward(self, videos: Tensor, classes: Tensor, shot: int, apart: bool = True) -> Outcome:
+    def forward(self, videos: Tensor, classes: Tensor, shot: int, apart: bool = True, unknown: int = 0) -> Outcome:
         """Return what one training episode gives.
 
         Args:
-            videos: (N·K + Q, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each class.
+            videos: (N·K + Q + U, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each
+                class, then the unknown ones.
             classes: (N,) numbers of the episode's classes among all training classes.
             shot: K.
             apart: BatchNorm sees support and queries apart, as published, or the whole episode at once.
+            unknown: U.
         """
         way = len(classes)
         features = self._encode(videos, way * shot, apart)
         text = self._text(classes)
         with torch.autocast(videos.device.type, enabled=False):  # distances need more digits than bf16 has
             pixels = None
+            known = len(videos) - unknown
             if self.components.needs_pixels:
-                pixels = self.backbone.normalise(videos).unflatten(0, videos.shape[:2])  # (V, T, 3, H, W)
+                pixels = self.backbone.normalise(videos[:known]).unflatten(0, (known, -1))  # (V, T, 3, H, W)
             stored = self.head.store(features)
-            episode = TrainingEpisode(way, shot, stored, classes, text, pixels)
+            others = {name: each[known:] for name, each in stored.items()} if unknown else None
+            stored = {name: each[:known] for name, each in stored.items()} if unknown else stored
+            episode = TrainingEpisode(way, shot, stored, classes, text, pixels, others)
             logits, losses = self.head.losses(episode)
             weights = self.head.loss_weights_at(shot)
             total = torch.stack([weights[name] * losses[name] for name in self.head.loss_names]).sum()
@@ -126,7 +131,7 @@ class FewShotModel(nn.Module):
         if self.training_tokens is None:
             return self.training_text
         texts, config = self.training_tokens
-        looks = self.components.looks_at_texts()
+        looks = looks_of(self.components)
         if self.head.looks_at_all_texts:
             return encode_class_tokens(self.backbone, texts, config, looks)
         own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, looks)

@@ -1,7 +1,7 @@
 """Text features of classes: each class's texts, encoded and averaged."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,11 +9,21 @@ from torch import Tensor
 
 from fsar.config import TextConfig
 from fsar.errors import UserError
-from fsar.methods.record import Looks
+from fsar.methods import Components
 from fsar.model.backbone import Backbone
 from fsar.model.class_texts import class_texts
 from fsar.model.finite import check_finite
 from fsar.model.words import encode_words
+
+# How a head is given the texts of a class: their mean, each of them, or the tokens of the first.
+Looks = Literal["mean", "each", "tokens"]
+
+
+def looks_of(components: Components) -> Looks:
+    """Return how a model's head is given the texts of a class."""
+    if components.text_tokens:
+        return "tokens"
+    return "each" if components.each_text else "mean"
 
 
 class ClassTokens(NamedTuple):

@@ -9,17 +9,16 @@ from fsar.config import Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
 from fsar.config.messages import nearest, refuse
 from fsar.errors import UserError
-from fsar.files import read_parquet
 from fsar.methods import METHODS, MODELS
 from fsar.model.class_texts import check_descriptions, read_descriptions
 from fsar.packaged_weights import PACKAGED, module_of
 from fsar.plan import paths
+from fsar.plan.classes import known_classes
 from fsar.plan.fits import misfits
 from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
 from fsar.plan.sources import check_registered_files
 from fsar.sources.manifest import video_counts
-from fsar.sources.schemas import MANIFEST_SCHEMA
 
 
 def check_before_jobs(plan: Plan, own_environments: bool) -> None:
@@ -33,9 +32,10 @@ def check_before_jobs(plan: Plan, own_environments: bool) -> None:
         UserError: naming the key and what to do.
     """
     for benchmark in plan.config.run.benchmarks:
-        source = plan.config.benchmarks[plan.config.base(benchmark)].source
-        if isinstance(source, CsvSource):
-            check_source_counts(plan.config, benchmark, video_counts(plan.videos.own_list(source.file)))
+        for data in plan.config.data_of(benchmark):
+            source = plan.config.benchmarks[data].source
+            if isinstance(source, CsvSource):
+                check_source_counts(plan.config, benchmark, video_counts(plan.videos.own_list(source.file)), data)
     check_registered_files(plan.config)
     if not own_environments:
         check_decoders(plan.config)
@@ -110,16 +110,11 @@ def check_texts(plan: Plan) -> None:
 
 def _class_names(plan: Plan, benchmark: str) -> set[str]:
     """Return the classes whose text is needed; none while they are not known."""
-    config, base = plan.config, plan.config.base(benchmark)
-    source, manifest = config.benchmarks[base].source, Path(paths.MANIFEST.format(benchmark=base))
-    if isinstance(source, CsvSource):
-        videos = plan.videos.own_list(source.file)
-    elif manifest.is_file():
-        videos = read_parquet(manifest, MANIFEST_SCHEMA, ["class_name", "split"])
-    else:
-        return set()
+    config, found = plan.config, set[str]()
     trained = (model for backbone in config.run.backbones for model in config.trained_here(benchmark, backbone))
     splits = set(SPLITS) if any(MODELS[model].reads_text for model in trained) else {"test"}
     if any(config.choosing(benchmark, backbone) for backbone in config.run.backbones):
         splits.add("val")
-    return set(videos.loc[videos["split"].isin(splits), "class_name"])
+    for split in splits:
+        found |= (known_classes(config, config.drawn_from(benchmark, split)) or {}).get(split, set())
+    return found

@@ -17,10 +17,11 @@ from fsar.plan import paths
 from fsar.plan.code import PACKAGE
 from fsar.plan.layouts import PAPER_BENCHMARKS
 from fsar.plan.plan import Plan, PlannedModel, trains
-from fsar.plan.rows import episodes_of, first_method, manifests_of, predictions_of
+from fsar.plan.rows import episodes_of, first_method, manifests_of, predictions_of, rows_with_unknown
 from fsar.results.setting import Setting
 
 COMPONENTS = ("otam", "otam-video-text", "otam-modulation", "clip-fsar")
+DOMAIN_BASELINES = ("linear-probe", "nearest-centroid")  # that train nothing, the first that is run
 INTERVAL = "Error bars: 95 % intervals over the test videos, queries and supports."
 # Methods, or backbones of one, that a ranking is worth a figure for; fewer are ranked by a glance at `accuracy`.
 RANKED = 5
@@ -55,7 +56,8 @@ class PlannedFigure:
 
 def planned_figures(plan: Plan, rows: list[Setting]) -> dict[str, PlannedFigure]:
     """Return the figures of a run by name."""
-    kinds = (_published, _accuracy, _rankings, _mean_ranks, _sweeps, _ablation, _closer_looks, _curves, _cost)
+    compared = (_published, _accuracy, _oscr, _rankings, _mean_ranks, _sweeps, _ablation, _domains)
+    kinds = (*compared, _closer_looks, _curves, _cost)
     return {figure.name: figure for kind in kinds for figure in kind(plan, rows)}
 
 
@@ -66,7 +68,7 @@ def _of_settings(name: str, kind: str, caption: str, settings: list[Setting], **
 
 def _plain(rows: list[Setting]) -> list[Setting]:
     """Return the settings of benchmarks that are no variants."""
-    return [setting for setting in rows if setting.base == setting.benchmark]
+    return [setting for setting in rows if setting.trained_on or setting.base == setting.benchmark]
 
 
 def _main(plan: Plan, rows: list[Setting]) -> list[Setting]:
@@ -87,6 +89,16 @@ def _accuracy(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     yield _of_settings("accuracy", "accuracy", f"Accuracy over shots. {INTERVAL}", _main(plan, rows))
 
 
+def _oscr(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    settings = rows_with_unknown(plan, _main(plan, rows))
+    if settings:
+        caption = (
+            "Known queries that are classified rightly and not refused, over unknown ones that are taken for known. A "
+            "curve ends at the accuracy; the area below it is OSCR."
+        )
+        yield _of_settings("oscr", "oscr", caption, settings)
+
+
 def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     """Yield a ranking for each benchmark and shot, of all backbones: they meet the same episodes."""
     published = from_working_directory(PACKAGE / "results" / "published.csv")
@@ -98,6 +110,8 @@ def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
                 "from the best with their 95 % intervals over episodes and over test videos, each pair by itself. "
                 "Methods on a common bar are not told apart over the test videos (Holm's correction for all pairs)."
             )
+            if rows_with_unknown(plan, settings):
+                caption += " Last: how well unknown queries are told from known ones (docs/unknown.md)."
             if any(len(setting.predictions) > 1 for setting in settings):
                 caption += " Methods that are told apart differ over the trainings too (95 % for each pair)."
             figure = _of_settings(f"ranking-{benchmark}-{shot}shot", "ranking", caption, settings)
@@ -106,9 +120,10 @@ def _rankings(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
 
 def _mean_ranks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     """Yield mean ranks over benchmarks for each shot, of what is tested on all of them."""
-    benchmarks = {setting.benchmark for setting in _plain(rows)}
-    for shot in dict.fromkeys(setting.shot for setting in _main(plan, rows)):
-        own = [setting for setting in _main(plan, rows) if setting.shot == shot]
+    apart = [setting for setting in _main(plan, rows) if not setting.trained_on]  # targets are tested as often as named
+    benchmarks = {setting.benchmark for setting in apart}
+    for shot in dict.fromkeys(setting.shot for setting in apart):
+        own = [setting for setting in apart if setting.shot == shot]
         places = Counter((setting.backbone, setting.method) for setting in own)
         settings = [s for s in own if places[s.backbone, s.method] == len(benchmarks)]
         if len(benchmarks) >= OVER_BENCHMARKS and len(settings) >= RANKED * len(benchmarks):
@@ -135,6 +150,21 @@ def _ablation(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     settings = [setting for setting in _main(plan, rows) if setting.method in COMPONENTS]
     if len({setting.method for setting in settings}) > 2:
         yield _of_settings("ablation", "ablation", f"Each component by itself and together. {INTERVAL}", settings)
+
+
+def _domains(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
+    """Yield what training elsewhere brings, for each shot, where a benchmark is trained on another than it tests."""
+    for shot in dict.fromkeys(setting.shot for setting in _main(plan, rows)):
+        settings = [setting for setting in _main(plan, rows) if setting.shot == shot]
+        methods = {setting.method for setting in settings}
+        baseline = next((name for name in DOMAIN_BASELINES if name in methods), None)
+        if baseline and len(methods) > 1 and any(setting.trained_on for setting in settings):
+            caption = (
+                f"What training on one benchmark brings on another, {shot}-shot: the difference from "
+                f"{METHODS[baseline].title}, which trains nothing, with its 95 % interval over the test videos. Where "
+                "source and target are one, its own training classes are those of the source."
+            )
+            yield _of_settings(f"domains-{shot}shot", "domains", caption, settings, baseline=baseline)
 
 
 def _closer_looks(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
@@ -207,7 +237,7 @@ def _curves(plan: Plan, rows: list[Setting]) -> Iterator[PlannedFigure]:
     metrics: dict[str, str] = {}  # of the first training of each model
     for of in plan.models():
         if trains(of):
-            name = f"{of.benchmark}, {of.backbone}, {first_method(of.model).title}"
+            name = f"{plan.config.training_of(of.benchmark)}, {of.backbone}, {first_method(of.model).title}"
             metrics.setdefault(name, plan.model_file(of, "metrics.parquet"))
     if metrics:
         caption = "Training (means over stretches of episodes) and validation, one seed."

@@ -11,6 +11,7 @@ from fsar.evaluation.predictions import parts_of_file
 from fsar.methods import METHODS, MODELS, trained_as
 from fsar.plan import paths
 from fsar.plan.imported import architecture_files
+from fsar.plan.sources import used_benchmarks
 from fsar.plan.videos import PresentVideos
 from fsar.plan.ways import ways_of
 
@@ -34,7 +35,7 @@ class Plan:
         self.config = config
         self.videos = PresentVideos(config)
         self._ways: dict[str, list[int]] = {}
-        self.bases = sorted({config.base(benchmark) for benchmark in config.run.benchmarks})
+        self.bases = sorted(used_benchmarks(config))
 
     # Trainings.
 
@@ -73,16 +74,19 @@ class Plan:
 
     def model_file(self, of: PlannedModel, name: str) -> str:
         """Return a file of a model that is trained here."""
+        return f"{paths.MODEL.format(**self._trained_at(of))}/{name}"
+
+    def _trained_at(self, of: PlannedModel) -> dict[str, Any]:
+        """Return the wildcards of the training of a model that is trained here."""
         shot = paths.shot_of(of.training)
         if shot is None:
             (shot,) = self.config.training_shots(of.benchmark, of.backbone, of.model)
-        seed = paths.seed_of(of.training)
-        at = {"benchmark": of.benchmark, "backbone": of.backbone, "model": of.model}
-        return f"{paths.MODEL.format(shot=shot, seed=seed, **at)}/{name}"
+        at = {"benchmark": self.config.training_of(of.benchmark), "backbone": of.backbone, "model": of.model}
+        return {**at, "shot": shot, "seed": paths.seed_of(of.training)}
 
     def trained_models(self, name: str) -> list[str]:
-        """Return one file of every model that is trained here."""
-        return [self.model_file(of, name) for of in self.models() if trains(of)]
+        """Return one file of every model that is trained here, once."""
+        return list(dict.fromkeys(self.model_file(of, name) for of in self.models() if trains(of)))
 
     def trained_weights(self, of: PlannedModel) -> list[str]:
         """Return the trained weights of a model, which may be another's; none where nothing is trained."""
@@ -90,7 +94,7 @@ class Plan:
         if of.training == paths.UNTRAINED:
             return []
         if of.training == paths.GIVEN:
-            return [self.config.benchmarks[of.benchmark].trained[of.backbone][of.model]]
+            return [self.config.benchmarks[self.config.training_of(of.benchmark)].trained[of.backbone][of.model]]
         return [self.model_file(of, "model.safetensors")]
 
     def backbone_files(self, of: Any) -> list[str]:
@@ -111,15 +115,18 @@ class Plan:
     def encoder(self, of: PlannedModel) -> PlannedModel:
         """Return the model whose features one is tested on.
 
-        A head on frame features of the backbone as it is has those of `frozen`, unless it reads other texts.
+        A head on frame features of the backbone as it is has those of `frozen`, unless it reads other texts; so has
+        what is trained elsewhere than it is tested, of the benchmark that it is tested on.
         """
         parts = MODELS[of.model]
         if parts.weights_of:
             return PlannedModel(of.benchmark, of.backbone, parts.weights_of, of.training)
         if parts.trains in ("head", "nothing") and parts.needs == "frames":
-            own, plain = (self.config.of(of.benchmark, of.backbone, name) for name in (of.model, UNTRAINED_MODEL))
-            if not own.backbone.has_text or own.text == plain.text:
-                return PlannedModel(of.benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
+            own, crosses = self.config.of(of.benchmark, of.backbone, of.model), self.config.crosses(of.benchmark)
+            for benchmark in (self.config.base(of.benchmark), of.benchmark) if crosses else (of.benchmark,):
+                plain = self.config.of(benchmark, of.backbone, UNTRAINED_MODEL)
+                if not own.backbone.has_text or own.text == plain.text:
+                    return PlannedModel(benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
         return PlannedModel(of.benchmark, of.backbone, of.model, of.training)
 
     def features(self, of: PlannedModel, split: str = "test") -> str:
@@ -128,7 +135,11 @@ class Plan:
 
     def validation_features(self, of: PlannedModel) -> list[str]:
         """Return the features of the validation videos, where these choose the weight of class names in the tests."""
-        return [self.features(of, "val")] if self.chooses_text_weight(of) else []
+        return [self.features(self.chosen_on(of), "val")] if self.chooses_text_weight(of) else []
+
+    def chosen_on(self, of: Any) -> PlannedModel:
+        """Return a model as it is on the benchmark whose validation classes choose: on that it is trained on."""
+        return PlannedModel(self.config.training_of(of.benchmark), of.backbone, of.model, of.training)
 
     def chooses_text_weight(self, of: PlannedModel) -> bool:
         """Tell whether validation classes choose the weight of class names in the tests of a model."""
@@ -167,7 +178,7 @@ class Plan:
         """Return the stored episodes by which the weight of class names is chosen, for each shot of the tests."""
         if not self.chooses_text_weight(of):
             return []
-        base, way = self.config.base(of.benchmark), self.config.of(of.benchmark, of.backbone, of.model).training.way
+        base, way = self.validated_on(of.benchmark), self.config.of(of.benchmark, of.backbone, of.model).training.way
         shots = dict.fromkeys(test["shot"] for test in self.tests(of))
         return [paths.EPISODES.format(benchmark=base, split="val", way=way, shot=shot) for shot in shots]
 
@@ -204,10 +215,17 @@ class Plan:
             for model in config.choosing(benchmark, backbone):
                 way = config.of(benchmark, backbone, model).training.way
                 drawn |= {("val", way, shot) for shot in config.shots(benchmark)}
-        episodes = (
-            paths.EPISODES.format(benchmark=base, split=split, way=way, shot=shot) for split, way, shot in sorted(drawn)
-        )
-        return [paths.DATA_REPORT.format(benchmark=base) + ".html", *episodes]
+        own = {"test": base, "val": self.validated_on(benchmark)}
+        episodes = [
+            paths.EPISODES.format(benchmark=own[split], split=split, way=way, shot=shot)
+            for split, way, shot in sorted(drawn)
+        ]
+        return [*(paths.DATA_REPORT.format(benchmark=data) + ".html" for data in config.data_of(benchmark)), *episodes]
+
+    def validated_on(self, benchmark: str) -> str:
+        """Return the benchmark whose stored validation episodes a benchmark's models are chosen by."""
+        trained = self.config.training_of(benchmark)
+        return trained if self.config.benchmarks[trained].without else self.config.base(trained)
 
     def measured(self) -> list[str]:
         """Return where the times of the jobs are that cost most: decoding, training, features and tests."""
@@ -215,11 +233,8 @@ class Plan:
             paths.DECODE_TIME.format(benchmark=base, shard=shard) for base in self.bases for shard in self.shards(base)
         ]
         for of in self.models():
-            at = {"benchmark": of.benchmark, "backbone": of.backbone, "model": of.model}
             if trains(of):
-                seed = paths.seed_of(of.training)
-                shot = paths.shot_of(of.training) or self.config.training_shots(**at)[0]
-                found.append(paths.TRAIN_TIME.format(shot=shot, seed=seed, **at))
+                found.append(paths.TRAIN_TIME.format(**self._trained_at(of)))
             if MODELS[of.model].across_videos:
                 parts = self.test_jobs(of)
                 found += [paths.PART_TIME.format(part=part, parts=parts, **of._asdict()) for part in range(parts)]
@@ -227,7 +242,7 @@ class Plan:
                 splits = ["test", "val"] if self.chooses_text_weight(of) else ["test"]
                 found += [paths.FEATURES_TIME.format(split=split, **of._asdict()) for split in splits]
                 found.append(paths.TESTS_TIME.format(**of._asdict()))
-        return found
+        return list(dict.fromkeys(found))
 
 
 def trains(of: PlannedModel) -> bool:

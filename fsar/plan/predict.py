@@ -80,9 +80,9 @@ class PlannedPredictions:
         if model.training == paths.UNTRAINED:
             knows = "as pretrained"
         elif model.training == paths.GIVEN:
-            knows = f"trained elsewhere, with settings of {model.benchmark}"
+            knows = f"trained elsewhere, with settings of {self.config.training_of(model.benchmark)}"
         else:
-            knows = f"trained on {model.benchmark}, {model.training}"
+            knows = f"trained on {self.config.training_of(model.benchmark)}, {model.training}"
         decided = settings.decisive("predict_clips")
         names = ("sampling", "frames", "text", "components", "backbone", "head", "adapters")
         return {name: decided.get(name, {}) for name in names} | {

@@ -45,9 +45,11 @@ def _stages(row: Setting) -> list[str]:
 
 def _settings(plan: Plan, row: Setting) -> dict[str, Any]:
     """Return every key that decides a row and is not its default. Of a file it has the name, wherever that lies."""
-    settings = plan.config.of(row.benchmark, row.backbone, METHODS[row.method].model)
+    model = METHODS[row.method].model
     found: dict[str, Any] = {"seed": plan.config.seed}
     for stage in ["decode_frames", *_stages(row)]:
+        place = plan.config.training_of(row.benchmark) if stage == "train_model" else row.benchmark
+        settings = plan.config.of(place, row.backbone, model)
         found |= {own.key: to_jsonable_python(own.value) for own in flat(settings.decisive(stage))}
     for key in ("backbone.model", "backbone.weights", "text.descriptions"):
         if is_weights_file(str(found.get(key, ""))):

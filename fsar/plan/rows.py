@@ -32,7 +32,7 @@ def row(
     plan: Plan, benchmark: str, backbone: str, method: str, way: int, shot: int, training: str | None = None
 ) -> Setting:
     """Return one row: of all trainings that its tests look at, or of a single one."""
-    config, model = plan.config, METHODS[method].model
+    config, model, trained_on = plan.config, METHODS[method].model, plan.config.training_of(benchmark)
     head = config.of(benchmark, backbone, DEEPEST).head
     assert isinstance(head, ClipFsarConfig)
     trainings = [training] if training else plan.trainings(benchmark, backbone, model, shot)
@@ -58,6 +58,9 @@ def row(
         published_backbone=config.backbones[backbone].published_as,
         inductive=METHODS[method].inductive,
         seen=seen(config, benchmark, backbone),
+        trained_on=config.base(trained_on) if config.crosses(benchmark) else "",
+        removed=tuple(sorted(config.benchmarks[trained_on].without)),
+        models=trained_on,
         every_class=holds_every_class(config, plan.videos, benchmark, way),
     )
 
@@ -78,17 +81,26 @@ def first_method(model: str) -> Method:
 
 def rows_of_demos(plan: Plan, rows: list[Setting]) -> list[Setting]:
     """Return the rows of the demo's benchmarks, where several are run: deals of the same classes."""
-    own = plan.config.benchmarks
-    demos = [name for name in plan.config.run.benchmarks if isinstance(own[name].source, DemoSource)]
+    sources = {name: plan.config.benchmarks[name].source for name in plan.config.run.benchmarks}
+    worlds = {n: s.model_copy(update={"deal": 0}) for n, s in sources.items() if isinstance(s, DemoSource)}
+    first = next(iter(worlds.values()), None)
+    demos = [name for name, world in worlds.items() if world == first]  # another world is no deal of the same classes
     return [row for row in rows if row.benchmark in demos] if len(demos) > 1 else []
+
+
+def rows_with_unknown(plan: Plan, rows: list[Setting]) -> list[Setting]:
+    """Return the rows whose tests ask unknown queries."""
+    return [row for row in rows if plan.config.videos(row.benchmark).episodes.unknown]
 
 
 def rows_of_a_model(plan: Plan, wildcards: Any) -> list[Setting]:
     """Return what one trained model is tested with; wildcards as of `Plan.trained`."""
     of = plan.trained(wildcards)
+    tested_on = [name for name in plan.config.run.benchmarks if plan.config.training_of(name) == of.benchmark]
     return [
-        row(plan, of.benchmark, of.backbone, test["method"], test["way"], test["shot"], of.training)
-        for test in plan.tests(of)
+        row(plan, benchmark, of.backbone, test["method"], test["way"], test["shot"], of.training)
+        for benchmark in tested_on
+        for test in plan.tests(of._replace(benchmark=benchmark))
     ]
 
 
@@ -100,6 +112,11 @@ def predictions_of(rows: list[Setting]) -> list[str]:
 def episodes_of(rows: list[Setting]) -> list[str]:
     """Return every file of stored episodes, once."""
     return list(dict.fromkeys(row.episodes for row in rows))
+
+
+def counts_of(rows: list[Setting]) -> list[str]:
+    """Return every file of numbers of videos, once."""
+    return list(dict.fromkeys(row.counts for row in rows))
 
 
 def manifests_of(rows: list[Setting]) -> list[str]:

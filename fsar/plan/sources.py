@@ -25,6 +25,11 @@ def folder_of(config: Config, dataset: str) -> str:
     return "" if (unpacked and not has_videos(Path(folder))) or archive_parts(Path(folder)) else folder
 
 
+def used_benchmarks(config: Config) -> list[str]:
+    """Return the benchmarks whose videos a run uses, once."""
+    return list(dict.fromkeys(base for benchmark in config.run.benchmarks for base in config.data_of(benchmark)))
+
+
 def listings(config: Config, benchmark: str) -> list[str]:
     """Return the lists of a benchmark's videos: the user's CSV, a published one, or one per rendered part."""
     source = config.benchmarks[benchmark].source
@@ -35,8 +40,11 @@ def listings(config: Config, benchmark: str) -> list[str]:
     return [paths.PUBLISHED_LISTING.format(benchmark=benchmark)]
 
 
-def split_lists(published: str) -> list[str]:
-    """Return the split lists of a published benchmark: train, val and test."""
+def split_lists(config: Config, published: str) -> list[str]:
+    """Return the split lists of a published benchmark: train, val and test; or the lists that a user brings."""
+    name = PUBLISHED[published].name
+    if own := FILES[name].lists:
+        return [str(path) for path in own(published, Path(getattr(config.sources, name).folder))]
     return [paths.SPLIT_LIST.format(published=published, any_split=split) for split in SPLITS]
 
 
@@ -72,7 +80,7 @@ def lists_of_videos(config: Config, benchmark: str) -> list[str]:
         return []
     in_parts = PUBLISHED[source.kind].comes == "parts"
     parts = made_files(config, PUBLISHED[source.kind].name) if in_parts else []
-    return split_lists(source.kind) + parts
+    return split_lists(config, source.kind) + parts
 
 
 def made_files(config: Config, dataset: str) -> list[str]:
@@ -91,15 +99,16 @@ def files_to_fetch(config: Config) -> dict[str, list[Place]]:
     """
     found: dict[str, list[Place]] = {}
     lists: dict[str, list[Place]] = {}
-    for benchmark in config.run.benchmarks:
-        source = config.benchmarks[config.base(benchmark)].source
+    for benchmark in used_benchmarks(config):
+        source = config.benchmarks[benchmark].source
         if not isinstance(source, PublishedSource):
             continue
-        for split, path in zip(SPLITS, split_lists(source.kind), strict=True):
+        fetched = () if PUBLISHED[source.kind].comes == "folder" else SPLITS
+        for split, path in zip(fetched, split_lists(config, source.kind)[: len(fetched)], strict=True):
             below, sha256 = (split_list_fact(source.kind, split, fact) for fact in ("path", "sha256"))
             lists[path] = places_of(config.sources, SPLIT_LISTS, below, sha256)
         data_set = PUBLISHED[source.kind]
-        if data_set.comes == "by hand" or getattr(config.sources, data_set.name).folder:
+        if data_set.comes in ("by hand", "folder") or getattr(config.sources, data_set.name).folder:
             continue
         if data_set.comes == "parts":
             found |= _lists_of_archives(config)
@@ -135,14 +144,15 @@ def check_registered_files(config: Config) -> None:
         UserError: there is no such folder, or those of a data set that comes by hand are not there, with what to put
             where.
     """
-    for benchmark in config.run.benchmarks:
-        source = config.benchmarks[config.base(benchmark)].source
+    for benchmark in used_benchmarks(config):
+        source = config.benchmarks[benchmark].source
         if isinstance(source, PublishedSource):
             name = PUBLISHED[source.kind].name
             folder = str(getattr(config.sources, name).folder)
             if folder and PUBLISHED[source.kind].comes != "by hand":
                 _check_folder(Path(folder), f"sources.{name}.folder")
             annotations(config, source.kind)
+            split_lists(config, source.kind)
             folder_of(config, name)
 
 

@@ -85,7 +85,7 @@ class PresentVideos:
             files = [Path(path) for path in listings(self.config, benchmark)]
             there = source is not None and all(path.is_file() for path in files)
             return read_listings(files, "leave") if there else None
-        lists = [Path(path) for path in split_lists(source.kind)]
+        lists = [Path(path) for path in split_lists(self.config, source.kind)]
         if not self._is_there(PUBLISHED[source.kind].name) or not all(path.is_file() for path in lists):
             return None
         return listed_videos(source.kind, lists, self._folder(PUBLISHED[source.kind].name))

@@ -11,6 +11,7 @@ from scipy.special import softmax
 from fsar.predict.calibrate import fit_temperature
 from fsar.predict.classifier import Classifier
 from fsar.predict.leave_out import LabelledExamples, LeftOut
+from fsar.predict.threshold import left_out_nearness, strangers
 from fsar.statistics.intervals import interval_of_share, mean_and_interval
 
 # Draws of the examples for each number of shots of the learning curve: where classes stand apart; where each draw
@@ -35,6 +36,8 @@ class Check:
         curve: see `learning_curve`.
         gain: what the last example of each class added to the accuracy, and the half-width of its 95 % interval; NaN
             where the curve has one row or none.
+        strangers: how well clips of other classes would be told from those of the classes, where each class in turn is
+            left out: AUROC, and the half-width of its 95 % interval over the examples; NaN where it is not known.
     """
 
     tested: int
@@ -45,6 +48,7 @@ class Check:
     suspects: pd.DataFrame
     curve: pd.DataFrame
     gain: tuple[float, float]
+    strangers: tuple[float, float] = (float("nan"), float("nan"))
 
 
 def check_support(classifier: Classifier) -> Check:
@@ -82,6 +86,7 @@ def check_support(classifier: Classifier) -> Check:
         suspects=pd.DataFrame(suspects, columns=["path", "class", "label", "p(class)", "p(label)"]),
         curve=curve,
         gain=gain,
+        strangers=strangers(*left_out_nearness(classifier)),
     )
 
 

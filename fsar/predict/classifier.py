@@ -26,10 +26,11 @@ from fsar.predict.model import LabellingModel
 from fsar.predict.motion import set_share, told_by
 from fsar.predict.motion_share import Motion, check_motion
 from fsar.predict.nearest import SupportClips
-from fsar.predict.prediction import Prediction
+from fsar.predict.prediction import UNKNOWN, Prediction
 from fsar.predict.read_ahead import batches, read_ahead
 from fsar.predict.support import SupportSet
 from fsar.predict.table import class_columns
+from fsar.predict.threshold import NOTHING, Threshold
 
 # The demo's own CLIP.
 SMALL_CLIP = "small-clip"
@@ -47,6 +48,8 @@ class Classifier:
         decides_by: few-shot, text or both.
         motion_share: share of what moves in the cosine of two frames.
         unreadable: the examples that could not be read, with their reasons.
+        threshold: clips that are less near are labelled unknown: none, until it is set to what
+            `fsar.predict.threshold.estimate_threshold` returns.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Classifier:
         self._default: DecidesBy = decides_by or METHODS[model.settings.method].decides_by
         self.decides_by = self._default
         self._support_set: SupportSet | None = None
+        self.threshold = Threshold(NOTHING)
         self.unreadable: list[Prediction] = []
 
     def describe(self) -> str:
@@ -77,6 +81,10 @@ class Classifier:
         if about.backbone.model == SMALL_CLIP:
             lines.append(
                 "Its CLIP is the demo's and has seen drawn shapes only: what it says of real clips means nothing."
+            )
+        if self.threshold.nearness > NOTHING:
+            lines.append(
+                f"A clip that is not near enough to any class is labelled {UNKNOWN}. {self.threshold.describe()}"
             )
         return "\n".join(lines)
 
@@ -154,8 +162,8 @@ class Classifier:
         return by_frames or not len(support.labels) or JOINT in support.stored
 
     def _use(self, support: SupportSet) -> None:
-        """Make ready what clips are compared with."""
-        self._support_set = support
+        """Make ready what clips are compared with; a threshold was of what there was before."""
+        self._support_set, self.threshold = support, Threshold(NOTHING)
         device = self.model.device
         stored = {name: each.to(device) for name, each in support.stored.items()}
         labels = support.labels.to(device)
@@ -267,11 +275,13 @@ class Classifier:
 
     def _said(self, clip: Clip, frames: Tensor, stored: Tensors, strips: bool) -> Prediction:
         """Return what is said of a clip: its frames, (T, H, W, 3) RGB bytes, and what is kept of it, (1, …) each."""
-        queries, logits, _ = self.decide(stored)
+        queries, logits, nearness = self.decide(stored)
         scores = self.scores(logits)[0].cpu().numpy()
+        best = int(scores.argmax())
+        known = float(nearness[0, best]) >= self.threshold.nearness
         return Prediction(
             clip,
-            label=self.class_names[int(scores.argmax())],
+            label=self.class_names[best] if known else UNKNOWN,
             scores=scores,
             logits=logits[0].cpu().numpy(),
             nearest=self._singly.nearest(queries) if self._singly else None,

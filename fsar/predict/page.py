@@ -19,7 +19,7 @@ from fsar.files import readable
 from fsar.pages.render import template, write_page
 from fsar.pages.strips import THUMBNAIL
 from fsar.predict.nearest import Nearest
-from fsar.predict.prediction import Prediction
+from fsar.predict.prediction import UNKNOWN, Prediction
 from fsar.predict.support import SupportSet
 
 WHOLE, ONE = "labels.html.jinja", "label.html.jinja"
@@ -43,6 +43,7 @@ class Page:
         self._places: list[tuple[float, int, int]] = []  # margin, start, length
         self._unread: list[tuple[str, str]] = []  # paths and reasons
         self._used: set[int] = set()  # examples
+        self._refused = 0  # clips that are labelled unknown
 
     def add(self, prediction: Prediction) -> None:
         """Add a clip."""
@@ -51,6 +52,7 @@ class Page:
             return
         if prediction.nearest:
             self._used.add(prediction.nearest.number)
+        self._refused += prediction.label == UNKNOWN and UNKNOWN not in self.support.class_names
         label = self._one.render(self._shown(prediction)).encode()
         start = self._file.seek(0, 2)
         self._file.write(label)
@@ -65,6 +67,7 @@ class Page:
             heading=f"Labels of {len(self._places)} clips",
             about=self.about,
             classes=list(zip(self.support.class_names, self.support.shots, strict=True)),
+            unknown=UNKNOWN if self._refused else "",
             calibrated=self.support.temperature is not None,
             side=THUMBNAIL,
             examples=((number, self.support.strips[number]) for number in sorted(self._used)),

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from fsar.predict.clips import Clip
 from fsar.predict.nearest import Nearest
 
+# The label of a clip that is not near enough to any class.
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -16,7 +19,7 @@ class Prediction:
     Attributes:
         clip: which.
         reason: why the clip cannot be read; empty if it can, and what follows is empty if it cannot.
-        label: the class with the highest score.
+        label: the class with the highest score, or `UNKNOWN`.
         scores: (N,) of each class, which add up to one: probabilities where the classifier is calibrated.
         logits: (N,) as the workflow's tests have them.
         nearest: the example it is nearest to; None without examples.

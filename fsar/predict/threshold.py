@@ -1,11 +1,18 @@
 """ "None of these": how near the nearest class must be, estimated from the examples by leaving them out."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fsar.predict.classifier import Classifier
+from fsar.errors import UserError
+from fsar.predict.prediction import UNKNOWN
+from fsar.statistics.intervals import mean_and_interval
+from fsar.statistics.unknown import auroc
+
+if TYPE_CHECKING:
+    from fsar.predict.classifier import Classifier
 
 NOTHING = float("-inf")
 
@@ -41,38 +48,82 @@ class Threshold:
         )
 
 
-def estimate_threshold(classifier: Classifier) -> Threshold:
+def estimate_threshold(classifier: "Classifier", false_alarms: float | None = None) -> Threshold:
     """Estimate the threshold: the one at which the smaller of the shares kept and refused is as large as can be.
 
-    Each example is left out twice: by itself, when its class should still be found, and with its whole class, when none
-    of the others should be. Then what decides has not seen that class at all.
+    Args:
+        classifier: with its examples.
+        false_alarms: instead, the share of clips of the classes that may be refused (`at_false_alarms`).
+
+    Raises:
+        UserError: there are too few examples for that share, or a class is called as unknown clips are.
+    """
+    known, unknown = left_out_nearness(classifier)
+    if false_alarms is not None:
+        if UNKNOWN in classifier.class_names:
+            raise UserError(f"A class is called {UNKNOWN!r}, as clips of none of the classes are to be: rename it")
+        _check_enough(int(np.count_nonzero(~np.isnan(known))), false_alarms)
+    return measured(known, unknown, false_alarms)
+
+
+def left_out_nearness(classifier: "Classifier") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return how near the label of each example is, left out by itself and with its whole class: (V,) each.
+
+    By itself, its class should still be found, and with its class none of the others should be: then what decides has
+    not seen that class at all. NaN where it is the only one of its class, and where there is no other class.
     """
     examples = classifier.labelled_examples
     if examples is None:
-        return Threshold(NOTHING)
+        return np.empty(0), np.empty(0)
     left_out, without = examples.left_out(), examples.without_class()
     several = examples.several
     near = examples.nearest(left_out, examples.few_shot(left_out, "leaving examples out"))
     known = np.where(several, near, np.nan)  # (V,)
     far = examples.nearest(without, examples.few_shot(without, "leaving classes out")) if without else near * np.nan
-    return measured(known, far)
+    return known, far
 
 
-def measured(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> Threshold:
+def strangers(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> tuple[float, float]:
+    """Return how well clips of other classes would be told from those of the classes: AUROC, from 0 to 1.
+
+    Args:
+        known, unknown: of `left_out_nearness`; the examples of each class are strangers to the others.
+
+    Returns:
+        the AUROC, and the half-width of its 95 % interval over the examples; NaN where it is not known.
+    """
+    both = ~(np.isnan(known) | np.isnan(unknown))
+    if both.sum() < 2:
+        return float("nan"), float("nan")
+    own, other = (each[both].astype(float) for each in (known, unknown))
+    found = auroc(own, other, np.ones(len(own), bool))
+    return mean_and_interval(found.value + found.known + found.unknown)
+
+
+def measured(
+    known: NDArray[np.floating], unknown: NDArray[np.floating], false_alarms: float | None = None
+) -> Threshold:
     """Return the threshold of all examples, with what the thresholds of all but one do to that one.
 
     Args:
         known: (V,) nearness of each example whose class is there; NaN where it is the only one of its class.
         unknown: (V,) of the same example once its class is not there; NaN where there is no other class.
+        false_alarms: see `estimate_threshold`.
     """
-    whole = separate(known[~np.isnan(known)], unknown[~np.isnan(unknown)])
+
+    def separated(own_known: NDArray[np.floating], own_unknown: NDArray[np.floating]) -> float:
+        own = own_known[~np.isnan(own_known)]
+        if false_alarms is not None:
+            return at_false_alarms(own, false_alarms)
+        return separate(own, own_unknown[~np.isnan(own_unknown)])
+
+    whole = separated(known, unknown)
     if whole == NOTHING:
         return Threshold(NOTHING)
     kept, refused = [], []
     for number in range(len(known)):
         others = np.arange(len(known)) != number
-        own_known, own_unknown = known[others], unknown[others]
-        threshold = separate(own_known[~np.isnan(own_known)], own_unknown[~np.isnan(own_unknown)])
+        threshold = separated(known[others], unknown[others])
         if threshold == NOTHING:
             continue
         if not np.isnan(known[number]):
@@ -80,6 +131,37 @@ def measured(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> Thre
         if not np.isnan(unknown[number]):
             refused.append(unknown[number] < threshold)
     return Threshold(whole, *(float(np.mean(share)) if share else float("nan") for share in (kept, refused)))
+
+
+def at_false_alarms(known: NDArray[np.floating], false_alarms: float) -> float:
+    """Return the largest threshold below which at most a share of further clips of the classes is expected.
+
+    Of n examples and one more, each is as likely to be the k-th lowest. So below the k-th lowest of n is a further one
+    with probability k / (n + 1) at most (Vovk et al., Algorithmic Learning in a Random World, 2005).
+
+    Args:
+        known: (n,) nearness of examples left out.
+        false_alarms: the share, from 0 to 1.
+
+    Returns:
+        The threshold; −∞ where n is too small for any but none to be refused.
+    """
+    place = int(np.floor(false_alarms * (len(known) + 1) + 1e-9))
+    return float(np.sort(known)[min(place, len(known)) - 1]) if place and len(known) else NOTHING
+
+
+def _check_enough(examples: int, false_alarms: float) -> None:
+    """Check that so many examples left out can tell a share of false alarms; raises UserError."""
+    if at_false_alarms(np.zeros(examples), false_alarms) > NOTHING:
+        return
+    needed = int(np.ceil(1 / false_alarms - 1e-9)) - 1 if false_alarms else 0
+    if not needed:
+        raise UserError("A threshold that refuses no clip of the classes refuses none at all: state a share above 0")
+    least = f", or state {1 / (examples + 1):.3g} or more" if examples else ""
+    raise UserError(
+        f"To refuse at most {100 * false_alarms:g} % of the clips of the classes takes {needed} examples that others "
+        f"of their class can stand for, and there are {examples}: give more examples{least}"
+    )
 
 
 def separate(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:

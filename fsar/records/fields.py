@@ -30,6 +30,11 @@ class Benchmark(Part):
     "episode, label, role, class_name and video_id.")  # fmt: skip
     queries: Checksum = Field(description="Of their queries alone, the columns episode, label, class_name and "
     "video_id: what the predictions must be of.")  # fmt: skip
+    trained_on: str | None = Field(default=None, description="The benchmark that models are trained and chosen on, "
+    "where it is another one than is tested; else null.")  # fmt: skip
+    tested_on: str | None = Field(default=None, description="The benchmark that is tested, where `trained_on` is "
+    "another one; else null.")  # fmt: skip
+    removed: list[str] = Field(default=[], description="Training and validation classes that are left out.")
 
 
 class Backbone(Part):

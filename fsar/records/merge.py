@@ -60,6 +60,10 @@ OTHERS = {
         "Compare the `lists` of both: make one run again with the split lists of the other, or give its benchmark "
         "another name",
     ),
+    "domains": (
+        "training classes",
+        "Give one of the benchmarks another name in its config, and make its records again",
+    ),
     "episodes": (
         "test episodes",
         "These follow from `seed`, `episodes`, way, shot and the videos that can be decoded (`videos.used`): make one "
@@ -78,7 +82,8 @@ def _check_comparable(received: Sequence[Received]) -> None:
     for one in received:
         name, way, shot = one.record.question
         backbone = f"the backbone {one.record.backbone.name}"
-        for place, field in ((name, "lists"), (f"{name}, {way}-way {shot}-shot", "episodes"), (backbone, "weights")):
+        episodes = f"{name}, {way}-way {shot}-shot"
+        for place, field in ((name, "lists"), (name, "domains"), (episodes, "episodes"), (backbone, "weights")):
             other = first.setdefault((place, field), one)
             then, now = (_identity(own.record, field) for own in (other, one))
             if then != now:
@@ -91,6 +96,9 @@ def _check_comparable(received: Sequence[Received]) -> None:
 
 def _identity(record: Record, field: str) -> str:
     """Return what tells whether two records are of the same, as a message has it."""
+    if field == "domains":
+        removed = ", ".join(record.benchmark.removed) or "no class"
+        return f"{record.benchmark.trained_on or record.benchmark.name} without {removed}"
     if field != "weights":
         return f"{getattr(record.benchmark, field)[:16]}…"
     about = record.backbone
@@ -120,6 +128,9 @@ def _row(one: Received, rank: str, names: Sequence[str]) -> dict[str, Any]:
         "test_videos": str(record.videos.test),
         "seeds": " ".join(map(str, record.seeds)),
         "selection": record.selection,
+        "trained_on": record.benchmark.trained_on or "",
+        "tested_on": record.benchmark.tested_on or "",
+        "classes_removed": str(len(record.benchmark.removed)) if record.benchmark.removed else "",
         "inductive": "yes" if record.method.inductive else "no",
         "saw": saw_as_text(record),
         "fsar": record.code.fsar,

@@ -46,7 +46,13 @@ def write_records(settings: Sequence[Setting], facts: Sequence[Mapping[str, Any]
         records.append(
             Record(
                 benchmark=Benchmark(
-                    name=setting.benchmark, lists=lists(Path(setting.manifest)), episodes=whole, queries=queries
+                    name=setting.benchmark,
+                    lists=lists(Path(setting.manifest)),
+                    episodes=whole,
+                    queries=queries,
+                    trained_on=setting.trained_on or None,
+                    tested_on=setting.base if setting.trained_on else None,
+                    removed=list(setting.removed),
                 ),
                 backbone=_backbone(setting, fact["backbone"], made_from(setting.predictions[0])),
                 method=Method(name=setting.method, title=setting.title, inductive=setting.inductive),

@@ -23,6 +23,7 @@ from fsar.results.page_rows import page_rows
 from fsar.results.published import FOOTNOTE
 from fsar.results.run import run_tables
 from fsar.results.setting import Setting
+from fsar.results.unknown import shown_rows
 
 TEMPLATE = "index.html.jinja"
 # Kinds of figures in their order, the others between these two: first what most is asked for, last the context.
@@ -70,6 +71,7 @@ def write_index(
     trainings: Sequence[Path],
     cards: Sequence[Path],
     files: Mapping[str, Sequence[Path]],
+    unknown: Path | None = None,
 ) -> None:
     """Write the page, and the resolved config as YAML.
 
@@ -82,6 +84,7 @@ def write_index(
         figures: in the order of the plan.
         strips_of_classes: frames of each class, by benchmark (`fsar.results.data_report.STRIPS_SCHEMA`).
         files: what is linked, by what it is.
+        unknown: results/statistics/unknown.csv, where tests asked unknown queries.
     """
     resolved = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
     with atomic(config_file) as temporary:
@@ -104,9 +107,11 @@ def write_index(
         footnote=FOOTNOTE,
         few_sources=_few_sources(table),
         seen=_seen(table),
+        domains=list(dict.fromkeys(f"{own.benchmark} is {own.domains}" for own in settings if own.domains)),
         named=named,
         link=partial(_link, page=page),
         figures=_by_kind(figures, page),
+        unknown=shown_rows(read_csv(unknown, keep_default_na=False, na_values=[""])) if unknown else None,
         strips={name: _by_split(read_parquet(path, STRIPS_SCHEMA)) for name, path in strips_of_classes.items()},
         run=run_tables(changed, effective, counts, trainings, costs[0] if costs else None),
         config=resolved,

@@ -45,7 +45,7 @@ def write_model_card(
     about = read_json(training)
     _check_weights(training, about.get("weights"), settings)
     first, rows = settings[0], table_rows(settings)
-    name = f"{title}, {first.backbone}, {first.benchmark}"
+    name = f"{title}, {first.backbone}, {first.models or first.benchmark}"
     sections = {
         "Test": _test(rows),
         "Method": _method(source, first.inductive),
@@ -53,28 +53,26 @@ def write_model_card(
             f"After {about['selection']['iteration']} of {about['training']['iterations']} training episodes: the best "
             f"of all validations, with {100 * about['selection']['accuracy']:.2f} % on the validation episodes."
         ),
-        "Data": _table(
-            ["split", "classes", "videos"],
-            [[split, count["classes"], count["videos"]] for split, count in about["videos"].items()],
-        ),
+        "Data": _data(about["videos"], settings),
         "What the pretraining saw": _saw(saw),
         "Config": _config(about),
         "Trained with": _table(["what", "which"], list(about["environment"].items())),
         "Licences": (
             f"- code: Apache-2.0\n- pretrained weights ({about['backbone']['weights']}): {licences['weights']}\n"
-            f"- videos ({first.benchmark}): {licences['videos']}\n\nThese weights are made from both, whose terms hold."
+            f"- videos ({first.trained_on or first.base}): {licences['videos']}\n\n"
+            "These weights are made from both, whose terms hold."
         ),
     }
     if about["resumed_with_other_code"]:
         resumed = [[at["iteration"], ", ".join(at["files"])] for at in about["resumed_with_other_code"]]
         sections["Gone on with other code"] = _table(["after episode", "changed files"], resumed)
     body = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
-    data = _metadata(name, first.benchmark, rows).to_yaml()
+    data = _metadata(name, rows).to_yaml()
     with atomic(path) as temporary:
         temporary.write_text(f"---\n{data}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")
 
 
-def _metadata(name: str, benchmark: str, rows: Sequence[Row]) -> ModelCardData:
+def _metadata(name: str, rows: Sequence[Row]) -> ModelCardData:
     """Return what model hubs read."""
     return ModelCardData(
         library_name="fsar",
@@ -85,8 +83,8 @@ def _metadata(name: str, benchmark: str, rows: Sequence[Row]) -> ModelCardData:
             EvalResult(
                 task_type="video-classification",
                 task_name="few-shot action recognition",
-                dataset_type=benchmark,
-                dataset_name=benchmark,
+                dataset_type=str(row["benchmark"]),
+                dataset_name=str(row["benchmark"]),
                 dataset_config=f"{row['way']}-way {row['shot']}-shot, {row['method']}",  # apart, or they are merged
                 dataset_split="test",
                 metric_type="accuracy",
@@ -97,9 +95,18 @@ def _metadata(name: str, benchmark: str, rows: Sequence[Row]) -> ModelCardData:
     )
 
 
+def _data(counted: Mapping[str, Mapping[str, int]], settings: Sequence[Setting]) -> str:
+    """Return what it was trained and chosen on, and what that was where it is tested on something else."""
+    rows = [[split, count["classes"], count["videos"]] for split, count in counted.items()]
+    told = dict.fromkeys(f"- {setting.benchmark}: {setting.domains}" for setting in settings if setting.domains)
+    return "\n".join([_table(["split", "classes", "videos"], rows), *([""] if told else []), *told])
+
+
 def _test(rows: Sequence[Row]) -> str:
-    """Return the accuracies, beside published ones."""
+    """Return the accuracies, beside published ones; with their benchmarks where it is tested elsewhere, too."""
+    place = ["benchmark"] if any(row["trained_on"] for row in rows) else []
     header = [
+        *place,
         "method",
         "way",
         "shot",
@@ -111,7 +118,7 @@ def _test(rows: Sequence[Row]) -> str:
     ]
     cells = [
         [
-            *(row[name] for name in ("method", "way", "shot", "accuracy")),
+            *(row[name] for name in (*place, "method", "way", "shot", "accuracy")),
             f"± {row['interval']}", f"± {row['over_videos']}" if row["over_videos"] else "", row["episodes"],
             f"{row['published']} {MARK}" if row["published_quoted"] else row["published"],
         ]

@@ -41,6 +41,7 @@ class Row:
         cards: of its trained models.
         classes: accuracy of each class, with the headings of `OF_CLASSES`.
         figures: names of the figures that look at it.
+        domains: what it is trained and tested on, where these are two; else empty.
     """
 
     named: dict[str, str]
@@ -52,6 +53,7 @@ class Row:
     cards: list[Path]
     classes: pd.DataFrame
     figures: list[str]
+    domains: str = ""
 
 
 def page_rows(
@@ -76,7 +78,12 @@ def page_rows(
         name: covered(name) for name in map(str, rows.columns) if is_interval(name) and rows[name].astype(bool).any()
     }
     by_setting = dict(list(read_csv(classes).astype(dict.fromkeys(PLACE, str)).groupby([*PLACE, "method"])))
-    of_models = {_key(setting.named): Path(setting.predictions[0]).parts[-4:-1] for setting in settings}
+    # As they stand in the paths of its predictions; the models may be another benchmark's.
+    of_models = {
+        _key(setting.named): (setting.models or setting.benchmark, *Path(setting.predictions[0]).parts[-3:-1])
+        for setting in settings
+    }
+    domains = {_key(setting.named): setting.domains for setting in settings}
     differences = _from_the_best(rows, read_csv(comparisons).astype(dict.fromkeys(PLACE, str)))
     found = []
     for row in rows.to_dict("records"):
@@ -93,6 +100,7 @@ def page_rows(
                 cards=[card for card in cards if card.parts[-5:-2] == of_models[key]],
                 classes=_classes(by_setting.get(key, pd.DataFrame())),
                 figures=[name for name, setting in figures.items() if _key(setting.named) == key],
+                domains=domains[key],
             )
         )
     return found, covers

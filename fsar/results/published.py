@@ -8,6 +8,8 @@ import pandas as pd
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 KEYS = ["method", "backbone", "benchmark", "way", "shot"]
+# What the source says of a number of another protocol, which stands beside no measured one (docs/domains.md).
+OTHER = ", other protocol: "
 # What the source says of a number that was not read in the paper itself, and how such a number is marked.
 QUOTED, MARK = ", as quoted by ", "‡"
 FOOTNOTE = f"{MARK} Second-hand: not read in the paper itself, but quoted from it elsewhere."
@@ -31,9 +33,12 @@ class Published(NamedTuple):
 def published_results() -> pd.DataFrame:
     """Return the published accuracies in percent, with the columns of `KEYS`, accuracy, source and quoted.
 
+    Those of another protocol are left out.
+
     Where several papers print the same setting, the paper of CLIP-FSAR comes first, and what is second-hand last.
     """
     table = pd.read_csv(PUBLISHED)
+    table = table[~table["source"].str.contains(OTHER, regex=False)]
     return table.assign(quoted=table["source"].str.contains(QUOTED, regex=False))
 
 

@@ -50,7 +50,8 @@ def _of_the_run(changed: Mapping[str, Any], effective: Sequence[Mapping[str, str
     found = dict(changed)
     for section, name in (("benchmarks", "benchmark"), ("backbones", "backbone")):
         own, ran = changed.get(section, {}), {row[name] for row in effective}
-        ran |= {own[key]["variant_of"] for key in ran & own.keys() if "variant_of" in own[key]}
+        for names in ("train_on", "test_on"), ("variant_of",):  # a benchmark that is trained on may be a variant
+            ran |= {own[key][name] for key in ran & own.keys() for name in names if name in own[key]}
         found[section] = {key: value for key, value in own.items() if key in ran}
     return found
 

@@ -26,6 +26,10 @@ class Setting:
         published_method, published_backbone: their names in the published results; empty if they have none.
         inductive: the label of a query does not depend on the other queries of its episode.
         seen: whether the backbone's pretraining saw videos of the benchmark: yes or no; empty where that is not known.
+        trained_on: the benchmark that models are trained and chosen on, where it is another one than is tested, which
+            is `base`; else empty.
+        removed: training and validation classes that are left out.
+        models: the benchmark whose trained models are tested, as their paths have it.
         every_class: an episode holds all test classes of the benchmark, as was asked for.
     """
 
@@ -48,6 +52,9 @@ class Setting:
     published_backbone: str = ""
     inductive: bool = True
     seen: str = ""
+    trained_on: str = ""
+    removed: tuple[str, ...] = ()
+    models: str = ""
     every_class: bool = False
 
     @property
@@ -65,6 +72,20 @@ class Setting:
     def ways(self) -> str:
         """How many classes an episode holds, for the title of a figure."""
         return ways_named(self.way, self.every_class)
+
+    @property
+    def domains(self) -> str:
+        """What it is trained and tested on, in words; empty where that is one benchmark, and no class is left out."""
+        if not self.trained_on and not self.removed:
+            return ""
+        names = ", ".join(self.removed)
+        classes = f"without {number_of(self.removed)} ({names})" if self.removed else "all its classes"
+        return f"trained on {self.trained_on or self.base}, {classes}; tested on {self.base}"
+
+
+def number_of(classes: tuple[str, ...]) -> str:
+    """Return how many classes there are, in words."""
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}"
 
 
 def ways_named(way: int | str, every_class: bool) -> str:

@@ -33,6 +33,9 @@ COLUMNS = [
     "seeds",  # of training, joined by spaces
     # The split that chose the weights, and the weight of class names where it did; given (from elsewhere); not trained.
     "selection",
+    "trained_on",  # where that is another benchmark than is tested; else empty
+    "tested_on",  # the same
+    "classes_removed",  # training and validation classes that are left out, by number; else empty
     "videos",  # used of the benchmark's listed ones; the others are missing or cannot be decoded
     "published",  # percent; empty where nothing is published
     "published_quoted",  # yes: the published accuracy is second-hand; else empty
@@ -91,6 +94,9 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "episodes": len(found.measured[number].episodes),
         "seeds": " ".join(map(str, setting.seeds)),
         "selection": _selection(setting),
+        "trained_on": setting.trained_on,
+        "tested_on": setting.base if setting.trained_on else "",
+        "classes_removed": str(len(setting.removed)) if setting.trained_on or setting.removed else "",
         "videos": f"{videos['used']} of {videos['listed']}",
         "published": f"{published.accuracy:.1f}" if published else "",
         "published_quoted": "yes" if published and published.quoted else "",
@@ -125,8 +131,8 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
     ways = [way_in_a_cell(way, every == "yes") for way, every in zip(table["way"], table["every_class"], strict=True)]
     shown = table.assign(published=table["published"] + marks, way=ways)
     shown = shown.drop(columns=["published_quoted", "every_class"])
-    if not (table["few_sources"] == "yes").any():
-        shown = shown.drop(columns="few_sources")
+    sometimes = ["few_sources", "trained_on", "tested_on", "classes_removed"]
+    shown = shown.drop(columns=[name for name in sometimes if not table[name].astype(bool).any()])
     if not (table["seen"] == "yes").any():
         shown = shown.drop(columns="seen")
     shown = shown.rename(columns={name: f"± {covered(name).heading}" for name in COLUMNS if is_interval(name)})
@@ -137,6 +143,8 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
         text += f"\n{SEEN}\n"
     if (table["published_quoted"] == "yes").any():
         text += f"\n{FOOTNOTE}\n"
+    for told in dict.fromkeys(f"{setting.benchmark}: {setting.domains}." for setting in settings if setting.domains):
+        text += f"\n{told}\n"
     if missing:
         text += "\nThis table is not complete. These settings were asked for and could not be made:\n\n"
         text += "".join(f"- {s.benchmark}, {s.backbone}, {s.title}, {s.test}\n" for s in missing)

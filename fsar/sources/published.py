@@ -14,7 +14,7 @@ import pandas as pd
 from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.errors import UserError
-from fsar.files import atomic_csv, on_disk, read_parquet
+from fsar.files import atomic_csv, on_disk, read_parquet, sha256_of
 from fsar.lists import lines_of
 from fsar.sources.data_set import Find
 from fsar.sources.data_sets import FILES
@@ -38,7 +38,7 @@ def list_videos(
     """Write the list of a benchmark's videos, and the list of published videos that are missing.
 
     Args:
-        benchmark: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
+        benchmark: which one, such as hmdb51.
         entries: of its split lists.
         inventory: of the existing files.
         annotations: files that name the class of each video, if the lists do not.
@@ -68,6 +68,23 @@ def list_videos(
     _write(missing, ("id", "class", "split"), absent)
 
 
+def read_entries(benchmark: str, lists: Sequence[Path]) -> list[Entry]:
+    """Read a benchmark's lists: split lists, which were checked when they were fetched, or those that a user brings.
+
+    Raises:
+        UserError: a list cannot be read, or is not the published one.
+    """
+    files = FILES[PUBLISHED[benchmark].name]
+    if files.lists:
+        known = split_lists().query("benchmark == @benchmark").set_index("path")["sha256"].to_dict()
+        for path in lists:
+            if (pinned := known.get(path.name)) and sha256_of(path) != pinned:
+                raise UserError(
+                    f"{path} is not the list that figures of {benchmark} are of: its SHA-256 is not {pinned}"
+                )
+    return files.entries(lists)
+
+
 def present_videos(benchmark: str, entries: Sequence[Entry], files: pd.DataFrame) -> list[tuple[Entry, str | None]]:
     """Return the file of each entry of a benchmark's split lists, or None if it is missing.
 
@@ -90,7 +107,7 @@ def _look_for(entry: Entry, others: Sequence[Find]) -> str | None:
 
 def _check_counts(benchmark: str, entries: Sequence[Entry]) -> None:
     table = split_lists().query("benchmark == @benchmark").set_index("split")
-    for split in SPLITS:
+    for split in SPLITS if len(table) else ():  # of a list that is not pinned nothing is known
         own = [entry.class_number for entry in entries if entry.split == split]
         found, published = (len(own), len(set(own))), (table.videos[split], table.classes[split])
         if found != published:
@@ -102,11 +119,11 @@ def _class_names(
 ) -> dict[tuple[str, int], str]:
     """Return the name of each class: of its folder, or the template that its videos are annotated with."""
     data_set = PUBLISHED[benchmark]
-    templates = FILES[data_set.name].templates(annotations)
+    templates, annotated = FILES[data_set.name].templates(annotations), FILES[data_set.name].annotated
     prompted = data_set.published_prompts if prompts == "published" else {}
     found: dict[tuple[str, int], Counter[str]] = {}
     for entry in entries:
-        name = class_name(entry.folder) if entry.folder else templates.get(entry.file, "")
+        name = class_name(entry.folder) if entry.folder else templates.get(annotated(entry), "")
         found.setdefault((entry.split, entry.class_number), Counter())[prompted.get(name, name)] += 1
     for (split, number), names in found.items():
         if len(names) > 1 or "" in names:

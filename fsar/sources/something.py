@@ -5,12 +5,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
-
 from fsar.benchmarks.data_sets import SOMETHING
 from fsar.errors import UserError
 from fsar.sources.archives.tars import Joined, extract_tar
-from fsar.sources.data_set import Files, Find
+from fsar.sources.data_set import Files, by_stem
 from fsar.sources.inventory import write_inventory
 from fsar.sources.is_video import is_usual
 from fsar.sources.split_lists import Entry
@@ -105,10 +103,4 @@ def templates(annotations: Iterable[Path]) -> dict[str, str]:
     return classes
 
 
-def by_number(inventory: pd.DataFrame) -> Find:
-    """Find a file by its number, since the split lists have nothing else."""
-    paths = {Path(file).stem: path for file, path in zip(inventory["file"], inventory["path"], strict=True)}
-    return lambda entry: paths.get(entry.file)
-
-
-FILES = Files(SOMETHING, find=by_number, annotations=annotation_files, templates=templates)
+FILES = Files(SOMETHING, find=by_stem, annotations=annotation_files, templates=templates)

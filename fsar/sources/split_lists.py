@@ -1,6 +1,7 @@
 """Reading the published split lists: which videos of a benchmark are in which split."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Entry:
         return self.video.rsplit("/", 1)[-1]
 
 
-def read_split_lists(paths: list[Path]) -> list[Entry]:
+def read_split_lists(paths: Sequence[Path]) -> list[Entry]:
     """Read the three lists of a benchmark, train, val and test.
 
     Raises:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from fsar.benchmarks.data_sets import PUBLISHED
+from fsar.sources.data_sets import FILES
 from fsar.sources.published import present_videos
-from fsar.sources.split_lists import read_split_lists
 
 GONE = (-1, 0)
 
@@ -35,10 +36,10 @@ def listed_videos(kind: str, lists: Sequence[Path], inventory: pd.DataFrame) -> 
     """Return video_id and path of the existing videos of a published benchmark, as in its manifest.
 
     Args:
-        kind: hmdb51, ucf101, kinetics100, ssv2_full or ssv2_small.
-        lists: its split lists, train, val and test.
+        kind: which benchmark, such as hmdb51.
+        lists: its split lists, train, val and test; or those that a user brings.
         inventory: the files of its data set, with the columns folder, file and path.
     """
-    found = present_videos(kind, read_split_lists(list(lists)), inventory)
+    found = present_videos(kind, FILES[PUBLISHED[kind].name].entries(lists), inventory)
     rows = [(entry.video, path) for entry, path in found if path is not None]
     return pd.DataFrame(rows, columns=["video_id", "path"])

@@ -13,7 +13,7 @@ class Design:
     Attributes:
         classes: (E, N) class numbers from 0.
         sources: (E, N, M) numbers of the sources that the support and query videos of each class are from; a video that
-            shares its source with no other has a number of its own.
+            shares its source with no other has a number of its own; −1 where there is no video.
     """
 
     classes: NDArray[np.int64]
@@ -36,5 +36,6 @@ class Design:
         All episodes then have nearly the same sources, and little shows what others would give: intervals over test
         videos are rather too short (docs/results.md).
         """
-        counts = [len(np.unique(self.sources[self.classes == number])) for number in range(self.class_count)]
+        own = (np.unique(self.sources[self.classes == number]) for number in range(self.class_count))
+        counts = [np.count_nonzero(sources >= 0) for sources in own]
         return bool(np.median([count for count in counts if count]) <= self.sources.shape[-1])

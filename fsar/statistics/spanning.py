@@ -19,7 +19,7 @@ def sources_over_classes(design: Design) -> NDArray[np.int64]:
     classes = np.broadcast_to(design.classes[..., None], design.sources.shape)
     places = np.unique(np.stack([design.sources.ravel(), classes.ravel()]), axis=1)
     names, counts = np.unique(places[0], return_counts=True)
-    return names[counts > 1]
+    return names[(counts > 1) & (names >= 0)]
 
 
 def covariance_of_films(design: Design, films: NDArray[np.int64], values: Matrix) -> tuple[Matrix, float]:

@@ -136,4 +136,4 @@ def _counts(sources: NDArray[np.int64]) -> csr_array:
     starts = np.arange(len(sources) + 1) * sources.shape[1]
     found = csr_array((np.ones(sources.size), numbers.ravel(), starts), (len(sources), len(names)))
     found.sum_duplicates()
-    return found
+    return found if names[0] >= 0 else found[:, 1:]  # −1 is no source

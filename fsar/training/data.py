@@ -28,7 +28,7 @@ class TrainingBatch(NamedTuple):
 
     Attributes:
         number: of the episode, from 0.
-        videos: (N·K + N·Q, T, H, W, 3) RGB bytes, supports first, by class.
+        videos: (N·K + N·Q + U, T, H, W, 3) RGB bytes, supports first, by class; unknown queries last.
         classes: (N,) class numbers among all training classes.
     """
 
@@ -60,6 +60,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         config, sampling: how episodes, frames and pixels are drawn.
         size: side of the window cut from the frames, in pixels.
         seed: of the training run.
+        unknown: U, queries of other classes in each episode; its other videos are the same without them.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         sampling: SamplingConfig,
         size: int,
         seed: int,
+        unknown: int = 0,
     ):
         self.store, self.config, self.sampling, self.size, self.seed = store, config, sampling, size, seed
         self._used: deque[Tensor] = deque()
@@ -77,26 +79,36 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         self.sampler = EpisodeSampler(
             videos["class_name"].to_numpy(object), config.way, config.fixed_shot, config.queries
         )
+        self.unknown = unknown
+        self.sampler.check_unknown(unknown)
 
     def __len__(self) -> int:
         return self.config.iterations
 
     def __getitem__(self, number: int) -> TrainingBatch:
         episode, rng = training_episode(self.sampler, self.seed, number)
-        videos = self.videos_of(episode)
+        videos = np.concatenate([self.videos_of(episode), self._unknown_of(episode, number)])
         clips = self._memory(len(videos), self.sampling.frames, self.size, self.size, 3)
         for place, (video, clip) in enumerate(zip(videos, clips, strict=True)):
             self._fill(clip, video, rng, is_query=place >= episode.support.size)
         return TrainingBatch(number, clips, torch.from_numpy(episode.classes))
 
     def video_ids_of(self, number: int) -> list[str]:
-        """Return the videos of an episode, supports first, by class."""
-        videos = self.videos_of(training_episode(self.sampler, self.seed, number)[0])
+        """Return the videos of an episode, supports first, by class, and unknown queries last."""
+        episode = training_episode(self.sampler, self.seed, number)[0]
+        videos = np.concatenate([self.videos_of(episode), self._unknown_of(episode, number)])
         return [self.store.video_id(video) for video in videos]
 
     def videos_of(self, episode: Episode) -> NDArray[np.int64]:
         """Return the numbers of an episode's videos in the store, supports first, by class."""
         return self.numbers[np.concatenate([episode.support.ravel(), episode.queries.ravel()])]
+
+    def _unknown_of(self, episode: Episode, number: int) -> NDArray[np.int64]:
+        """Return the numbers of an episode's unknown queries in the store."""
+        if not self.unknown:
+            return np.empty(0, np.int64)
+        rng = np.random.default_rng([self.seed, 9, number])
+        return self.numbers[self.sampler.draw_unknown(episode.classes, self.unknown, rng)[1]]
 
     def draw_clip(self, video: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], tuple[int, int]]:
         """Draw the positions of T frames of a video, and the top left corner of their window."""

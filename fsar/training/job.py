@@ -29,7 +29,8 @@ class TrainingJob(MergedConfig):
         """Return what training.json says of the training before it runs."""
         names = {"benchmark": self.benchmark, "backbone_name": self.backbone_name, "model": self.model}
         sections = {name: own.model_dump() for name in SECTIONS if (own := getattr(self, name)) is not None}
-        return sections | names | {"components": asdict(self.components)} | self._seeds()
+        left_out = {"without": list(self.without)} if self.without else {}
+        return sections | names | left_out | {"components": asdict(self.components)} | self._seeds()
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the result, by section, without what equals its default."""

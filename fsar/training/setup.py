@@ -64,11 +64,12 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
     torch.manual_seed(job.training_seed)
 
     store = FrameStore(files.index.parent, files.index)
-    videos = {split: readable_videos(files.manifest, files.index, split) for split in ("train", "val")}
+    videos = {split: readable_videos(files.manifest, files.index, split, job.without) for split in ("train", "val")}
     classes = videos["train"]["class_name"].nunique()
     wrapped, optimizer = set_up_model(job, load_backbone(job.backbone), classes, fabric)
     size = wrapped.module.backbone.image_size
-    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, size, job.training_seed)
+    unknown = config.unknown_queries if job.components.unknown else 0
+    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, size, job.training_seed, unknown)
     stored = StoredEpisodes.read(files.episodes)
     validation = Validation(store, videos["val"], stored, job.sampling, size, job.seed, own_workers(config), fabric)
     texts = EpisodeTexts(wrapped.module, job.text, list(episodes.sampler.class_names), stored.class_names)
@@ -86,6 +87,8 @@ def set_up_model(job: TrainingJob, backbone: Backbone, classes: int, fabric: Fab
     model = FewShotModel(backbone, job.components, job.head, job.sampling.frames, classes, job.adapters)
     model.head.initialise(backbone)
     model.head.loss_over_queries = job.training.loss_over_queries
+    if job.components.unknown:
+        model.head.unknown_weight = job.training.unknown_weight
     if job.training.activation_checkpointing:
         backbone.checkpoint_activations()
     if job.components.trains == "encoder":

@@ -41,6 +41,7 @@ def train_step(
                 batch.classes.to(fabric.device, non_blocking=True),
                 config.fixed_shot,
                 config.batch_norm == "apart",
+                config.unknown_queries if model.module.components.unknown else 0,
             )
             statistics.after_task(place, tasks)
             fabric.backward(outcome.total / len(own))  # processes are averaged

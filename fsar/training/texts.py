@@ -8,7 +8,7 @@ from torch import Tensor
 from fsar.config import TextConfig
 from fsar.model.few_shot import FewShotModel
 from fsar.model.finite import check_finite
-from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, no_text
+from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, looks_of, no_text
 
 
 class EpisodeTexts:
@@ -26,7 +26,7 @@ class EpisodeTexts:
 
     def __init__(self, model: FewShotModel, config: TextConfig, train: Sequence[str], val: Sequence[str]):
         self.model, self.config, self.val = model, config, val
-        self.trained, self.looks = model.components.text_trained, model.components.looks_at_texts()
+        self.trained, self.looks = model.components.text_trained, looks_of(model.components)
         if not model.components.reads_text:
             device = model.backbone.mean.device
             model.set_training_text(no_text(train, device))

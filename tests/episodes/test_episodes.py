@@ -63,9 +63,11 @@ def data(tmp_path):
     return tmp_path
 
 
-def drawn(data, name, *, shot=2, count=40, seed=0, split="test"):
+def drawn(data, name, *, shot=2, count=40, seed=0, split="test", unknown=0):
     path = data / name
-    draw_episodes(data / "manifest.parquet", data / "index.parquet", split, 5, shot, 1, count, seed, path)
+    draw_episodes(
+        data / "manifest.parquet", data / "index.parquet", split, 5, shot, 1, count, seed, path, unknown=unknown
+    )
     return path
 
 
@@ -120,3 +122,41 @@ def test_episodes_of_a_split_have_its_videos_alone(data):
     }
     with pytest.raises(UserError, match=r"test split of .*5 classes cannot be drawn from 2"):
         drawn(data, "test.parquet")
+
+
+def test_unknown_queries_leave_the_other_rows_as_they_are(data):
+    files = [drawn(data, f"{unknown}.parquet", unknown=unknown) for unknown in (0, 1, 5)]
+    closed, *opened = (pd.read_parquet(path).astype(str) for path in files)
+    for table in opened:
+        pd.testing.assert_frame_equal(table.iloc[: len(closed)], closed)
+        assert set(table.iloc[len(closed) :]["role"]) == {"unknown"} and set(table["label"][len(closed) :]) == {"-1"}
+    one, five = (StoredEpisodes.read(path) for path in files[1:])
+    names = [np.array(own.video_ids)[own.unknown] for own in (one, five)]
+    assert (names[0] == names[1][:, :1]).all()  # the first of more are those of fewer
+    part = five.between(3, 9)
+    assert (part.unknown == five.unknown[3:9]).all() and part.unknown_classes.shape == (6, 5)
+
+
+def test_unknown_queries_are_of_other_classes_and_no_video_twice(data):
+    episodes = StoredEpisodes.read(drawn(data, "episodes.parquet", unknown=5, count=300))
+    videos, classes = np.array(episodes.video_ids), np.array(episodes.class_names)
+    assert StoredEpisodes.read(drawn(data, "closed.parquet")).unknown.shape == (40, 0)
+    counts = np.zeros(7)
+    for own, names, drawn_videos in zip(episodes.classes, episodes.unknown_classes, episodes.unknown, strict=True):
+        assert not set(own) & set(names) and len(set(drawn_videos)) == 5
+        assert sorted(np.bincount(names)[np.bincount(names) > 0]) == [2, 3]  # the two others take turns
+        assert all(v.startswith(f"{c}/") for v, c in zip(videos[drawn_videos], classes[names], strict=True))
+        counts += np.bincount(names, minlength=7)
+    assert abs(counts / counts.mean() - 1).max() < 0.3
+    assert "class 0/0.mp4" not in videos[episodes.unknown]  # which cannot be read
+
+
+@pytest.mark.parametrize(
+    ("way", "unknown", "message"),
+    [(7, 1, "no more than 7 classes; set way lower"), (6, 10, "'class 0' has 9 .*the nearest valid number is 9")],
+)
+def test_too_few_other_classes_or_videos(way, unknown, message):
+    sampler = EpisodeSampler(LABELS, way, 1, 1)
+    sampler.check_unknown(0)
+    with pytest.raises(UserError, match=message):
+        sampler.check_unknown(unknown)

@@ -177,14 +177,20 @@ def test_correct_counts_the_diagonal():
     assert correct(predicted).tolist() == [[[True, False], [True, True]], [[False, False], [False, False]]]
 
 
-def store_episodes(episodes, path):
-    """Write episodes of one support video and one query of each class as the workflow stores them."""
+def store_episodes(episodes, path, unknown=None):
+    """Write episodes of one support video and one query of each class as the workflow stores them.
+
+    `unknown` are the same with unknown queries.
+    """
     rows = [
         (e, n, role, f"c{episodes.classes[e, n]}", f"v{videos[e, n, 0]}")
         for e in range(len(episodes.queries))
         for n in range(episodes.queries.shape[1])
         for role, videos in (("support", episodes.support), ("query", episodes.queries))
     ]
+    if unknown is not None:
+        drawn = zip(unknown.unknown_classes, unknown.unknown, strict=True)
+        rows += [(e, -1, "unknown", f"c{c}", f"v{v}") for e, own in enumerate(drawn) for c, v in zip(*own, strict=True)]
     write_parquet(path, pd.DataFrame(rows, columns=SCHEMA.names), SCHEMA)
 
 

@@ -107,7 +107,7 @@ def overlay(folder: Path, name: str, **changes) -> list[str]:
 
 
 def prepare_inputs(folder: Path) -> None:
-    """Write what configs expect a user to bring: a list of videos, and the files of Something-Something V2."""
+    """Write what configs expect a user to bring: a list of videos, files of Something-Something V2 and Diving48."""
     (folder / "my_videos").mkdir()
     rows = [(f"{s} {c} {i}.mp4", f"{s} {c}", s) for s in ("train", "val", "test") for c in range(5) for i in range(10)]
     write_listing(folder / "my_videos/videos.csv", rows)
@@ -116,6 +116,11 @@ def prepare_inputs(folder: Path) -> None:
     (registered / "20bn-something-something-v2-00").touch()
     for name in ("train", "validation"):
         (registered / f"labels/something-something-v2-{name}.json").touch()
+    diving = folder / "data/registered/diving48"
+    diving.mkdir(parents=True)
+    (diving / "diving48_v1.csv").write_text("video,class_id\na_dive_00000,7\n")
+    (diving / "diving48_classes.csv").write_text("class_id,takeoff,somersaults,twists,position\n")
+    (diving / "a_dive_00000.mp4").touch()
 
 
 def write_listing(path: Path, rows: list[tuple[str, str, str]]) -> Path:

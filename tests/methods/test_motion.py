@@ -87,6 +87,18 @@ def test_the_cosine_is_the_weighted_sum_of_both():
     torch.testing.assert_close(parts[0.3][0] @ parts[0.3][1].T, expected)
 
 
+def test_products_of_what_moves_are_those_of_frames_with_rows_and_columns_centred():
+    """Of two videos by themselves: so one product of frames would do for both parts of the cosine (docs/motion.md)."""
+    videos = random(2, FRAMES, WIDTH)
+    moving, lengths = beside_motion(videos, 1.0)[..., WIDTH:], []
+    for video in videos:
+        change = (video - video.mean(dim=0)).square().sum(dim=-1, keepdim=True)
+        lengths.append((change + LEAST_MOTION**2 * video.square().sum(dim=-1, keepdim=True)).sqrt())
+    products = videos[0] @ videos[1].T
+    centred = products - products.mean(dim=0) - products.mean(dim=1, keepdim=True) + products.mean()
+    torch.testing.assert_close(centred / (lengths[0] * lengths[1].T), moving[0] @ moving[1].T)
+
+
 @pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-3])
 def test_where_nothing_moves_appearance_decides(noise):
     """The order of classes is that of frames as they are; noise of a still video is not blown up."""

@@ -247,4 +247,7 @@ def test_every_recipe_is_compared():
         "chamferpp",
         "mml-fsar",
         "soap",
+        "tamt",
+        "tamt-published",
+        "safsar",
     }

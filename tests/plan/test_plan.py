@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from fsar.config import layers, load
+from fsar.errors import UserError
 from fsar.plan import resources
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import layouts
 from fsar.plan.plan import Plan, PlannedModel
+from fsar.plan.predict import PlannedPredictions
 from fsar.plan.rows import rows
 from tests.helpers.workflow import write_listing
 
@@ -187,3 +189,18 @@ def test_shards_have_three_digits_and_are_all_there(values):
     plan = planned(values, frames={"shards": 12, "size": 64})
     names = plan.shards("demo")
     assert len(names) == 12 and (names[0], names[-1]) == ("000", "011")
+
+
+def test_a_method_that_cannot_be_told_of_motion_is_refused_before_any_job(values, monkeypatch):
+    monkeypatch.setattr(PlannedPredictions, "videos", lambda self, prediction: "")
+    asked = {"support": "a", "clips": "b", "benchmark": "demo", "motion": "auto"}
+    for method, fits in (("otam", True), ("clip-freeze", True), ("nearest-centroid", False)):
+        values["predict"] = {"mine": {**asked, "method": method}}
+        predictions = PlannedPredictions(Plan(load(values)))
+        if fits:
+            predictions.check()
+            continue
+        with pytest.raises(
+            UserError, match=r"'nearest-centroid' cannot be told how much.*\(key predict\.mine\.motion\)"
+        ):
+            predictions.check()

@@ -14,7 +14,7 @@ from fsar.predict import model as labelling
 from fsar.predict.check import check_support
 from fsar.predict.clips import list_clips
 from fsar.predict.spot import Spotter
-from fsar.predict.threshold import NOTHING, estimate_threshold
+from fsar.predict.threshold import NOTHING, Threshold, estimate_threshold, left_out_nearness
 from tests.helpers.predicting import CLASSES, SHOTS, make_clip, make_model, make_world
 from tests.helpers.videos import make_video
 
@@ -101,6 +101,14 @@ def look_at(classifier, clips, video, counts):
     assert found.tested == several and (several == 0 or 0 <= found.accuracy <= 1)
     assert len(found.curve) == (min(counts) - 1 if classifier.decides_by != "text" else 0)
     assert np.isfinite(threshold.nearness) == bool(several)
+    assert np.isfinite(found.strangers[0]) == (several > 1)
+    if several > 3:
+        classifier.threshold = estimate_threshold(classifier, 0.25)
+        near = left_out_nearness(classifier)[0]
+        assert np.isfinite(classifier.threshold.nearness) and np.nanmean(near < classifier.threshold.nearness) <= 0.25
+        assert set(classifier.predict(clips)["label"]) <= {*CLASSES, "unknown"}
+        classifier.threshold = Threshold(np.inf)
+        assert set(classifier.predict(clips)["label"]) == {"unknown"}
 
 
 @pytest.mark.parametrize("method", INDUCTIVE)
@@ -138,6 +146,8 @@ def test_the_commands_take_every_head(world, video, method, tmp_path, capsys):
     clip = str(list_clips(world.examples)[0].path)
     assert main(["predict", clip, *options, "--csv", str(tmp_path / "x.csv"), "--html", str(tmp_path / "x.html")]) == 0
     windows = ["--stride", "1", "--smooth", "3", "--shortest", "0.5", "--frames", "drawn"]
+    refusing = ["--unknown", "0.3", "--json", str(tmp_path / "unknown.json")]
+    assert main(["predict", clip, *options, *refusing]) == 0
     assert main(["spot", str(video), *options, "--out", str(tmp_path), *windows]) == 0
     printed = capsys.readouterr()
     assert "Accuracy with each example left out" in printed.out and "Threshold for" in printed.err

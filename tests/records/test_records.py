@@ -104,6 +104,23 @@ def test_a_record_has_what_was_measured_and_from_what(run):
     assert (record.code.fsar, record.code.checksum) == (__version__, "0123")
 
 
+def test_a_record_of_two_domains_says_which_and_is_merged_with_no_other_removals(run):
+    crossed = {"trained_on": "kinetics100", "removed": ("bowling", "laughing")}
+    [record] = records_of(run, "results/crossed.json", **crossed)
+    own = record.benchmark
+    assert (own.trained_on, own.tested_on, own.removed) == ("kinetics100", "hmdb51", ["bowling", "laughing"])
+    table = pd.read_csv("results/table.csv", dtype=str).iloc[0]
+    assert table[["trained_on", "tested_on", "classes_removed"]].tolist() == ["kinetics100", "hmdb51", "2"]
+    told = "trained on kinetics100, without 2 classes (bowling, laughing); tested on hmdb51."
+    assert told in (run / "results/table.md").read_text()
+    merge_records({"one": [record]}, run / "merged")
+    row = pd.read_csv(run / "merged/table.csv", dtype=str).iloc[0]
+    assert row[["trained_on", "classes_removed"]].tolist() == ["kinetics100", "2"]
+    others = records_of(run, "results/others.json", trained_on="kinetics100", removed=("bowling",))
+    with pytest.raises(UserError, match="other training classes: kinetics100 without bowling, laughing in one"):
+        merge_records({"one": [record], "two": others}, run / "merged")
+
+
 def test_the_same_run_gives_the_same_bytes_wherever_it_is(run, tmp_path_factory, monkeypatch):
     first = (run / "results/records.json").read_bytes()
     assert str(run).encode() not in first

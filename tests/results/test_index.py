@@ -1,6 +1,6 @@
 """The page of results: what is in bold, what it carries, that its links lead somewhere; what the terminal is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -205,6 +205,14 @@ def written(folder, tables, figures):
 
 
 FIGURES = [("cost", "cost"), ("accuracy", "accuracy"), ("e-1", "episode"), ("e-2", "episode")]
+
+
+def test_the_page_says_what_is_trained_and_tested_where_these_are_two(tables, tmp_path):
+    crossed = {"trained_on": "kinetics100", "removed": ("bowl<ing",), "models": "k100-without"}
+    tables.settings = [replace(one, **crossed) if one.benchmark == "hmdb51" else one for one in tables.settings]
+    text = written(tmp_path, tables, FIGURES).read_text()
+    told = "trained on kinetics100, without 1 class (bowl&lt;ing); tested on hmdb51."
+    assert f"<p>hmdb51 is {told}</p>" in text and text.count(f"It is {told}") == 4
 
 
 def test_the_page_loads_nothing_and_every_link_leads_somewhere(tables, tmp_path):

@@ -1,5 +1,6 @@
 """The table and the figure."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from fsar.results.layout import Layout
 from fsar.results.layout_tables import write_layout
 from fsar.results.model_card import write_model_card
 from fsar.results.over_deals import over_deals, write_over_deals
-from fsar.results.published import FOOTNOTE, published_result, published_results
+from fsar.results.published import FOOTNOTE, OTHER, PUBLISHED, published_result, published_results
 from fsar.results.ranking import groups, mean_ranks
 from fsar.results.setting import Setting
 from fsar.results.table import COLUMNS, write_tables
@@ -411,6 +412,28 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         assert expected in card.text, expected
 
 
+def test_a_card_of_two_targets_has_their_rows_and_what_was_left_out(tmp_path):
+    about = {
+        "components": {}, "backbone": {"weights": "openai"}, "training": {"iterations": 5}, "seed": 1, "data_seed": 0,
+        "selection": {"iteration": 3, "accuracy": 0.7}, "videos": {"train": {"classes": 29, "videos": 9}},
+        "environment": {}, "resumed_with_other_code": [],
+    }  # fmt: skip
+    write_json(tmp_path / "training.json", about)
+    file = predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)
+    crossed = {"trained_on": "kinetics100", "removed": ("bowling",), "models": "kinetics100-without-1-abc"}
+    rows = [setting([file], benchmark=f"k100-to-{name}", base=name, **crossed) for name in ("hmdb51", "ucf101")]
+    source = {"code": "", "deviations": "", "code_selection": ""}
+    card = tmp_path / "README.md"
+    write_model_card(
+        tmp_path / "training.json", rows, "OTAM", "Cao et al.", source, {"videos": "a", "weights": "b"}, {}, card
+    )
+    text = card.read_text()
+    assert "# OTAM, RN50, kinetics100-without-1-abc" in text and "videos (kinetics100)" in text
+    for name in ("hmdb51", "ucf101"):
+        assert f"- k100-to-{name}: trained on kinetics100, without 1 class (bowling); tested on {name}" in text
+        assert f"| k100-to-{name} | CLIP-FSAR | 5 " in re.sub(" +", " ", text)
+
+
 def deals_of_two_methods(folder):
     """Two deals, two backbones, two seeds: the second method is ahead by 4, 8, … percentage points, and once behind."""
     rows = []
@@ -483,3 +506,11 @@ def test_tables_have_the_interval_over_trainings_where_there_are_several(tmp_pat
             ("over trainings" in paths[1].read_text()) == ("over trainings" in paths[2].read_text()) == (len(text) > 18)
         )
         assert text.replace("±", r"$\pm$") in paths[2].read_text()
+
+
+def test_figures_of_another_protocol_stand_beside_none_and_are_in_the_documents(repository):
+    table = pd.read_csv(PUBLISHED)
+    other = table[table["source"].str.contains(OTHER, regex=False)]
+    assert len(other) >= 5 and published_result("TAMT", other["backbone"].iloc[0], "hmdb51", 5, 5) is None
+    text = (repository / "docs/domains.md").read_text()
+    assert [value for value in other["accuracy"] if f" {value:.2f} " not in text] == []

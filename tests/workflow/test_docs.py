@@ -181,7 +181,15 @@ def test_records(tmp_path, monkeypatch):
 
 def test_drawing_a_figure_again(tmp_path):
     [command] = of("fsar draw")
-    row = {"benchmark": "hmdb51", "backbone": "RN50", "method": "OTAM", "way": 5, "shot": 1, "accuracy": 50.0}
+    row = {
+        "benchmark": "hmdb51",
+        "backbone": "RN50",
+        "method": "OTAM",
+        "way": 5,
+        "ways": "5-way",
+        "shot": 1,
+        "accuracy": 50.0,
+    }
     (tmp_path / command[-2]).parent.mkdir(parents=True)
     pd.DataFrame([row | {"interval": 1.0, "over_videos": 2.0}]).to_parquet(tmp_path / command[-2])
     in_folder(command, tmp_path)

@@ -41,6 +41,11 @@ CHANGES = {
     "RunConfig.shots": ("run.shots", [2]),
     "RunConfig.seeds": ("run.seeds", [2]),
     "BenchmarkConfig.variant_of": ("benchmarks.variant.variant_of", "own"),
+    "BenchmarkConfig.without": ("benchmarks.variant.without", ["Crescent_falling"]),
+    "BenchmarkConfig.train_on": ("benchmarks.crossed.train_on", "copy"),
+    "BenchmarkConfig.test_on": ("benchmarks.crossed", {"train_on": "copy", "test_on": "tiny", "methods": ["otam"]}),
+    "BenchmarkConfig.remove": ("benchmarks.crossed.remove", "none"),
+    "BenchmarkConfig.remove_sha256": ("benchmarks.crossed.remove_sha256", "0" * 64),
     "BenchmarkConfig.licence": ("benchmarks.tiny.licence", "mine"),
     "BenchmarkConfig.methods": (
         "benchmarks.tiny.methods",
@@ -52,6 +57,9 @@ CHANGES = {
     "DemoSource.classes": ("benchmarks.tiny.source.classes", {"train": 5, "val": 3, "test": 4}),
     "DemoSource.videos_per_class": ("benchmarks.tiny.source.videos_per_class", {"train": 5, "val": 3, "test": 4}),
     "DemoSource.deal": ("benchmarks.tiny.source.deal", 1),
+    "DemoSource.shapes": ("benchmarks.tiny.source.shapes", ["star", "heart"]),
+    "DemoSource.clutter": ("benchmarks.tiny.source.clutter", 0.5),
+    "DemoSource.speed": ("benchmarks.tiny.source.speed", 2.0),
     "DemoSource.parts": ("benchmarks.tiny.source.parts", 1),
     "Counts.train": ("benchmarks.tiny.source.classes.train", 5),
     "Counts.val": ("benchmarks.tiny.source.classes.val", 4),
@@ -75,6 +83,8 @@ CHANGES = {
     "EpisodesConfig.val": ("benchmarks.tiny.episodes.val", 21),
     "EpisodesConfig.test": ("benchmarks.tiny.episodes.test", 61),
     "EpisodesConfig.queries": ("benchmarks.tiny.episodes.queries", 2),
+    "EpisodesConfig.unknown": ("benchmarks.own.episodes.unknown", 1),
+    "RunConfig.unknown_measures": ("run.unknown_measures", "per-episode"),
     "TextConfig.templates": ("benchmarks.tiny.text.templates", ["a film of {class_name}"]),
     "TextConfig.descriptions": (
         "text",
@@ -130,6 +140,7 @@ CHANGES = {
     "PredictConfig.method": ("predict.mine.method", "clip-fsar"),
     "PredictConfig.seed": ("predict.mine.seed", 2),
     "PredictConfig.frames": ("predict.mine.frames", "drawn"),
+    "PredictConfig.unknown": ("predict.mine.unknown", 0.2),
     "PredictConfig.motion": ("predict.mine.motion", 0.5),
     "PredictConfig.model": (
         "predict.plain",
@@ -175,7 +186,8 @@ NOT_HERE = ("SmallVideoConfig",)
 DOWNLOADS = (*NOT_HERE, "Archive", "Mirror", "KineticsArchives", "RegisteredFiles", "SourcesConfig", "PublishedSource")
 # What lists rows, models or tests runs for those that are new; which stages that is depends on what is there already.
 LISTS = {f"RunConfig.{name}" for name in ("benchmarks", "backbones", "methods", "ways", "shots", "seeds")}
-LISTS |= {f"BenchmarkConfig.{name}" for name in ("variant_of", "methods", "shots", "trained")}
+LISTS |= {f"BenchmarkConfig.{name}" for name in ("variant_of", "without", "methods", "shots", "trained")}
+LISTS |= {f"BenchmarkConfig.{name}" for name in ("train_on", "test_on", "remove")}
 LISTS |= {"DemoSource.kind", "BackboneConfig.methods"}
 
 # What is there only once it is asked for.
@@ -209,10 +221,14 @@ def finished(tiny_run, tmp_path_factory):
         "methods": ["clip-freeze"],
         "shots": [1],
         "frames": {"size": 72, "shards": 4, "max_failed": 0.5, "quality": 80},
-        "episodes": {"val": 20, "test": 60},
+        "episodes": {"val": 20, "test": 60, "unknown": 2},
         "training": {"threads": 1, "workers": 0},
     }
     values["benchmarks"] = {"tiny": tiny, "own": own, "copy": {"variant_of": "tiny"}, "variant": {"variant_of": "tiny"}}
+    # Not run, but by the changes of its keys.
+    crossed = {"train_on": "tiny", "test_on": "own", "remove": "overlaps.csv", "methods": ["otam"]}
+    values["benchmarks"]["crossed"] = crossed
+    (folder / "overlaps.csv").write_text("source,target,class_in_source\ntiny,own,crescent_falling\n")
     values["run"]["benchmarks"] = ["tiny", "own"]
     values["backbones"] = {"other": {"model": "small-clip", "weights": "data/small_clip/small-clip.safetensors"}}
     (folder / "asked").mkdir()
@@ -269,8 +285,10 @@ def test_every_key_makes_again_what_it_says(finished, after):
     runs = []
     for place, (path, value) in CHANGES.items():
         changed = with_change(values, path, value)
-        if place == "BenchmarkConfig.variant_of":
+        if place in ("BenchmarkConfig.variant_of", "BenchmarkConfig.without"):
             changed["run"]["benchmarks"] = ["tiny", "own", "variant"]
+        if place in ("BenchmarkConfig.train_on", "BenchmarkConfig.test_on", "BenchmarkConfig.remove"):
+            changed["run"]["benchmarks"] = ["tiny", "own", "crossed"]
         if place == "BackboneConfig.library":  # timm's have no text
             changed["benchmarks"]["tiny"]["methods"] = ["clip-freeze", "otam"]
         if place in (

@@ -14,6 +14,9 @@ ERASING = "no random erasing of training queries, which the code's settings leav
 QUERIES = "7 queries per class at every shot, where the code has 3 for 5 shots"
 DECAY = "weight decay spares normalisation layers"
 
+# What is learnt from unknown queries, put before any head (`fsar/methods/blocks/learns_unknown.py`).
+FSOSAR = "hsp-iit/fsosar, ICPR 2026"
+
 # The method of this project, and its share in models that are named for it: chosen on validation classes.
 MOTION = "This project, docs/motion.md: what moves in each frame beside what is there"
 MOTION_SHARE = 0.75

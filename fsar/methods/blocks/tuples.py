@@ -11,6 +11,7 @@ Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width 
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -108,6 +109,23 @@ class TupleAttention(nn.Module):
         rest = ((among - 2 * across) * found).sum(dim=(-2, -1))  # (B, N, Q)
         return (square.unsqueeze(-1) + rest.transpose(1, 2)) / len(self.made_of)
 
+    def residuals(self, support: Tensors, queries: Tensors, taken_for: Tensor) -> Tensor:
+        """Return what tuples of queries have beyond what they find in one class: v_q − Σ a v_s.
+
+        Args:
+            support, queries: as `forward` takes them.
+            taken_for: (B, Q) the class of each query.
+
+        Returns:
+            (B, Q, M, W).
+        """
+        found = self._found(support, queries).transpose(1, 2)  # (B, Q, N, M, K·R)
+        place = taken_for[..., None, None, None]
+        own = found.gather(2, place.expand(-1, -1, 1, *found.shape[3:])).squeeze(2)  # (B, Q, M, K·R)
+        classes = support["values"].flatten(2, 3)  # (B, N, K·R, W)
+        values = classes.gather(1, taken_for[..., None, None].expand(-1, -1, *classes.shape[2:]))  # (B, Q, K·R, W)
+        return self.made_of @ queries["values"] - own @ values
+
     def _found(self, support: Tensors, queries: Tensors) -> Tensor:
         """Return the weight of each piece of a class in what a tuple of a query finds there: (B, N, Q, M, K·R)."""
         root = math.sqrt(self.key.out_features)
@@ -141,6 +159,15 @@ class TupleMatching(nn.Module):
             for cardinality, relation in self.relations.items()
             for name, tensor in relation.represent(videos).items()  # type: ignore[operator]
         }
+
+    def relation(self, cardinality: str) -> TupleAttention:
+        """Return the part for one cardinality."""
+        return cast(TupleAttention, self.relations[cardinality])
+
+    def residuals(self, cardinality: str, support: Tensors, queries: Tensors, taken_for: Tensor) -> Tensor:
+        """Return `TupleAttention.residuals` of one cardinality."""
+        relation = self.relation(cardinality)
+        return relation.residuals(_of(cardinality, support), _of(cardinality, queries), taken_for)
 
     def forward(self, support: Tensors, queries: Tensors) -> Tensor:
         """Compare (B, N, K, …) support videos with (B, Q, …) queries → (B, Q, N) distances."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.blocks.record import CLIP_FSAR_PAPER, MOTION, with_motion
+from fsar.methods.blocks.record import CLIP_FSAR_PAPER, FSOSAR, MOTION, with_motion
 from fsar.methods.otam.record import OtamConfig
 from fsar.methods.record import ON_TEST, Components, Method, PublicCode, Record, dropout_key
 
@@ -77,6 +77,7 @@ RECORD = Record(
         "clip-fsar-head": replace(CLIP_FSAR, trains="head"),
         "clip-fsar-text-encoder": replace(CLIP_FSAR, trains_text=True),
         "clip-fsar-motion": with_motion(CLIP_FSAR),
+        "clip-fsar-eos": replace(CLIP_FSAR, unknown="eos"),
     },
     methods={
         "clip-fsar": Method("CLIP-FSAR", CLIP_FSAR_PAPER, "CLIP-FSAR", **CLIP_FSAR_CODE),
@@ -115,5 +116,6 @@ RECORD = Record(
             "CLIP-FSAR, text encoder trained", f"{CLIP_FSAR_PAPER}, with the text encoder trained, too"
         ),
         "clip-fsar-motion": Method("CLIP-FSAR + motion", MOTION),
+        "clip-fsar-eos": Method("CLIP-FSAR + eos", f"{FSOSAR}: answers to unknown queries are trained to be flat"),
     },
 )

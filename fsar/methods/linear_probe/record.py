@@ -1,11 +1,15 @@
 """Linear probe: a classifier fitted to the support of each episode, on features as they are."""
 
+from typing import ClassVar
+
 from fsar.keys.declare import HEAD, key
 from fsar.methods.record import Components, HeadSettings, Method, Record
 
 
 class LinearProbeConfig(HeadSettings):
     """Logistic regression with an L2 penalty."""
+
+    prototypes: ClassVar[bool] = False
 
     inverse_penalty: float = key(
         "C, by which the loss of the support is multiplied beside half the squared length of the weights; as `C` of "

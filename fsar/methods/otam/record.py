@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.blocks.record import CLIP_FSAR_PAPER, MOTION, MotionConfig, with_motion
+from fsar.methods.blocks.record import CLIP_FSAR_PAPER, FSOSAR, MOTION, MotionConfig, with_motion
 from fsar.methods.record import Components, Method, Record
 
 # Files in fsar/methods/blocks/. Those of the table of all frames of two videos, and all there are: TRX, which keeps all
@@ -60,6 +60,9 @@ RECORD = Record(
         "mean-cosine": Components(fixed=(("metric", "mean_cosine"),)),
         "frozen-motion": with_motion(Components(trains="nothing")),
         "otam-motion": with_motion(Components()),
+        "otam-eos": Components(unknown="eos"),
+        "otam-gc": Components(unknown="gc"),
+        "otam-frdisc": Components(unknown="discriminator"),
         "bi-mhm-motion": with_motion(Components(fixed=(("metric", "bi_mhm"),))),
     },
     methods={
@@ -96,6 +99,9 @@ RECORD = Record(
         ),
         "clip-freeze-motion": Method("CLIP-Freeze + motion", MOTION, model="frozen-motion"),
         "otam-motion": Method("OTAM + motion", MOTION),
+        "otam-eos": Method("OTAM + eos", f"{FSOSAR}: answers to unknown queries are trained to be flat"),
+        "otam-gc": Method("OTAM + garbage class", f"{FSOSAR}: a learnt class more, that of unknown queries"),
+        "otam-frdisc": Method("OTAM + FR-Disc", f"{FSOSAR}: a learnt part tells unknown queries by their residual"),
         "bi-mhm-motion": Method("Bi-MHM + motion", MOTION),
     },
 )

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from fsar.keys.declare import HEAD, LARGEST_SEED, key
-from fsar.methods.blocks.record import MOTION, Cardinality, TuplesConfig, WidenedMotionConfig, with_motion
+from fsar.methods.blocks.record import FSOSAR, MOTION, Cardinality, TuplesConfig, WidenedMotionConfig, with_motion
 from fsar.methods.record import FIXED, Components, Kind, Method, Record, dropout_key
 
 
@@ -48,6 +48,7 @@ RECORD = Record(
     head=StrmConfig,
     models={
         "strm": Components(head="strm"),
+        "strm-frdisc": Components(head="strm", unknown="discriminator"),
         "strm-published": Components(head="strm", fixed=(("second_metric", "published"),)),
         "strm-motion": with_motion(Components(head="strm")),
     },
@@ -61,6 +62,9 @@ RECORD = Record(
             deviations="the second metric is trained, as the paper describes it; the code leaves it out of the "
             "optimizer",
             code_selection=f"{FIXED} (run.py:230)",
+        ),
+        "strm-frdisc": Method(
+            "STRM + FR-Disc", f"{FSOSAR}: a learnt part tells unknown queries by their tuples' residuals"
         ),
         "strm-published": Method(
             "STRM (second metric untrained)",

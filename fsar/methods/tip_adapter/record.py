@@ -12,6 +12,7 @@ class TipAdapterConfig(HeadSettings):
     """Tip-Adapter; α and β as in the paper, which searches them on validation in its best rows."""
 
     texts: ClassVar[Literal["none", "mean", "each"]] = "mean"
+    prototypes: ClassVar[bool] = False
 
     residual: float = key("α, the weight of the support beside the class names.", HEAD, default=1.0, ge=0)
     sharpness: float = key("β, how fast a support video's vote falls with its distance.", HEAD, default=5.5, gt=0)

@@ -1,7 +1,7 @@
 """TRX, temporal-relational cross-transformers."""
 
 from fsar.keys.declare import HEAD
-from fsar.methods.blocks.record import MOTION, TuplesConfig, WidenedMotionConfig, with_motion
+from fsar.methods.blocks.record import FSOSAR, MOTION, TuplesConfig, WidenedMotionConfig, with_motion
 from fsar.methods.record import FIXED, Components, Method, Record, dropout_key
 
 
@@ -14,7 +14,11 @@ class TrxConfig(TuplesConfig, WidenedMotionConfig):
 RECORD = Record(
     title="TRX.",
     head=TrxConfig,
-    models={"trx": Components(head="trx"), "trx-motion": with_motion(Components(head="trx"))},
+    models={
+        "trx": Components(head="trx"),
+        "trx-motion": with_motion(Components(head="trx")),
+        "trx-frdisc": Components(head="trx", unknown="discriminator"),
+    },
     methods={
         "trx": Method(
             "TRX",
@@ -26,5 +30,8 @@ RECORD = Record(
             code_selection=f"{FIXED} (run.py:90, 180)",
         ),
         "trx-motion": Method("TRX + motion", MOTION),
+        "trx-frdisc": Method(
+            "TRX + FR-Disc", f"{FSOSAR}: a learnt part tells unknown queries by their tuples' residuals"
+        ),
     },
 )

@@ -12,6 +12,7 @@ from fsar.results.figures import labels, ranked_rows, style
 from fsar.results.published import MARK, published_result
 from fsar.results.ranking import groups
 from fsar.results.setting import Setting
+from fsar.results.unknown import asks_unknown, main_aurocs
 
 
 def collect(settings: Sequence[Setting]) -> pd.DataFrame:
@@ -23,12 +24,15 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
     found = compare(settings)
     order = np.argsort(-found.accuracies, kind="stable")
     ranked, first = [settings[place] for place in order], order[0]
+    aurocs = main_aurocs(ranked) if all(map(asks_unknown, ranked)) else np.full((len(ranked), 2), np.nan)
     published = [published_result(s.published_method, s.published_backbone, s.benchmark, s.way, s.shot) for s in ranked]
     return pd.DataFrame([setting.named for setting in ranked]).assign(
         test=ranked[0].test,
         accuracy=found.accuracies[order],
         over_videos=found.over_videos[order],
         inductive=[setting.inductive for setting in ranked],
+        auroc=aurocs[:, 0],
+        auroc_over_videos=aurocs[:, 1],
         trainings=[found.measured[place].trainings for place in order],
         published=[one.accuracy if one else np.nan for one in published],
         quoted=[bool(one and one.quoted) for one in published],
@@ -44,13 +48,16 @@ def collect(settings: Sequence[Setting]) -> pd.DataFrame:
 
 def draw(data: pd.DataFrame) -> Figure:
     """Draw accuracies beside published ones, and differences from the best; bars join what is not told apart."""
-    figure, _, (left, right) = ranked_rows.rows_figure(data, 2)
+    with_unknown = data["auroc"].notna().any()
+    figure, _, (left, right, *further) = ranked_rows.rows_figure(data, 3 if with_unknown else 2)
     for row, own in enumerate(data.itertuples()):
         if not own.apart:
-            for axis in (left, right):
+            for axis in (left, right, *further):
                 axis.axhspan(row - 0.5, row + 0.5, color=ranked_rows.SHADE, zorder=0, linewidth=0)
     _draw_accuracies(left, data)
     _draw_differences(right, data)
+    for axis in further:
+        _draw_aurocs(axis, data)
     first = data.iloc[0]
     backbones = [first["backbone"]] if data["backbone"].nunique() == 1 else []
     title = ", ".join([first["benchmark"], *backbones, first["test"]])
@@ -90,6 +97,16 @@ def _draw_accuracies(axis: Axes, data: pd.DataFrame) -> None:
     axis.plot([], [], color=ranked_rows.GREY, linewidth=0.8, label="difference over test videos")
     axis.margins(x=0.1)  # the marks' room
     axis.set_xlabel("accuracy (%)")
+    axis.locator_params(axis="x", nbins=5)
+
+
+def _draw_aurocs(axis: Axes, data: pd.DataFrame) -> None:
+    look = ranked_rows.looks(data)
+    for row, own in enumerate(data.itertuples()):
+        axis.errorbar(
+            own.auroc, row, xerr=own.auroc_over_videos, markersize=3.5, linewidth=1, capsize=1.5, **look[own.backbone]
+        )
+    axis.set_xlabel("unknown actions: AUROC (%)")
     axis.locator_params(axis="x", nbins=5)
 
 

@@ -4,14 +4,14 @@ Actions come in pairs. Four of the five pairs are one movement played forwards a
 every frame and differ only in the order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import Counts
-from fsar.config.source import DEMO_CLASSES
+from fsar.config.source import DEMO_ACTIONS, DEMO_SHAPES
 from fsar.sources.demo.shapes import SHAPES, Pose
 
 # An action changes a resting pose, given the progress from 0 to 1.
@@ -54,16 +54,18 @@ ACTION_PAIRS: list[dict[str, Action]] = [
     {"swinging": _swing, "blinking": _blink},
 ]
 ACTIONS: dict[str, Action] = {name: action for pair in ACTION_PAIRS for name, action in pair.items()}
-CLASS_COUNT = len(SHAPES) * len(ACTIONS)
-assert CLASS_COUNT == DEMO_CLASSES
+assert (tuple(SHAPES), len(ACTIONS)) == (DEMO_SHAPES, DEMO_ACTIONS)
 
 
-def split_classes(counts: Counts, seed: int, deal: int) -> dict[str, list[tuple[str, str]]]:
-    """Divide the 100 classes among the splits, both actions of a pair together, so that order matters in every split.
+def split_classes(
+    counts: Counts, seed: int, deal: int, shapes: Sequence[str] = DEMO_SHAPES
+) -> dict[str, list[tuple[str, str]]]:
+    """Divide the classes among the splits, both actions of a pair together, so that order matters in every split.
 
     Args:
-        counts: classes per split; 100 at most in all.
+        counts: classes per split; as many at most in all as there are.
         seed, deal: decide the class partition.
+        shapes: that act, each in ten classes.
 
     Returns:
         For each split, disjoint (shape, action) pairs.
@@ -72,9 +74,9 @@ def split_classes(counts: Counts, seed: int, deal: int) -> dict[str, list[tuple[
         ValueError: more classes than there are.
     """
     wanted = sum(getattr(counts, split) for split in SPLITS)
-    if wanted > CLASS_COUNT:
-        raise ValueError(f"{wanted} classes, but there are {CLASS_COUNT} combinations of shape and action")
-    pairs = [(shape, pair) for shape in SHAPES for pair in ACTION_PAIRS]
+    if wanted > (there := len(shapes) * len(ACTIONS)):
+        raise ValueError(f"{wanted} classes, but there are {there} combinations of shape and action")
+    pairs = [(shape, pair) for shape in shapes for pair in ACTION_PAIRS]
     order = np.random.default_rng([seed, 1, deal]).permutation(len(pairs))
     classes = [(pairs[i][0], action) for i in order for action in pairs[i][1]]
     dealt: dict[str, list[tuple[str, str]]] = {}

@@ -1,6 +1,6 @@
 """Backgrounds of the demo: uneven light, texture, bars and scraps of other shapes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,16 @@ class Clutter:
     radius: tuple[float, float]
     bars: tuple[int, int]
     contrast: float
+
+    def times(self, factor: float) -> "Clutter":
+        """Return a scene with stronger textures and bars and more scraps and bars, or weaker and fewer; 1: the same."""
+        return replace(
+            self,
+            textures=(factor * self.textures[0], factor * self.textures[1], factor * self.textures[2]),
+            scraps=(round(factor * self.scraps[0]), round(factor * self.scraps[1])),
+            bars=(round(factor * self.bars[0]), round(factor * self.bars[1])),
+            contrast=factor * self.contrast,
+        )
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Array:

@@ -32,8 +32,15 @@ def shake(rng: np.random.Generator, frames: int, strength: float) -> Array:
     return smooth * np.float32(strength / 0.4)
 
 
-def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
+def render(
+    shape: str, action: str, rng: np.random.Generator, clutter: float = 1.0, speed: float = 1.0
+) -> tuple[NDArray[np.uint8], int]:
     """Render one video of a class; everything else is random.
+
+    Args:
+        shape, action: of the class.
+        rng: of the video.
+        clutter, speed: multiples of the usual.
 
     Returns:
         frames (length, height, width, 3) as RGB bytes, and the frame rate in frames per second.
@@ -42,7 +49,7 @@ def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[n
     length = max(12, round(fps * rng.uniform(1.0, 2.2)))
     height, width = (2 * int(side) for side in rng.integers(44, 72, 2))
     margin = 10
-    behind = scene(rng, height + 2 * margin, width + 2 * margin, CLUTTER)
+    behind = scene(rng, height + 2 * margin, width + 2 * margin, CLUTTER.times(clutter))
     colour = visible_colour(rng, behind)
     rest = Pose(
         x=rng.uniform(-0.25, 0.25),
@@ -58,7 +65,7 @@ def render(shape: str, action: str, rng: np.random.Generator) -> tuple[NDArray[n
 
     frames = np.empty((length, height, width, 3), np.uint8)
     for i in range(length):
-        progress = float(np.clip((i / (length - 1) - start) / (end - start), 0, 1) ** easing)
+        progress = float(np.clip((i / (length - 1) - start) * speed / (end - start), 0, 1) ** easing)
         dy, dx = (margin + round(float(o)) for o in offsets[i])
         picture = behind[dy : dy + height, dx : dx + width].copy()
         pose = ACTIONS[action](rest, progress)
@@ -107,7 +114,7 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
     """
     videos = [
         (split, shape, action, number)
-        for split, classes in split_classes(source.classes, seed, source.deal).items()
+        for split, classes in split_classes(source.classes, seed, source.deal, source.shapes).items()
         for shape, action in sorted(classes)
         for number in range(getattr(source.videos_per_class, split))
     ]
@@ -118,7 +125,8 @@ def render_part(source: DemoSource, seed: int, part: int, folder: Path, listing:
     for split, shape, action, number in progress(mine, "rendering", "video"):
         name = class_name(shape, action)
         path = folder / f"{name} ({number}).mp4"
-        frames, fps = render(shape, action, np.random.default_rng([seed, 3, source.deal, crc32(name.encode()), number]))
+        rng = np.random.default_rng([seed, 3, source.deal, crc32(name.encode()), number])
+        frames, fps = render(shape, action, rng, source.clutter, source.speed)
         encode(frames, fps, path)
         rows.append({"path": path.relative_to(listing.parent).as_posix(), "class": name, "split": split})
     with atomic_csv(listing) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
