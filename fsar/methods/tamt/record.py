@@ -79,7 +79,6 @@ RECORD = Record(
         "tamt": Method(
             "TAMT",
             _CITATION,
-            "TAMT",
             deviations="tokens keep their places after the temporal convolution, where the code mixes them; one score "
             f"at every shot, where the code has a product with one; {_DATA}",
             **_CODE,
