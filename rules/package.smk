@@ -20,7 +20,7 @@ elif installed := find_spec("fsar"):
 else:
     raise WorkflowError(
         f"The rules in {RULES} call the package fsar, which is not installed: install it beside Snakemake, from the "
-        "same repository and version (pip install git+https://…@…), or name a checkout's Snakefile"
+        "same repository and version (pip install 'fsar[workflow] @ git+https://…@…'), or name a checkout's Snakefile"
     )
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))}
 os.environ |= {"PYTHONNOUSERSITE": "1"}

@@ -23,19 +23,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the longest files, so that the last to end are short."""
+    """Start with the longest files, so that the last to end are short.
+
+    The first two are not both of those that wait for the tiny run.
+    """
     longest = [
         "workflow",
-        "reruns",
-        "robustness",
         "benchmarks",
-        "docs",
+        "reruns",
         "sharing",
         "every_method_labels",
-        "own_clips",
+        "docs",
+        "robustness",
         "processes",
+        "own_clips",
         "predict",
         "own_methods",
+        "views",
+        "as_shown",
+        "fit",
+        "backbones",
     ]
     rank = {f"test_{name}.py": number for number, name in enumerate(longest)}
     items.sort(key=lambda item: rank.get(item.path.name, len(longest)))

@@ -22,7 +22,7 @@ class Fault(NamedTuple):
 EPISODES = "episodes/test_episodes.py"
 EVALUATION = "evaluation/test_evaluation.py -k 'many_videos or several_ways or to_accuracies or interval or names_of'"
 RESULTS = "results/test_results.py"
-VIDEOS = "videos/test_videos.py"
+VIDEOS = "videos/test_videos.py videos/test_sampling.py videos/test_augmentation.py"
 MODEL = "methods/test_golden.py methods/test_method.py model/test_model.py"
 HEADS = "methods/test_golden_methods.py methods/test_heads_relations.py methods/test_heads_trx_strm_team.py"
 CONFIG = "methods/test_recipes.py methods/test_records.py test_nodes.py config/test_config.py"
@@ -425,7 +425,12 @@ FAULTS = [
         "plan/test_plan.py config/test_config.py",
     ),
     Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "plan/test_plan.py"),
-    Fault("rules/inputs.smk", "/episodes/val-{way}way", "/episodes/test-{way}way", "workflow/test_workflow.py"),
+    Fault(
+        "rules/inputs.smk",
+        "/episodes/val-{way}way",
+        "/episodes/test-{way}way",
+        "workflow/test_workflow.py -k the_paper",
+    ),
     Fault(
         "fsar/config/merged.py",
         "_reduced(section, {*decided.get(name, {}), *section.execution()})",

@@ -22,7 +22,17 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
     subprocess.run([installer / "bin/pip", "install", "--quiet", "uv"], check=True)
     uv, versions = installer / "bin/uv", folder / "versions.txt"
-    chosen = ["--resolution", "lowest-direct", "--python-version", PYTHON, "--no-header", "--output-file", versions]
+    chosen = [
+        "--resolution",
+        "lowest-direct",
+        "--python-version",
+        PYTHON,
+        "--no-header",
+        "--extra",
+        "workflow",
+        "--output-file",
+        versions,
+    ]
     subprocess.run([uv, "pip", "compile", "--quiet", *chosen, REPOSITORY / "pyproject.toml"], check=True)
     subprocess.run([uv, "pip", "sync", "--quiet", "--python", lowest / "bin/python", versions], check=True)
     number = sum(1 for path in folder.glob("project*"))

@@ -66,5 +66,6 @@ def test_the_catalog_is_told_what_the_rules_have(repository):
 
 
 def test_the_workflow_asks_for_the_snakemake_that_the_package_asks_for(repository, project):
-    (stated,) = [re.search(r">=([\d.]+)", line)[1] for line in project["dependencies"] if line.startswith("snakemake[")]
+    packages = project["optional-dependencies"]["workflow"]
+    (stated,) = [re.search(r">=([\d.]+)", line)[1] for line in packages if line.startswith("snakemake[")]
     assert f'min_version("{stated}")' in (repository / "Snakefile").read_text()

@@ -105,21 +105,23 @@ def _wrong_counts(config: Config, asked: str, counts: dict[str, dict[str, int]],
                     else "add videos or leave the class out"
                 )
             )
-    yield from _wrong_unknown(config, benchmark, counts)
+    yield from _wrong_unknown(config, asked, counts, benchmark)
 
 
-def _wrong_unknown(config: Config, benchmark: str, counts: dict[str, dict[str, int]]) -> Iterable[str]:
+def _wrong_unknown(config: Config, named: str, counts: dict[str, dict[str, int]], benchmark: str) -> Iterable[str]:
     """Say where unknown queries find too few classes beside those of an episode, or too few videos in them."""
     classes = len(counts.get("test", {}))
     way = max(way if isinstance(way, int) else classes for way in config.run.ways)
     asked = [("episodes.unknown", "test", config.videos(benchmark).episodes.unknown, "run.ways", way)]
-    for backbone in config.backbones_used(benchmark):
-        for model in config.trained_here(benchmark, backbone):
+    for backbone in config.backbones_used(named):
+        for model in config.trained_here(named, backbone):
             if MODELS[model].unknown:
-                own = config.of(benchmark, backbone, model).training
+                own = config.of(named, backbone, model).training
                 where = f"training.unknown of {model}"
                 asked.append((where, "train", own.unknown_queries, "training.way", own.way))
     for where, split, unknown, key_name, way in dict.fromkeys(asked):
+        if config.drawn_from(named, split) != benchmark:
+            continue
         smallest, others = min(counts.get(split, {}).values(), default=0), len(counts.get(split, {})) - way
         if not unknown or not smallest or others < 0:
             continue

@@ -6,8 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
+from fsar.errors import UserError
 from fsar.videos.frame import Flaws, Frame, VideoError
 from fsar.videos.scale import Scaler
+
+# What brings the packages of decoders that the package alone has not.
+EXTRAS = {"ffmpeg": '"fsar[workflow]"', "decord": "decord"}
 
 
 class Decoder(Protocol):
@@ -32,12 +36,13 @@ def decode(
         antialias: average over pixels when shrinking; without it each new pixel is computed from four.
 
     Raises:
+        UserError: the decoder is not installed.
         VideoError: missing, empty, not a video, without a video stream, without a frame that can be decoded, or too
             slow.
     """
     path = Path(path)
     _check_file(path)
-    frames = cast(Decoder, import_module(f"fsar.videos.decoders.{decoder}").frames)
+    frames = _decoder(decoder)
     decoded, reason = 0, "it has no frames"
     for part in frames(path, Scaler(size, antialias), timeout):
         if isinstance(part, Frame):
@@ -48,6 +53,15 @@ def decode(
         yield part
     if not decoded:
         raise VideoError(reason)
+
+
+def _decoder(name: str) -> Decoder:
+    try:
+        return cast(Decoder, import_module(f"fsar.videos.decoders.{name}").frames)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"The decoder {name} needs the package {error.name}, which is not installed: pip install {EXTRAS[name]}"
+        ) from None
 
 
 def _check_file(path: Path) -> None:

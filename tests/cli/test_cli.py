@@ -7,6 +7,7 @@ import sys
 import tomllib
 from html.parser import HTMLParser
 from importlib import import_module
+from importlib.metadata import packages_distributions
 from urllib.parse import unquote
 
 import numpy as np
@@ -201,3 +202,26 @@ def test_corrections_on_the_page_become_examples(world):
     assert not found["off"] and found["wide"] <= 0
     assert found["paths"] == sorted(found["paths"]) and len(found["paths"]) == len(predictions)
     assert found["shown"] == sum(one.label == "other" for one in predictions)
+
+
+def test_labels_need_no_package_of_the_workflow(world, repository):
+    """`pip install fsar` is enough: what the extra `workflow` adds is not there in this process."""
+    extra = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]["workflow"]
+    packages = {re.match(r"[\w-]+", entry)[0] for entry in extra}
+    modules = {
+        top for top, of in packages_distributions().items() if packages & {name.replace("_", "-") for name in of}
+    }
+    assert {"snakemake", "lightning_fabric", "requests", "sklearn"} <= modules
+    program = f"""
+import sys
+sys.modules |= dict.fromkeys({sorted(modules)!r})
+from fsar.cli.main import main
+arguments = ["--support", {str(world.examples)!r}, "--model", {str(world.model)!r}, "--device", "cpu"]
+clip = {str(next(world.examples.rglob("*.mp4")))!r}
+assert main(["predict", clip, *arguments, "--html", "a.html", "--csv", "a.csv"]) == 0
+assert main(["check", *arguments]) == 0
+assert main(["spot", clip, *arguments, "--window", "0.5"]) == 0
+assert main(["export", {str(world.model)!r}, "exported"]) == 0
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=world.folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]

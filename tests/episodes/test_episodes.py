@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsar.episodes.draw import EpisodeSampler, training_episode
-from fsar.episodes.stored import StoredEpisodes, draw_episodes
+from fsar.episodes.stored import StoredEpisodes, draw_episodes, readable_videos
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.sources.manifest import SCHEMA
@@ -122,6 +122,23 @@ def test_episodes_of_a_split_have_its_videos_alone(data):
     }
     with pytest.raises(UserError, match=r"test split of .*5 classes cannot be drawn from 2"):
         drawn(data, "test.parquet")
+
+
+def test_classes_that_are_left_out_are_in_no_episode(data):
+    """Whatever the spelling of their names; a test class of such a name stays."""
+    table = pd.read_parquet(data / "manifest.parquet")
+    table.loc[table["class_name"] != "class 6", "split"] = "val"
+    write_parquet(data / "manifest.parquet", table, SCHEMA)
+    files = data / "manifest.parquet", data / "index.parquet"
+    draw_episodes(*files, "val", 5, 1, 1, 30, 0, data / "val.parquet", ["CLASS_3"])
+    assert StoredEpisodes.read(data / "val.parquet").class_names == [f"class {n}" for n in (0, 1, 2, 4, 5)]
+    with pytest.raises(
+        UserError, match=r"To be left out are 'class 6', 'x', but .* has no training or validation class"
+    ):
+        readable_videos(*files, "val", ["class 6", "class 1", "x"])
+    table.loc[table["class_name"] == "class 6", "class_name"] = "class-3"
+    write_parquet(data / "manifest.parquet", table, SCHEMA)
+    assert len(readable_videos(*files, "test", ["class 3"])) == 9
 
 
 def test_unknown_queries_leave_the_other_rows_as_they_are(data):

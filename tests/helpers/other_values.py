@@ -32,6 +32,10 @@ def _candidates(default: object, annotation: object) -> Iterator[object]:
     for part in (annotation, *typing.get_args(annotation)):
         if part is bool:
             yield False
+        if part is float:
+            yield 0.25
+        if part is int and default is None:
+            yield 1
         yield from (value for value in typing.get_args(part) if isinstance(value, str))
 
 

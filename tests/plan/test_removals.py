@@ -120,6 +120,16 @@ def test_training_is_the_sources_and_testing_the_targets(values):
     }
 
 
+def test_what_validation_classes_choose_for_tests_is_chosen_by_the_sources(values):
+    values["run"]["methods"] = ["clip-classifier"]
+    plan, _ = planned(values)
+    (of,) = [of for of in plan.models() if of.benchmark == "to-near"]
+    assert plan.validation_features(of) == [f"results/features/{WITHOUT}/small-clip/frozen/untrained/val.safetensors"]
+    assert plan.validation_episodes(of) == [f"data/{WITHOUT}/episodes/val-2way-{shot}shot.parquet" for shot in (1, 2)]
+    assert {"near", "from"} <= set(plan.bases)
+    assert plan.config.data_of("to-near") == ["near", "from"]
+
+
 LIST = "source,target,class_in_source,split_in_target\n{rows}"
 
 

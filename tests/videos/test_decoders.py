@@ -355,3 +355,11 @@ def test_decord_that_is_not_installed_is_told_before_any_job(monkeypatch):
         check_decoders(config)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     check_decoders(config)
+
+
+@pytest.mark.parametrize("decoder, package", [("ffmpeg", "ffmpeg"), ("decord", "decord")])
+def test_a_decoder_that_is_not_installed_is_told_where_clips_are_labelled(tmp_path, monkeypatch, decoder, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"fsar.videos.decoders.{decoder}", raising=False)
+    with pytest.raises(UserError, match=f"The decoder {decoder} needs the package {package}.*pip install"):
+        next(decode(make_video(tmp_path / "a.mp4", 3), 48, 600, decoder))

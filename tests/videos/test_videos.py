@@ -1,7 +1,5 @@
 """Decoding, the frame store and sampling."""
 
-import colorsys
-import itertools
 import re
 
 import av
@@ -14,16 +12,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsar.config import FramesConfig, SamplingConfig
+from fsar.config import FramesConfig
 from fsar.errors import UserError
 from fsar.files import write_parquet
 from fsar.sources.manifest import SCHEMA
 from fsar.videos import store_write
-from fsar.videos.augmentation import colour_jitter, crop, draw_colour_jitter, flip
 from fsar.videos.decode import decode
 from fsar.videos.frame import Frame, VideoError, VideoFacts
 from fsar.videos.resize import interpolate
-from fsar.videos.sampling import centres, positions_at_test, sample_positions
 from fsar.videos.shards import INDEX_SCHEMA, SHARD_SCHEMA, shard_name, shard_of
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_read import FrameStore, nearest
@@ -243,70 +239,6 @@ def test_nearest_stored_frame():
     assert nearest(np.array([2, 6, 9], np.int32), np.array([0, 3, 4, 5, 8, 20])) == [0, 0, 0, 1, 2, 2]
 
 
-@given(length=st.integers(1, 400), fps=st.sampled_from([0.0, 12.0, 25.0, 30.0]), seed=st.integers(0, 9))
-def test_sampling_stays_inside_and_in_order(length, fps, seed):
-    for strategy, training in itertools.product(("segments", "span"), (True, False)):
-        config = SamplingConfig(strategy=strategy)
-        positions = sample_positions(length, fps, config, np.random.default_rng(seed), training)
-        assert len(positions) == 8 and (np.diff(positions) >= 0).all()
-        assert positions[0] >= 0 and positions[-1] < length
-
-
-def test_segments_take_one_frame_of_each():
-    positions = sample_positions(45, 12, SamplingConfig(), np.random.default_rng(0), training=True)
-    assert list(positions // 5) == list(range(8))  # segments of ⌊45 / 8⌋ = 5 frames
-
-
-def test_span_as_published():
-    # 10 s at 30 fps: the span is min(8 · 35 · 30 / 12, 8 ⌊300 / 8⌋) = 296 frames, the slack 5, the start 2.5
-    config = SamplingConfig(strategy="span")
-    positions = sample_positions(300, 30, config, np.random.default_rng(0), training=False)
-    assert list(positions) == [int(2.5 + i * (296 - 35) / 7) for i in range(8)]
-
-
-@pytest.mark.parametrize("fps", [23.976, 25, 29.97, 30, 60])
-def test_span_in_the_arithmetic_of_the_public_code(fps):
-    """In single precision, clamped before it is cut to integers; shorter videos differ (docs/fidelity.md)."""
-    for length in range(40, 700):
-        span = min(8 * 35 * fps / 12, length // 8 * 8)
-        start = (length - span + 1) / 2
-        expected = torch.linspace(start, start + span - 35, 8).clamp(0, length - 1).long()
-        ours = sample_positions(length, fps, SamplingConfig(strategy="span"), np.random.default_rng(0), training=False)
-        assert list(ours) == expected.tolist(), length
-
-
-def test_test_positions_depend_on_the_video_and_the_seed_alone():
-    draws = {(v, s): tuple(positions_at_test(v, 400, 30, SamplingConfig(), s)) for v in "ab" for s in (0, 1)}
-    assert len(set(draws.values())) == 4
-    assert draws["a", 0] == tuple(positions_at_test("a", 400, 30, SamplingConfig(), 0))
-
-
-@pytest.mark.parametrize("at_test", ["drawn", "centres"])
-def test_a_span_at_test_is_in_the_middle_of_every_video(at_test):
-    """It follows neither the seed nor the name; in training it lies anywhere, early and late."""
-    config = SamplingConfig(strategy="span", at_test=at_test)
-    found = {tuple(positions_at_test(name, 900, 30, config, seed)) for name in ("a", "b", "c") for seed in range(3)}
-    middle = sample_positions(900, 30, config, np.random.default_rng(0), training=False)
-    assert found == {tuple(middle)} and abs(middle[0] + middle[-1] + 35 - 900) <= 2
-    starts = [sample_positions(900, 30, config, np.random.default_rng(s), training=True)[0] for s in range(30)]
-    assert min(starts) < middle[0] / 2 and max(starts) > middle[0] * 1.5
-
-
-def test_each_segment_has_a_draw_of_its_own_and_the_centres_are_in_the_middle():
-    config = SamplingConfig()
-    places = sample_positions(800, 30, config, np.random.default_rng(0), training=True) % 100
-    assert len(set(places)) > 4
-    for length, expected in (
-        (8, range(8)),
-        (16, range(1, 17, 2)),
-        (80, range(5, 80, 10)),
-        (4, [0, 0, 1, 1, 2, 2, 3, 3]),
-    ):
-        assert list(centres(length, 8)) == list(expected)
-        at_test = SamplingConfig(at_test="centres")
-        assert list(positions_at_test("a", length, 30, at_test, 0)) == list(expected)
-
-
 def test_stored_frames_are_the_middles_of_equal_parts_or_all():
     assert list(stored_positions(10, 5)) == [1, 3, 5, 7, 9]
     assert (
@@ -321,22 +253,6 @@ def test_shards_follow_the_id_alone_and_are_about_as_large():
     assert sizes.min() > 400 and sizes.max() < 600
 
 
-def test_windows():
-    rng = np.random.default_rng(0)
-    assert crop(10, 6, None) == (2, 2) and crop(6, 6, rng) == (0, 0)
-    drawn = {crop(8, 6, rng) for _ in range(200)}
-    assert drawn == set(itertools.product(range(3), range(3)))
-    with pytest.raises(UserError, match=r"set frames\.size to 16 or more"):
-        crop(10, 16, None)
-
-
-def test_flips():
-    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 10, 12, 3), dtype=np.uint8))
-    flips = [flip(frames, np.random.default_rng(seed)) for seed in range(8)]
-    mirrored = sum(np.array_equal(f, frames.numpy()[:, :, ::-1]) for f in flips)
-    assert 0 < mirrored < 8 and mirrored + sum(torch.equal(f, frames) for f in flips) == 8
-
-
 def test_reading_a_window_of_some_frames(tmp_path):
     name = make_video(tmp_path / "a.mp4", 9).name
     store = build_store(tmp_path, [name], FramesConfig(size=32, shards=1))
@@ -344,56 +260,6 @@ def test_reading_a_window_of_some_frames(tmp_path):
     store.read(0, positions, 5, 7, clip)
     np.testing.assert_array_equal(clip, store.frames(0, positions)[:, 5:25, 7:31])
     assert store.size == 32
-
-
-def plain_jitter(frame, jitter):
-    """Colour jitter of one frame, a list of (red, green, blue) from 0 to 1, pixel by pixel."""
-
-    def grey(pixel):
-        return sum(weight * value for weight, value in zip((0.299, 0.587, 0.114), pixel, strict=True))
-
-    def blend(pixel, other, factor):
-        return [min(max(factor * value + (1 - factor) * other, 0), 1) for value in pixel]
-
-    if jitter.grey:
-        frame = [[grey(pixel)] * 3 for pixel in frame]
-    for name, amount in jitter.steps:
-        average = sum(map(grey, frame)) / len(frame)
-        if name == "hue":
-            turned = [colorsys.rgb_to_hsv(*pixel) for pixel in frame]
-            frame = [colorsys.hsv_to_rgb((hue + amount) % 1, saturation, value) for hue, saturation, value in turned]
-        else:
-            other = {"brightness": lambda _: 0, "contrast": lambda _, a=average: a, "saturation": grey}[name]
-            frame = [blend(pixel, other(pixel), amount) for pixel in frame]
-    return frame
-
-
-def test_colour_jitter_equals_the_plain_one():
-    """Each frame alone, to less than the half level of rounding to bytes and the fourth digit of a grey weight."""
-    clip = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), dtype=np.uint8))
-    greyed = 0
-    for seed in range(12):
-        jitter = draw_colour_jitter(np.random.default_rng(seed))
-        greyed += jitter.grey
-        for ours, frame in zip(colour_jitter(clip, jitter), clip, strict=True):
-            expected = plain_jitter((frame.flatten(0, 1) / 255).tolist(), jitter)
-            assert np.abs(ours.flatten(0, 1).numpy() - 255 * np.array(expected)).max() < 0.6
-    assert 0 < greyed < 12
-
-
-def test_colour_jitter_is_drawn_as_published():
-    drawn = [draw_colour_jitter(np.random.default_rng(seed)) for seed in range(400)]
-    for name, low, high in (
-        ("brightness", 0.5, 1.5),
-        ("contrast", 0.5, 1.5),
-        ("saturation", 0.5, 1.5),
-        ("hue", -0.25, 0.25),
-    ):
-        amounts = [dict(jitter.steps)[name] for jitter in drawn]
-        width = high - low
-        assert low <= min(amounts) < low + width / 20 and high - width / 20 < max(amounts) <= high
-    assert len({tuple(name for name, _ in jitter.steps) for jitter in drawn}) == 24  # in every order
-    assert 0.22 < sum(jitter.grey for jitter in drawn) / len(drawn) < 0.38
 
 
 @pytest.mark.parametrize("keep", [0, 4])

@@ -164,6 +164,7 @@ PARAMETERS = {
     "TrainingConfig.schedule": ("training.schedule", "cosine"),
     "TrainingConfig.factors": ("benchmarks.tiny.training.factors", [0.5]),
     "TrainingConfig.loss_over_queries": ("training.loss_over_queries", "sum"),
+    "ChamferppConfig.smoothing": ("heads.chamferpp", {"metric": "otam", "smoothing": 0.2}),
 }
 for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
     for folder, field in sections.model_fields.items():
@@ -171,7 +172,7 @@ for part, sections in (("heads", HeadsConfig), ("adapters", AdaptersConfig)):
         PARAMETERS |= {
             f"{kind.__name__}.{name}": (f"{part}.{folder}.{name}", another(kind, name))
             for name in kind.model_fields
-            if f"{kind.__name__}.{name}" not in CHANGES
+            if f"{kind.__name__}.{name}" not in {**CHANGES, **PARAMETERS}
         }
 # The sections whose keys are parameters of these rules, one by one.
 SECTIONS = {f"{name.title()}Config": name for name in ("frames", "sampling", "text", "backbone", "training")}

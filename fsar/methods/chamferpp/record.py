@@ -55,8 +55,8 @@ class ChamferppConfig(MotionConfig):
 
     @property
     def tests_mb(self) -> int:
-        """Tuples of all videos: see `HeadSettings`."""
-        return 12000
+        """Tuples of all videos, as measured where they are projected: see `HeadSettings`."""
+        return 4000 if self.projection or self.tuple_length == 1 else 12000
 
     @property
     def imported_by_name(self) -> tuple[str, ...]:

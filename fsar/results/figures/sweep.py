@@ -54,7 +54,7 @@ def draw(data: pd.DataFrame) -> Figure:
         values = sorted(panel[over].unique())
         if over == "way":
             axis.plot(values, [100 / way for way in values], color="0.4", linestyle=":", linewidth=1, label="chance")
-        axis.set_xticks(values, _apart(values, panel.loc[panel["every_class"], over] if over == "way" else ()))
+        axis.set_xticks(values, _apart(values, set(panel.loc[panel["every_class"], over]) if over == "way" else ()))
         axis.set_xlabel(LABELS[over])
         axis.set_ylabel("accuracy (%)")
         style.panel_title(axis, names[0], names[1], *names[3:], f"{names[2]}-shot")
