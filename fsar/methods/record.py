@@ -195,14 +195,9 @@ class Components:
         return self.trains_text or self._adapters.in_text_encoder
 
     @property
-    def each_text(self) -> bool:
-        """Whether the head looks at each text of a class, and not at their mean."""
-        return head_section(self.head).texts == "each"
-
-    @property
-    def text_tokens(self) -> bool:
-        """Whether the head looks at the tokens of a class's text."""
-        return head_section(self.head).texts == "tokens"
+    def each_text(self) -> bool | Literal["tokens"]:
+        """Whether the head looks at each text of a class, and not at their mean; or at the tokens of the first."""
+        return texts if (texts := head_section(self.head).texts) == "tokens" else texts == "each"
 
     @property
     def needs_pixels(self) -> bool:

@@ -21,9 +21,8 @@ Looks = Literal["mean", "each", "tokens"]
 
 def looks_of(components: Components) -> Looks:
     """Return how a model's head is given the texts of a class."""
-    if components.text_tokens:
-        return "tokens"
-    return "each" if components.each_text else "mean"
+    looks = components.each_text
+    return looks if looks == "tokens" else ("each" if looks else "mean")
 
 
 class ClassTokens(NamedTuple):
