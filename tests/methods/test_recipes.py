@@ -247,5 +247,8 @@ def test_every_recipe_is_compared():
         "mml-fsar",
         "soap",
         *(f"{name}-frdisc" for name in ("trx", "strm")),  # as without
+        "tamt",
+        "tamt-published",
+        "safsar",
         *(f"{name}-motion" for name in ("trx", "hyrsm", "hyrsmpp", "team", "strm", "d2st")),  # trained as without
     }
