@@ -17,11 +17,13 @@ from fsar.errors import UserError
 from fsar.keys.bounds import LayerFacts
 from fsar.packaged_weights import PACKAGED
 from fsar.timm_facts import PLAIN, is_plain_transformer, timm_facts
+from fsar.video_encoders import VideoEncoder
+from fsar.video_encoders import described as described_video
 
 # Architectures of this project, beside those of open_clip.
 OWN_ARCHITECTURES = Path(__file__).parent / "model" / "architectures"
 # What the text encoders and tokenizers of Hugging Face need; the extra "text" of pyproject.toml.
-TEXT_EXTRA = 'pip install "transformers>=5"'
+TEXT_EXTRA = VIDEO_EXTRA = 'pip install "transformers>=5"'
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class BackboneFacts:
         needs: a package that is needed for it and is not among those always installed; empty if there is none.
         transformer: it is a visual transformer with plain blocks (`fsar.methods.blocks.vision_transformer`).
         layers: of that, where they are known without building it.
+        video: what is known of an encoder of video; None of one of pictures.
     """
 
     size: int
     needs: str = ""
     transformer: bool = False
     layers: LayerFacts | None = None
+    video: VideoEncoder | None = None
 
 
 def is_weights_file(weights: str) -> bool:
@@ -52,6 +56,9 @@ def backbone_facts(library: str, model: str, weights: str, size: int) -> Backbon
     Raises:
         UserError: no such architecture or tag, or its pictures are not square.
     """
+    if library == "transformers":
+        video = described_video(model, weights)
+        return BackboneFacts(size or video.size, "transformers", video=video)
     if library == "timm":
         if known := timm_facts(model, weights):
             return BackboneFacts(size or square(known.size, model), transformer=known.transformer)

@@ -20,7 +20,7 @@ except UserError as error:
 
 from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
 from fsar.benchmarks.splits import SPLITS
-from fsar.config import SmallClipConfig
+from fsar.config import SmallClipConfig, SmallVideoConfig
 from fsar.config.overview import effective, left_out, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.files import from_working_directory
@@ -88,6 +88,7 @@ wildcard_constraints:
     benchmark="|".join(CONFIG.benchmarks),
     backbone="|".join(CONFIG.backbones),
     small_clip="|".join(CONFIG.small_clips),
+    small_video="|".join(CONFIG.small_videos),
     model="|".join(MODELS),
     split="val|test",
     any_split="|".join(SPLITS),
@@ -134,6 +135,13 @@ def small_clip_decided_by(stage):
     return by_key(
         lambda wildcards: CONFIG.small_clips[wildcards.small_clip].decisive(stage),
         SmallClipConfig,
+    )
+
+
+def small_video_decided_by(stage):
+    return by_key(
+        lambda wildcards: CONFIG.small_videos[wildcards.small_video].decisive(stage),
+        SmallVideoConfig,
     )
 
 

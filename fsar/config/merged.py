@@ -107,6 +107,19 @@ class MergedConfig(MergedVideos):
             return replace(reduced, components=components, head=components.settings)
         return replace(reduced, components=components)
 
+    @property
+    def steps(self) -> int:
+        """How many features of a video the head is given: one of each frame, but of an encoder of video.
+
+        Raises:
+            UserError: an encoder of video cannot cut its clips out of so many frames.
+        """
+        frames, video = self.sampling.frames, self.backbone.video
+        if video is None:
+            return frames
+        clips = video.clips(frames)
+        return clips if self.backbone.features == "clips" and self.components.needs == "frames" else clips * video.steps
+
     def components_of(self, stage: str) -> Components:
         """Return what of its components a stage depends on."""
         if stage == "encode_training":

@@ -16,7 +16,7 @@ from fsar.methods.needs import Given, Inputs, Needs, Tensors
 from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before
-from fsar.model.text import ClassTokens, encode_class_tokens
+from fsar.model.text import ClassTokens, encode_class_tokens, looks_of
 from fsar.model.trained_file import fill, read_trained
 
 
@@ -61,8 +61,9 @@ class FewShotModel(nn.Module):
         self.backbone, self.components = backbone, components
         if adapters is not None:
             insert_adapters(components.adapters, backbone, frames, adapters)
-        width = backbone.width_of(Needs(components.needs))
-        self.inputs = Inputs(width, frames, classes, backbone.transformer_sizes)
+        needs = Needs(components.needs)
+        steps = backbone.steps(frames, needs)
+        self.inputs = Inputs(backbone.width_of(needs), steps, classes, backbone.transformer_sizes)
         self.head = build_head(components, self.inputs, settings)
         self.register_buffer("training_text", torch.empty(0, backbone.width), persistent=False)
         self.training_tokens: tuple[ClassTokens, TextConfig] | None = None
@@ -133,10 +134,10 @@ class FewShotModel(nn.Module):
         if self.training_tokens is None:
             return self.training_text
         texts, config = self.training_tokens
-        each = self.components.each_text
+        looks = looks_of(self.components)
         if self.head.looks_at_all_texts:
-            return encode_class_tokens(self.backbone, texts, config, each)
-        own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, each)
+            return encode_class_tokens(self.backbone, texts, config, looks)
+        own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, looks)
         everywhere = own.new_full((len(texts.counts), *own.shape[1:]), torch.nan)
         return everywhere.index_copy(0, classes, own)
 

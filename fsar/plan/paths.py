@@ -7,6 +7,7 @@ MANIFEST = "data/{benchmark}/manifest.parquet"
 PUBLISHED_LISTING = "data/{benchmark}/published.csv"
 RENDERED = "data/{benchmark}/videos/part{part}"
 SMALL_CLIP = "data/small_clip/{small_clip}.safetensors"
+SMALL_VIDEO = "data/small_video/{small_video}.safetensors"
 INDEX = "data/{benchmark}/frames/index.parquet"
 EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
 

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig
+from fsar.config import FramesConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.stored import draw_episodes
 from fsar.files import write_parquet
 from fsar.methods import MODELS
@@ -19,7 +19,7 @@ from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
-from tests.helpers.small_models import small_adapters, small_backbone, small_head, small_text
+from tests.helpers.small_models import backbone_section, small_adapters, small_backbone, small_head, small_text
 from tests.helpers.videos import make_video
 
 
@@ -58,7 +58,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
         benchmark="small",
         backbone_name=backbone,
         components=parts,
-        backbone=BackboneConfig(model=backbone, weights=str(world / f"{backbone}.safetensors")),
+        backbone=backbone_section(backbone, world),
         sampling=SamplingConfig(),
         text=small_text(parts),
         head=small_head(parts),

@@ -188,6 +188,7 @@ FACTS = [
 FACTS_OF_ADAPTERS = [
     ("task-adapter", "across_videos", False),
     ("otam-lora", "for_transformers", False),
+    ("tamt", "for_video", False),
     ("task-adapter", "in_text_encoder", False),
 ]
 
