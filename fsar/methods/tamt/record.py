@@ -53,10 +53,8 @@ class TamtAdaptersConfig(AdapterSettings):
 
 
 _CITATION = "Wang et al., ECCV 2024 (arXiv 2411.19041): temporal adapters in a frozen encoder of video, and covariances"
-_CODE = {
-    "code": "TJU-YDragonW/TAMT, commit 5a4a00c",
-    "code_selection": "by 150 to 300 episodes of validation classes, whose clips are augmented",
-}
+_CODE = "TJU-YDragonW/TAMT, commit 5a4a00c"
+_SELECTION = "by 150 to 300 episodes of validation classes, whose clips are augmented"
 _DATA = (
     "clips of validation and test are not augmented, where the code augments them like those of training; stochastic "
     "depth of the frozen blocks is left out"
@@ -81,8 +79,11 @@ RECORD = Record(
             _CITATION,
             deviations="tokens keep their places after the temporal convolution, where the code mixes them; one score "
             f"at every shot, where the code has a product with one; {_DATA}",
-            **_CODE,
+            code=_CODE,
+            code_selection=_SELECTION,
         ),
-        "tamt-published": Method("TAMT, as published", _CITATION, deviations=_DATA, **_CODE),
+        "tamt-published": Method(
+            "TAMT, as published", _CITATION, deviations=_DATA, code=_CODE, code_selection=_SELECTION
+        ),
     },
 )
