@@ -29,7 +29,13 @@ from fsar.plan import paths, resources, rows, snakemake_api, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
-from fsar.plan.imported import architecture_files, decoder_file, encoder_files, model_files
+from fsar.plan.imported import (
+    architecture_files,
+    decoder_file,
+    encoder_files,
+    encoder_files_of_training,
+    model_files,
+)
 from fsar.plan.layouts import layouts, titles_of
 from fsar.plan.own_files import with_own_files
 from fsar.plan.parameters import Keyed, Rows, Text, Values, by_key, fixed
@@ -196,6 +202,11 @@ def threads_of_a_model(wildcards):
 
 def gpus(wildcards):
     return 0 if CONFIG.device == "cpu" else 1
+
+
+def memory_to_encode_training(wildcards, attempt):
+    """The features are held until they are written."""
+    return resources.memory_to_encode(settings_of(wildcards).training, attempt)
 
 
 def gpus_of_a_training(wildcards):

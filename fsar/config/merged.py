@@ -95,6 +95,8 @@ class MergedConfig(MergedVideos):
         }
         if stage == "encode_features" and self.components.stores_its_own:
             found["head"] = self.head.decisive("train_model")  # the head makes what is stored of a video
+        if stage == "encode_training" and self.components.needs == "tokens":
+            found["head"] = self.head.decisive("train_model")  # it says of which layers
         found["components"] = components_record(self.components_of(stage))
         return {name: own for name, own in found.items() if own}
 
@@ -120,10 +122,14 @@ class MergedConfig(MergedVideos):
 
     def components_of(self, stage: str) -> Components:
         """Return what of its components a stage depends on."""
+        if stage == "encode_training":
+            return self.components.encoding_of_training
         return self.components.encoding if stage == "encode_features" else self.components
 
     def _reads(self, stage: str, name: str, key: str) -> bool:
         """Tell whether a stage depends on a key, of those declared for it."""
+        if stage == "encode_training":
+            return name != "text"
         if name == "text" and stage in ENCODING:
             return self.backbone.has_text
         if name == "head" and key == "text_weight":

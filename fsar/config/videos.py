@@ -84,7 +84,7 @@ class SamplingConfig(Section):
     at_test: Literal["drawn", "centres"] = key(
         "Which frames of segments videos are validated and tested with. drawn: one at random, by the seed and the "
         "video's id, as published. centres: the middle one, whatever a video is called.",
-        ("train_model", "encode_features"),
+        ("encode_training", "train_model", "encode_features"),
         default="drawn",
     )
     views: int = key(

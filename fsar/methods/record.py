@@ -175,6 +175,16 @@ class Components:
         return Components(head=head, trains=self.trains, adapters=self.adapters, trains_text=self.trains_text)
 
     @property
+    def encoded_once(self) -> bool:
+        """Whether its training videos can be encoded once: nothing is trained but a head, which looks at no pixels."""
+        return self.trains == "head" and not self.needs_pixels
+
+    @property
+    def encoding_of_training(self) -> "Components":
+        """What of it training videos are encoded by, where that is done once: the backbone, for what the head asks."""
+        return Components(head=self.head if self.needs != "frames" else Components.head, trains="nothing")
+
+    @property
     def needs_transformer(self) -> bool:
         """Whether the head or the adapters look into the layers of a visual transformer."""
         return self.needs == "tokens" or self._adapters.for_transformers
@@ -229,6 +239,8 @@ class Components:
         """Tell whether a model of these components depends on a key of its own `head`, of `text` or of `training`."""
         if section == "text":
             return self.reads_text
+        if (section, key_name) == ("training", "views"):
+            return self.encoded_once
         if section == "training" and key_name in ("unknown", "unknown_weight"):
             return bool(self.unknown)
         return section != "head" or self.settings.reads(key_name)
@@ -240,7 +252,7 @@ class Components:
         trace, and neither does a new fact that is.
         """
         properties = {name for name, own in vars(Components).items() if isinstance(own, property) and name[0] != "_"}
-        names = sorted(properties - {"settings", "encoding", "imported_by_name"})
+        names = sorted(properties - {"settings", "encoding", "encoding_of_training", "imported_by_name"})
         return {name: value for name in names if (value := getattr(self, name))}
 
 

@@ -12,7 +12,7 @@ from fsar.config import TextConfig
 from fsar.methods import Components
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.head import Head, TrainingEpisode, build_head
-from fsar.methods.needs import Inputs, Needs, Tensors
+from fsar.methods.needs import Given, Inputs, Needs, Tensors
 from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before
@@ -80,24 +80,27 @@ class FewShotModel(nn.Module):
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
         self.training_text = text
 
-    def forward(self, videos: Tensor, classes: Tensor, shot: int, apart: bool = True, unknown: int = 0) -> Outcome:
+    def forward(
+        self, videos: Tensor | Given, classes: Tensor, shot: int, apart: bool = True, unknown: int = 0
+    ) -> Outcome:
         """Return what one training episode gives.
 
         Args:
             videos: (N·K + Q + U, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each
-                class, then the unknown ones.
+                class, then the unknown ones; or what the backbone gives of them.
             classes: (N,) numbers of the episode's classes among all training classes.
             shot: K.
             apart: BatchNorm sees support and queries apart, as published, or the whole episode at once.
             unknown: U.
         """
         way = len(classes)
-        features = self._encode(videos, way * shot, apart)
+        features = videos.tensors if isinstance(videos, Given) else self._encode(videos, way * shot, apart)
         text = self._text(classes)
-        with torch.autocast(videos.device.type, enabled=False):  # distances need more digits than bf16 has
+        with torch.autocast(classes.device.type, enabled=False):  # distances need more digits than bf16 has
             pixels = None
-            known = len(videos) - unknown
+            known = len(next(iter(features.values()))) - unknown
             if self.components.needs_pixels:
+                assert isinstance(videos, Tensor)
                 pixels = self.backbone.normalise(videos[:known]).unflatten(0, (known, -1))  # (V, T, 3, H, W)
             stored = self.head.store(features)
             others = {name: each[known:] for name, each in stored.items()} if unknown else None

@@ -23,6 +23,12 @@ def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path
     return [_library_file(backbone), *map(module_file, adapters)]
 
 
+def encoder_files_of_training(backbone: BackboneConfig, components: Components) -> list[Path]:
+    """Return those that the stored features of training videos come from: the head says which layers' tokens."""
+    head = [module_file(f"fsar.methods.{components.head}.head")] if components.needs == "tokens" else []
+    return [_library_file(backbone), *head]
+
+
 def _library_file(backbone: BackboneConfig) -> Path:
     return PACKAGE / "model" / f"{backbone.library}_backbone.py"
 

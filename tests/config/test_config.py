@@ -175,7 +175,7 @@ def test_every_key_says_what_it_decides(repository):
     execution = {place for place, key in leaves(Config).items() if decided_by(*key) == NOTHING}
     assert {
         "Config.device", "Config.own_methods",
-        "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
+        "TrainingConfig.stored_gb", "TrainingConfig.threads", "TrainingConfig.workers", "TrainingConfig.devices",
         "TrainingConfig.logger", "TrainingConfig.checkpoint_minutes", "TrainingConfig.activation_checkpointing",
         "TrainingConfig.nodes", "TrainingConfig.deterministic", "FramesConfig.timeout",
         "BenchmarkConfig.remove_sha256",
@@ -654,12 +654,15 @@ def test_all_test_classes_are_a_way_of_tests_alone(values):
     config = load(changed(values, "run.ways", [5, "all"]))
     assert config.run.ways == [5, "all"] and config.episodes_drawn("demo")[0][1] == 5
     for key_name, value in (("run.ways", ["every"]), ("run.ways", ["all", "all"]), ("training.way", "all")):
-        with pytest.raises(UserError, match=key_name.replace(".", r"\.")):
+        with pytest.raises(UserError, match=key_name.replace(".", r"(\.|: )")):
             load(changed(values, key_name, value))
 
 
+FEW_TESTED = {"train": 60, "val": 16, "test": 1}
+
+
 def test_one_test_class_is_too_few_for_an_episode_of_all(values):
-    values = changed(changed(values, "run.ways", ["all"]), "benchmarks.demo.source.classes.test", 1)
+    values = changed(changed(values, "run.ways", ["all"]), "benchmarks.demo.source.classes", FEW_TESTED)
     with pytest.raises(UserError, match="way is 2, but benchmark 'demo' has 1 test classes"):
         load(values)
 

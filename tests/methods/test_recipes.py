@@ -246,6 +246,7 @@ def test_every_recipe_is_compared():
         "chamferpp",
         "mml-fsar",
         "soap",
+        *(f"{name}-frdisc" for name in ("trx", "strm")),  # as without
         "tamt",
         "tamt-published",
         "safsar",

@@ -52,7 +52,7 @@ class TamtAdaptersConfig(AdapterSettings):
     shift_scale: float = key("What the shift is multiplied by.", ADAPTERS, default=0.1, ge=0)
 
 
-_CITATION = "Wang et al., ECCV 2024 (arXiv 2411.19041): temporal adapters in a frozen encoder of video, and covariances"
+_CITATION = "Wang et al., CVPR 2025 (arXiv 2411.19041): temporal adapters in a frozen encoder of video, and covariances"
 _CODE = "TJU-YDragonW/TAMT, commit 5a4a00c"
 _SELECTION = "by 150 to 300 episodes of validation classes, whose clips are augmented"
 _DATA = (
