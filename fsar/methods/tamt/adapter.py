@@ -1,4 +1,4 @@
-"""The adapters of TAMT (Wang et al., CVPR 2025, arXiv 2411.19041, section 3.2): a gain and a shift for each time step.
+"""The adapters of TAMT (Wang et al., CVPR 2025, arXiv 2411.19041): a gain and a shift for each time step.
 
 Shapes: clips B, time steps t, places of a step P, tokens t·P in this order, token width W.
 """

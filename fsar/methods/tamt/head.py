@@ -1,4 +1,4 @@
-"""The head of TAMT (Wang et al., CVPR 2025, arXiv 2411.19041, section 3.3): covariances of a video's tokens.
+"""The head of TAMT (Wang et al., CVPR 2025, arXiv 2411.19041): covariances of a video's tokens.
 
 Shapes: videos V, time steps t, places of a step P = g², token width W; reduced width c, groups t/2, each of two steps;
 episodes B, way N, queries Q.
