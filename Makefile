@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: table test test-slow test-slurm test-lowest coverage gpu-check check docs pictures requirements clean
+.PHONY: table test test-slow test-slurm test-lowest coverage gpu-check check docs site pictures requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -62,7 +62,13 @@ docs: .venv/ready
 	$(BIN)/python -m tools.generate schema > configs/schema.json
 	$(BIN)/python -m tools.generate docs > docs/config.md
 	$(BIN)/python -m tools.generate methods
+	$(BIN)/python -m tools.generate timm
 	$(BIN)/python -m fsar records schema > configs/records.schema.json
+
+# The site of the documents, in site/: opens without a server. Its packages come first (100 MB, a network).
+site: .venv/ready
+	$(BIN)/pip install --quiet ".[docs]"
+	$(BIN)/python -m mkdocs build --strict
 
 # The README's pictures, from the results of `make table`.
 pictures: .venv/ready

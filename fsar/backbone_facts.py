@@ -1,7 +1,7 @@
 """What is known of a backbone without building it: its architecture, its pictures, what it needs to be installed.
 
-Nothing here imports PyTorch for a model of open_clip, so that a config is checked quickly; timm's are in its code. A
-run may be planned in an environment that has neither library.
+Nothing here imports PyTorch for a model of open_clip, or for one of timm whose facts are in a table (`timm_facts.py`),
+so that a config is checked quickly. A run may be planned in an environment that has neither library.
 """
 
 import difflib
@@ -16,11 +16,14 @@ from typing import Any
 from fsar.errors import UserError
 from fsar.keys.bounds import LayerFacts
 from fsar.packaged_weights import PACKAGED
+from fsar.timm_facts import PLAIN, is_plain_transformer, timm_facts
+from fsar.video_encoders import VideoEncoder
+from fsar.video_encoders import described as described_video
 
 # Architectures of this project, beside those of open_clip.
 OWN_ARCHITECTURES = Path(__file__).parent / "model" / "architectures"
 # What the text encoders and tokenizers of Hugging Face need; the extra "text" of pyproject.toml.
-TEXT_EXTRA = 'pip install "transformers>=5"'
+TEXT_EXTRA = VIDEO_EXTRA = 'pip install "transformers>=5"'
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,14 @@ class BackboneFacts:
         needs: a package that is needed for it and is not among those always installed; empty if there is none.
         transformer: it is a visual transformer with plain blocks (`fsar.methods.blocks.vision_transformer`).
         layers: of that, where they are known without building it.
+        video: what is known of an encoder of video; None of one of pictures.
     """
 
     size: int
     needs: str = ""
     transformer: bool = False
     layers: LayerFacts | None = None
+    video: VideoEncoder | None = None
 
 
 def is_weights_file(weights: str) -> bool:
@@ -51,7 +56,12 @@ def backbone_facts(library: str, model: str, weights: str, size: int) -> Backbon
     Raises:
         UserError: no such architecture or tag, or its pictures are not square.
     """
+    if library == "transformers":
+        video = described_video(model, weights)
+        return BackboneFacts(size or video.size, "transformers", video=video)
     if library == "timm":
+        if known := timm_facts(model, weights):
+            return BackboneFacts(size or square(known.size, model), transformer=known.transformer)
         _, about = timm_weights(model, weights)
         size = size or square(about.input_size[1:], model)
         needs = weights if weights in PACKAGED else ""
@@ -78,10 +88,12 @@ def backbone_facts(library: str, model: str, weights: str, size: int) -> Backbon
 
 def _of_timm_transformer(model: str) -> bool:
     """Tell whether an architecture of timm is of its module of plain visual transformers."""
+    if (known := is_plain_transformer(model)) is not None:
+        return known
     timm: Any = import_module("timm")
     registered: Any = import_module("timm.models._registry")
     architecture = model.partition(".")[0]
-    return timm.is_model(architecture) and registered._model_to_module.get(architecture) == "vision_transformer"
+    return timm.is_model(architecture) and registered._model_to_module.get(architecture) == PLAIN
 
 
 def square(size: Any, model: str) -> int:

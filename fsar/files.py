@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from fsar.disk import why_not_written
 from fsar.errors import NotWritableError, UserError
 from fsar.seal import OPEN, REMEDY, check_beside, seal, seal_beside, whole
+
+if TYPE_CHECKING:  # half a second, for which who reads no table does not wait
+    import pandas as pd
+    import pyarrow as pa
 
 ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
 
@@ -137,12 +137,14 @@ def atomic_csv(path: str | Path) -> Iterator[Path]:
     seal_beside(Path(path))
 
 
-def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
+def read_csv(path: str | Path, **options: Any) -> "pd.DataFrame":
     """Read a CSV that was written by `atomic_csv`; options as of pandas.
 
     Raises:
         UserError: it is not there, is damaged, or is no CSV.
     """
+    import pandas as pd
+
     check_beside(Path(path))
     try:
         table: pd.DataFrame = pd.read_csv(path, **options)
@@ -153,15 +155,18 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     return table
 
 
-def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
+def write_parquet(path: str | Path, frame: "pd.DataFrame", schema: "pa.Schema") -> None:
     """Write `frame` as Parquet with exactly the columns and types of `schema`, and with a seal (`fsar.seal`)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
     with atomic(path) as temporary:
         pq.write_table(table.replace_schema_metadata({"seal": OPEN}), temporary, compression="zstd")
         seal(temporary)
 
 
-def read_parquet(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_parquet(path: str | Path, schema: "pa.Schema", columns: Sequence[str] | None = None) -> "pd.DataFrame":
     """Read what `write_parquet` has written.
 
     Args:
@@ -172,6 +177,8 @@ def read_parquet(path: str | Path, schema: pa.Schema, columns: Sequence[str] | N
     Raises:
         UserError: it is not there, is damaged, or has other columns.
     """
+    import pyarrow.parquet as pq
+
     with whole(path):
         if not pq.read_schema(path).equals(schema):
             raise UserError(f"{path} is another kind of file than is expected there. {REMEDY}.")

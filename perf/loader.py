@@ -51,7 +51,7 @@ def from_jpegs(episodes: TrainingEpisodes, first: int) -> float:
     for number in range(first + 1, first + EPISODES + 1):
         episode, rng = training_episode(episodes.sampler, episodes.seed, number)
         for video in episodes.videos_of(episode):
-            positions, _ = episodes.draw_clip(video, rng)
+            positions, _ = episodes.clips.draw(video, rng)
             jpegs += [bytes(jpeg) for jpeg in episodes.store.jpegs(video, positions)]
     started = time.perf_counter()
     for jpeg in jpegs:

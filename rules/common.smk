@@ -20,7 +20,7 @@ except UserError as error:
 
 from fsar.benchmarks.data_sets import DATA_SETS, PUBLISHED
 from fsar.benchmarks.splits import SPLITS
-from fsar.config import SmallClipConfig
+from fsar.config import SmallClipConfig, SmallVideoConfig
 from fsar.config.overview import effective, left_out, without_effect
 from fsar.config.written_twice import check_written_once
 from fsar.files import from_working_directory
@@ -29,7 +29,13 @@ from fsar.plan import paths, resources, rows, snakemake_api, sources
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.code import code_checksum
 from fsar.plan.figures import planned_figures
-from fsar.plan.imported import architecture_files, decoder_file, encoder_files, model_files
+from fsar.plan.imported import (
+    architecture_files,
+    decoder_file,
+    encoder_files,
+    encoder_files_of_training,
+    model_files,
+)
 from fsar.plan.layouts import layouts, titles_of
 from fsar.plan.own_files import with_own_files
 from fsar.plan.parameters import Keyed, Rows, Text, Values, by_key, fixed
@@ -82,6 +88,7 @@ wildcard_constraints:
     benchmark="|".join(CONFIG.benchmarks),
     backbone="|".join(CONFIG.backbones),
     small_clip="|".join(CONFIG.small_clips),
+    small_video="|".join(CONFIG.small_videos),
     model="|".join(MODELS),
     split="val|test",
     any_split="|".join(SPLITS),
@@ -128,6 +135,13 @@ def small_clip_decided_by(stage):
     return by_key(
         lambda wildcards: CONFIG.small_clips[wildcards.small_clip].decisive(stage),
         SmallClipConfig,
+    )
+
+
+def small_video_decided_by(stage):
+    return by_key(
+        lambda wildcards: CONFIG.small_videos[wildcards.small_video].decisive(stage),
+        SmallVideoConfig,
     )
 
 
@@ -188,6 +202,11 @@ def threads_of_a_model(wildcards):
 
 def gpus(wildcards):
     return 0 if CONFIG.device == "cpu" else 1
+
+
+def memory_to_encode_training(wildcards, attempt):
+    """The features are held until they are written."""
+    return resources.memory_to_encode(settings_of(wildcards).training, attempt)
 
 
 def gpus_of_a_training(wildcards):

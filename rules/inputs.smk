@@ -51,6 +51,10 @@ def architecture_of_a_small_clip(wildcards):
     return architecture_files(CONFIG.small_clips[wildcards.small_clip].model)
 
 
+def architecture_of_a_small_video(wildcards):
+    return architecture_files(CONFIG.small_videos[wildcards.small_video].model)
+
+
 def listings(wildcards):
     """The user's own list, a published one, or one for each rendered part."""
     return sources.listings(CONFIG, wildcards.benchmark)

@@ -66,6 +66,28 @@ rule train_small_clip:
         "../workflow_scripts/train_small_clip.py"
 
 
+# So do those of its small encoders of video.
+rule train_small_video:
+    input:
+        architecture=architecture_of_a_small_video,
+    output:
+        weights="data/small_video/{small_video}.safetensors",
+    log:
+        "logs/train_small_video/{small_video}.log",
+    benchmark:
+        "benchmarks/train_small_video/{small_video}.tsv"
+    priority: 10  # everything trained waits for it
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+    params:
+        **small_video_decided_by("train_small_video"),
+        code=code("train_small_video.py"),
+    script:
+        "../workflow_scripts/train_small_video.py"
+
+
 rule write_manifest:
     input:
         listings=listings,

@@ -1,5 +1,32 @@
 # Training: one job per benchmark × backbone × model × training shot × seed. Every test shot uses the same model, and so do
-# methods that differ only in how they decide.
+# methods that differ only in how they decide. Heads on a backbone as it is are trained on features, which are encoded once.
+
+
+rule encode_training:
+    input:
+        manifest=manifest,
+        index=index,
+        shards=shards,
+        backbone=PLAN.backbone_files,
+    output:
+        train="results/features/{benchmark}/{backbone}/{model}/for_training/train.safetensors",
+        val="results/features/{benchmark}/{backbone}/{model}/for_training/val.safetensors",
+    log:
+        "logs/encode_training/{benchmark}-{backbone}-{model}.log",
+    benchmark:
+        "benchmarks/encode_training/{benchmark}-{backbone}-{model}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: threads_of_a_model
+    resources:
+        mem_mb=memory_to_encode_training,
+        runtime=lambda wildcards, attempt: f"{4 * attempt}h",
+        gpu=gpus,
+    params:
+        **decided_by("encode_training"),
+        code=with_model("encode_training.py", encoder_files_of_training),
+    script:
+        "../workflow_scripts/encode_training.py"
 
 
 rule train_model:
@@ -10,6 +37,7 @@ rule train_model:
         episodes=validation_episodes,
         backbone=PLAN.backbone_files,
         descriptions=PLAN.training_descriptions,
+        features=PLAN.training_features,
     output:
         weights="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/model.safetensors",
         metrics="results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}/metrics.parquet",

@@ -10,6 +10,7 @@ from typing import Any
 
 from fsar.config import Config
 from fsar.methods import METHODS, Components, Method
+from fsar.timm_facts import FILE, timm_table
 
 
 def schema() -> dict[str, Any]:
@@ -153,13 +154,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Print what is generated, or write it: `methods` puts the tables of docs/methods.md into it."""
+    """Print what is generated, or write it: `methods` puts tables into docs/methods.md, `timm` makes that of timm."""
     parser = argparse.ArgumentParser("python -m tools.generate", description=__doc__)
-    parser.add_argument("what", choices=["schema", "docs", "methods"])
+    parser.add_argument("what", choices=["schema", "docs", "methods", "timm"])
     what = parser.parse_args().what
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # what is printed is a file
-    if what == "methods":
+    if what == "timm":
+        FILE.write_text(timm_table(), encoding="utf-8")
+    elif what == "methods":
         PAGE.write_text(page(), encoding="utf-8")
     else:
         print(json.dumps(schema(), indent=2, ensure_ascii=False) if what == "schema" else documentation())

@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fsar.cli import options as shared
 from fsar.files import readable
 
@@ -79,7 +77,7 @@ def _line(prediction: "Prediction", classifier: "Classifier", top: int) -> str:
     path = readable(prediction.clip.path)
     if prediction.scores is None:
         return f"{path}: cannot be read ({prediction.reason})"
-    order = np.argsort(-prediction.scores, kind="stable")[:top]
+    order = (-prediction.scores).argsort(kind="stable")[:top]
     named = (
         f"{classifier.class_names[i]} {shared.score(float(prediction.scores[i]), classifier.called)}" for i in order
     )

@@ -1,6 +1,6 @@
 """The one typed model of config.yaml: its sections, how they merge, checks and messages."""
 
-from fsar.config.backbone import BackboneConfig, SmallClipConfig
+from fsar.config.backbone import BackboneConfig, SmallClipConfig, SmallVideoConfig
 from fsar.config.benchmark import BenchmarkConfig
 from fsar.config.config import Config
 from fsar.config.load import load
@@ -26,6 +26,7 @@ __all__ = [
     "PublishedSource",
     "SamplingConfig",
     "SmallClipConfig",
+    "SmallVideoConfig",
     "SourcesConfig",
     "TextConfig",
     "TrainingConfig",

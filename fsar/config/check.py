@@ -8,6 +8,7 @@ from fsar.benchmarks.data_sets import PUBLISHED
 from fsar.benchmarks.splits import SPLITS, split_lists
 from fsar.class_names import letters
 from fsar.config import layers
+from fsar.config.clips import wrong_clips, wrong_features
 from fsar.config.config import Config
 from fsar.config.domains import other_frames, wrong_domains
 from fsar.config.messages import nearest, refuse
@@ -214,6 +215,7 @@ def wrong_predictions(config: Config) -> Iterable[str]:
 def wrong_settings(config: Config, benchmark: str) -> Iterable[str]:
     """Check what only the merged settings of a benchmark show."""
     yield from _without_backbone(config)
+    yield from wrong_clips(config, benchmark)
     for backbone in config.run.backbones:
         yield from _wrong_methods(config, benchmark, backbone)
     for backbone in config.backbones_used(benchmark):
@@ -275,14 +277,10 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
     elif not methods:
         own = ", ".join(named or ())
         yield f"run.methods names none of backbones.{backbone}.methods, {own}: add one, or leave the backbone out"
-    frames = config.videos(benchmark).sampling.frames
     for method in methods:
-        needed, why = config.of(benchmark, backbone, METHODS[method].model).head.least_frames
-        if needed > frames:
-            yield (
-                f"method {method!r} {why}, but sampling.frames of benchmark {benchmark!r} is {frames}; the "
-                f"nearest valid value is {needed}"
-            )
+        settings = config.of(benchmark, backbone, METHODS[method].model)
+        needed, why = settings.head.least_frames
+        yield from wrong_features(settings, method, needed, why)
         yield from _wrong_queries(config, benchmark, backbone, method)
         if named and (lacks := config.lacks(backbone, method)):
             yield f"backbones.{backbone}.methods names {method!r}, but the backbone has no {lacks}: take it out"

@@ -13,8 +13,10 @@ from fsar.benchmarks.splits import SPLITS
 from fsar.config import layers
 from fsar.config.file import ConfigFile
 from fsar.config.merged import MergedConfig, MergedVideos
+from fsar.config.videos import SamplingConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS, MODELS, trained_as
+from fsar.methods.lacks import what_is_lacking
 
 
 class Config(ConfigFile):
@@ -42,8 +44,9 @@ class Config(ConfigFile):
         at = benchmark, backbone, model
         if at not in self._settings:
             methods = (name for name in self.methods(benchmark, backbone) if METHODS[name].model == model)
+            videos = vars(self.videos(benchmark)) | {"sampling": self.sampling_of(benchmark, backbone)}
             self._settings[at] = MergedConfig(
-                **vars(self.videos(benchmark)),
+                **videos,
                 device=self.device,
                 backbone_name=backbone,
                 model=model,
@@ -56,6 +59,10 @@ class Config(ConfigFile):
                 training=layers.training(self, benchmark, backbone, model),
             )
         return self._settings[at]
+
+    def sampling_of(self, benchmark: str, backbone: str) -> SamplingConfig:
+        """Return which frames of a benchmark's videos a backbone sees."""
+        return self.videos(benchmark).sampling.overlaid(self.backbones[backbone].own_sampling)
 
     def shots(self, benchmark: str) -> list[int]:
         """Return the test shots of a benchmark."""
@@ -82,7 +89,8 @@ class Config(ConfigFile):
 
     def lacks(self, backbone: str, method: str) -> str:
         """Return what a backbone lacks for a method, as far as is known before it is built; nothing where it fits."""
-        return METHODS[method].lacks(self.backbones[backbone].has_text, lambda: self._has_layers(backbone))
+        about = self.backbones[backbone]
+        return what_is_lacking(METHODS[method], about.has_text, lambda: self._has_layers(backbone), about.video)
 
     def _has_layers(self, backbone: str) -> bool:
         """Tell whether a backbone is a visual transformer; yes where its library is not here, or does not know it."""

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from fsar.config.backbone import BackboneConfig, SmallClipConfig
+from fsar.config.backbone import BackboneConfig, SmallClipConfig, SmallVideoConfig
 from fsar.config.benchmark import BenchmarkConfig
 from fsar.config.heads import AdaptersConfig, HeadsConfig
 from fsar.config.names import Name
@@ -50,6 +50,11 @@ class ConfigFile(Section):
     small_clips: dict[Name, SmallClipConfig] = section(
         "The demo's own CLIPs: a backbone has the weights of one as data/small_clip/NAME.safetensors.",
         default={"small-clip": SmallClipConfig()},
+    )
+
+    small_videos: dict[Name, SmallVideoConfig] = section(
+        "The demo's own encoders of video: a backbone has the weights of one as data/small_video/NAME.safetensors.",
+        default={"small-videomae": SmallVideoConfig()},
     )
 
     def base(self, benchmark: str) -> str:

@@ -95,6 +95,8 @@ class MergedConfig(MergedVideos):
         }
         if stage == "encode_features" and self.components.stores_its_own:
             found["head"] = self.head.decisive("train_model")  # the head makes what is stored of a video
+        if stage == "encode_training" and self.components.needs == "tokens":
+            found["head"] = self.head.decisive("train_model")  # it says of which layers
         found["components"] = components_record(self.components_of(stage))
         return {name: own for name, own in found.items() if own}
 
@@ -105,12 +107,29 @@ class MergedConfig(MergedVideos):
             return replace(reduced, components=components, head=components.settings)
         return replace(reduced, components=components)
 
+    @property
+    def steps(self) -> int:
+        """How many features of a video the head is given: one of each frame, but of an encoder of video.
+
+        Raises:
+            UserError: an encoder of video cannot cut its clips out of so many frames.
+        """
+        frames, video = self.sampling.frames, self.backbone.video
+        if video is None:
+            return frames
+        clips = video.clips(frames)
+        return clips if self.backbone.features == "clips" and self.components.needs == "frames" else clips * video.steps
+
     def components_of(self, stage: str) -> Components:
         """Return what of its components a stage depends on."""
+        if stage == "encode_training":
+            return self.components.encoding_of_training
         return self.components.encoding if stage == "encode_features" else self.components
 
     def _reads(self, stage: str, name: str, key: str) -> bool:
         """Tell whether a stage depends on a key, of those declared for it."""
+        if stage == "encode_training":
+            return name != "text"
         if name == "text" and stage in ENCODING:
             return self.backbone.has_text
         if name == "head" and key == "text_weight":

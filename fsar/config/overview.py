@@ -64,7 +64,7 @@ def effective(config: Config) -> list[dict[str, str]]:
         for backbone in config.run.backbones:
             sections: dict[str, Section] = {
                 name: getattr(config, name).overlaid(*overlay(config, name, benchmark, backbone)) for name in OVERLAID
-            }
+            } | {"sampling": config.sampling_of(benchmark, backbone)}
             changed = [
                 f"{name}.{field}={getattr(values, field)}"
                 for name, values in sections.items()

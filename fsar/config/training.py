@@ -8,6 +8,9 @@ from pydantic import Field
 
 from fsar.keys.declare import MODEL, NOTHING, Section, key
 
+# What decides the views of training videos that are encoded once, and the training that looks at them.
+VIEWS = ("encode_training", "train_model")
+
 
 class TrainingConfig(Section):
     """How a method is trained; defaults are the published ones for Kinetics. One iteration is one episode."""
@@ -87,9 +90,23 @@ class TrainingConfig(Section):
         default=1e-3,
         ge=0,
     )
-    flip: bool = key("Mirror training queries at random (Kinetics only).", ("train_model",), default=False)
-    colour_jitter: bool = key(
-        "Jitter the colours of training queries (Kinetics only).", ("train_model",), default=False
+    flip: bool = key("Mirror training queries at random (Kinetics only).", VIEWS, default=False)
+    colour_jitter: bool = key("Jitter the colours of training queries (Kinetics only).", VIEWS, default=False)
+    views: Annotated[int, Field(ge=0, le=1000)] | Literal["fresh"] = key(
+        "Of a model that trains a head alone, on a backbone as it is: so many draws of the frames and the window of "
+        "each training video. They are encoded once, and an episode draws one of them for each of its videos. 0: one "
+        "view, that of a test. fresh: every episode draws its own, as for all other models. See docs/training.md.",
+        VIEWS,
+        unit="views",
+        default=4,
+    )
+    stored_gb: float = key(
+        "Disk that the stored features of a model's training and validation videos may take; where they would take "
+        "more, the videos of each episode are encoded in it, in the same views.",
+        NOTHING,
+        unit="GB",
+        default=20.0,
+        ge=0,
     )
     batch_norm: Literal["apart", "together", "running"] = key(
         "Statistics by which BatchNorm normalises in training: those of an episode's support and those of its queries "
@@ -113,7 +130,7 @@ class TrainingConfig(Section):
         default="tensorboard",
     )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = key(
-        "Arithmetic of the training step.", ("train_model",), default="32-true"
+        "Arithmetic of the training step.", VIEWS, default="32-true"
     )
     float32: Literal["tf32", "fp32"] = key(
         "How a GPU computes convolutions and matrix products of 32-bit numbers, in training, validation, encoding and "

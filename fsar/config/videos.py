@@ -65,16 +65,26 @@ class SamplingConfig(Section):
     """Which frames of a video the model sees."""
 
     frames: int = key("T, frames per video.", MODEL, unit="frames", default=8, ge=1, le=128)
-    strategy: Literal["segments", "span"] = key(
+    strategy: Literal["segments", "span", "windows"] = key(
         "segments: one random frame from each of T equal segments, at test time too (SSv2, HMDB51, UCF101). "
-        "span: evenly spaced over up to 23 seconds, centred at test time (Kinetics).",
+        "span: evenly spaced over up to 23 seconds, centred at test time (Kinetics). windows: of each of T / `window` "
+        "equal parts `window` frames that follow one another, placed at random in training and centred at test time.",
         MODEL,
         default="segments",
+    )
+    window: int = key("Frames of a window, for `windows`.", MODEL, unit="frames", default=16, ge=1, le=128)
+    step: int = key(
+        "Distance of the frames of a window; less where a part of the video is shorter.",
+        MODEL,
+        unit="frames",
+        default=1,
+        ge=1,
+        le=64,
     )
     at_test: Literal["drawn", "centres"] = key(
         "Which frames of segments videos are validated and tested with. drawn: one at random, by the seed and the "
         "video's id, as published. centres: the middle one, whatever a video is called.",
-        ("train_model", "encode_features"),
+        ("encode_training", "train_model", "encode_features"),
         default="drawn",
     )
     views: int = key(

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
 from fsar.job import progress
+from fsar.methods.head import Head
 from fsar.methods.needs import Tensors
 from fsar.model.finite import check_finite
 from fsar.videos.augmentation import crop
@@ -70,8 +71,13 @@ def load_clips(
         workers: processes that read frames and stay alive for the next use; 0 reads in this process.
         views: draws of each video's frames; all videos come in the first, then in the next.
     """
+    return in_batches(EvaluationClips(store, video_ids, sampling, size, seed, views), device, workers)
+
+
+def in_batches(clips: EvaluationClips, device: torch.device, workers: int = 0) -> DataLoader[Tensor]:
+    """Load clips in order, `BATCH` at once; arguments as of `load_clips`."""
     return DataLoader(
-        EvaluationClips(store, video_ids, sampling, size, seed, views),
+        clips,
         batch_size=BATCH,
         num_workers=workers,
         pin_memory=device.type == "cuda",
@@ -109,8 +115,27 @@ def encode_videos(
             names = map(videos.store.video_id, videos.numbers[done : done + len(values)])
             check_finite(kept[name][done : done + len(values)], subject, names)
         done += len(batch)
-    if kept:
-        return kept
-    size = videos.size
-    black = torch.zeros(1, videos.sampling.frames, size, size, 3, dtype=torch.uint8, device=device)
-    return {name: values[:0].float().cpu() for name, values in encode(black).items()}
+    return kept or {name: values[:0].float().cpu() for name, values in encode_black(encode, videos, device).items()}
+
+
+@torch.inference_mode()
+def store_videos(head: Head, given: Tensors, device: torch.device) -> Tensors:
+    """Return what a head keeps of videos, of what its backbone gives of them: (V, …) each, on the CPU.
+
+    Args:
+        head: in evaluation mode.
+        given: of the videos, (V, …) each.
+        device: where the head is.
+    """
+    parts = [
+        head.store({name: each[start : start + BATCH].to(device) for name, each in given.items()})
+        for start in range(0, len(next(iter(given.values()))), BATCH)
+    ]
+    return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
+
+
+@torch.inference_mode()
+def encode_black(encode: Callable[[Tensor], Tensors], clips: EvaluationClips, device: torch.device) -> Tensors:
+    """Encode a black video as large as the clips, for the sizes of what is kept; arguments as of `encode_videos`."""
+    size = clips.size
+    return encode(torch.zeros(1, clips.sampling.frames, size, size, 3, dtype=torch.uint8, device=device))

@@ -19,7 +19,7 @@ from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.record import Kind
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
-from fsar.model.text import encode_classes, no_text
+from fsar.model.text import encode_classes, looks_of, no_text
 from fsar.shared_memory import shared_memory_told
 from fsar.videos.store_read import FrameStore
 
@@ -63,7 +63,7 @@ def load_encoder(backbone: Backbone, settings: MergedConfig, trained: Path | Non
         model = FewShotModel(backbone, components, settings.head, frames, adapters=adapters)
         if trained is not None:
             load_weights(model, trained)
-        return Encoder(backbone, model=model)
+        return Encoder(backbone, components.needs, model)
     if adapters is not None:
         insert_adapters(components.adapters, backbone, frames, adapters)
     if trained is not None:
@@ -102,7 +102,7 @@ def encode_tests(
         stored = encode_videos(model.encode, clips, where, backbone.subject)
     text = no_text(class_names)
     if backbone.has_text:
-        text = encode_classes(backbone, class_names, settings.text, settings.components.each_text)
+        text = encode_classes(backbone, class_names, settings.text, looks_of(settings.components))
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
     return Features(rows_of(video_ids), stored, rows_of(class_names), text)
 
@@ -119,5 +119,6 @@ def encode_split(
     """Encode the videos of a split and the names of their classes, and store them."""
     where = one_device(settings.device, settings.training.float32, settings.training.threads)
     videos, stored, classes, text = encode_tests(model.eval().to(where), settings, manifest, index, where, split)
-    sizes = Inputs(model.width, settings.sampling.frames, transformer=model.backbone.transformer_sizes)
+    steps = model.backbone.steps(settings.sampling.frames, Needs(model.kind))
+    sizes = Inputs(model.width, steps, transformer=model.backbone.transformer_sizes)
     write_features(path, list(videos), stored, list(classes), text.cpu(), sizes, made)

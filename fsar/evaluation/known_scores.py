@@ -11,12 +11,12 @@ from scipy.special import log_softmax
 
 Values = NDArray[np.float64]
 
-# The score that figures and rankings look at, where a head has learnt none: published as MSP (Hendrycks and Gimpel,
-# ICLR 2017, arXiv 1610.02136).
-MAIN, LEARNT = "probability", "learnt"
+# The score that figures and rankings look at, where a head has learnt none. A probability says which class is ahead,
+# not how near it is, as the demo shows (docs/unknown.md).
+MAIN, LEARNT = "logit", "learnt"
 MEANING = {
-    MAIN: "the largest probability: softmax of the logits",
-    "logit": "the largest logit",
+    "probability": "the largest probability: softmax of the logits",
+    MAIN: "the largest logit",
     "margin": "the largest logit minus the second",
     "entropy": "minus the entropy of the probabilities",
     "nearness": "how near the nearest prototype is: minus its distance, or its similarity",
@@ -32,8 +32,8 @@ def of_logits(logits: NDArray[np.floating]) -> dict[str, Values]:
     ordered = np.sort(values, axis=-1)
     second = ordered[:, -2] if values.shape[-1] > 1 else np.zeros(len(values))
     return {
-        MAIN: np.exp(log_probabilities.max(axis=-1)),
-        "logit": ordered[:, -1],
+        "probability": np.exp(log_probabilities.max(axis=-1)),
+        MAIN: ordered[:, -1],
         "margin": ordered[:, -1] - second,
         "entropy": (np.exp(log_probabilities) * log_probabilities).sum(axis=-1),
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fsar.config import MergedConfig
 from fsar.errors import UserError
 from fsar.files import read_parquet, sha256_of
 from fsar.lists import differences
@@ -46,6 +47,17 @@ def encoding(settings: Mapping[str, Any], seed: int, files: Any, trained: Sequen
     """
     local = {"the file of the backbone": files.backbone, "the descriptions": files.descriptions, WEIGHTS: trained}
     return made_from({**settings, "seed": seed}, Path(files.manifest), Path(files.index), local)
+
+
+def training_encoding(settings: MergedConfig, files: Any) -> MadeFrom:
+    """Describe what the stored features of training and validation videos are made from.
+
+    Args:
+        settings: of the model whose features they are.
+        files: inputs of a rule: manifest, index, and local files of the backbone.
+    """
+    decisive = {**settings.decisive("encode_training"), "seed": settings.seed}
+    return made_from(decisive, Path(files.manifest), Path(files.index), {"the file of the backbone": files.backbone})
 
 
 def with_weights(made: MadeFrom, trained: Sequence[str]) -> MadeFrom:

@@ -13,8 +13,9 @@ LARGEST_SEED = 2**63 - 1
 MOST = 10**9
 # What lists the rows of the comparison. Stages are named as the rules are.
 ROWS = ("write_tables", "write_layouts", "write_statistics", "draw_figure", "write_index")
-# What a model computes: its training, the features of the videos it is tested on, and what it says of a user's clips.
-MODEL = ("train_model", "encode_features", "predict_clips")
+# What a model computes: its training, the features of the videos it is trained and tested on, and what it says of a
+# user's clips.
+MODEL = ("encode_training", "train_model", "encode_features", "predict_clips")
 # What is put into the backbone; where features depend on the episode, the tests compute them.
 ADAPTERS = (*MODEL, "evaluate_model")
 # The model after the backbone, which is applied to features.

@@ -50,6 +50,8 @@ FOLDERS = (
     "nearest_centroid",
     "linear_probe",
     "tip_adapter",
+    "tamt",
+    "safsar",
     "clip_classifier",
 )
 OWN_FOLDERS = own_folders()

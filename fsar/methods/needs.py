@@ -7,6 +7,7 @@ first, chosen layers n.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from fsar.methods.record import Kind
@@ -27,6 +28,26 @@ class Needs(NamedTuple):
     kind: Kind = "frames"
     layers: tuple[int, ...] = ()
     projected: bool = False
+
+
+class Given:
+    """What the backbone gives of videos, where that is stored; no dict, whose numbers Fabric rounds to 16 bits in mixed
+    precision.
+
+    Attributes:
+        tensors: (V, …) each, by the names of `Backbone.give`.
+    """
+
+    def __init__(self, tensors: Tensors):
+        self.tensors = tensors
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Given":
+        """Return it on a device."""
+        return Given({name: each.to(device, non_blocking=non_blocking) for name, each in self.tensors.items()})
+
+    def pin_memory(self) -> "Given":
+        """Return it in memory that a GPU copies from while it computes."""
+        return Given({name: each.pin_memory() for name, each in self.tensors.items()})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Nothing here and in the records imports torch, so that a config is checked and a run is planned without it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -33,13 +33,13 @@ class HeadSettings(FittedSection):
 
     Attributes:
         needs: what it asks of the backbone.
-        texts: how it looks at the texts of an episode's classes: not at all, at their mean, or at each of them.
+        texts: how it looks at the texts of an episode's classes: not, their mean, each, or tokens of the first.
         needs_pixels: its losses look at the pixels of training videos.
         prototypes: its scores say how near the prototypes of classes are, or what a query finds among their examples.
     """
 
     needs: ClassVar[Kind] = "frames"
-    texts: ClassVar[Literal["none", "mean", "each"]] = "none"
+    texts: ClassVar[Literal["none", "mean", "each", "tokens"]] = "none"
     needs_pixels: ClassVar[bool] = False
     prototypes: ClassVar[bool] = True
 
@@ -93,11 +93,13 @@ class AdapterSettings(FittedSection):
 
     Attributes:
         for_transformers: they fit no other visual encoder.
+        for_video: they are for the blocks of an encoder of video; all others are for encoders of single pictures.
         across_videos: with them a video's features depend on the other videos of its call.
         in_text_encoder: they adapt the text encoder, too.
     """
 
     for_transformers: ClassVar[bool] = False
+    for_video: ClassVar[bool] = False
     across_videos: ClassVar[bool] = False
     in_text_encoder: ClassVar[bool] = False
 
@@ -173,9 +175,24 @@ class Components:
         return Components(head=head, trains=self.trains, adapters=self.adapters, trains_text=self.trains_text)
 
     @property
+    def encoded_once(self) -> bool:
+        """Whether its training videos can be encoded once: nothing is trained but a head, which looks at no pixels."""
+        return self.trains == "head" and not self.needs_pixels
+
+    @property
+    def encoding_of_training(self) -> "Components":
+        """What of it training videos are encoded by, where that is done once: the backbone, for what the head asks."""
+        return Components(head=self.head if self.needs != "frames" else Components.head, trains="nothing")
+
+    @property
     def needs_transformer(self) -> bool:
         """Whether the head or the adapters look into the layers of a visual transformer."""
         return self.needs == "tokens" or self._adapters.for_transformers
+
+    @property
+    def for_video(self) -> bool:
+        """Whether the adapters are for encoders of video, and for no others."""
+        return self._adapters.for_video
 
     @property
     def across_videos(self) -> bool:
@@ -188,9 +205,9 @@ class Components:
         return self.trains_text or self._adapters.in_text_encoder
 
     @property
-    def each_text(self) -> bool:
-        """Whether the head looks at each text of a class, and not at their mean."""
-        return head_section(self.head).texts == "each"
+    def each_text(self) -> bool | Literal["tokens"]:
+        """Whether the head looks at each text of a class, and not at their mean; or at the tokens of the first."""
+        return texts if (texts := head_section(self.head).texts) == "tokens" else texts == "each"
 
     @property
     def needs_pixels(self) -> bool:
@@ -222,6 +239,8 @@ class Components:
         """Tell whether a model of these components depends on a key of its own `head`, of `text` or of `training`."""
         if section == "text":
             return self.reads_text
+        if (section, key_name) == ("training", "views"):
+            return self.encoded_once
         if section == "training" and key_name in ("unknown", "unknown_weight"):
             return bool(self.unknown)
         return section != "head" or self.settings.reads(key_name)
@@ -233,7 +252,7 @@ class Components:
         trace, and neither does a new fact that is.
         """
         properties = {name for name, own in vars(Components).items() if isinstance(own, property) and name[0] != "_"}
-        names = sorted(properties - {"settings", "encoding", "imported_by_name"})
+        names = sorted(properties - {"settings", "encoding", "encoding_of_training", "imported_by_name"})
         return {name: value for name in names if (value := getattr(self, name))}
 
 
@@ -283,17 +302,6 @@ class Method:
     def reads_text(self) -> bool:
         """Whether the class names are looked at, by the model or in deciding."""
         return self.components.reads_text or self.decides_by != "few-shot"
-
-    def lacks(self, has_text: bool, has_layers: Callable[[], bool]) -> str:
-        """Return what a backbone lacks for it; nothing where it fits.
-
-        Args:
-            has_text: it has a text encoder.
-            has_layers: tells whether it is a visual transformer with plain blocks; asked only where that matters.
-        """
-        if self.reads_text and not has_text:
-            return "text encoder"
-        return "visual transformer with plain blocks" if self.components.needs_transformer and not has_layers() else ""
 
     def shots(self, shots: Sequence[int]) -> list[int]:
         """Return the shots to test with: those asked for, or none where no support is looked at."""

@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from open_clip.modified_resnet import Bottleneck, ModifiedResNet
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from fsar.clip_library import Bottleneck, ModifiedResNet
 from fsar.errors import UserError
 
 

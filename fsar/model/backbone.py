@@ -48,8 +48,12 @@ class Backbone(nn.Module):
         tokenizer: makes what turns n texts into (n, context length) tokens; asked once, when a text is to be encoded.
             None without a text encoder.
         name: for messages.
+
+    Attributes:
+        looks_at_clips: it is an encoder of video, and what it gives of a frame depends on others.
     """
 
+    looks_at_clips: bool = False
     mean: Tensor
     std: Tensor
 
@@ -71,6 +75,7 @@ class Backbone(nn.Module):
         self.origins: list[str] = []
         # What is put into its blocks, if anything is (`fsar.methods.adapters.insert_adapters`).
         self.adapters: Adapters | None = None
+        self.features = "steps"  # or "clips": what an encoder of video gives of a video
         self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std) * 255, persistent=False)
 
@@ -186,6 +191,14 @@ class Backbone(nn.Module):
         """Return pictures to find sizes with, (count, 3, H, W)."""
         return torch.zeros(count, 3, self.image_size, self.image_size, device=self.mean.device)
 
+    def steps(self, frames: int, needs: Needs = Needs()) -> int:  # noqa: B008 (a tuple, which nothing changes)
+        """Return how many features a video of T frames has: one of each, unless it is an encoder of video."""
+        return frames
+
+    def probe(self, needs: Needs) -> Tensors:
+        """Return what a head asks for of a black picture."""
+        return self._of_pictures(self._black(), needs)
+
     def freeze_unused(self, needs: Needs) -> None:
         """Leave what such features do not come from, as the pooling where maps are asked for, out of the training.
 
@@ -195,7 +208,7 @@ class Backbone(nn.Module):
             return
         parameters = [p for p in self.visual.parameters() if p.requires_grad]
         with evaluating(self.visual), torch.enable_grad():  # the statistics of BatchNorm stay
-            found = self._of_pictures(self._black(), needs)
+            found = self.probe(needs)
             total = torch.stack([features.sum() for features in found.values()]).sum()
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -312,6 +325,7 @@ def load_backbone(about: BackboneConfig, trained: bool = False) -> Backbone:
             network.
     """
     backbone: Backbone = _library(about).load(about.model, about.weights, about.size, trained)
+    backbone.features = about.features
     backbone.origins.append(about.weights)
     log.info("loaded %s of %s with weights %s", about.model, about.library, about.weights)
     return backbone
@@ -326,7 +340,9 @@ def bare_backbone(about: BackboneConfig) -> Backbone:
     Raises:
         UserError: unknown architecture or tag, or a missing package.
     """
-    return _library(about).bare(about.model, about.weights, about.size)
+    backbone: Backbone = _library(about).bare(about.model, about.weights, about.size)
+    backbone.features = about.features
+    return backbone
 
 
 def _library(about: BackboneConfig) -> ModuleType:

@@ -12,11 +12,11 @@ from fsar.config import TextConfig
 from fsar.methods import Components
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.head import Head, TrainingEpisode, build_head
-from fsar.methods.needs import Inputs, Needs, Tensors
+from fsar.methods.needs import Given, Inputs, Needs, Tensors
 from fsar.methods.record import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before
-from fsar.model.text import ClassTokens, encode_class_tokens
+from fsar.model.text import ClassTokens, encode_class_tokens, looks_of
 from fsar.model.trained_file import fill, read_trained
 
 
@@ -61,8 +61,9 @@ class FewShotModel(nn.Module):
         self.backbone, self.components = backbone, components
         if adapters is not None:
             insert_adapters(components.adapters, backbone, frames, adapters)
-        width = backbone.width_of(Needs(components.needs))
-        self.inputs = Inputs(width, frames, classes, backbone.transformer_sizes)
+        needs = Needs(components.needs)
+        steps = backbone.steps(frames, needs)
+        self.inputs = Inputs(backbone.width_of(needs), steps, classes, backbone.transformer_sizes)
         self.head = build_head(components, self.inputs, settings)
         self.register_buffer("training_text", torch.empty(0, backbone.width), persistent=False)
         self.training_tokens: tuple[ClassTokens, TextConfig] | None = None
@@ -79,24 +80,27 @@ class FewShotModel(nn.Module):
         # A buffer and not an argument: in mixed precision Fabric would round arguments to 16 bits.
         self.training_text = text
 
-    def forward(self, videos: Tensor, classes: Tensor, shot: int, apart: bool = True, unknown: int = 0) -> Outcome:
+    def forward(
+        self, videos: Tensor | Given, classes: Tensor, shot: int, apart: bool = True, unknown: int = 0
+    ) -> Outcome:
         """Return what one training episode gives.
 
         Args:
             videos: (N·K + Q + U, T, H, W, 3) RGB bytes, the support of each class first, then the queries of each
-                class, then the unknown ones.
+                class, then the unknown ones; or what the backbone gives of them.
             classes: (N,) numbers of the episode's classes among all training classes.
             shot: K.
             apart: BatchNorm sees support and queries apart, as published, or the whole episode at once.
             unknown: U.
         """
         way = len(classes)
-        features = self._encode(videos, way * shot, apart)
+        features = videos.tensors if isinstance(videos, Given) else self._encode(videos, way * shot, apart)
         text = self._text(classes)
-        with torch.autocast(videos.device.type, enabled=False):  # distances need more digits than bf16 has
+        with torch.autocast(classes.device.type, enabled=False):  # distances need more digits than bf16 has
             pixels = None
-            known = len(videos) - unknown
+            known = len(next(iter(features.values()))) - unknown
             if self.components.needs_pixels:
+                assert isinstance(videos, Tensor)
                 pixels = self.backbone.normalise(videos[:known]).unflatten(0, (known, -1))  # (V, T, 3, H, W)
             stored = self.head.store(features)
             others = {name: each[known:] for name, each in stored.items()} if unknown else None
@@ -130,10 +134,10 @@ class FewShotModel(nn.Module):
         if self.training_tokens is None:
             return self.training_text
         texts, config = self.training_tokens
-        each = self.components.each_text
+        looks = looks_of(self.components)
         if self.head.looks_at_all_texts:
-            return encode_class_tokens(self.backbone, texts, config, each)
-        own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, each)
+            return encode_class_tokens(self.backbone, texts, config, looks)
+        own = encode_class_tokens(self.backbone, texts.of_classes(classes.tolist()), config, looks)
         everywhere = own.new_full((len(texts.counts), *own.shape[1:]), torch.nan)
         return everywhere.index_copy(0, classes, own)
 

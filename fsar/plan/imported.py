@@ -7,6 +7,7 @@ from fsar.config import BackboneConfig, FramesConfig
 from fsar.files import from_working_directory
 from fsar.methods import Components, module_file
 from fsar.plan.code import PACKAGE
+from fsar.video_encoders import own_description
 
 
 def model_files(backbone: BackboneConfig, components: Components) -> list[Path]:
@@ -22,6 +23,12 @@ def encoder_files(backbone: BackboneConfig, components: Components) -> list[Path
     return [_library_file(backbone), *map(module_file, adapters)]
 
 
+def encoder_files_of_training(backbone: BackboneConfig, components: Components) -> list[Path]:
+    """Return those that the stored features of training videos come from: the head says which layers' tokens."""
+    head = [module_file(f"fsar.methods.{components.head}.head")] if components.needs == "tokens" else []
+    return [_library_file(backbone), *head]
+
+
 def _library_file(backbone: BackboneConfig) -> Path:
     return PACKAGE / "model" / f"{backbone.library}_backbone.py"
 
@@ -35,5 +42,5 @@ def architecture_files(model: str) -> list[str]:
     """Return the file that describes an architecture, if it is the user's or this project's and not a library's."""
     if model.endswith(".json"):
         return [model]
-    own = OWN_ARCHITECTURES / f"{model}.json"
-    return [from_working_directory(own)] if own.is_file() else []
+    own = [OWN_ARCHITECTURES / f"{model}.json", own_description(model)]
+    return [from_working_directory(file) for file in own if "/" not in model and file.is_file()]

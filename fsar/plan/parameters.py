@@ -6,13 +6,15 @@ the value itself where that is short, and else a checksum of it.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
 from fsar.keys.declare import Section
 
 ROOM = 48  # characters of a parameter: two of them, and what Snakemake says around them, are two lines of a terminal
-# Keys that decide a job, at most: those of all sections, and what is said of a model beside them.
-MOST = 120
+# Parameters of a job, at most, since Snakemake takes its time for each: the last one has all keys that are left. No job
+# of configs/ has more than 30.
+MOST = 40
 
 
 def shown(name: str, value: Any) -> str:
@@ -63,6 +65,8 @@ class Rows(list[Any]):
         return shown(self.name, list(self))
 
 
+# What Snakemake asks of each parameter, several times for each job: a tenth of a plan's time, unless it is there.
+BY_WILDCARDS = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
 # Parameters of a rule, by name.
 Parameters = dict[str, Callable[[Any], Keyed | None]]
 
@@ -83,7 +87,7 @@ def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section])
 
     Args:
         values: nested values by wildcards.
-        sections: whose keys these are; without them, `MOST` at most.
+        sections: whose keys these are; without them, the last of `MOST` parameters holds those that are left.
     """
     most = sum(len(section.model_fields) for section in sections) or MOST
     found: dict[tuple[tuple[str, str], ...], list[Keyed]] = {}
@@ -92,10 +96,13 @@ def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section])
         def of_wildcards(wildcards: Any) -> Keyed | None:
             place = tuple(wildcards.items())
             if place not in found:
-                found[place] = flat(values(wildcards))
-                assert len(found[place]) <= most, place
+                own = flat(values(wildcards))
+                left = own[most - 1 :]
+                rest = Keyed("further keys", dict(left))
+                found[place] = own if len(own) <= most else [*own[: most - 1], rest]
             return found[place][number] if number < len(found[place]) else None
 
+        of_wildcards.__signature__ = BY_WILDCARDS  # type: ignore[attr-defined]
         return of_wildcards
 
     return {f"key{number}": parameter(number) for number in range(most)}

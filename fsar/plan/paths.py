@@ -7,6 +7,7 @@ MANIFEST = "data/{benchmark}/manifest.parquet"
 PUBLISHED_LISTING = "data/{benchmark}/published.csv"
 RENDERED = "data/{benchmark}/videos/part{part}"
 SMALL_CLIP = "data/small_clip/{small_clip}.safetensors"
+SMALL_VIDEO = "data/small_video/{small_video}.safetensors"
 INDEX = "data/{benchmark}/frames/index.parquet"
 EPISODES = "data/{benchmark}/episodes/{split}-{way}way-{shot}shot.parquet"
 
@@ -21,6 +22,9 @@ KINETICS_PART = "data/sources/kinetics/part{part}.parquet"
 # of its own; given (weights from elsewhere); or untrained.
 MODEL = "results/models/{benchmark}/{backbone}/{model}/shot{shot}-seed{seed}"
 FEATURES = "results/features/{benchmark}/{backbone}/{model}/{training}/{split}.safetensors"
+# Of the videos that heads are trained and validated on, where these are encoded once.
+TRAIN_FEATURES = "results/features/{benchmark}/{backbone}/{model}/for_training/train.safetensors"
+VAL_FEATURES = "results/features/{benchmark}/{backbone}/{model}/for_training/val.safetensors"
 PREDICTIONS = "results/predictions/{benchmark}/{backbone}/{model}/{training}.parquet"
 
 
@@ -31,6 +35,7 @@ PARTIAL_TABLE = "results/partial-table"  # .csv, .md: of a run that failed; no r
 # Measured times of the jobs whose cost a figure shows.
 DECODE_TIME = "benchmarks/decode_frames/{benchmark}-{shard}.tsv"
 TRAIN_TIME = "benchmarks/train_model/{benchmark}-{backbone}-{model}-shot{shot}-seed{seed}.tsv"
+ENCODING_TIME = "benchmarks/encode_training/{benchmark}-{backbone}-{model}.tsv"
 FEATURES_TIME = "benchmarks/encode_features/{benchmark}-{backbone}-{model}-{training}-{split}.tsv"
 TESTS_TIME = "benchmarks/evaluate_model/{benchmark}-{backbone}-{model}-{training}.tsv"
 PART_TIME = "benchmarks/evaluate_part/{benchmark}-{backbone}-{model}-{training}-{part}of{parts}.tsv"

@@ -145,6 +145,28 @@ class Plan:
         """Tell whether validation classes choose the weight of class names in the tests of a model."""
         return self.config.of(of.benchmark, of.backbone, of.model).head.chooses_text_weight
 
+    def training_features(self, of: Any) -> list[str]:
+        """Return the features of training and validation videos that a model is trained on; none if it encodes them.
+
+        Args:
+            of: a model where it is trained, which may be elsewhere than it is tested.
+        """
+        config = self.config.of(of.benchmark, of.backbone, of.model)
+        if not config.components.encoded_once or config.training.views == "fresh":
+            return []
+        benchmark, backbone, model, _ = self.training_encoder(of)
+        at = {"benchmark": benchmark, "backbone": backbone, "model": model}
+        return [path.format(**at) for path in (paths.TRAIN_FEATURES, paths.VAL_FEATURES)]
+
+    def training_encoder(self, of: Any) -> PlannedModel:
+        """Return the model whose stored training videos one is trained on: `frozen`, of frames that are drawn alike."""
+        if MODELS[of.model].needs == "frames":
+            own = self.config.of(of.benchmark, of.backbone, of.model).decisive("encode_training")
+            for benchmark in (self.config.base(of.benchmark), of.benchmark):
+                if own == self.config.of(benchmark, of.backbone, UNTRAINED_MODEL).decisive("encode_training"):
+                    return PlannedModel(benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
+        return PlannedModel(of.benchmark, of.backbone, of.model, paths.UNTRAINED)
+
     # Tests.
 
     def ways(self, benchmark: str) -> list[int]:
@@ -235,6 +257,9 @@ class Plan:
         for of in self.models():
             if trains(of):
                 found.append(paths.TRAIN_TIME.format(**self._trained_at(of)))
+                trained = of._replace(benchmark=self.config.training_of(of.benchmark))
+                if self.training_features(trained):
+                    found.append(paths.ENCODING_TIME.format(**self.training_encoder(trained)._asdict()))
             if MODELS[of.model].across_videos:
                 parts = self.test_jobs(of)
                 found += [paths.PART_TIME.format(part=part, parts=parts, **of._asdict()) for part in range(parts)]

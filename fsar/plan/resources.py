@@ -1,5 +1,6 @@
 """What jobs ask for beside cores: GPUs, memory, and the nodes of SLURM that a training is divided over."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,11 @@ def gpus_of_training(config: Config, training: TrainingConfig) -> int:
     """Return the GPUs of a training over all its nodes; none where models run on the CPU."""
     spread = training.spread()
     return 0 if config.device == "cpu" else spread.devices * spread.nodes
+
+
+def memory_to_encode(training: TrainingConfig, attempt: int) -> int:
+    """Return the megabytes of a job that encodes training videos, which holds their features until it writes them."""
+    return (8000 + math.ceil(1000 * training.stored_gb)) * attempt
 
 
 def across_nodes(config: Config, name: str) -> Callable[[Any], Any]:

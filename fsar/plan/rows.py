@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fsar.config import DemoSource
+from fsar.config import Config, DemoSource
 from fsar.methods import METHODS, Method
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
@@ -52,16 +52,26 @@ def row(
         episodes=paths.EPISODES.format(benchmark=config.base(benchmark), split="test", way=way, shot=shot),
         manifest=paths.MANIFEST.format(benchmark=config.base(benchmark)),
         base=config.base(benchmark),
-        frames=config.videos(benchmark).sampling.frames,
+        frames=config.sampling_of(benchmark, backbone).frames,
         depth=head.depth,
         published_method=METHODS[method].published_as,
         published_backbone=config.backbones[backbone].published_as,
         inductive=METHODS[method].inductive,
+        seen=seen(config, benchmark, backbone),
         trained_on=config.base(trained_on) if config.crosses(benchmark) else "",
         removed=tuple(sorted(config.benchmarks[trained_on].without)),
         models=trained_on,
         every_class=holds_every_class(config, plan.videos, benchmark, way),
     )
+
+
+def seen(config: Config, benchmark: str, backbone: str) -> str:
+    """Tell whether a backbone's pretraining saw videos of a benchmark: yes or no; empty where that is not known."""
+    names = {benchmark, config.base(benchmark), config.published_kind(benchmark)}
+    saw = config.backbones[backbone].saw.values()
+    if any(names.intersection(videos or ()) for videos in saw):
+        return "yes"
+    return "" if not saw or None in saw else "no"
 
 
 def first_method(model: str) -> Method:

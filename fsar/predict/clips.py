@@ -2,21 +2,28 @@
 
 import logging
 import os
+import sys
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fsar.class_names import hardly_different, one_spelling
 from fsar.csv_rows import Row, read_rows
 from fsar.errors import UserError
 from fsar.files import named, readable
 from fsar.sources.walk import LeftOut, videos_below
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from typing_extensions import TypeIs
+else:  # a run is planned without PyTorch
+    Tensor = Any
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +61,7 @@ def list_clips(source: NamedClips) -> list[Clip]:
         UserError: a folder without a video, a CSV that cannot be used, or frames of another shape or type. Files are
             looked at when they are read.
     """
-    if isinstance(source, np.ndarray | Tensor):
+    if isinstance(source, np.ndarray) or _is_tensor(source):
         return [_in_memory(source)]
     if not isinstance(source, str | Path):
         return [clip for part in source for clip in list_clips(part)]
@@ -134,13 +141,19 @@ def _clip(path: Path) -> Clip:
 
 def _in_memory(frames: Pictures) -> Clip:
     """Return the clip of frames in memory, named by a checksum; raises UserError."""
-    pixels = frames.numpy(force=True) if isinstance(frames, Tensor) else frames
+    pixels = frames.numpy(force=True) if _is_tensor(frames) else frames
     if pixels.ndim != 4 or pixels.shape[-1] != 3 or not pixels.size or pixels.dtype != np.uint8:
         raise UserError(
             f"The frames of a clip are (T, H, W, 3) RGB bytes (uint8), and not {pixels.shape} of {pixels.dtype}"
         )
     name = f"frames-{zlib.crc32(pixels.tobytes()):08x}"
     return Clip(Path(name), name, pixels)
+
+
+def _is_tensor(source: object) -> "TypeIs[Tensor]":
+    """Tell whether something is a tensor of PyTorch, which is imported by then."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.Tensor)
 
 
 def _is_folder(path: Path) -> bool:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-import open_clip
 import timm
 from torch import Tensor
 
 from fsar.backbone_facts import open_clip_architecture
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TextConfig
+from fsar.clip_library import open_clip
+from fsar.config import BackboneConfig, FramesConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
@@ -21,6 +21,7 @@ from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings
 from fsar.predict.support import SupportSet
+from fsar.video_encoders import is_of_video
 
 DEFAULT_BACKBONE = "ViT-B-16"
 # A width that is built without a look at the weights.
@@ -91,8 +92,8 @@ def model_of_backbone(
     """Load a backbone as it is.
 
     Args:
-        backbone: an architecture of open_clip or of timm, a JSON file that describes one of open_clip's, or a name of
-            `OFFLINE`.
+        backbone: an architecture of open_clip or of timm, a JSON file that describes one of open_clip's or an encoder
+            of video, or a name of `OFFLINE`.
         weights: a tag of the library, a local file, or a package that carries them; without it OpenAI's of a CLIP,
             and timm's default of others.
         method: one that trains nothing; clip-freeze without it.
@@ -120,7 +121,7 @@ def model_of_backbone(
         backbone=about,
         text=TextConfig(),
         head=METHODS[method].components.settings,
-        sampling=SamplingConfig(),
+        sampling=about.own_sampling,
         frames=FramesConfig(size=stored_size(loaded.image_size)),
         seed=0,
         knows=knows + "and was not trained on videos",
@@ -140,6 +141,10 @@ def as_it_is(backbone: str, weights: str | None) -> BackboneConfig:
     quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
     if (weights or "openai") == "openai" and quick in open_clip.list_models():
         return BackboneConfig(model=quick, weights="openai")
+    if backbone.endswith(".json") and is_of_video(backbone):
+        if not weights:
+            raise UserError(f"{backbone} describes an encoder of video: name its weights by --weights")
+        return BackboneConfig(library="transformers", model=backbone, weights=weights)
     try:
         open_clip_architecture(backbone)
     except UserError:

@@ -14,7 +14,7 @@ from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.few_shot import FewShotModel
 from fsar.model.finite import check_finite
-from fsar.model.text import encode_classes
+from fsar.model.text import encode_classes, looks_of
 from fsar.predict.clips import Clip
 from fsar.predict.decide import JOINT
 from fsar.predict.frames import read_clip
@@ -51,7 +51,8 @@ class LabellingModel(nn.Module):
     @property
     def frames_apart(self) -> bool:
         """Whether what is kept of a frame does not depend on the other frames of its clip."""
-        return self.model.head.needs.kind == "frames" and self.backbone.adapters is None
+        backbone = self.backbone
+        return self.model.head.needs.kind == "frames" and backbone.adapters is None and not backbone.looks_at_clips
 
     def read(self, clip: Clip) -> Tensor:
         """Return the frames of a clip that the model looks at, (T, H, W, 3) RGB bytes.
@@ -106,7 +107,7 @@ class LabellingModel(nn.Module):
             if self.has_text
             else load_backbone(self.settings.backbone, trained=True).eval().to(self.device)
         )
-        text = encode_classes(backbone, names, self.settings.text, self.settings.components.each_text)
+        text = encode_classes(backbone, names, self.settings.text, looks_of(self.settings.components))
         return text, float(backbone.encoders.logit_scale.exp())
 
     @property

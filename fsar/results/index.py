@@ -106,6 +106,7 @@ def write_index(
         covers=covers,
         footnote=FOOTNOTE,
         few_sources=_few_sources(table),
+        seen=_seen(table),
         domains=list(dict.fromkeys(f"{own.benchmark} is {own.domains}" for own in settings if own.domains)),
         named=named,
         link=partial(_link, page=page),
@@ -123,6 +124,12 @@ def _few_sources(table: Path) -> list[str]:
     """Return the tests whose intervals over test videos few sources carry, such as `demo, 5-shot`."""
     rows = read_csv(table, dtype=str, keep_default_na=False).query("few_sources == 'yes'")
     return list(dict.fromkeys(rows["benchmark"] + ", " + rows["shot"] + "-shot"))
+
+
+def _seen(table: Path) -> list[str]:
+    """Return the backbones whose pretraining saw videos of a benchmark, such as `VideoMAE-B on kinetics100`."""
+    rows = read_csv(table, dtype=str, keep_default_na=False).query("seen == 'yes'")
+    return list(dict.fromkeys(rows["backbone"] + " on " + rows["benchmark"]))
 
 
 def _by_kind(figures: Sequence[ShownFigure], page: Path) -> dict[str, list[dict[str, Any]]]:

@@ -53,7 +53,7 @@ def write_model_card(
             f"After {about['selection']['iteration']} of {about['training']['iterations']} training episodes: the best "
             f"of all validations, with {100 * about['selection']['accuracy']:.2f} % on the validation episodes."
         ),
-        "Data": _data(about["videos"], settings),
+        "Data": f"{_data(about['videos'], settings)}\n\n{_looked_at(about['features'])}",
         "What the pretraining saw": _saw(saw),
         "Config": _config(about),
         "Trained with": _table(["what", "which"], list(about["environment"].items())),
@@ -70,6 +70,17 @@ def write_model_card(
     data = _metadata(name, rows).to_yaml()
     with atomic(path) as temporary:
         temporary.write_text(f"---\n{data}\n---\n\n# {name}\n\n{citation}.\n\n{body}\n", encoding="utf-8")
+
+
+def _looked_at(features: Mapping[str, Any]) -> str:
+    """Say which frames of its training videos a model saw."""
+    if features["views"] == "fresh":
+        return "Every training episode draws frames and a window of each of its videos."
+    once = "encoded once" if features["stored"] else "encoded in each episode"
+    return (
+        f"Every training episode draws one of {features['views']} views of each of its videos, which are {once}: "
+        "nothing below the head is trained (`training.views`)."
+    )
 
 
 def _metadata(name: str, rows: Sequence[Row]) -> ModelCardData:

@@ -25,6 +25,7 @@ class Setting:
         depth: layers of the temporal transformer.
         published_method, published_backbone: their names in the published results; empty if they have none.
         inductive: the label of a query does not depend on the other queries of its episode.
+        seen: whether the backbone's pretraining saw videos of the benchmark: yes or no; empty where that is not known.
         trained_on: the benchmark that models are trained and chosen on, where it is another one than is tested, which
             is `base`; else empty.
         removed: training and validation classes that are left out.
@@ -50,6 +51,7 @@ class Setting:
     published_method: str = ""
     published_backbone: str = ""
     inductive: bool = True
+    seen: str = ""
     trained_on: str = ""
     removed: tuple[str, ...] = ()
     models: str = ""

@@ -18,6 +18,7 @@ COLUMNS = [
     "backbone",
     "method",
     "inductive",  # yes: the label of a query does not depend on the other queries of its episode; or no
+    "seen",  # yes: videos of the benchmark were in the backbone's pretraining; or no; empty where that is not known
     "way",
     "every_class",  # yes: these are all test classes, and that was asked for; else empty
     "shot",
@@ -52,6 +53,12 @@ FEW_SOURCES = (
 )
 
 
+SEEN = (
+    "seen: the backbone's pretraining saw videos of this benchmark, so its accuracy is no measure of what it would be "
+    "on new ones."
+)
+
+
 def table_rows(settings: Sequence[Setting]) -> list[dict[str, object]]:
     """Summarise settings: of each, the mean over its episodes, each averaged over the seeds first."""
     rows = {
@@ -73,6 +80,7 @@ def _row(setting: Setting, found: Comparison, number: int) -> dict[str, object]:
         "backbone": setting.backbone,
         "method": setting.title,
         "inductive": "yes" if setting.inductive else "no",
+        "seen": setting.seen,
         "way": setting.way,
         "every_class": "yes" if setting.every_class else "",
         "shot": setting.shot,
@@ -125,10 +133,14 @@ def write_tables(settings: Sequence[Setting], csv: Path, markdown: Path, missing
     shown = shown.drop(columns=["published_quoted", "every_class"])
     sometimes = ["few_sources", "trained_on", "tested_on", "classes_removed"]
     shown = shown.drop(columns=[name for name in sometimes if not table[name].astype(bool).any()])
+    if not (table["seen"] == "yes").any():
+        shown = shown.drop(columns="seen")
     shown = shown.rename(columns={name: f"± {covered(name).heading}" for name in COLUMNS if is_interval(name)})
     text = shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{EXPLAINED}\n"
     if (table["few_sources"] == "yes").any():
         text += f"\n{FEW_SOURCES}\n"
+    if (table["seen"] == "yes").any():
+        text += f"\n{SEEN}\n"
     if (table["published_quoted"] == "yes").any():
         text += f"\n{FOOTNOTE}\n"
     for told in dict.fromkeys(f"{setting.benchmark}: {setting.domains}." for setting in settings if setting.domains):

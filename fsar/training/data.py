@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from fsar.config import SamplingConfig, TrainingConfig
 from fsar.episodes.draw import Episode, EpisodeSampler, training_episode
-from fsar.videos.augmentation import colour_jitter, crop, draw_colour_jitter, flip
-from fsar.videos.sampling import sample_positions
+from fsar.evaluation.kept_features import Features
+from fsar.methods.needs import Given
+from fsar.training.clips import TrainingClips, Views
 from fsar.videos.store_read import FrameStore
 
 # Episodes that each loader process prepares in advance.
@@ -28,12 +29,13 @@ class TrainingBatch(NamedTuple):
 
     Attributes:
         number: of the episode, from 0.
-        videos: (N·K + N·Q + U, T, H, W, 3) RGB bytes, supports first, by class; unknown queries last.
+        videos: (N·K + N·Q + U, T, H, W, 3) RGB bytes, supports first, by class, unknown queries last; or what the
+            backbone gives of them.
         classes: (N,) class numbers among all training classes.
     """
 
     number: int
-    videos: Tensor
+    videos: Tensor | Given
     classes: Tensor
 
 
@@ -61,6 +63,9 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         size: side of the window cut from the frames, in pixels.
         seed: of the training run.
         unknown: U, queries of other classes in each episode; its other videos are the same without them.
+        data_seed: of the data, which decides views; without it, or with `training.views: fresh`, each episode draws
+            its own.
+        given: what the backbone gives of all views of these videos, and maybe of others, where that is stored.
     """
 
     def __init__(
@@ -72,10 +77,18 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         size: int,
         seed: int,
         unknown: int = 0,
+        data_seed: int | None = None,
+        given: Features | None = None,
     ):
         self.store, self.config, self.sampling, self.size, self.seed = store, config, sampling, size, seed
         self._used: deque[Tensor] = deque()
-        self.numbers = store.numbers(list(videos["video_id"]))
+        self.clips = TrainingClips(store, config, sampling, size)
+        video_ids = list(videos["video_id"])
+        self.numbers = store.numbers(video_ids)
+        with_views = data_seed is not None and config.views != "fresh"
+        self.views = Views(self.clips, video_ids, data_seed) if with_views and data_seed is not None else None
+        self.given = given
+        self.rows = np.array([given.videos[video_id] for video_id in video_ids] if given else [], np.int64)
         self.sampler = EpisodeSampler(
             videos["class_name"].to_numpy(object), config.way, config.fixed_shot, config.queries
         )
@@ -87,41 +100,39 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
 
     def __getitem__(self, number: int) -> TrainingBatch:
         episode, rng = training_episode(self.sampler, self.seed, number)
-        videos = np.concatenate([self.videos_of(episode), self._unknown_of(episode, number)])
-        clips = self._memory(len(videos), self.sampling.frames, self.size, self.size, 3)
-        for place, (video, clip) in enumerate(zip(videos, clips, strict=True)):
-            self._fill(clip, video, rng, is_query=place >= episode.support.size)
-        return TrainingBatch(number, clips, torch.from_numpy(episode.classes))
+        places = np.concatenate([_places(episode), self._unknown_of(episode, number)])
+        return TrainingBatch(number, self._videos(places, episode.support.size, rng), torch.from_numpy(episode.classes))
 
     def video_ids_of(self, number: int) -> list[str]:
         """Return the videos of an episode, supports first, by class, and unknown queries last."""
         episode = training_episode(self.sampler, self.seed, number)[0]
-        videos = np.concatenate([self.videos_of(episode), self._unknown_of(episode, number)])
-        return [self.store.video_id(video) for video in videos]
+        places = np.concatenate([_places(episode), self._unknown_of(episode, number)])
+        return [self.store.video_id(video) for video in self.numbers[places]]
 
     def videos_of(self, episode: Episode) -> NDArray[np.int64]:
         """Return the numbers of an episode's videos in the store, supports first, by class."""
-        return self.numbers[np.concatenate([episode.support.ravel(), episode.queries.ravel()])]
+        return self.numbers[_places(episode)]
 
     def _unknown_of(self, episode: Episode, number: int) -> NDArray[np.int64]:
-        """Return the numbers of an episode's unknown queries in the store."""
+        """Return the places of an episode's unknown queries among the training videos."""
         if not self.unknown:
             return np.empty(0, np.int64)
         rng = np.random.default_rng([self.seed, 9, number])
-        return self.numbers[self.sampler.draw_unknown(episode.classes, self.unknown, rng)[1]]
+        return self.sampler.draw_unknown(episode.classes, self.unknown, rng)[1]
 
-    def draw_clip(self, video: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], tuple[int, int]]:
-        """Draw the positions of T frames of a video, and the top left corner of their window."""
-        positions = sample_positions(self.store.length(video), self.store.fps(video), self.sampling, rng, training=True)
-        return positions, crop(self.store.size, self.size, rng)
-
-    def _fill(self, clip: Tensor, video: int, rng: np.random.Generator, is_query: bool) -> None:
-        positions, window = self.draw_clip(video, rng)
-        self.store.read(video, positions, *window, clip.numpy())
-        if is_query and self.config.flip:
-            clip.copy_(flip(clip, rng))
-        if is_query and self.config.colour_jitter:
-            clip.copy_(colour_jitter(clip, draw_colour_jitter(rng)))
+    def _videos(self, places: NDArray[np.int64], supports: int, rng: np.random.Generator) -> Tensor | Given:
+        """Return an episode's videos, drawn by its generator: their clips, or what is stored of these."""
+        views = self.views.draw(len(places), supports, rng) if self.views else None
+        if self.given is not None and views is not None:
+            rows = torch.from_numpy(views * len(self.given.videos) + self.rows[places])
+            return Given({name: each[rows] for name, each in self.given.stored.items()})
+        clips = self._memory(len(places), self.sampling.frames, self.size, self.size, 3)
+        for number, (place, clip) in enumerate(zip(places, clips, strict=True)):
+            if self.views is None or views is None:
+                self.clips.fill(clip, int(self.numbers[place]), rng, is_query=number >= supports)
+            else:
+                self.views.fill(clip, int(views[number] * self.views.videos + place))
+        return clips
 
     def _memory(self, *shape: int) -> Tensor:
         """Return memory for the clips of an episode.
@@ -137,6 +148,11 @@ class TrainingEpisodes(Dataset[TrainingBatch]):
         else:
             self._used.append(self._used.popleft())
         return self._used[-1]
+
+
+def _places(episode: Episode) -> NDArray[np.int64]:
+    """Return the places of an episode's videos among the training videos, supports first, by class."""
+    return np.concatenate([episode.support.ravel(), episode.queries.ravel()])
 
 
 def load_episodes(

@@ -51,6 +51,8 @@ class TrainingFiles:
         code: checksum of each file of the project that it depends on, too.
         output: folder of model.safetensors, metrics.parquet and training.json.
         checkpoint: the state to continue from, while training is unfinished.
+        features: of the training and of the validation videos, where these are encoded once.
+        features_made: what these features must be made from.
         curves: folder of the logger of the metrics; None for no logger.
     """
 
@@ -61,4 +63,6 @@ class TrainingFiles:
     code: dict[str, str]
     output: Path
     checkpoint: Path
+    features: tuple[Path, Path] | None = None
+    features_made: dict[str, str] | None = None
     curves: Path | None = None

@@ -91,7 +91,16 @@ class Keeper:
             "resumed_with_other_code": [
                 {"iteration": tasks * at["step"], "files": at["files"]} for at in self._other_code
             ],
+            "features": self._features(),
             "environment": environment(self.training.fabric.device),
+        }
+
+    def _features(self) -> dict[str, Any]:
+        """Return how the videos of training episodes came to their features."""
+        episodes = self.training.episodes
+        return {
+            "views": len(episodes.views) // episodes.views.videos if episodes.views else "fresh",
+            "stored": episodes.given is not None,
         }
 
 

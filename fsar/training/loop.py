@@ -57,7 +57,9 @@ def _loader(training: Training, steps: range) -> TimedLoader:
     tasks = training.config.tasks_per_step
     own = [step * tasks + place for step in steps for place in share(tasks, training.fabric)]
     pinned = training.fabric.device.type == "cuda"
-    return TimedLoader(load_episodes(training.episodes, own, own_workers(training.config), pin_memory=pinned))
+    # What is stored is looked up faster than another process hands it over.
+    workers = 0 if training.episodes.given is not None else own_workers(training.config)
+    return TimedLoader(load_episodes(training.episodes, own, workers, pin_memory=pinned))
 
 
 def _step(training: Training, keeper: Keeper, loader: TimedLoader) -> dict[str, Any]:

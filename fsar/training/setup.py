@@ -15,6 +15,7 @@ from fsar.training.data import TrainingEpisodes
 from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.optimizer import make_optimizer, parameter_groups
 from fsar.training.processes import own_workers, start_processes
+from fsar.training.stored import read_stored
 from fsar.training.texts import EpisodeTexts
 from fsar.training.validation import Validation
 from fsar.videos.store_read import FrameStore
@@ -63,16 +64,29 @@ def set_up(job: TrainingJob, files: TrainingFiles) -> Training:
     fabric = start_processes(config, job.device)
     torch.manual_seed(job.training_seed)
 
+    stored = read_stored(files.features, files.features_made)
     store = FrameStore(files.index.parent, files.index)
     videos = {split: readable_videos(files.manifest, files.index, split, job.without) for split in ("train", "val")}
     classes = videos["train"]["class_name"].nunique()
     wrapped, optimizer = set_up_model(job, load_backbone(job.backbone), classes, fabric)
     size = wrapped.module.backbone.image_size
     unknown = config.unknown_queries if job.components.unknown else 0
-    episodes = TrainingEpisodes(store, videos["train"], config, job.sampling, size, job.training_seed, unknown)
-    stored = StoredEpisodes.read(files.episodes)
-    validation = Validation(store, videos["val"], stored, job.sampling, size, job.seed, own_workers(config), fabric)
-    texts = EpisodeTexts(wrapped.module, job.text, list(episodes.sampler.class_names), stored.class_names)
+    episodes = TrainingEpisodes(
+        store,
+        videos["train"],
+        config,
+        job.sampling,
+        size,
+        job.training_seed,
+        unknown,
+        data_seed=job.seed if job.components.encoded_once else None,
+        given=stored.train if stored else None,
+    )
+    tested = StoredEpisodes.read(files.episodes)
+    validation = Validation(
+        store, videos["val"], tested, job.sampling, size, job.seed, own_workers(config), fabric, stored and stored.val
+    )
+    texts = EpisodeTexts(wrapped.module, job.text, list(episodes.sampler.class_names), tested.class_names)
     return Training(
         job.model, config, job.training_seed, fabric, videos, episodes, wrapped, optimizer, texts, validation
     )

@@ -5,11 +5,11 @@ import math
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import simplejpeg
 import torch
 from safetensors.torch import save_file
 
+from fsar.clip_library import open_clip
 from fsar.config import SmallClipConfig
 from fsar.files import atomic, read_parquet
 from fsar.job import progress

@@ -8,7 +8,7 @@ from torch import Tensor
 from fsar.config import TextConfig
 from fsar.model.few_shot import FewShotModel
 from fsar.model.finite import check_finite
-from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, no_text
+from fsar.model.text import ClassTokens, class_tokens, encode_class_tokens, looks_of, no_text
 
 
 class EpisodeTexts:
@@ -26,13 +26,13 @@ class EpisodeTexts:
 
     def __init__(self, model: FewShotModel, config: TextConfig, train: Sequence[str], val: Sequence[str]):
         self.model, self.config, self.val = model, config, val
-        self.trained, self.each = model.components.text_trained, model.components.each_text
+        self.trained, self.looks = model.components.text_trained, looks_of(model.components)
         if not model.components.reads_text:
             device = model.backbone.mean.device
             model.set_training_text(no_text(train, device))
             self.val_text = no_text(val, device)
             return
-        own, self.val_tokens = (class_tokens(model.backbone, names, self.config, self.each) for names in (train, val))
+        own, self.val_tokens = (class_tokens(model.backbone, names, self.config, self.looks) for names in (train, val))
         if self.trained:
             model.set_training_tokens(own, self.config)
         else:
@@ -47,6 +47,6 @@ class EpisodeTexts:
     @torch.no_grad()
     def _encoded(self, texts: ClassTokens, names: Sequence[str]) -> Tensor:
         backbone = self.model.backbone
-        encoded = encode_class_tokens(backbone, texts, self.config, self.each)
+        encoded = encode_class_tokens(backbone, texts, self.config, self.looks)
         check_finite(encoded, f"{backbone.subject}, reading class names,", names)
         return encoded

@@ -32,12 +32,30 @@ def sample_positions(
         if segment == 0:
             return np.arange(frames) * length // frames
         return np.arange(frames) * segment + rng.integers(segment, size=frames)
+    if config.strategy == "windows":
+        return _windows(length, config, rng if training else None)
     span = min(frames * SPAN_INTERVAL * (fps or SPAN_RATE) / SPAN_RATE, float(frames * (length // frames) or length))
     slack = length - span + 1
     start = rng.uniform(0, slack) if training else slack / 2
     # In videos shorter than the span the published positions would decrease; here one frame is repeated.
     end = max(start + span - SPAN_INTERVAL, start)
     return np.clip(np.linspace(start, end, frames).astype(np.int64), 0, length - 1)
+
+
+def _windows(length: int, config: SamplingConfig, rng: np.random.Generator | None) -> NDArray[np.int64]:
+    """Return the frames of windows, one in each of equal parts of a video: (T,); in their middle without `rng`."""
+    count = config.frames // config.window
+    found = []
+    for part in range(count):
+        first, end = part * length // count, max((part + 1) * length // count, part * length // count + 1)
+        room = end - first
+        step = min(config.step, max(room // config.window, 1))
+        slack = max(room - step * (config.window - 1) - 1, 0)
+        start = first + (slack // 2 if rng is None else int(rng.integers(slack + 1)))
+        # A part with fewer frames than a window repeats some of them.
+        steps = np.arange(config.window) * (step if room >= config.window else room / config.window)
+        found.append(start + steps.astype(np.int64))
+    return np.minimum(np.concatenate(found), length - 1)
 
 
 class Timed(NamedTuple):

@@ -204,6 +204,18 @@ def test_corrections_on_the_page_become_examples(world):
     assert found["shown"] == sum(one.label == "other" for one in predictions)
 
 
+def test_help_waits_for_no_library(repository):
+    """A table, an array and a model are a second and more to import, for which who asks for help does not wait."""
+    program = """
+import sys
+from fsar.cli.main import parser
+parser().format_help()
+assert not {"torch", "pandas", "numpy", "pyarrow", "timm", "open_clip"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_labels_need_no_package_of_the_workflow(world, repository):
     """`pip install fsar` is enough: what the extra `workflow` adds is not there in this process."""
     extra = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]["workflow"]

@@ -10,11 +10,12 @@ from fsar.config import load
 from fsar.keys.declare import NOTHING, Section, decided_by
 from fsar.methods import MODELS
 from fsar.plan import paths
-from fsar.plan.parameters import by_key
+from fsar.plan.parameters import MOST, by_key
 
 # Those that a job with the settings of a model is of, and whose declarations hold for it.
 STAGES = {
     "train_model": {"train_model"},
+    "encode_training": {"encode_training"},
     "encode_features": {"encode_features"},
     "evaluate_model": {"evaluate_model"},
     "evaluate_part": {"encode_features", "evaluate_model"},
@@ -47,8 +48,21 @@ def test_a_key_that_is_not_declared_for_a_stage_cannot_reach_it(config, model, s
                 continue
             assert reaches == decides, (field.name, key)
             # What a head stores of a video is made as it is in training.
-            stored = {"train_model"} if (field.name, stage) == ("head", "encode_features") else set()
+            encodes = stage in ("encode_features", "encode_training")
+            stored = {"train_model"} if field.name == "head" and encodes else set()
             assert not decides or set(declared) & (STAGES[stage] | stored), (field.name, key)
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")
+@pytest.mark.parametrize("model", ["clip-fsar-head", "ts-fsar"])
+def test_every_key_declared_for_the_views_of_training_decides_them(config, model):
+    settings = config.of("demo", "small-vit", model)
+    for name in ("backbone", "sampling", "training"):
+        section = getattr(settings, name)
+        for key in type(section).model_fields:
+            changed = replace(settings, **{name: section.model_copy(update={key: "another"})})
+            decides = key in changed.decisive("encode_training").get(name, {})
+            assert decides == ("encode_training" in decided_by(type(section), key)), (name, key)
 
 
 def test_settings_are_merged_once(config):
@@ -64,6 +78,20 @@ def test_a_parameter_is_named_by_its_key():
     found = [own for of_wildcards in values.values() if (own := of_wildcards(Wildcards(model="x"))) is not None]
     assert [repr(own) for own in found[:2]] == ["head.depth=2", "seed=1"]
     assert re.fullmatch("text.templates=[0-9a-f]{12}", repr(found[2]))
+
+
+def test_no_key_is_without_a_parameter():
+    """However many there are: the last parameter changes with any of those that are left."""
+
+    def of(changed):
+        keys = {f"key{number}": number for number in range(MOST + 5)} | changed
+        return [repr(own(Wildcards(model="x"))) for own in by_key(lambda wildcards: {"head": keys}).values()]
+
+    plain = of({})
+    assert len(plain) == MOST and plain[0] == "head.key0=0" and plain[-1].startswith("further keys=")
+    for number in (0, MOST - 2, MOST - 1, MOST + 4):
+        changed = of({f"key{number}": "another"})
+        assert sum(a != b for a, b in zip(plain, changed, strict=True)) == 1
 
 
 def test_rules_make_the_paths_that_python_needs(repository):

@@ -41,7 +41,7 @@ def episodes_of(shot, queries=2, way=5, count=30, classes=CLASSES):
     return StoredEpisodes(ids, names, classes, videos[..., :shot], videos[..., shot:])
 
 
-TRANSFORMER = TransformerSizes(depth=2, width=16, heads=2, patches=4)
+TRANSFORMER = TransformerSizes(depth=3, width=16, heads=2, patches=4)
 
 
 def a_head(components, merge):

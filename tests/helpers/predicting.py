@@ -19,7 +19,7 @@ from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import random_clip
 from fsar.model.trained_file import save_weights
 from fsar.training.job import TrainingJob
-from tests.helpers.small_models import small_adapters, small_backbone, small_head
+from tests.helpers.small_models import backbone_section, small_adapters, small_backbone, small_head
 from tests.helpers.videos import make_video
 from tests.helpers.workflow import VARIABLES
 
@@ -79,7 +79,9 @@ def head_of(model: str) -> Section:
 def backbone_of(folder: Path, model: str) -> BackboneConfig:
     """The small CLIP that a model is of: one with a ViT where adapters are put into it."""
     name = small_backbone(MODELS[model])
-    return BackboneConfig(model=name, weights=str(make_clip(folder, name)))
+    if not MODELS[model].for_video:
+        make_clip(folder, name)
+    return backbone_section(name, folder)
 
 
 def merged_config(folder: Path, model: str, **own: object) -> MergedConfig:

@@ -1,9 +1,14 @@
 """Every model at a small size: which of the demo's small CLIPs it is of, and the settings of its head and adapters."""
 
-from fsar.config import TextConfig
+from pathlib import Path
+
+import pytest
+
+from fsar.config import BackboneConfig, TextConfig
 from fsar.keys.declare import Section
 from fsar.methods import Components
 from fsar.methods.record import adapter_section, head_section
+from tests.helpers.small_video import small_video
 
 SMALL_HEADS: dict[str, dict[str, object]] = {
     "clip_fsar": {"feed_forward": 64},
@@ -11,6 +16,7 @@ SMALL_HEADS: dict[str, dict[str, object]] = {
     "strm": {"tuple_width": 16, "grid": 2},
     "molo": {"feed_forward": 32},
     "team": {"tokens": 4},
+    "safsar": {"heads": 2, "feed_forward": 16},
     "clipspm": {"feed_forward": 32, "heads": 2, "head_width": 8},
     "empnet": {"levels": [1, 2], "top_patches": 2},
     "chamferpp": {"projection": 16},
@@ -19,14 +25,33 @@ SMALL_HEADS: dict[str, dict[str, object]] = {
 }
 SMALL_ADAPTERS: dict[str, dict[str, object]] = {
     "task_adapter": {"text_blocks": 1},
+    "tamt": {"blocks": 1},
     "d2st": {"spatial_kernel": [4, 2, 2], "spatial_stride": [4, 1, 1], "temporal_kernel": [1, 2, 2]},
 }
 THREE_TEXTS = TextConfig(templates=["start {class_name}", "middle {class_name}", "end {class_name}"])
 
 
 def small_backbone(components: Components) -> str:
-    """Return the architecture of a small CLIP: one with a ViT where something looks into its layers."""
+    """Return the architecture of a small CLIP: one with a ViT where something looks into its layers.
+
+    Adapters of encoders of video are given one of these, of this project's.
+    """
+    if components.for_video:
+        return "small-videomae"
     return "small-vit-clip" if components.needs_transformer or components.adapters else "small-clip"
+
+
+def backbone_section(name: str, folder: Path) -> BackboneConfig:
+    """Return the section of a small backbone, with its weights in a folder: a CLIP's lie there."""
+    if name != "small-videomae":
+        return BackboneConfig(model=name, weights=str(folder / f"{name}.safetensors"))
+    pytest.importorskip("transformers", reason="encoders of video need the extra `video`")
+    made = folder / "small-videomae"
+    if made.is_dir():
+        return BackboneConfig(
+            library="transformers", model=str(made / "config.json"), weights=str(made / "model.safetensors")
+        )
+    return small_video("videomae", made)
 
 
 def small_head(components: Components, **settings: object) -> Section:

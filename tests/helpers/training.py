@@ -1,22 +1,25 @@
 """A small training: its world of videos, its job, and what it leaves."""
 
+from dataclasses import replace
+
 import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from fsar.config import BackboneConfig, FramesConfig, SamplingConfig, TrainingConfig
+from fsar.config import FramesConfig, SamplingConfig, TrainingConfig
 from fsar.episodes.stored import draw_episodes
 from fsar.files import write_parquet
 from fsar.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
+from fsar.training.encode_stored import encode_training
 from fsar.training.fit import fit
 from fsar.training.job import TrainingFiles, TrainingJob
 from fsar.training.metrics import MACHINE_COLUMNS
 from fsar.videos.shards import shard_name
 from fsar.videos.store_index import gather_index
 from fsar.videos.store_write import write_shard
-from tests.helpers.small_models import small_adapters, small_backbone, small_head, small_text
+from tests.helpers.small_models import backbone_section, small_adapters, small_backbone, small_head, small_text
 from tests.helpers.videos import make_video
 
 
@@ -55,7 +58,7 @@ def job_and_files(world, name, model="clip-fsar", **training):
         benchmark="small",
         backbone_name=backbone,
         components=parts,
-        backbone=BackboneConfig(model=backbone, weights=str(world / f"{backbone}.safetensors")),
+        backbone=backbone_section(backbone, world),
         sampling=SamplingConfig(),
         text=small_text(parts),
         head=small_head(parts),
@@ -78,11 +81,26 @@ def job_and_files(world, name, model="clip-fsar", **training):
     return job, files
 
 
-def train(world, name, model="clip-fsar", **training):
-    """Train into the folder `name` and return the files there."""
+def train(world, name, model="clip-fsar", features="", **training):
+    """Train into the folder `name` and return the files there; on features that `encoded` has stored by a name."""
     job, files = job_and_files(world, name, model, **training)
+    if features:
+        files = replace(files, features=stored_files(world, features), features_made={"model": model})
     fit(job, files)
     return files
+
+
+def stored_files(world, name):
+    """Where the features of training and of validation videos are."""
+    return tuple(world / f"{name}-{split}.safetensors" for split in ("train", "val"))
+
+
+def encoded(world, name, model, **training):
+    """A small training job of a head, and its files, with the features of its videos, which are encoded here."""
+    job, files = job_and_files(world, name, model, **training)
+    places, made = stored_files(world, name), {"model": model}
+    encode_training(job.for_stage("encode_training"), files.manifest, files.index, *places, made)
+    return job, replace(files, features=places, features_made=made)
 
 
 def results_of(folder):

@@ -66,7 +66,7 @@ def test_public_code(stem):
     largest = max((float(g.abs().max()) for g in golden.named("grad_").values()), default=0.0)
     for name, gradient in found.gradients.items():
         # Some gradients are zero in exact arithmetic, and what remains of them is rounding.
-        close(name, gradient, golden.tensors[name], zero=1e-7 * max(1.0, largest))
+        close(name, gradient, golden.tensors[name], zero=found.rounding * max(1.0, largest))
 
 
 def evaluated(golden: Golden, texts: str) -> Golden:
@@ -93,8 +93,12 @@ def evaluated(golden: Golden, texts: str) -> Golden:
     return Golden(kept, golden.meta | {"mode": "eval"})
 
 
+# In evaluation TAMT's layers norm by running statistics, which its outputs follow from.
+FOLLOWING = {"tamt"}
+
+
 @pytest.mark.parametrize("texts", ["episode", "split"])
-@pytest.mark.parametrize("stem", [n for n in FILES if "_train_" in n and n.split("_")[0] in ADAPTERS])
+@pytest.mark.parametrize("stem", [n for n in FILES if "_train_" in n and n.split("_")[0] in ADAPTERS - FOLLOWING])
 def test_files_of_evaluation_go_through_the_same_adapters(stem, texts):
     """Without dropout, and where no statistics are followed, evaluation gives the outputs of training."""
     golden = evaluated(Golden.read(FILES[stem]), texts)

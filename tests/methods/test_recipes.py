@@ -246,5 +246,9 @@ def test_every_recipe_is_compared():
         "chamferpp",
         "mml-fsar",
         "soap",
+        *(f"{name}-frdisc" for name in ("trx", "strm")),  # as without
+        "tamt",
+        "tamt-published",
+        "safsar",
         *(f"{name}-motion" for name in ("trx", "hyrsm", "hyrsmpp", "team", "strm", "d2st")),  # trained as without
     }

@@ -55,13 +55,13 @@ def test_several_templates_are_averaged_as_they_are_or_at_length_one():
 
 def test_each_text_of_a_class_is_kept_where_all_have_as_many(tmp_path):
     templates = ["{class_name}", "aaa {class_name}"]
-    each = encode_classes(Letters(), ["ae", "e"], TextConfig(templates=templates), each=True)
+    each = encode_classes(Letters(), ["ae", "e"], TextConfig(templates=templates), looks="each")
     assert each.tolist() == [[[1, 1], [4, 1]], [[0, 1], [3, 1]]]  # (C, S, D)
     file = tmp_path / "described.json"
     file.write_text(json.dumps({"waving": ["a hand", "a smile"], "running": "legs"}))
     config = TextConfig(templates=["{description}"], descriptions=str(file))
     with pytest.raises(UserError, match="'running' has 1 texts and 'waving' has 2"):
-        encode_classes(Letters(), ["waving", "running"], config, each=True)
+        encode_classes(Letters(), ["waving", "running"], config, looks="each")
 
 
 def test_a_set_of_prompts_is_named_and_becomes_its_templates():

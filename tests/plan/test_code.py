@@ -159,7 +159,7 @@ def test_a_metric_and_a_library_count_where_they_are_used():
     assert trained("open_clip", "clip-fsar") == trained("open_clip", "otam-video-text")
     assert trained("open_clip", "otam") == trained("open_clip", "frozen")
     files = {Path(path).name for path in code_inputs(SCRIPTS / "train_model.py")}
-    assert "backbone.py" in files and not {"timm_backbone.py", "open_clip_backbone.py", "feature_file.py"} & files
+    assert "backbone.py" in files and not {"timm_backbone.py", "open_clip_backbone.py", "encode_stored.py"} & files
 
 
 def test_adapters_count_where_they_are_used():
@@ -188,6 +188,7 @@ FACTS = [
 FACTS_OF_ADAPTERS = [
     ("task-adapter", "across_videos", False),
     ("otam-lora", "for_transformers", False),
+    ("tamt", "for_video", False),
     ("task-adapter", "in_text_encoder", False),
 ]
 
@@ -207,7 +208,7 @@ def test_every_fact_of_models_is_looked_at():
     assert {fact for _, fact, _ in FACTS + FACTS_OF_ADAPTERS} == declared - {"model_config"}
     properties = {name for name, own in vars(Components).items() if isinstance(own, property) and name[0] != "_"}
     found = {name for parts in MODELS.values() for name in parts.facts()}
-    assert found == properties - {"encoding", "settings", "imported_by_name"}
+    assert found == properties - {"encoding", "encoding_of_training", "settings", "imported_by_name"}
 
 
 def test_rules_whose_jobs_look_them_up_have_them():

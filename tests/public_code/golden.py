@@ -112,13 +112,15 @@ class Golden:
 class Computed:
     """What our code computed, by the names of the file: outputs and losses, gradients, statistics after the step.
 
-    `module` has all that was trained; None where nothing was.
+    `module` has all that was trained; None where nothing was. `rounding` is what may remain of a gradient that is zero
+    in exact arithmetic, as a share of the largest of all.
     """
 
     outputs: dict[str, Tensor]
     module: nn.Module | None
     gradients: dict[str, Tensor | None]
     buffers: dict[str, Tensor] = field(default_factory=dict)
+    rounding: float = 1e-7
 
 
 def no_losses() -> dict[str, Tensor]:

@@ -19,6 +19,8 @@ from fsar.results.headline import headlines, on_the_terminal
 from fsar.results.index import ShownFigure, write_index
 from fsar.results.setting import Setting
 from fsar.results.table import COLUMNS
+from fsar.results.unknown import COLUMNS as UNKNOWN_COLUMNS
+from fsar.statistics.unknown import MEASURES
 from tests.helpers.browser import visit
 
 ROWS = [
@@ -163,7 +165,7 @@ def read(page):
     return targets
 
 
-def written(folder, tables, figures):
+def written(folder, tables, figures, unknown=None):
     """Write a page with a figure for each (name, kind), and frames of two classes of a benchmark."""
     results = folder / "results"
     (results / "figures").mkdir(parents=True)
@@ -200,8 +202,23 @@ def written(folder, tables, figures):
         trainings=[],
         cards=[card],
         files={"Cards": [results / "50 % #1?.md"], "Tables": [tables.table, tables.comparisons], "Labels": []},
+        unknown=unknown,
     )
     return results / "index.html"
+
+
+def test_the_page_shows_how_unknown_queries_are_told(tables, tmp_path):
+    named = {"benchmark": "hmdb51", "backbone": "RN50", "method": "OTAM", "way": 5, "shot": 1, "score": "logit"}
+    values = {name: 61.25 if name in MEASURES else 0.5 for name in UNKNOWN_COLUMNS if name.split("_")[0] in MEASURES}
+    row = {**named, **values, "main": "yes", "accuracy": 70.0, "known": 5, "unknown": 5, "episodes": 10}
+    row |= {name: None for name in values if name.startswith("fpr95")}  # as published there is none
+    pd.DataFrame([row], columns=UNKNOWN_COLUMNS).to_csv(tmp_path / "unknown.csv", index=False)
+    page = read(written(tmp_path, tables, [], tmp_path / "unknown.csv"))
+    (found,) = (own for own in page.tables if own["caption"].startswith("Unknown queries"))
+    assert found["headings"][-5:] == ["AUROC", "AUPR", "FPR at 95 % recall", "OSCR", "accuracy"]
+    assert "61.2 ± 0.5 ± 0.5" in found["rows"][-1] and "nan" not in found["rows"][-1]
+    plain = read(written(tmp_path / "plain", tables, []))
+    assert not any("Unknown" in own["caption"] for own in plain.tables)
 
 
 FIGURES = [("cost", "cost"), ("accuracy", "accuracy"), ("e-1", "episode"), ("e-2", "episode")]

@@ -375,6 +375,7 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "selection": {"split": "val", "iteration": 300, "accuracy": 0.701},
         "videos": {"train": {"classes": 31, "videos": 4280}, "val": {"classes": 10, "videos": 1194}},
         "environment": {"torch": "2.15.0"},
+        "features": {"views": 4, "stored": True},
         "resumed_with_other_code": [{"iteration": 40, "files": ["fsar/methods/clip_fsar/head.py"]}],
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
@@ -408,6 +409,7 @@ def test_a_model_card_has_what_a_reader_asks(tmp_path):
         "WIT-400M; whether videos of a benchmark are in it is not known",
         "Kinetics-400; has videos of kinetics100",
         "shapes; has videos of no benchmark",
+        "one of 4 views of each of its videos, which are encoded once",
     ):
         assert expected in card.text, expected
 

@@ -74,7 +74,7 @@ def test_a_row_for_each_score_over_all_queries(answered, tmp_path):
     found = pd.read_csv(tmp_path / "unknown.csv", comment=None)
     assert list(found.columns) == COLUMNS
     assert found["score"].tolist() == ["probability", "logit", "margin", "entropy"]
-    assert found["main"].fillna("").tolist() == ["yes", "", "", ""]
+    assert found["main"].fillna("").tolist() == ["", "yes", "", ""]
     logits = np.stack(table["logits"])
     expected = 100 * roc_auc_score(table["label"] >= 0, logits.max(axis=1))
     logit = found.set_index("score").loc["logit"]
@@ -138,7 +138,7 @@ def test_what_a_head_has_learnt_is_the_main_score(tmp_path):
     own, table = write_answers(tmp_path, "learnt", rng)
     own, table = write_answers(tmp_path, "learnt", rng, known=(table["label"] >= 0).astype(float))
     found = unknown_table([own]).set_index("score")
-    assert found.loc["learnt", "main"] == "yes" and found.loc["probability", "main"] == ""
+    assert found.loc["learnt", "main"] == "yes" and found.loc["logit", "main"] == ""
     assert found.loc["learnt", ["auroc", "fpr95"]].tolist() == pytest.approx([100, 0])
     assert found.loc["learnt", "oscr"] == pytest.approx(found.loc["learnt", "accuracy"])
 

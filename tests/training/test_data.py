@@ -22,7 +22,7 @@ def test_training_draws_where_a_span_lies(world):
     sampling = job.sampling.model_copy(update={"strategy": "span"})
     store = FrameStore(files.index.parent, files.index)
     episodes = TrainingEpisodes(store, videos, job.training, sampling, 64, 1)
-    drawn = {tuple(episodes.draw_clip(0, np.random.default_rng(seed))[0]) for seed in range(20)}
+    drawn = {tuple(episodes.clips.draw(0, np.random.default_rng(seed))[0]) for seed in range(20)}
     assert len(drawn) > 1
 
 
@@ -76,7 +76,7 @@ def test_only_queries_are_mirrored_and_only_where_the_config_says_so(world, flip
     for number in range(6):
         episode, rng = training_episode(episodes.sampler, job.training_seed, number)
         for place, (video, clip) in enumerate(zip(episodes.videos_of(episode), episodes[number].videos, strict=True)):
-            positions, (top, left) = episodes.draw_clip(video, rng)
+            positions, (top, left) = episodes.clips.draw(video, rng)
             plain = torch.from_numpy(store.frames(video, positions)[:, top : top + 64, left : left + 64])
             is_query = place >= episode.support.size
             turned = is_query and flipped and rng.random() < 0.5

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.helpers.hold import PATIENCE, STEP, wait_until
-from tests.helpers.training import results_of, train
+from tests.helpers.training import encoded, results_of, train
 
 # A program of its own: further processes of a training start the same program again.
 RUN = """
@@ -75,6 +75,19 @@ def test_two_processes_train_as_one(world, repository):
     for name, value in ours.items():
         torch.testing.assert_close(theirs[name], value, rtol=1e-3, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
     assert "going on" not in (world / "two.log").read_text() and "best on validation" in (world / "two.log").read_text()
+
+
+def test_two_processes_train_a_head_on_stored_features_as_one(world, repository):
+    settings = {"iterations": 24, "tasks_per_step": 4, "validate_every": 12, "milestones": [20]}
+    encoded(world, "head", "clip-fsar-head")
+    settings |= {"model": "clip-fsar-head", "features": "head"}
+    one = train(world, "one head", **settings).output
+    process = program(world, repository, "two heads", devices=2, threads=2, **settings)
+    assert process.wait(PATIENCE) == 0, process.stderr.read()
+    assert json.loads((world / "two heads/training.json").read_text())["features"]["stored"]
+    alone, together = (pd.read_parquet(own / "metrics.parquet") for own in (one, world / "two heads"))
+    np.testing.assert_allclose(together["loss"], alone["loss"], rtol=1e-3)
+    assert list(together["val_accuracy"].dropna()) == list(alone["val_accuracy"].dropna())
 
 
 def test_a_step_of_few_tasks_leaves_devices_alone(world, caplog):

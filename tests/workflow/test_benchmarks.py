@@ -512,6 +512,7 @@ def test_a_changed_csv_decodes_only_the_shards_it_touches(repository, tmp_path):
             csv.writer(file).writerows([("path", "class", "split"), *listed])
 
     values = yaml.safe_load((folder / "configs/own_videos.yaml").read_text())
+    values["run"]["backbones"] = ["small-clip"]
     values["benchmarks"]["own"] |= {"source": {"kind": "csv", "file": str(tmp_path / "videos.csv")}}
     values["benchmarks"]["own"]["frames"] = {"size": 64, "shards": 6}
     values["run"]["backbones"] = ["small-clip"]

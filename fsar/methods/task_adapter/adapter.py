@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from open_clip.transformer import ResidualAttentionBlock, Transformer
 from torch import Tensor, nn
 
+from fsar.clip_library import ResidualAttentionBlock, Transformer
 from fsar.errors import UserError
 from fsar.methods.adapters import Adapters
 from fsar.methods.backbone import Backbone

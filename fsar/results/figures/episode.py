@@ -29,7 +29,7 @@ from fsar.model.alignment import hard_alignment
 from fsar.pages.strips import strip_of
 from fsar.results.figures import labels
 from fsar.seal import REMEDY
-from fsar.videos.sampling import positions_at_test
+from fsar.videos.sampling import centres, positions_at_test
 from fsar.videos.store_read import FrameStore
 
 
@@ -58,7 +58,8 @@ def collect(
     if tested is not None and tested != short_checksum(trained):
         raise UserError(f"The predictions {predictions} are of other weights than {trained}. {REMEDY}.")
     compared = _Comparison(Path(features), Path(trained), Components(**components), ClipFsarConfig(**head))
-    pictures = _Strips(FrameStore(Path(index).parent, Path(index)), SamplingConfig(**sampling), seed)
+    steps = compared.frames.shape[1]
+    pictures = _Strips(FrameStore(Path(index).parent, Path(index)), SamplingConfig(**sampling), seed, steps)
     stored, table = StoredEpisodes.read(Path(episodes)), read_predictions(predictions, method, way, 1)
     table = table.iloc[: len(table) // views_of(predictions)]  # the draw of frames that is shown
     right = table["label"] == table["predicted"]
@@ -114,14 +115,15 @@ class _Comparison:
 class _Strips:
     """The frames of videos that tests look at."""
 
-    def __init__(self, store: FrameStore, sampling: SamplingConfig, seed: int):
-        self.store, self.sampling, self.seed = store, sampling, seed
+    def __init__(self, store: FrameStore, sampling: SamplingConfig, seed: int, shown: int):
+        self.store, self.sampling, self.seed, self.shown = store, sampling, seed, shown
 
     def of(self, video: str) -> bytes:
-        """Return the frames of a video side by side, as JPEG."""
+        """Return the frames of a video side by side, as JPEG: one for each feature."""
         store, number = self.store, self.store.numbers([video])[0]
         length, fps, timed = store.length(number), store.fps(number), store.timed(number)
-        return strip_of(store.frames(number, positions_at_test(video, length, fps, self.sampling, self.seed, timed)))
+        positions = positions_at_test(video, length, fps, self.sampling, self.seed, timed)
+        return strip_of(store.frames(number, positions[centres(len(positions), self.shown)]))
 
 
 MATRIX, STRIP, GAP, BAR = 2.3, 0.3, 0.25, 0.75  # inches

@@ -1,0 +1,115 @@
+"""SAFSAR's head against tensors of its public code, for queries of known classes, and the words that it is given."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fsar.config import TextConfig
+from fsar.methods.head import TrainingEpisode
+from fsar.methods.needs import Inputs
+from fsar.methods.safsar.head import Safsar
+from fsar.methods.safsar.record import SafsarConfig
+from fsar.model.open_clip_backbone import random_backbone
+from fsar.model.text import encode_classes
+from tests.conftest import GOLDEN
+from tests.public_code.golden import Golden
+
+FILE = GOLDEN / "methods" / "safsar_softmax_train_3way2shot.npz"
+NAMES = {
+    "fc_norm.": "norm.",
+    "mm_fusion_module.": "fusion.",
+    "task_specific_learning_module.": "relation.",
+    "global_classification_layer.": "for_training.classifier.",
+}
+
+
+def our_name(name: str) -> str:
+    return next(name.replace(theirs, ours) for theirs, ours in NAMES.items() if name.startswith(theirs))
+
+
+def close(ours, theirs):
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * max(theirs.detach().abs().max().item(), 1e-3))
+
+
+def test_its_head_equals_the_public_code():
+    golden = Golden.read(Path(FILE))
+    weights, tensors = golden.named("param_"), golden.tensors
+    way, shot = golden.number("way"), golden.number("shot")
+    width, classes = len(weights["fc_norm.weight"]), len(weights["global_classification_layer.bias"])
+    settings = SafsarConfig(
+        heads=golden.number("heads"),
+        feed_forward=len(weights["mm_fusion_module.layers.0.linear1.bias"]),
+        dropout=0.0,
+        classification_weight=golden.value("alpha"),
+    )
+    head = Safsar(Inputs(width, tensors["in_support_tokens"].shape[1], classes), settings).train()
+    head.load_state_dict({our_name(name): value for name, value in weights.items()})
+    support, queries = (tensors[f"in_{kind}_tokens"].requires_grad_() for kind in ("support", "query"))
+    text = nn.utils.rnn.pad_sequence(tensors["in_text"].split(tensors["in_text_lengths"].tolist()), batch_first=True)
+    # Class by class, and the queries of known classes alone, of which there are not equally many of each.
+    by_class, labels = tensors["in_support_labels"].argsort(stable=True), tensors["in_query_labels"]
+    known = labels >= 0
+    assert known.any() and not known.all()
+    numbers = tensors["in_classes"]
+    stored = {"frames": torch.cat([support[by_class], queries])}
+    episode = TrainingEpisode(way, shot, stored, numbers, text)
+    similar = head.episode_stage(*head.staged(episode))["few_shot"][0]
+    close(similar, tensors["out_similarity"])
+    means, _, own = head.staged(episode)
+    close(means["video"][0, :, 0], tensors["out_prototypes"])
+    assert own.shape == (1, way, text.shape[1], width)
+
+    few_shot = nn.functional.cross_entropy(similar[known], labels[known])
+    logits = head.class_logits({"frames": torch.cat([support[by_class], queries[known]])})
+    wanted = numbers[torch.cat([tensors["in_support_labels"][by_class], labels[known]])]
+    parts = (slice(None, way * shot), slice(way * shot, None))
+    of_videos = torch.stack([nn.functional.cross_entropy(logits[part], wanted[part]) for part in parts]).sum()
+    close(few_shot, tensors["loss_l1_loss"])
+    close(head.loss_weights()["classification"] * of_videos, tensors["loss_l2_loss"])
+    total = few_shot + head.loss_weights()["classification"] * of_videos
+    close(total, tensors["loss_total"])
+    total.backward()
+    parameters = dict(head.named_parameters())
+    for name, theirs in golden.named("grad_").items():
+        ours = {"in_support_tokens": support, "in_query_tokens": queries}.get(name)
+        close(parameters[our_name(name)].grad if ours is None else ours.grad, theirs)
+
+
+def test_losses_are_those_of_balanced_queries():
+    torch.manual_seed(0)
+    head = Safsar(Inputs(8, 3, 5), SafsarConfig(heads=2, feed_forward=12, dropout=0.0))
+    text = torch.randn(5, 4, 8)
+    episode = TrainingEpisode(2, 2, {"frames": torch.randn(6, 3, 8)}, torch.tensor([4, 1]), text)
+    logits, losses = head.losses(episode)
+    assert set(losses) == set(head.loss_weights())
+    close(losses["few_shot"], nn.functional.cross_entropy(logits, episode.labels))
+    videos = head.class_logits(episode.stored)
+    expected = [nn.functional.cross_entropy(videos[a:b], episode.video_classes[a:b]) for a, b in ((0, 4), (4, 6))]
+    close(losses["classification"], sum(expected))
+
+
+def test_words_beyond_the_end_of_a_text_are_nothing():
+    torch.manual_seed(0)
+    head = Safsar(Inputs(8, 3), SafsarConfig(heads=2, feed_forward=12)).eval()
+    support, text = {"video": torch.randn(1, 2, 1, 8)}, torch.randn(1, 2, 3, 8)
+    longer = torch.cat([text, torch.zeros(1, 2, 2, 8)], dim=2)
+    close(head.support_together(support, longer)["video"], head.support_together(support, text)["video"])
+
+
+def test_the_words_of_clips_text_encoder():
+    backbone = random_backbone("small-clip").eval()
+    names = ["a star", "a falling heart"]
+    words = encode_classes(backbone, names, TextConfig(templates=["{class_name}"]), "tokens")
+    whole = encode_classes(backbone, names, TextConfig(templates=["{class_name}"]))
+    assert words.shape == (2, 16, backbone.width)
+    for text, own, feature in zip(names, words, whole, strict=True):
+        end = len(text.split()) + 1  # after the mark of the beginning
+        torch.testing.assert_close(own[end], feature)  # CLIP's feature of a text is that of its end
+        assert (own[end + 1 :] == 0).all() and own[: end + 1].any(dim=-1).all()
+
+
+def test_a_width_that_does_not_fit_is_told():
+    with pytest.raises(Exception, match=r"heads\.safsar\.heads is 8"):
+        Safsar(Inputs(12, 3), SafsarConfig())
