@@ -515,7 +515,6 @@ def test_a_changed_csv_decodes_only_the_shards_it_touches(repository, tmp_path):
     values["run"]["backbones"] = ["small-clip"]
     values["benchmarks"]["own"] |= {"source": {"kind": "csv", "file": str(tmp_path / "videos.csv")}}
     values["benchmarks"]["own"]["frames"] = {"size": 64, "shards": 6}
-    values["run"]["backbones"] = ["small-clip"]
     (folder / "own.yaml").write_text(yaml.safe_dump(values))
     target = ["data/own/frames/index.parquet", "--configfile", "own.yaml"]
     write(rows)
