@@ -14,7 +14,7 @@ from fsar.config.training import TrainingConfig
 from fsar.keys.declare import Section
 from fsar.methods import MODELS
 from fsar.methods.recipes import recipe_of, training_recipe
-from fsar.methods.record import AdapterSettings, HeadSettings
+from fsar.methods.settings import AdapterSettings, HeadSettings
 
 # The sections that a benchmark may overlay.
 OVERLAID = ("frames", "sampling", "episodes", "text", "training")

@@ -14,7 +14,7 @@ from fsar.config.training import TrainingConfig
 from fsar.config.videos import EpisodesConfig, FramesConfig, SamplingConfig
 from fsar.keys.declare import Section
 from fsar.methods import METHODS, Components
-from fsar.methods.record import AdapterSettings, HeadSettings
+from fsar.methods.settings import AdapterSettings, HeadSettings
 
 # The stages whose keys decide another one, which does the work of both.
 STAGES = {"evaluate_part": ("encode_features", "evaluate_model")}

@@ -16,7 +16,7 @@ from fsar.evaluation.kept_features import Features, rows_of
 from fsar.fabric import one_device
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.needs import Inputs, Needs, Tensors
-from fsar.methods.record import Kind
+from fsar.methods.settings import Kind
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
 from fsar.model.text import encode_classes, looks_of, no_text

@@ -5,7 +5,7 @@ from pathlib import Path
 from fsar.evaluation.feature_file import feature_sizes
 from fsar.methods import Components
 from fsar.methods.head import Head, build_head
-from fsar.methods.record import HeadSettings
+from fsar.methods.settings import HeadSettings
 from fsar.model.trained_file import fill, read_trained
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fsar.methods.backbone import Backbone
 from fsar.methods.by_name import the_class
-from fsar.methods.record import AdapterSettings
+from fsar.methods.settings import AdapterSettings
 
 
 class Adapters(nn.Module):

@@ -17,7 +17,8 @@ from fsar.errors import UserError
 from fsar.methods.backbone import Backbone
 from fsar.methods.by_name import the_class
 from fsar.methods.needs import Inputs, Needs, Tensors
-from fsar.methods.record import LEARNS_UNKNOWN, Components, HeadSettings
+from fsar.methods.record import LEARNS_UNKNOWN, Components
+from fsar.methods.settings import HeadSettings
 
 # Among the scores of an episode: how sure a head is that a query is of one of the classes, (B, Q, 1). No loss is of it.
 KNOWN = "known"

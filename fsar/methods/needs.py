@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fsar.methods.record import Kind
+from fsar.methods.settings import Kind
 
 Tensors = dict[str, Tensor]
 

@@ -13,7 +13,7 @@ from fsar.methods import Components
 from fsar.methods.adapters import insert_adapters
 from fsar.methods.head import Head, TrainingEpisode, build_head
 from fsar.methods.needs import Given, Inputs, Needs, Tensors
-from fsar.methods.record import AdapterSettings, HeadSettings
+from fsar.methods.settings import AdapterSettings, HeadSettings
 from fsar.model.backbone import Backbone
 from fsar.model.in_episode import InEpisode, tokens_before
 from fsar.model.text import ClassTokens, encode_class_tokens, looks_of

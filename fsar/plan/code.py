@@ -26,6 +26,7 @@ NOT_DECISIVE = (
     "fsar.job",
     "fsar.keys",
     "fsar.methods.record",
+    "fsar.methods.settings",
     "fsar.nodes",
     "fsar.plan",
     "fsar.seal",

@@ -10,7 +10,7 @@ from fsar.config import BackboneConfig, FramesConfig
 from fsar.config.merged import MergedConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS, Components
-from fsar.methods.record import HeadSettings
+from fsar.methods.settings import HeadSettings
 from fsar.plan import paths
 from fsar.plan.imported import decoder_file, model_files
 from fsar.plan.plan import Plan, PlannedModel

@@ -10,7 +10,8 @@ from fsar.errors import UserError
 from fsar.fabric import Float32
 from fsar.keys.declare import Section
 from fsar.methods import METHODS, MODELS, Components, Method
-from fsar.methods.record import AdapterSettings, HeadSettings, adapter_section, head_section
+from fsar.methods.record import adapter_section, head_section
+from fsar.methods.settings import AdapterSettings, HeadSettings
 from fsar.predict.folder import EXPORTED, describing_file
 from fsar.seal import whole
 

@@ -7,7 +7,8 @@ import pytest
 
 from fsar.config import BackboneConfig, FramesConfig
 from fsar.methods import MODELS, Components
-from fsar.methods.record import AdapterSettings, HeadSettings, adapter_section, head_section
+from fsar.methods.record import adapter_section, head_section
+from fsar.methods.settings import AdapterSettings, HeadSettings
 from fsar.plan import code as code_module
 from fsar.plan.code import PACKAGE, code_checksum, code_checksums, code_inputs, statements_checksum
 from fsar.plan.imported import decoder_file, encoder_files, model_files

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from fsar.keys.declare import ADAPTERS, HEAD, key
-from fsar.methods.record import AdapterSettings, Components, HeadSettings, dropout_key
+from fsar.methods.record import Components
+from fsar.methods.settings import AdapterSettings, HeadSettings, dropout_key
 
 CLIP_FSAR_PAPER = "Wang et al., IJCV 2023 (arXiv 2303.02982)"
 # What several records say of their public codes, and none of them follows (docs/recipes.md).

@@ -3,7 +3,8 @@
 from typing import ClassVar, Literal
 
 from fsar.keys.declare import key
-from fsar.methods.record import Components, HeadSettings, Method, Record
+from fsar.methods.record import Components, Method, Record
+from fsar.methods.settings import HeadSettings
 
 HEAD_FOLDER = "clip_classifier"
 SOURCE = (

@@ -6,7 +6,8 @@ from typing import Literal
 from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import CLIP_FSAR_PAPER, FSOSAR, MOTION, with_motion
 from fsar.methods.otam.record import OtamConfig
-from fsar.methods.record import ON_TEST, Components, Method, PublicCode, Record, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, PublicCode, Record
+from fsar.methods.settings import dropout_key
 
 CLIP_FSAR_CODE = PublicCode(
     code="alibaba-mmai-research/CLIP-FSAR, commit 30cf0a8",

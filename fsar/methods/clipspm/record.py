@@ -3,7 +3,8 @@
 from typing import ClassVar, Literal
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.record import ON_TEST, TRAINING, Components, HeadSettings, Method, Record, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import TRAINING, HeadSettings, dropout_key
 
 CLIP_SPM_PAPER = "CLIP-SPM (arXiv 2512.19036): motion consistency, text tokens for queries, prototypes from both"
 

@@ -8,7 +8,8 @@ from pydantic import Field
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import ADAPTERS, key
 from fsar.methods.blocks.record import MOTION, BottleneckConfig, MotionConfig, with_motion
-from fsar.methods.record import ON_TEST, TRAINING, Components, Kind, Method, Record
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import TRAINING, Kind
 
 # Frames, rows and columns of a kernel, or its steps.
 Extent = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import HEAD, key
-from fsar.methods.record import ON_TEST, TRAINING, Components, HeadSettings, Kind, Method, Record, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import TRAINING, HeadSettings, Kind, dropout_key
 
 EMP_NET_PAPER = "Wu et al., ECCV 2024: reasoning on three levels of a frozen CLIP's tokens, with text"
 ONE_SHOT = "learning rate and episodes on SSv2-Small at every shot are those of 1 shot"

@@ -4,7 +4,8 @@ from typing import Literal
 
 from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import ERASING, MOTION, QUERIES, RelationConfig, WidenedMotionConfig, with_motion
-from fsar.methods.record import ON_TEST, TRAINING, Components, Method, Record, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import TRAINING, dropout_key
 
 
 class HyrsmConfig(RelationConfig, WidenedMotionConfig):

@@ -3,7 +3,8 @@
 from fsar.keys.declare import key
 from fsar.methods.blocks.record import ERASING, MOTION, QUERIES, with_motion
 from fsar.methods.hyrsm.record import HyrsmConfig
-from fsar.methods.record import ON_TEST, TRAINING, Components, Method, Record
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import TRAINING
 
 
 class HyrsmppConfig(HyrsmConfig):

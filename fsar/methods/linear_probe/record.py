@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.record import Components, HeadSettings, Method, Record
+from fsar.methods.record import Components, Method, Record
+from fsar.methods.settings import HeadSettings
 
 
 class LinearProbeConfig(HeadSettings):

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import ADAPTERS, HEAD, key
 from fsar.methods.blocks.record import BottleneckConfig
-from fsar.methods.record import TRAINING, Components, HeadSettings, Kind, Method, Record
+from fsar.methods.record import Components, Method, Record
+from fsar.methods.settings import TRAINING, HeadSettings, Kind
 
 
 class MmlfsarConfig(HeadSettings):

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import DECAY, ERASING, RelationConfig
-from fsar.methods.record import ON_TEST, TRAINING, Components, Kind, Method, Record, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import TRAINING, Kind, dropout_key
 
 
 class MoloConfig(RelationConfig):

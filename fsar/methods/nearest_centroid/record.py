@@ -1,6 +1,7 @@
 """Nearest centroid: nothing is learnt, and the order of frames does not count."""
 
-from fsar.methods.record import Components, HeadSettings, Method, Record
+from fsar.methods.record import Components, Method, Record
+from fsar.methods.settings import HeadSettings
 
 
 class NearestCentroidConfig(HeadSettings):

@@ -3,7 +3,8 @@
 from typing import ClassVar, Literal
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.record import FIXED, TRAINING, Components, HeadSettings, Method, Record, dropout_key
+from fsar.methods.record import FIXED, Components, Method, Record
+from fsar.methods.settings import TRAINING, HeadSettings, dropout_key
 
 
 class SafsarConfig(HeadSettings):

@@ -4,7 +4,8 @@ from typing import ClassVar, Literal
 
 from fsar.keys.declare import HEAD, LARGEST_SEED, key
 from fsar.methods.blocks.record import FSOSAR, MOTION, Cardinality, TuplesConfig, WidenedMotionConfig, with_motion
-from fsar.methods.record import FIXED, Components, Kind, Method, Record, dropout_key
+from fsar.methods.record import FIXED, Components, Method, Record
+from fsar.methods.settings import Kind, dropout_key
 
 
 class StrmConfig(TuplesConfig, WidenedMotionConfig):

@@ -3,7 +3,8 @@
 from typing import ClassVar, Literal
 
 from fsar.keys.declare import ADAPTERS, HEAD, key
-from fsar.methods.record import AdapterSettings, Components, HeadSettings, Kind, Method, Record
+from fsar.methods.record import Components, Method, Record
+from fsar.methods.settings import AdapterSettings, HeadSettings, Kind
 
 
 class TamtConfig(HeadSettings):

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import ADAPTERS, HEAD, key
 from fsar.methods.blocks.record import BottleneckConfig
-from fsar.methods.record import ON_TEST, Components, HeadSettings, Method, Record
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import HeadSettings
 
 TASK_ADAPTER_PAPER = "Cao et al., 2025 (arXiv 2505.06002): adapters across an episode's videos, texts of sub-actions"
 TASK_ADAPTER_TEXTS = (

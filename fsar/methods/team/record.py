@@ -2,7 +2,8 @@
 
 from fsar.keys.declare import HEAD, key
 from fsar.methods.blocks.record import DECAY, MOTION, WidenedMotionConfig, with_motion
-from fsar.methods.record import ON_TEST, Components, Method, Record, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import dropout_key
 
 
 class TeamConfig(WidenedMotionConfig):

@@ -2,7 +2,8 @@
 
 from fsar.keys.declare import HEAD
 from fsar.methods.blocks.record import FSOSAR, MOTION, TuplesConfig, WidenedMotionConfig, with_motion
-from fsar.methods.record import FIXED, Components, Method, Record, dropout_key
+from fsar.methods.record import FIXED, Components, Method, Record
+from fsar.methods.settings import dropout_key
 
 
 class TrxConfig(TuplesConfig, WidenedMotionConfig):

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import HEAD, key
-from fsar.methods.record import ON_TEST, TRAINING, Components, HeadSettings, Kind, Method, Record, dropout_key
+from fsar.methods.record import ON_TEST, Components, Method, Record
+from fsar.methods.settings import TRAINING, HeadSettings, Kind, dropout_key
 
 # A value for one support video of a class, and one for several.
 OneAndSeveral = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]

@@ -1,7 +1,8 @@
 """A method from outside the package: videos are compared by their mean frames, which a layer turns first."""
 
 from fsar.keys.declare import HEAD, key
-from fsar.methods.record import Components, HeadSettings, Method, Record
+from fsar.methods.record import Components, Method, Record
+from fsar.methods.settings import HeadSettings
 
 
 class NearestMeanConfig(HeadSettings):
