@@ -158,6 +158,8 @@ CHANGES = {
 # for each, but the parameters are compared.
 PARAMETERS = {
     "TrainingConfig.views": ("training.views", 2),
+    "TrainingConfig.unknown": ("training.unknown", 3),
+    "TrainingConfig.unknown_weight": ("training.unknown_weight", 2.0),
     "TrainingConfig.optimizer": ("training.optimizer", "adamw"),
     "TrainingConfig.momentum": ("training.momentum", 0.9),
     "TrainingConfig.nesterov": ("training", {"momentum": 0.9, "nesterov": True}),
@@ -377,6 +379,7 @@ def test_every_key_of_a_head_and_of_the_optimizer_reaches_the_rules_it_says(repo
             for model in models
             if (head is None or MODELS[model].head == head[1])
             and (adapters is None or MODELS[model].adapters == adapters[1])
+            and (not place.startswith("TrainingConfig.unknown") or MODELS[model].unknown)
         ]
         declared = set(decided_by(*keys[place]))
         if place == "TrainingConfig.views":  # of trainings of a head alone; the rule of the others is never run
