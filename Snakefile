@@ -93,5 +93,5 @@ for benchmark in CONFIG.benchmarks:
         name:
             f"data_{benchmark}"
         input:
-            PLAN.data_files(benchmark),
+            partial(data_of, benchmark),
         localrule: True

@@ -3,6 +3,7 @@
 import os
 import secrets
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -143,6 +144,11 @@ def small_video_decided_by(stage):
         lambda wildcards: CONFIG.small_videos[wildcards.small_video].decisive(stage),
         SmallVideoConfig,
     )
+
+
+def data_of(benchmark, wildcards):
+    """Everything of a benchmark that is made before a model is looked at; asked only where that is wanted."""
+    return PLAN.data_files(benchmark)
 
 
 def frames_of(wildcards):

@@ -10,7 +10,7 @@ from typing import Any
 
 from fsar.config import Config
 from fsar.methods import METHODS, Components, Method
-from fsar.timm_facts import FILE, timm_table
+from fsar.timm_facts import FILE
 
 
 def schema() -> dict[str, Any]:
@@ -161,6 +161,8 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # what is printed is a file
     if what == "timm":
+        from tools.timm_table import timm_table  # takes seconds, with PyTorch
+
         FILE.write_text(timm_table(), encoding="utf-8")
     elif what == "methods":
         PAGE.write_text(page(), encoding="utf-8")

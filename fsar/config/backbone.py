@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fsar.backbone_facts import BackboneFacts, backbone_facts, is_weights_file
-from fsar.config.names import TESTS, MethodName
+from fsar.config.names import TESTS, UNKNOWN, MethodName
 from fsar.config.videos import SamplingConfig
 from fsar.errors import UserError
 from fsar.keys.declare import LARGEST_SEED, MODEL, ROWS, Section, key, section
@@ -60,7 +60,9 @@ class BackboneConfig(Section):
         min_length=1,
     )
     published_as: str = key(
-        "The backbone's name in the published results; empty if it has none.", (*ROWS, "write_model_card"), default=""
+        "The backbone's name in the published results; empty if it has none.",
+        (*ROWS, *UNKNOWN, "write_model_card"),
+        default="",
     )
     saw: dict[str, list[str] | None] = key(
         "What its pretraining saw: data sets by name, each with the benchmarks whose videos are in it; null where that "

@@ -129,6 +129,11 @@ class Components:
         return head_section(self.head).needs_pixels
 
     @property
+    def prototypes(self) -> bool:
+        """Whether the scores of its head say how near the prototypes of classes are, or a query's nearest examples."""
+        return self.settings.prototypes
+
+    @property
     def reads_text(self) -> bool:
         """Whether the model looks at the text of classes; such a backbone must have a text encoder."""
         return self.settings.reads_text

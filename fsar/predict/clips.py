@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from fsar.sources.walk import LeftOut, videos_below
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from typing_extensions import TypeIs
 else:  # a run is planned without PyTorch
     Tensor = Any
 
@@ -150,7 +149,7 @@ def _in_memory(frames: Pictures) -> Clip:
     return Clip(Path(name), name, pixels)
 
 
-def _is_tensor(source: object) -> "TypeIs[Tensor]":
+def _is_tensor(source: object) -> "TypeGuard[Tensor]":
     """Tell whether something is a tensor of PyTorch, which is imported by then."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(source, torch.Tensor)

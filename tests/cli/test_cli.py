@@ -1,6 +1,7 @@
 """The command `fsar`, run as a user runs it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -235,5 +236,8 @@ assert main(["check", *arguments]) == 0
 assert main(["spot", clip, *arguments, "--window", "0.5"]) == 0
 assert main(["export", {str(world.model)!r}, "exported"]) == 0
 """
-    run = subprocess.run([sys.executable, "-c", program], cwd=world.folder, capture_output=True, text=True)
+    variables = {**os.environ, "PYTHONPATH": str(repository)}
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=world.folder, env=variables, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr[-2000:]

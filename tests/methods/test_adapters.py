@@ -81,7 +81,7 @@ def test_tests_within_episodes_see_what_training_sees():
     stirred(model.backbone.adapters)
     support, queries = clips(4), clips(3)  # 2-way 2-shot
     with torch.inference_mode():
-        text = encode_classes(model.backbone, ["wave", "run"], THREE_TEXTS, each=True)  # (N, S, D)
+        text = encode_classes(model.backbone, ["wave", "run"], THREE_TEXTS, "each")  # (N, S, D)
         given = model._encode(torch.cat([support, queries]), 4, apart=True)["frames"]
         expected = model.head.few_shot_logits(given[:4].unflatten(0, (2, 2)), given[4:], text)
         tester = model.tested_head()
@@ -159,8 +159,8 @@ def test_a_trained_text_encoder_is_saved_and_tested_with(tmp_path):
 def test_of_a_text_encoder_that_is_trained_only_the_texts_that_are_looked_at_are_encoded():
     model = a_model("task-adapter")
     names = ["wave", "run", "jump"]
-    model.set_training_tokens(class_tokens(model.backbone, names, THREE_TEXTS, each=True), THREE_TEXTS)
+    model.set_training_tokens(class_tokens(model.backbone, names, THREE_TEXTS, "each"), THREE_TEXTS)
     found = model._text(torch.tensor([2, 0]))
     assert found.shape == (3, 3, model.backbone.width) and found[1].isnan().all()
-    expected = encode_classes(model.backbone, ["jump", "wave"], THREE_TEXTS, each=True)
+    expected = encode_classes(model.backbone, ["jump", "wave"], THREE_TEXTS, "each")
     torch.testing.assert_close(found[[2, 0]], expected)

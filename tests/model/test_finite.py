@@ -113,7 +113,7 @@ def test_texts_of_classes(world, tmp_path, bad):
     with pytest.raises(UserError, match=r"The backbone small-clip .*class names, gives .* for 'closing a door', "):
         encode(world, Encoder(backbone), tmp_path / "features.safetensors")
     with pytest.raises(UserError, match=r"class names, gives .* for 'waving': "):
-        encode_classes(backbone, ["waving"], TextConfig(), each=True)
+        encode_classes(backbone, ["waving"], TextConfig(), "each")
     model = SimpleNamespace(backbone=backbone, set_training_text=lambda _: None, set_training_tokens=lambda *_: None)
     model.components = MODELS["clip-fsar"]
     with pytest.raises(UserError, match=r"class names, gives .* for 'waving': "):

@@ -185,6 +185,7 @@ FACTS = [
     ("emp-net", "texts", "mean"),
     ("clip-spm", "texts", "none"),
     ("molo", "needs_pixels", False),
+    ("linear-probe", "prototypes", True),
 ]
 FACTS_OF_ADAPTERS = [
     ("task-adapter", "across_videos", False),

@@ -211,6 +211,7 @@ def test_the_command_reports_on_examples(tmp_path, capsys):
 def test_what_is_confused_most_often_comes_first(monkeypatch):
     """By class and label, counted; of equals in the order of their names."""
     monkeypatch.setattr(check, "learning_curve", lambda examples: (pd.DataFrame(), (0.0, 0.0)))
+    monkeypatch.setattr(check, "left_out_nearness", lambda classifier: (np.empty(0), np.empty(0)))
     taken = [(0, 1)] * 1 + [(1, 2)] * 3 + [(2, 0)] * 3 + [(0, 0)] * 2
     labels, predicted = (np.array(each) for each in zip(*taken, strict=True))
     logits = torch.eye(3)[predicted]

@@ -418,7 +418,7 @@ def test_a_card_of_two_targets_has_their_rows_and_what_was_left_out(tmp_path):
     about = {
         "components": {}, "backbone": {"weights": "openai"}, "training": {"iterations": 5}, "seed": 1, "data_seed": 0,
         "selection": {"iteration": 3, "accuracy": 0.7}, "videos": {"train": {"classes": 29, "videos": 9}},
-        "environment": {}, "resumed_with_other_code": [],
+        "environment": {}, "resumed_with_other_code": [], "features": {"views": "fresh", "stored": False},
     }  # fmt: skip
     write_json(tmp_path / "training.json", about)
     file = predictions(tmp_path / "1.parquet", [5, 4, 3, 4] * 25)
