@@ -25,6 +25,7 @@ class Config(ConfigFile):
     _videos: dict[str, MergedVideos] = PrivateAttr(default_factory=dict)
     _settings: dict[tuple[str, str, str], MergedConfig] = PrivateAttr(default_factory=dict)
     _with_layers: dict[str, bool] = PrivateAttr(default_factory=dict)
+    _lacking: dict[tuple[str, str], str] = PrivateAttr(default_factory=dict)
 
     def videos(self, benchmark: str) -> MergedVideos:
         """Return how the videos of a benchmark are stored, looked at and drawn."""
@@ -89,8 +90,11 @@ class Config(ConfigFile):
 
     def lacks(self, backbone: str, method: str) -> str:
         """Return what a backbone lacks for a method, as far as is known before it is built; nothing where it fits."""
-        about = self.backbones[backbone]
-        return what_is_lacking(METHODS[method], about.has_text, lambda: self._has_layers(backbone), about.video)
+        if (backbone, method) not in self._lacking:  # asked thousands of times while a run is planned
+            about = self.backbones[backbone]
+            found = what_is_lacking(METHODS[method], about.has_text, lambda: self._has_layers(backbone), about.video)
+            self._lacking[backbone, method] = found
+        return self._lacking[backbone, method]
 
     def _has_layers(self, backbone: str) -> bool:
         """Tell whether a backbone is a visual transformer; yes where its library is not here, or does not know it."""

@@ -5,7 +5,7 @@ Nothing here and in the records imports torch, so that a config is checked and a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any, Literal, TypedDict
 
@@ -55,7 +55,7 @@ class Components:
         if self.unknown and (self.trains == "nothing" or (self.adapters and self._adapters.across_videos)):
             raise ValueError("what learns from unknown queries is trained, and its videos do not look at one another")
 
-    @property
+    @cached_property
     def settings(self) -> HeadSettings:
         """The settings of its head as they are without a config."""
         return head_section(self.head)(**dict(self.fixed))

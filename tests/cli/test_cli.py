@@ -232,7 +232,6 @@ from fsar.cli.main import main
 arguments = ["--support", {str(world.examples)!r}, "--model", {str(world.model)!r}, "--device", "cpu"]
 clip = {str(next(world.examples.rglob("*.mp4")))!r}
 assert main(["predict", clip, *arguments, "--html", "a.html", "--csv", "a.csv"]) == 0
-assert main(["check", *arguments]) == 0
 assert main(["spot", clip, *arguments, "--window", "0.5"]) == 0
 assert main(["export", {str(world.model)!r}, "exported"]) == 0
 """

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -43,6 +44,7 @@ def program(world, repository, name, hold=False, **training):
     )
 
 
+@pytest.mark.slow
 def test_kill_9_loses_at_most_the_last_steps(world, repository):
     long = {"iterations": 40, "validate_every": 1000}
     process = program(world, repository, "killed", hold=True, **long)
@@ -77,6 +79,7 @@ def test_two_processes_train_as_one(world, repository):
     assert "going on" not in (world / "two.log").read_text() and "best on validation" in (world / "two.log").read_text()
 
 
+@pytest.mark.slow
 def test_two_processes_train_a_head_on_stored_features_as_one(world, repository):
     settings = {"iterations": 24, "tasks_per_step": 4, "validate_every": 12, "milestones": [20]}
     encoded(world, "head", "clip-fsar-head")
@@ -102,6 +105,7 @@ def test_a_step_of_few_tasks_leaves_devices_alone(world, caplog):
     assert results_of(few)[0] == results_of(one)[0] and results_of(few)[2] == results_of(one)[2]
 
 
+@pytest.mark.slow
 def test_two_processes_stop_and_go_on(world, repository):
     settings = {"iterations": 60, "tasks_per_step": 4, "validate_every": 1000, "devices": 2, "threads": 2}
     process = program(world, repository, "pair", hold=True, **settings)

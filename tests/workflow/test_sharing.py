@@ -20,6 +20,7 @@ NOBODY = 65534  # a user that every Linux has
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
+@pytest.mark.slow
 def test_two_checkouts_share_frames_and_features(repository, tmp_path):
     """The second run takes them from the cache: same bytes, nothing decoded or encoded."""
     features = "results/features/tiny/small-clip/frozen/untrained/test.safetensors"
