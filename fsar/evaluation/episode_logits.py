@@ -93,21 +93,14 @@ def episode_answers(
     Raises:
         UserError: a logit is NaN or infinite; no class is ever masked.
     """
-    subject = subject or f"The head {head.name}"
-    stored, text, device = features.stored, features.text, features.text.device
-    video_row = torch.tensor([features.videos[v] for v in episodes.video_ids], device=device)
-    class_row = torch.tensor([features.classes[c] for c in episodes.class_names], device=device)
-    support = video_row[torch.from_numpy(episodes.support).to(device)]  # (E, N, K)
-    queries = video_row[torch.from_numpy(episodes.queries).to(device)]  # (E, N, Q)
-    classes = class_row[torch.from_numpy(episodes.classes).to(device)]  # (E, N)
-    unknown = video_row[torch.from_numpy(episodes.unknown).to(device)]  # (E, U)
+    stored, text = features.stored, features.text
+    support, queries, unknown, classes = _rows(episodes, features)
     few_shot = None if decides_by == "text" else FewShotLogits(head, stored, text, support, classes, inductive)
 
     def answers(part: slice, asked: Tensor) -> Answers:
         """Return what is said of (B, Q) rows."""
-        by_support, known, by_text = None, None, None
-        if few_shot is not None:
-            by_support, known = few_shot(part, asked)  # (B, Q, N), (B, Q)
+        by_support, known = few_shot(part, asked) if few_shot is not None else (None, None)  # (B, Q, N), (B, Q)
+        by_text = None
         if decides_by != "few-shot":
             by_text = text_logits(stored["frames"][asked], text[classes[part]], head.text_scale())  # (B, Q, N)
         if by_support is None or by_text is None:
@@ -127,8 +120,22 @@ def episode_answers(
             further = _in_place_of_known(answers, part, asked, unknown[part]) if one_another else None
             found = found.joined(further or answers(part, unknown[part]))
             own = np.concatenate([own, episodes.unknown[part]], axis=1)
-        check_finite(found.logits.flatten(0, 1), subject, (episodes.video_ids[row] for row in own.ravel()))
+        check_finite(
+            found.logits.flatten(0, 1),
+            subject or f"The head {head.name}",
+            (episodes.video_ids[row] for row in own.ravel()),
+        )
         yield found
+
+
+def _rows(episodes: StoredEpisodes, features: Features) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the rows of features: support (E, N, K), known queries (E, N, Q), unknown ones (E, U), classes (E, N)."""
+    device = features.text.device
+    videos = torch.tensor([features.videos[v] for v in episodes.video_ids], device=device)
+    of_classes = torch.tensor([features.classes[c] for c in episodes.class_names], device=device)
+    asked = (torch.from_numpy(own).to(device) for own in (episodes.support, episodes.queries, episodes.unknown))
+    support, queries, unknown = (videos[own] for own in asked)
+    return support, queries, unknown, of_classes[torch.from_numpy(episodes.classes).to(device)]
 
 
 def _in_place_of_known(

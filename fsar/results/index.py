@@ -92,16 +92,12 @@ def write_index(
     looked_at = {figure.png.stem: figure.of for figure in figures if figure.of}
     rows, covers = page_rows(table, comparisons, classes, settings, cards, looked_at)
     named = {name: list(dict.fromkeys(row.named[name] for row in rows)) for name in ("benchmark", "backbone", "method")}
-    costs = [figure.png.with_suffix(".parquet") for figure in figures if figure.kind == "cost"]
-    benchmarks = (
-        ", ".join(named["benchmark"]) if len(named["benchmark"]) < 4 else f"{len(named['benchmark'])} benchmarks"
-    )
-    linked = {**files, "Config, every default filled in": [config_file]}
+    cost = next((figure.png.with_suffix(".parquet") for figure in figures if figure.kind == "cost"), None)
     write_page(
         page,
         template(Path(__file__).parent, TEMPLATE),
-        title=f"Results: {benchmarks}",
-        heading=f"Few-shot action recognition: {benchmarks}",
+        title=f"Results: {_few_or_number(named['benchmark'])}",
+        heading=f"Few-shot action recognition: {_few_or_number(named['benchmark'])}",
         rows=rows,
         covers=covers,
         footnote=FOOTNOTE,
@@ -112,12 +108,20 @@ def write_index(
         link=partial(_link, page=page),
         figures=_by_kind(figures, page),
         unknown=shown_rows(read_csv(unknown, keep_default_na=False, na_values=[""])) if unknown else None,
-        strips={name: _by_split(read_parquet(path, STRIPS_SCHEMA)) for name, path in strips_of_classes.items()},
-        run=run_tables(changed, effective, counts, trainings, costs[0] if costs else None),
+        strips={name: _by_split(path) for name, path in strips_of_classes.items()},
+        run=run_tables(changed, effective, counts, trainings, cost),
         config=resolved,
         packages=pd.DataFrame(installed_packages(), columns=["package", "version"]),
-        files={name: [_link(path, page) for path in paths] for name, paths in linked.items()},
+        files=_linked({**files, "Config, every default filled in": [config_file]}, page),
     )
+
+
+def _few_or_number(benchmarks: Sequence[str]) -> str:
+    return ", ".join(benchmarks) if len(benchmarks) < 4 else f"{len(benchmarks)} benchmarks"
+
+
+def _linked(files: Mapping[str, Sequence[Path]], page: Path) -> dict[str, list[Link]]:
+    return {name: [_link(path, page) for path in paths] for name, paths in files.items()}
 
 
 def _few_sources(table: Path) -> list[str]:
@@ -148,8 +152,9 @@ def _natural_width(png: Path) -> int:
         return round(picture.width * 96 / picture.info.get("dpi", (96, 96))[0])
 
 
-def _by_split(strips: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _by_split(file: Path) -> dict[str, pd.DataFrame]:
     """Return frames of one video of each class by split, the test classes first."""
+    strips = read_parquet(file, STRIPS_SCHEMA)
     return {split: strips[strips["split"] == split] for split in reversed(SPLITS)}
 
 
