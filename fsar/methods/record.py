@@ -82,10 +82,10 @@ class Components:
 
     @property
     def encoding(self) -> "Components":
-        """What of it videos are encoded by, for the tests: nothing of a head that keeps frames as they are."""
+        """What of it videos and class names are encoded by, for the tests: nothing of a head that keeps both as usual."""
         if self.stores_its_own:
             return self
-        head = self.head if self.needs != "frames" else Components.head
+        head = self.head if self.needs != "frames" or self.each_text else Components.head
         return Components(head=head, trains=self.trains, adapters=self.adapters, trains_text=self.trains_text)
 
     @property

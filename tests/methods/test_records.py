@@ -22,6 +22,11 @@ def test_every_model_is_built_by_what_its_record_names(model):
     )
 
 
+@pytest.mark.parametrize("model", [name for name, parts in MODELS.items() if not parts.across_videos])
+def test_stored_features_have_texts_as_the_head_looks_at_them(model):
+    assert MODELS[model].encoding.each_text == MODELS[model].each_text
+
+
 def module_file_is_there(name: str) -> bool:
     return module_file(name).is_file()
 
