@@ -82,7 +82,7 @@ class Components:
 
     @property
     def encoding(self) -> "Components":
-        """What of it videos and class names are encoded by, for the tests: nothing of a head that keeps both as usual."""
+        """What of it videos and class names are encoded by, for the tests: no head that keeps both as they are."""
         if self.stores_its_own:
             return self
         head = self.head if self.needs != "frames" or self.each_text else Components.head
