@@ -12,8 +12,8 @@ from fsar.plan.predict import PlannedPredictions
 from fsar.predict.classifier import Classifier
 from fsar.predict.clips import list_clips
 from fsar.predict.load import planned_model
+from fsar.predict.own_threshold import estimate_threshold
 from fsar.predict.results import write_predictions
-from fsar.predict.threshold import estimate_threshold
 
 with logged(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output

@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     """Label the clips; the result is the exit code."""
     from fsar.errors import UserError
     from fsar.predict.clips import list_clips
+    from fsar.predict.own_threshold import estimate_threshold
     from fsar.predict.results import write_predictions
-    from fsar.predict.threshold import estimate_threshold
 
     shared.clips_beside_names(options.names, options.clips)
     if options.unknown is not None and options.names:

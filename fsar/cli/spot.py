@@ -48,8 +48,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> int:
     """Find the actions of each video; a video that cannot be read is told, and the others are done."""
     from fsar.errors import UserError
+    from fsar.predict.own_threshold import estimate_threshold
     from fsar.predict.spot import Spotter
-    from fsar.predict.threshold import Threshold, estimate_threshold
+    from fsar.predict.threshold import Threshold
 
     shared.clips_beside_names(options.names, options.videos)
     stems = [video.stem for video in options.videos]

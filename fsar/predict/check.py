@@ -11,7 +11,8 @@ from scipy.special import softmax
 from fsar.predict.calibrate import fit_temperature
 from fsar.predict.classifier import Classifier
 from fsar.predict.leave_out import LabelledExamples, LeftOut
-from fsar.predict.threshold import left_out_nearness, strangers
+from fsar.predict.own_threshold import left_out_nearness
+from fsar.predict.threshold import strangers
 from fsar.statistics.intervals import interval_of_share, mean_and_interval
 
 # Draws of the examples for each number of shots of the learning curve: where classes stand apart; where each draw

@@ -18,9 +18,10 @@ from fsar.predict.examples import make_support_set
 from fsar.predict.load import DEFAULT_BACKBONE, is_support_set, load_folder, named_model
 from fsar.predict.model import LabellingModel
 from fsar.predict.motion_share import Motion
+from fsar.predict.own_threshold import estimate_threshold
 from fsar.predict.spot import Spotter, Window
 from fsar.predict.table import row, table, with_top
-from fsar.predict.threshold import Threshold, estimate_threshold
+from fsar.predict.threshold import Threshold
 from fsar.predict.timeline import joined, stretches
 
 

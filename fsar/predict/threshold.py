@@ -1,18 +1,13 @@
 """ "None of these": how near the nearest class must be, estimated from the examples by leaving them out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsar.errors import UserError
-from fsar.predict.prediction import UNKNOWN
 from fsar.statistics.intervals import mean_and_interval
 from fsar.statistics.unknown import auroc
-
-if TYPE_CHECKING:
-    from fsar.predict.classifier import Classifier
 
 NOTHING = float("-inf")
 
@@ -46,41 +41,6 @@ class Threshold:
             f"Threshold for “none of these”: set by the other examples, it keeps {100 * self.kept:.0f} % of examples "
             f"left out{refused}."
         )
-
-
-def estimate_threshold(classifier: "Classifier", false_alarms: float | None = None) -> Threshold:
-    """Estimate the threshold: the one at which the smaller of the shares kept and refused is as large as can be.
-
-    Args:
-        classifier: with its examples.
-        false_alarms: instead, the share of clips of the classes that may be refused (`at_false_alarms`).
-
-    Raises:
-        UserError: there are too few examples for that share, or a class is called as unknown clips are.
-    """
-    known, unknown = left_out_nearness(classifier)
-    if false_alarms is not None:
-        if UNKNOWN in classifier.class_names:
-            raise UserError(f"A class is called {UNKNOWN!r}, as clips of none of the classes are to be: rename it")
-        _check_enough(int(np.count_nonzero(~np.isnan(known))), false_alarms)
-    return measured(known, unknown, false_alarms)
-
-
-def left_out_nearness(classifier: "Classifier") -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return how near the label of each example is, left out by itself and with its whole class: (V,) each.
-
-    By itself, its class should still be found, and with its class none of the others should be: then what decides has
-    not seen that class at all. NaN where it is the only one of its class, and where there is no other class.
-    """
-    examples = classifier.labelled_examples
-    if examples is None:
-        return np.empty(0), np.empty(0)
-    left_out, without = examples.left_out(), examples.without_class()
-    several = examples.several
-    near = examples.nearest(left_out, examples.few_shot(left_out, "leaving examples out"))
-    known = np.where(several, near, np.nan)  # (V,)
-    far = examples.nearest(without, examples.few_shot(without, "leaving classes out")) if without else near * np.nan
-    return known, far
 
 
 def strangers(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> tuple[float, float]:
@@ -150,7 +110,7 @@ def at_false_alarms(known: NDArray[np.floating], false_alarms: float) -> float:
     return float(np.sort(known)[min(place, len(known)) - 1]) if place and len(known) else NOTHING
 
 
-def _check_enough(examples: int, false_alarms: float) -> None:
+def check_enough(examples: int, false_alarms: float) -> None:
     """Check that so many examples left out can tell a share of false alarms; raises UserError."""
     if at_false_alarms(np.zeros(examples), false_alarms) > NOTHING:
         return

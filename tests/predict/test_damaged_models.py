@@ -14,9 +14,10 @@ from fsar import FewShotClassifier
 from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.predict.check import check_support
+from fsar.predict.own_threshold import estimate_threshold
 from fsar.predict.spot import Spotter
 from fsar.predict.support import SUPPORT, SupportSet
-from fsar.predict.threshold import NOTHING, Threshold, estimate_threshold
+from fsar.predict.threshold import NOTHING, Threshold
 from fsar.seal import OPEN, seal
 from tests.helpers.predicting import make_model, make_world
 from tests.helpers.videos import make_video

@@ -13,8 +13,9 @@ from fsar.predict import check
 from fsar.predict import model as labelling
 from fsar.predict.check import check_support
 from fsar.predict.clips import list_clips
+from fsar.predict.own_threshold import estimate_threshold, left_out_nearness
 from fsar.predict.spot import Spotter
-from fsar.predict.threshold import NOTHING, Threshold, estimate_threshold, left_out_nearness
+from fsar.predict.threshold import NOTHING, Threshold
 from tests.helpers.predicting import CLASSES, SHOTS, make_clip, make_model, make_world
 from tests.helpers.videos import make_video
 

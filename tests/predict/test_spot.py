@@ -15,8 +15,9 @@ from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.predict import spot
 from fsar.predict.frames import as_stored, decoded
+from fsar.predict.own_threshold import estimate_threshold
 from fsar.predict.spot import Spotter, Window
-from fsar.predict.threshold import NOTHING, Threshold, estimate_threshold, measured, separate
+from fsar.predict.threshold import NOTHING, Threshold, measured, separate
 from fsar.predict.timeline import Curve, Stretch, joined, stretches, timestamp, write_subtitles
 from tests.helpers.predicting import REPOSITORY, make_world
 from tests.helpers.videos import encode, make_video, telling_picture

@@ -11,8 +11,9 @@ from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.predict.check import check_support
 from fsar.predict.clips import list_clips
+from fsar.predict.own_threshold import estimate_threshold, left_out_nearness
 from fsar.predict.results import write_predictions
-from fsar.predict.threshold import NOTHING, at_false_alarms, estimate_threshold, left_out_nearness, measured, strangers
+from fsar.predict.threshold import NOTHING, at_false_alarms, measured, strangers
 from tests.helpers.predicting import CLASSES, SHOTS, make_world
 
 
