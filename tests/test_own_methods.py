@@ -82,6 +82,7 @@ def test_it_is_trained(tmp_path):
     assert pd.read_parquet(files.output / "metrics.parquet")["val_accuracy"].notna().sum() == 3
 
 
+@pytest.mark.slow
 def test_what_is_tested_of_every_method_is_of_one_from_outside():
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-x", *TESTS, "-k", "nearest-mean or it_is_trained"],
