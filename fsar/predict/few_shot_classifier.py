@@ -32,6 +32,7 @@ class FewShotClassifier(Classifier):
         model: a backbone as it is: an architecture of open_clip or timm, a JSON file that describes one of open_clip's,
             or `efficientnet-lite0`, whose weights come by pip. Or a trained model: its folder, or owner/name on
             Hugging Face's hub. Or a support set that `save` wrote with a backbone as it is, whose examples it then has.
+            Or a model that is loaded already.
         weights: of a backbone: a tag of its library or a local file; without it OpenAI's of a CLIP.
         method: one of `fsar.methods.METHODS`.
         decides_by: few-shot, text or both; without it as the method does, or as a saved support set did, and by text
@@ -47,7 +48,7 @@ class FewShotClassifier(Classifier):
 
     def __init__(
         self,
-        model: str | Path = DEFAULT_BACKBONE,
+        model: str | Path | LabellingModel = DEFAULT_BACKBONE,
         weights: str | None = None,
         method: str | None = None,
         decides_by: DecidesBy | None = None,
@@ -55,8 +56,9 @@ class FewShotClassifier(Classifier):
         frames: Frames = "centres",
         motion: Motion = None,
     ):
-        super().__init__(named_model(model, weights, method), decides_by, device, frames, motion)
-        if is_support_set(model):
+        loaded = model if isinstance(model, LabellingModel) else named_model(model, weights, method)
+        super().__init__(loaded, decides_by, device, frames, motion)
+        if not isinstance(model, LabellingModel) and is_support_set(model):
             self.load_support(model)
 
     @classmethod
@@ -74,21 +76,7 @@ class FewShotClassifier(Classifier):
         Raises:
             UserError: it is no such folder, its files do not fit one another, or an argument is none of its values.
         """
-        return cls.of_model(load_folder(Path(folder), method), decides_by, device, frames, motion)
-
-    @classmethod
-    def of_model(
-        cls,
-        model: LabellingModel,
-        decides_by: DecidesBy | None = None,
-        device: str = "auto",
-        frames: Frames = "centres",
-        motion: Motion = None,
-    ) -> Self:
-        """Return a classifier that uses a model; raises UserError where an argument is none of its values."""
-        loaded = cls.__new__(cls)
-        Classifier.__init__(loaded, model, decides_by, device, frames, motion)
-        return loaded
+        return cls(load_folder(Path(folder), method), None, None, decides_by, device, frames, motion)
 
     def add(self, name: str, clips: NamedClips) -> Self:
         """Take further examples of a class, or those of a new class.

@@ -78,12 +78,21 @@ def design_of(setting: Setting) -> Design:
     Raises:
         UserError: the predictions are not of these episodes.
     """
+    stored, numbers = episodes_and_sources(setting)
+    return Design(stored.classes, numbers[np.concatenate([stored.support, stored.queries], axis=2)])
+
+
+def episodes_and_sources(setting: Setting) -> tuple[StoredEpisodes, NDArray[np.int64]]:
+    """Return the stored episodes of a setting, and the number of the source of each of their videos.
+
+    Raises:
+        UserError: the episodes are not of these videos.
+    """
     stored = StoredEpisodes.read(Path(setting.episodes))
     sources = sources_of(setting.manifest).reindex(stored.video_ids)
     if sources.isna().any():
         raise UserError(f"{setting.episodes} has videos that {setting.manifest} lacks. {REMEDY}.")
-    numbers = pd.factorize(sources)[0].astype(np.int64)
-    return Design(stored.classes, numbers[np.concatenate([stored.support, stored.queries], axis=2)])
+    return stored, pd.factorize(sources)[0].astype(np.int64)
 
 
 def sources_of(manifest: str) -> "pd.Series[str]":

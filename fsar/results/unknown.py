@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fsar.episodes.stored import UNKNOWN, StoredEpisodes
-from fsar.errors import UserError
+from fsar.episodes.stored import UNKNOWN
 from fsar.evaluation.known_scores import LEARNT, MAIN, MEANING, known_scores
 from fsar.evaluation.predictions import read_predictions, views_of, with_unknown
 from fsar.files import atomic, atomic_csv
-from fsar.results.accuracies import sources_of
+from fsar.results.accuracies import episodes_and_sources
 from fsar.results.setting import Setting
-from fsar.seal import REMEDY
 from fsar.statistics.design import Design
 from fsar.statistics.intervals import mean_and_interval
 from fsar.statistics.unknown import MEASURES
@@ -190,11 +188,7 @@ def design_with_unknown(setting: Setting) -> tuple[Design, NDArray[np.int64]]:
     Raises:
         UserError: the episodes are not of these videos.
     """
-    stored = StoredEpisodes.read(Path(setting.episodes))
-    sources = sources_of(setting.manifest).reindex(stored.video_ids)
-    if sources.isna().any():
-        raise UserError(f"{setting.episodes} has videos that {setting.manifest} lacks. {REMEDY}.")
-    numbers = pd.factorize(sources)[0].astype(np.int64)
+    stored, numbers = episodes_and_sources(setting)
     count, way, queries = stored.queries.shape
     # The other classes take turns, so of each episode the first ones are all that there are.
     others = len(np.unique(stored.unknown_classes[0]))

@@ -12,6 +12,7 @@ from fsar.files import write_parquet
 from fsar.methods import MODELS
 from fsar.model.open_clip_backbone import random_clip
 from fsar.sources.manifest import SCHEMA
+from fsar.training.checkpoint import Checkpoint
 from fsar.training.encode_stored import encode_training
 from fsar.training.fit import fit
 from fsar.training.job import TrainingFiles, TrainingJob
@@ -107,3 +108,16 @@ def results_of(folder):
     """What a training leaves, without what only tells of the machine."""
     metrics = pd.read_parquet(folder / "metrics.parquet").drop(columns=MACHINE_COLUMNS)
     return (folder / "model.safetensors").read_bytes(), (folder / "training.json").read_bytes(), metrics.to_json()
+
+
+def stop_after_saving(monkeypatch, number: int) -> None:
+    """Let a training be stopped, as by Ctrl-C, right after its checkpoint of this number; later ones go on."""
+    saves, save = [], Checkpoint.save
+
+    def saved(self, state):
+        save(self, state)
+        saves.append(state["step"])
+        if len(saves) == number:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", saved)

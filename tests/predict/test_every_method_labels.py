@@ -122,12 +122,12 @@ def test_every_method_labels_checks_and_spots(world, video, method):
     clips = [sorted((world.examples / name).iterdir())[-1] for name in CLASSES[:2]]
     model = loaded(world, method).model
     for decides_by in ways_of(model):
-        classifier = FewShotClassifier.of_model(model, decides_by, "cpu")
+        classifier = FewShotClassifier(model, decides_by=decides_by, device="cpu")
         for counts in COUNTS[decides_by]:
             look_at(classifier.support(examples(world, counts)), clips, video, counts)
             assert classifier.decides_by == decides_by
     if model.backbone.has_text:
-        look_at(FewShotClassifier.of_model(model, device="cpu").support(list(CLASSES)), clips, video, None)
+        look_at(FewShotClassifier(model, device="cpu").support(list(CLASSES)), clips, video, None)
 
 
 @pytest.mark.parametrize("method", KINDS.values())
@@ -135,9 +135,9 @@ def test_a_saved_support_set_says_the_same(world, method, tmp_path):
     clips = [sorted((world.examples / name).iterdir())[-1] for name in CLASSES]
     model = loaded(world, method).model
     for decides_by in [way for way in ways_of(model) if way != "text"]:
-        before = FewShotClassifier.of_model(model, decides_by, "cpu").support(examples(world, (3, 3, 4)))
+        before = FewShotClassifier(model, decides_by=decides_by, device="cpu").support(examples(world, (3, 3, 4)))
         before.save(tmp_path / "a.safetensors")
-        after = FewShotClassifier.of_model(model, device="cpu").load_support(tmp_path / "a.safetensors")
+        after = FewShotClassifier(model, device="cpu").load_support(tmp_path / "a.safetensors")
         assert after.decides_by == decides_by and after.temperature == before.temperature
         pd.testing.assert_frame_equal(after.predict(clips), before.predict(clips))
 

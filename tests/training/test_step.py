@@ -17,7 +17,7 @@ from fsar.training.setup import set_up_model
 from fsar.training.step import train_step
 from fsar.training.texts import EpisodeTexts
 from fsar.videos.store_read import FrameStore
-from tests.helpers.training import job_and_files, results_of, train
+from tests.helpers.training import job_and_files, results_of, stop_after_saving, train
 
 
 def test_the_gradient_of_a_step_is_the_mean_of_its_episodes(world):
@@ -105,15 +105,7 @@ def test_lower_precision_is_close_and_goes_on(world, uninterrupted, monkeypatch)
     precision = "bf16-mixed"
     exact = pd.read_parquet(uninterrupted / "metrics.parquet")
     name = "bf16"
-    saves, save = [], Checkpoint.save
-
-    def stop_after_the_third(self, state):
-        save(self, state)
-        saves.append(state["step"])
-        if len(saves) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Checkpoint, "save", stop_after_the_third)
+    stop_after_saving(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
         train(world, name, precision=precision)
     train(world, name, precision=precision)

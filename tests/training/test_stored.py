@@ -14,13 +14,12 @@ from fsar.evaluation.feature_file import read_features
 from fsar.files import read_json
 from fsar.methods import MODELS
 from fsar.training import loop
-from fsar.training.checkpoint import Checkpoint
 from fsar.training.data import TrainingEpisodes
 from fsar.training.fit import fit
 from fsar.training.setup import set_up
 from fsar.training.step import train_step
 from fsar.videos.store_read import FrameStore
-from tests.helpers.training import encoded, job_and_files, results_of
+from tests.helpers.training import encoded, job_and_files, results_of, stop_after_saving
 
 HEADS = [name for name, parts in MODELS.items() if parts.encoded_once and not parts.fixed]
 
@@ -65,18 +64,9 @@ def test_a_stopped_training_goes_on_to_the_same_bits(world, monkeypatch):
     job, files = encoded(world, "stored whole", "clip-fsar-head")
     fit(job, files)
     again = replace(files, output=world / "stored stopped", checkpoint=world / "checkpoints/stored stopped.pt")
-    saves, save = [], Checkpoint.save
-
-    def stop_after_the_third(self, state):
-        save(self, state)
-        saves.append(state["step"])
-        if len(saves) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Checkpoint, "save", stop_after_the_third)
+    stop_after_saving(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
         fit(job, again)
-    monkeypatch.setattr(Checkpoint, "save", save)
     fit(job, again)
     assert results_of(again.output) == results_of(files.output)
     assert read_json(files.output / "training.json")["features"] == {"views": 4, "stored": True}

@@ -31,6 +31,13 @@ def with_motion(model: Components) -> Components:
     return replace(model, fixed=(*model.fixed, ("motion_share", MOTION_SHARE)))
 
 
+def rising(levels: list[int]) -> list[int]:
+    """Return the numbers of blocks as they are; raises ValueError where they do not rise."""
+    if levels != sorted(set(levels)):
+        raise ValueError("must rise")
+    return levels
+
+
 class TuplesConfig(HeadSettings):
     """Tuples of frames, of the heads that compare these."""
 

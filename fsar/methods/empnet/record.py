@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import HEAD, key
+from fsar.methods.blocks.record import rising
 from fsar.methods.record import ON_TEST, Components, Method, Record
 from fsar.methods.settings import TRAINING, HeadSettings, Kind, dropout_key
 
@@ -22,7 +23,7 @@ class EmpnetConfig(HeadSettings):
     needs: ClassVar[Kind] = "tokens"
     texts: ClassVar[Literal["none", "mean", "each"]] = "each"
 
-    levels: list[Annotated[int, Field(ge=0)]] = key(
+    levels: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(rising)] = key(
         "Blocks of the backbone whose tokens are looked at, in rising order; 0 is before the first.",
         HEAD,
         default=[4, 8, 12],
@@ -59,13 +60,6 @@ class EmpnetConfig(HeadSettings):
         default=1.0,
         ge=0,
     )
-
-    @field_validator("levels")
-    @classmethod
-    def _rising(cls, levels: list[int]) -> list[int]:
-        if levels != sorted(set(levels)):
-            raise ValueError("must rise")
-        return levels
 
     def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
         """Yield what must fit."""

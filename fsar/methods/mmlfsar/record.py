@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from fsar.keys.bounds import Bound, LayerFacts
 from fsar.keys.declare import ADAPTERS, HEAD, key
-from fsar.methods.blocks.record import BottleneckConfig
+from fsar.methods.blocks.record import BottleneckConfig, rising
 from fsar.methods.record import Components, Method, Record
 from fsar.methods.settings import TRAINING, HeadSettings, Kind
 
@@ -18,7 +18,7 @@ class MmlfsarConfig(HeadSettings):
     needs: ClassVar[Kind] = "tokens"
     texts: ClassVar[Literal["none", "mean", "each"]] = "mean"
 
-    levels: list[Annotated[int, Field(ge=1)]] = key(
+    levels: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(rising)] = key(
         "The blocks, in rising order, after which the class token of a frame is its low, middle and high feature.",
         HEAD,
         default=[4, 8, 12],
@@ -50,13 +50,6 @@ class MmlfsarConfig(HeadSettings):
         TRAINING,
         default="videos",
     )
-
-    @field_validator("levels")
-    @classmethod
-    def _rising(cls, levels: list[int]) -> list[int]:
-        if levels != sorted(set(levels)):
-            raise ValueError("must rise")
-        return levels
 
     def bounds(self, layers: LayerFacts, frames: int) -> Iterator[Bound]:
         """Yield what must fit."""
