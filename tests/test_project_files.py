@@ -69,3 +69,10 @@ def test_the_workflow_asks_for_the_snakemake_that_the_package_asks_for(repositor
     packages = project["optional-dependencies"]["workflow"]
     (stated,) = [re.search(r">=([\d.]+)", line)[1] for line in packages if line.startswith("snakemake[")]
     assert f'min_version("{stated}")' in (repository / "Snakefile").read_text()
+
+
+def test_messages_of_troubleshooting_are_those_of_the_code(repository):
+    quoted = re.findall(r'"([^"]+)"', (repository / "docs/troubleshooting.md").read_text())
+    parts = [part.strip() for message in quoted for part in message.split("…") if len(part.strip()) > 3]
+    code = "".join(path.read_text() for path in (repository / "fsar").rglob("*.py"))
+    assert len(parts) > 8 and [part for part in parts if part not in code] == []

@@ -30,7 +30,7 @@ class ConfigFile(Section):
         "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"
     )
     own_methods: list[str] = key(
-        "Folders of methods of your own (docs/methods.md): their names are then those of any other.",
+        "Folders of methods of your own (docs/add_method.md): their names are then those of any other.",
         NOTHING,
         once=True,
         default=[],

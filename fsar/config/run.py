@@ -28,7 +28,7 @@ class RunConfig(Section):
         min_length=1,
     )
     methods: list[MethodName] | None = key(
-        "Methods, by their names in docs/methods.md, on every benchmark; without it each benchmark has its own.",
+        "Methods, by their names in docs/methods_table.md, on every benchmark; without it each benchmark has its own.",
         (*TESTS, *ROWS, *SUMMARIES),
         once=True,
         default=None,
