@@ -19,14 +19,16 @@ def schema() -> dict[str, Any]:
 
 
 MAKES_AGAIN = (
-    "*Makes again* names the rules whose results a key decides. What is made from those follows: another learning rate",
-    "makes the models again, then their features, tests and tables. Keys with *nothing* say only how a job is run, or",
-    "where a file is that is fetched once. A value that equals its default leaves no trace. `write_index`, which",
-    "prints the config, follows every key that decides anything.",
+    "The column *recomputes* names the rules whose results a key decides. When you change the key, these rules run",
+    "again, and then everything that is made from their results: another learning rate trains the models again, and",
+    "then makes their features, tests and tables again. Keys with *nothing* only say how a job is run, or where a file",
+    "comes from that is downloaded once. A value that equals its default has no effect. The rule `write_index`, which",
+    "prints the config, runs again after a change of any key that decides something.",
 )
 DIRECTORY = (
-    "Relative paths are below the directory of the run. All runs of one directory share its `data/` and `results/`:",
-    "what two configs make under one name, the later run replaces. `--directory studies/mine` gives a study its own.",
+    "Relative paths are relative to the directory of the run. All runs in one directory share its `data/` and",
+    "`results/`, and a later run replaces what an earlier one made under the same name. So give each study a directory",
+    "of its own: `--directory studies/mine`.",
 )
 
 
@@ -35,7 +37,8 @@ def documentation() -> str:
     lines = [
         "# Configuration keys",
         "",
-        "Generated from `fsar/config/` by `make docs`; do not edit.",
+        "Every key of `config.yaml` and of the files in `configs/`, by section. Generated from `fsar/config/` by",
+        "`make docs`; do not edit.",
         "",
         *MAKES_AGAIN,
         "",
@@ -49,7 +52,7 @@ def documentation() -> str:
             "",
             part.get("description", ""),
             "",
-            "| key | default | unit | valid | makes again | meaning |",
+            "| key | default | unit | valid | recomputes | meaning |",
         ]
         lines += ["|---|---|---|---|---|---|"]
         for field, value in part["properties"].items():
