@@ -114,7 +114,7 @@ def page() -> str:
             "Generated from the records in `fsar/methods/` by `make docs`; do not edit. What the methods are, and how "
             "they compare on the demo, is in [methods.md](methods.md).",
             "## Methods",
-            method_table(),
+            tables(),
             "The columns:",
             COLUMNS,
             "## Public code, and where the method differs from it",
@@ -124,7 +124,7 @@ def page() -> str:
     )
 
 
-def method_table() -> str:
+def tables() -> str:
     """Return a table, as Markdown, of what each method is and needs."""
     rows = [
         [f"`{name}`", _head(method.components), _needs(method), _trains(name, method), *_decides(method)]

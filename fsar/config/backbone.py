@@ -15,8 +15,8 @@ class BackboneConfig(Section):
     docs/backbones.md."""
 
     library: Literal["open_clip", "timm", "transformers"] = key(
-        "The library of the architecture and its weights: open_clip has CLIP and its successors, timm has "
-        "visual encoders alone, transformers has encoders of video.",
+        "Whose architecture and weights it is: open_clip has CLIP and its successors, timm visual encoders alone, "
+        "transformers encoders of video.",
         MODEL,
         default="open_clip",
     )
@@ -34,7 +34,7 @@ class BackboneConfig(Section):
         min_length=1,
     )
     size: int = key(
-        "Height and width of the pictures, if they are not the architecture's own; 0 for its own.",
+        "Height and width of the pictures it is given, where that is not the architecture's own; 0 for its own.",
         MODEL,
         unit="pixels",
         default=0,
@@ -42,18 +42,18 @@ class BackboneConfig(Section):
         le=1024,
     )
     features: Literal["steps", "clips"] = key(
-        "What an encoder of video gives to heads that look at frames: a feature of each time step, or of each clip.",
+        "What heads of frames are given of an encoder of video: a feature of each time step, or of each clip.",
         MODEL,
         default="steps",
     )
     sampling: SamplingConfig = section(
-        "Keys that differ from each benchmark's `sampling`. For an encoder of video, `frames` is by default "
-        "the length of one of its clips.",
+        "Keys that differ from each benchmark's `sampling`. For an encoder of video, `frames` is that of one of its "
+        "clips where this does not say.",
         default=SamplingConfig(),
     )
     methods: list[MethodName] | None = key(
-        "The methods that are run with this backbone, instead of each benchmark's; of `run.methods` only "
-        "these. By default all methods that fit it by their records.",
+        "The methods it is run with, instead of each benchmark's; of `run.methods` only these. Without it, all that "
+        "fit it by their records.",
         (*TESTS, *ROWS),
         once=True,
         default=None,
@@ -65,12 +65,12 @@ class BackboneConfig(Section):
         default="",
     )
     saw: dict[str, list[str] | None] = key(
-        "What its pretraining saw: data sets by name, each with the benchmarks whose videos it contains, or "
-        "null if that is not known. It is shown in tables, model cards and records.",
+        "What its pretraining saw: data sets by name, each with the benchmarks whose videos are in it; null where that "
+        "is not known. For tables, model cards and records.",
         (*ROWS, "write_model_card", "write_records"),
         default={},
     )
-    licence: str = key("The licence of the weights, for the model cards.", ("write_model_card",), default="not stated")
+    licence: str = key("Whose the weights are, for the model cards.", ("write_model_card",), default="not stated")
 
     @property
     def has_text(self) -> bool:
@@ -130,7 +130,7 @@ class SmallVideoConfig(Section):
         default="small-videomae",
     )
     clips: int = key(
-        "Rendered clips to train on; with 0 the weights stay random.",
+        "Rendered clips to train from; 0 leaves the weights to chance.",
         ("train_small_video",),
         unit="clips",
         default=3000,

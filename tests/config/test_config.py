@@ -27,7 +27,7 @@ from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
 from fsar.plan.rows import rows, rows_of_demos
-from tools.generate import PAGE, documentation, method_table, page, schema
+from tools.generate import PAGE, documentation, page, schema, tables
 
 # Methods but those of encoders of video.
 PICTURES = [name for name, method in METHODS.items() if not method.components.for_video]
@@ -91,7 +91,7 @@ def test_generated_files_are_current(repository):
     assert written == json.loads(json.dumps(schema())), "run `make docs`"
     assert (repository / "docs/config.md").read_text() == documentation() + "\n", "run `make docs`"
     assert PAGE.read_text() == page(), "run `make docs`"
-    assert all(f"| `{name}` |" in method_table() for name in METHODS)
+    assert all(f"| `{name}` |" in tables() for name in METHODS)
 
 
 def test_every_key_is_documented():
