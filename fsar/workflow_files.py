@@ -1,4 +1,4 @@
-"""Where the workflow lies: beside the package in a checkout, in the package's folder `workflow` where it is installed."""
+"""Where the workflow lies: beside the package in a checkout, in the folder `workflow` of an installed package."""
 
 from pathlib import Path
 
