@@ -30,7 +30,7 @@ test-slurm: .venv/ready
 test-lowest: .venv/ready
 	$(BIN)/python -m tests.lowest_versions
 
-# How often the intervals over test videos hold the truth, by simulation: the table of docs/results.md, in minutes.
+# How often the intervals over test videos hold the truth, by simulation: what docs/coverage.csv has, in minutes.
 coverage: .venv/ready
 	$(BIN)/python -m perf.coverage
 

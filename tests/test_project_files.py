@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tomllib
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -115,3 +116,23 @@ def test_the_workflow_asks_for_the_snakemake_that_the_package_asks_for(repositor
     packages = project["optional-dependencies"]["workflow"]
     (stated,) = [re.search(r">=([\d.]+)", line)[1] for line in packages if line.startswith("snakemake[")]
     assert f'min_version("{stated}")' in (repository / "Snakefile").read_text()
+
+
+def test_messages_of_troubleshooting_are_those_of_the_code(repository):
+    quoted = re.findall(r'"([^"]+)"', (repository / "docs/troubleshooting.md").read_text())
+    parts = [part.strip() for message in quoted for part in message.split("…") if len(part.strip()) > 3]
+    code = "".join(path.read_text() for path in (repository / "fsar").rglob("*.py"))
+    assert len(parts) > 8 and [part for part in parts if part not in code] == []
+
+
+def test_the_guide_of_hmdb51_has_the_published_figures(repository):
+    published = pd.read_csv(repository / "fsar/results/published.csv")
+    of = published[published["source"].str.startswith("CLIP-FSAR paper") & (published["benchmark"] == "hmdb51")]
+    figures = of.set_index(["method", "backbone", "shot"])["accuracy"]
+    text = (repository / "docs/hmdb51.md").read_text()
+    columns = [(backbone, shot) for backbone in ("CLIP-RN50", "CLIP-ViT-B/16") for shot in (1, 5)]
+    for method in ("CLIP-Freeze", "OTAM", "CLIP-FSAR", "CLIP-FSAR+text"):
+        row = " | ".join([method, *(f"{figures[method, backbone, shot]:.1f}" for backbone, shot in columns)])
+        assert f"| {row} |" in text
+    zero = [figures[f"{name} zero-shot", backbone, 0] for backbone, _ in columns[::2] for name in ("CLIP", "CLIP-FSAR")]
+    assert f"{zero[0]} for CLIP and {zero[1]} for CLIP-FSAR on RN50, and {zero[2]} and {zero[3]} on" in text
