@@ -76,6 +76,7 @@ def test_without_the_workflows_packages_a_sentence_says_so(monkeypatch):
         fsar.train("videos.csv")
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_says_why(tmp_path):
     """Videos that cannot be read: the reason is the job's own, not Snakemake's."""
     lines = ["path,class,split\n"]
