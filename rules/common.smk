@@ -191,8 +191,8 @@ def tests(wildcards):
 
 def code(script, *further):
     """The checksum of the statements that decide what a script computes, and of files that it imports by name."""
-    if CHECKOUT:
-        file = ROOT / "workflow_scripts" / script
+    if LOCAL:
+        file = Path(RULES).with_name("workflow_scripts") / script
     else:
         file = Path(workflow.sourcecache.get_path(RULES.join(f"../workflow_scripts/{script}")))
     return f"code {code_checksum(file, *further)[:10]}"
