@@ -38,7 +38,7 @@ def _make_way() -> None:
 
 def _disable_when_called(function: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
     """As `torch.compiler.disable`, which imports the compiler at once; `reason` is for its messages alone."""
-    return torch._disable_dynamo(function, recursive)
+    return torch._disable_dynamo(function, recursive)  # type: ignore[attr-defined]
 
 
 @contextmanager
