@@ -187,7 +187,7 @@ def goals(steps: Sequence[Row], loading: Sequence[Row]) -> list[Row]:
         if step and plain:
             found.append(of | _goal("plain way over the step", plain / step, "at least", LEAST_FASTER))
     for row in loading:
-        of = {"backbone": row["backbone"], "arithmetic": "bf16"}
+        of = {"backbone": row["backbone"], "arithmetic": row["arithmetic"]}
         waited = row["waited, s"] / row["step, s"]
         found.append(of | _goal("share of a step waited for the loader", waited, "at most", MOST_WAITED))
     return found
@@ -230,8 +230,9 @@ def loading(sizes: Sizes, device: torch.device, folder: Path) -> Iterator[Row]:
             waits.append(loader.seconds)
         later = slice(sizes.loaded // 2, None)  # the first ones wait for the processes to start
         yield {
-            "backbone": backbone, "processes": sizes.workers, "loader alone, s": alone,
-            "step, s": median(taken[later]), "waited, s": sum(waits[later]) / len(waits[later]),
+            "backbone": backbone, "arithmetic": sizes.arithmetics[0], "processes": sizes.workers,
+            "loader alone, s": alone, "step, s": median(taken[later]),
+            "waited, s": sum(waits[later]) / len(waits[later]),
         }  # fmt: skip
 
 

@@ -47,9 +47,10 @@ def test_goals_are_told_beside_what_was_found():
 
     whole = "training step, deterministic: false"
     steps = [step("backbone alone", 1.0), step(whole, 1.1), step("training step", 2.0), step("plain way", 3.2)]
-    found = goals(steps, [{"backbone": "RN50", "waited, s": 0.1, "step, s": 1.0}])
+    found = goals(steps, [{"backbone": "RN50", "arithmetic": "bf16", "waited, s": 0.1, "step, s": 1.0}])
     assert [round(row["found"], 3) for row in found] == [1.1, 2.909, 0.1]
     assert [row["reached"] for row in found] == ["yes", "no", "no"]
+    assert {row["arithmetic"] for row in found} == {"bf16"}
     without = goals([step("backbone alone", 1.0), step(whole, None), step("plain way", 3.2)], [])
     assert without == []
 
