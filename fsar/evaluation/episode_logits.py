@@ -240,14 +240,18 @@ def _gathered(videos: Tensor, rows: Tensor) -> Tensor:
 def _video_by_video(stage: Callable[..., Tensors], stored: Tensors, *tensors: Tensor) -> Tensors:
     """Run a stage on videos, (V, …) each, a few at a time, so that they stay in the processor's cache.
 
-    The result is allocated once: joining parts afterwards would hold it twice.
+    The result is allocated once: joining parts afterwards would hold it twice. What a stage returns as it was given is
+    not copied: tokens of all videos may fill a GPU.
     """
     results: Tensors = {}
     count = len(next(iter(stored.values())))
     for start in range(0, count, BATCH):
         own = slice(start, start + BATCH)
-        part = stage({name: videos[own] for name, videos in stored.items()}, *(tensor[own] for tensor in tensors))
-        for name, videos in part.items():
+        given = {name: videos[own] for name, videos in stored.items()}
+        for name, videos in stage(given, *(tensor[own] for tensor in tensors)).items():
+            if videos is given.get(name):
+                results[name] = stored[name]
+                continue
             if start == 0 and len(videos) < count:
                 results[name] = videos.new_empty(count, *videos.shape[1:])
             if len(videos) == count:

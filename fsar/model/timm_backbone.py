@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from fsar.backbone_facts import is_weights_file, square, timm_weights
+from fsar.clip_library import timm
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone, VisualEncoder, evaluating
 from fsar.model.lite_names import timm_name

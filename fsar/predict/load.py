@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-import timm
 from torch import Tensor
 
 from fsar.backbone_facts import open_clip_architecture
-from fsar.clip_library import open_clip
+from fsar.clip_library import open_clip, timm
 from fsar.config import BackboneConfig, FramesConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS

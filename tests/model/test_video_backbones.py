@@ -248,3 +248,18 @@ def test_open_clip_does_not_import_transformers():
         "assert open_clip.model.HFTextEncoder.__init__.__globals__['transformers'] is hf_model.transformers"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+def test_libraries_do_not_import_the_compiler():
+    """PyTorch's, which takes as long as PyTorch itself; who asks it for something gets it."""
+    code = (
+        "import sys, torch; whole = torch.compiler.disable; "
+        "import fsar.model.open_clip_backbone, fsar.model.timm_backbone; "
+        "assert 'torch._dynamo' not in sys.modules; assert 'torch._dynamo.utils' not in sys.modules; "
+        "assert torch.compiler.disable is whole; "
+        "import torchvision; boxes = torch.tensor([[0, 0.0, 0.0, 2.0, 2.0]]); "
+        "assert torchvision.ops.roi_align(torch.ones(1, 1, 4, 4), boxes, 2).tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]; "
+        "asked = torchvision.ops.roi_align.__globals__['is_compile_supported']; "
+        "import torch._dynamo.utils as real; assert asked('cpu') == real.is_compile_supported('cpu')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
