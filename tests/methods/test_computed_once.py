@@ -1,0 +1,73 @@
+"""What tests of CLIP-SPM compute once for many queries, against the plain way, on 200 episodes."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from fsar.evaluation.episode_logits import FewShotLogits
+from fsar.methods import Components
+from fsar.methods.blocks.temporal_transformer import TemporalLayer
+from fsar.methods.clipspm.record import ClipspmConfig
+from fsar.methods.clipspm.sums import attended, fed_means, joined, parts_of, table_of
+from fsar.methods.head import Head, build_head
+from fsar.methods.needs import Inputs, Tensors
+
+WIDTH, FRAMES, CLASSES, WAY, EPISODES, VIDEOS_OF_CLASS = 16, 4, 6, 3, 200, 7
+
+
+def shaken(head: Head) -> Head:
+    """A head in evaluation with no weight at its start: norms shift and scale."""
+    torch.manual_seed(5)
+    for parameter in head.parameters():
+        if parameter.dim() == 1:
+            torch.nn.init.normal_(parameter, 0.5, 0.3)
+    return head.eval()
+
+
+def episodes(shot: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Support (E, N, K), one query per class (E, N) and classes (E, N); videos are in the order of their classes."""
+    torch.manual_seed(shot)
+    classes = torch.stack([torch.randperm(CLASSES)[:WAY] for _ in range(EPISODES)])
+    drawn = torch.stack([torch.stack([torch.randperm(VIDEOS_OF_CLASS) for _ in range(WAY)]) for _ in range(EPISODES)])
+    rows = drawn + VIDEOS_OF_CLASS * classes.unsqueeze(-1)
+    return rows[..., :shot], rows[..., shot], classes
+
+
+def logits(head: Head, stored: Tensors, text: Tensor, shot: int, inductive: bool = True) -> Tensor:
+    """The logits of all episodes as the tests compute them, (E, N, N)."""
+    support, queries, classes = episodes(shot)
+    with torch.inference_mode():
+        of = FewShotLogits(head, stored, text, support, classes, inductive)
+        at_once = head.at_once(WAY)
+        parts = [slice(start, start + at_once) for start in range(0, EPISODES, at_once)]
+        return torch.cat([of(part, queries[part])[0] for part in parts])
+
+
+def same(ours: Tensor, plain: Tensor) -> None:
+    """Logits within rounding, and the same labels."""
+    assert plain.std(dim=-1).mean() > 1e-3
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5)
+    assert torch.equal(ours.argmax(dim=-1), plain.argmax(dim=-1))
+
+
+@pytest.mark.parametrize("inductive", [True, False])
+@pytest.mark.parametrize("shot", [1, 5])
+def test_clipspm(shot, inductive):
+    config = ClipspmConfig(heads=2, head_width=4, feed_forward=20, attention_dropout=0, feed_forward_dropout=0)
+    head = shaken(build_head(Components(head="clipspm"), Inputs(WIDTH, FRAMES), config))
+    stored, text = {"frames": torch.randn(CLASSES * VIDEOS_OF_CLASS, FRAMES, WIDTH)}, torch.randn(CLASSES, WIDTH)
+    ours = logits(head, stored, text, shot, inductive)
+    # Without dropout training computes the same, the plain way.
+    same(ours, logits(head.train(), stored, text, shot, inductive))
+
+
+def test_tokens_that_are_sums_go_through_a_layer_as_any_others():
+    torch.manual_seed(1)
+    layer = shaken(TemporalLayer(WIDTH, 2, 20, 0.2, 0.2, 4))
+    first, second = torch.randn(3, 4, WIDTH), torch.randn(3, 2, WIDTH)
+    sums, groups = torch.randn(5, 6), torch.tensor([[0.5, 0.5, 0, 0, 0], [0, 0, 0, 1, 0]])
+    with torch.no_grad():
+        table = joined(*(table_of(layer, parts_of(layer, own)) for own in (first, second)))
+        ours = fed_means(layer, attended(layer, table, sums), groups)
+        plain = groups @ layer(sums @ torch.cat([first, second], dim=1), outputs=5)
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5)
