@@ -198,8 +198,10 @@ class FewShotLogits:
         Returns:
             (B, Q, N) logits; and (B, Q), how sure the head is that each is known, where it has learnt that.
         """
-        merged = self._mean_of_shots if self.head.averages_shots else _gathered
-        support = {name: merged(videos, self.support[part]) for name, videos in self.shots.items()}
+        support = {
+            name: (self._mean_of_shots if self.head.averages(name) else _gathered)(videos, self.support[part])
+            for name, videos in self.shots.items()
+        }
         queries = {name: _gathered(videos, asked) for name, videos in self.queries.items()}
         classes = self.classes[part]  # (B, N)
         own = {name: values[asked.unsqueeze(-1), classes.unsqueeze(1)] for name, values in self.by_class.items()}

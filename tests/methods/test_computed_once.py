@@ -1,4 +1,4 @@
-"""What tests of CLIP-SPM compute once for many queries, against the plain way, on 200 episodes."""
+"""What tests compute once for many queries or episodes, against the plain way, on 200 episodes."""
 
 import pytest
 import torch
@@ -9,8 +9,9 @@ from fsar.methods import Components
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
 from fsar.methods.clipspm.record import ClipspmConfig
 from fsar.methods.clipspm.sums import attended, fed_means, joined, parts_of, table_of
-from fsar.methods.head import Head, build_head
-from fsar.methods.needs import Inputs, Tensors
+from fsar.methods.head import Head, TrainingEpisode, build_head
+from fsar.methods.needs import Inputs, Tensors, TransformerSizes
+from fsar.methods.tsfsar.record import TsfsarConfig
 
 WIDTH, FRAMES, CLASSES, WAY, EPISODES, VIDEOS_OF_CLASS = 16, 4, 6, 3, 200, 7
 
@@ -71,3 +72,26 @@ def test_tokens_that_are_sums_go_through_a_layer_as_any_others():
         ours = fed_means(layer, attended(layer, table, sums), groups)
         plain = groups @ layer(sums @ torch.cat([first, second], dim=1), outputs=5)
     torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shot", [1, 5])
+def test_tsfsar(shot):
+    sizes = TransformerSizes(depth=2, width=16, heads=2, patches=4)
+    config = TsfsarConfig(side_width=8, head_width=4, adapter_heads=2, temporal_layers=[1])
+    head = shaken(build_head(Components(head="tsfsar"), Inputs(WIDTH, FRAMES, transformer=sizes), config))
+    videos, text = CLASSES * VIDEOS_OF_CLASS, torch.randn(CLASSES, WIDTH)
+    with torch.no_grad():
+        tokens = torch.randn(videos, FRAMES, 3, 5, 16)
+        stored = head.store({"tokens": tokens, "frames": torch.randn(videos, FRAMES, WIDTH)})
+        plain = [
+            head.decide(head.episode_stage(*plainly(head, stored, text, *each)))[0]
+            for each in zip(*episodes(shot), strict=True)
+        ]
+    same(logits(head, stored, text, shot), torch.stack(plain))
+
+
+def plainly(head: Head, stored: Tensors, text: Tensor, shots: Tensor, asked: Tensor, classes: Tensor):
+    """What `episode_stage` is given of one episode, by the stages of training."""
+    rows = torch.cat([shots.flatten(), asked])
+    own = {name: each[rows] for name, each in stored.items()}
+    return head.staged(TrainingEpisode(WAY, shots.shape[1], own, classes, text))
