@@ -174,6 +174,23 @@ class Head(nn.Module):
         """
         return {}
 
+    def makes_prototypes(self, shot: int) -> bool:
+        """Tell whether tests of episodes of K shots take the support through `prototypes`, and not `support_stage`."""
+        return False
+
+    def prototypes(self, stored: Tensors, text: Tensor, sets: Tensor) -> Tensors:
+        """Return what `episode_stage` is given of one class of many episodes, in place of the mean of `support_stage`.
+
+        Args:
+            stored: what is kept of videos of the class, (V, …) each.
+            text: (D,) text feature of the class.
+            sets: (n, K) which videos are the support in each episode.
+
+        Returns:
+            (n, …) each.
+        """
+        raise NotImplementedError
+
     def support_like_queries(self, shot: int) -> bool:
         """Tell whether both stages are the same in episodes of K shots: then they are computed and kept once."""
         return type(self).support_stage is Head.support_stage

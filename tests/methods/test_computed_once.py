@@ -9,6 +9,7 @@ from fsar.methods import Components
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
 from fsar.methods.clipspm.record import ClipspmConfig
 from fsar.methods.clipspm.sums import attended, fed_means, joined, parts_of, table_of
+from fsar.methods.empnet.record import EmpnetConfig
 from fsar.methods.head import Head, TrainingEpisode, build_head
 from fsar.methods.needs import Inputs, Tensors, TransformerSizes
 from fsar.methods.tsfsar.record import TsfsarConfig
@@ -95,3 +96,18 @@ def plainly(head: Head, stored: Tensors, text: Tensor, shots: Tensor, asked: Ten
     rows = torch.cat([shots.flatten(), asked])
     own = {name: each[rows] for name, each in stored.items()}
     return head.staged(TrainingEpisode(WAY, shots.shape[1], own, classes, text))
+
+
+@pytest.mark.parametrize("patches", [1, 5])
+@pytest.mark.parametrize("shot", [1, 5])
+def test_empnet(shot, patches):
+    config = EmpnetConfig(levels=[1], top_patches=2, merge_before=True)
+    head = shaken(build_head(Components(head="empnet"), Inputs(WIDTH, FRAMES), config))
+    text = torch.randn(CLASSES, 3, WIDTH)
+    with torch.no_grad():
+        stored = head.store({"tokens": torch.randn(CLASSES * VIDEOS_OF_CLASS, FRAMES, 1, 1 + patches, WIDTH)})
+        plain = [
+            head.decide(head.episode_stage(*plainly(head, stored, text, *each)))[0]
+            for each in zip(*episodes(shot), strict=True)
+        ]
+    same(logits(head, stored, text, shot), torch.stack(plain))
