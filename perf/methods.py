@@ -4,8 +4,8 @@ Videos of 24 classes, T = 8, random features; 5-way, 1 query per class, 1 and 5 
 and 2,400 videos; of methods that look at text or tokens D = 512, that of ViT-B/16, with 196 patches, and 240 videos,
 since they keep more of each. Each method is given as many episodes as take some seconds; the time of 10,000 follows
 from these; prototypes that a head makes beforehand are those of all 10,000. The videos' own stage is told apart, for
-2,400 of them. The baseline is the plain metric OTAM, in the same run. Task-Adapter++ is left out: what its tests cost is
-its backbone.
+2,400 of them. The baseline is the plain metric OTAM, in the same run. Task-Adapter++ is left out: its tests cost what
+its backbone does.
 """
 
 import argparse
