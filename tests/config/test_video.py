@@ -11,7 +11,7 @@ import yaml
 from fsar.config import SamplingConfig, load
 from fsar.config.overview import effective, left_out
 from fsar.errors import UserError
-from fsar.plan.plan import Plan
+from fsar.plan.plan import Plan, PlannedModel
 from fsar.plan.rows import rows
 from fsar.videos.sampling import positions_at_test, sample_positions
 
@@ -101,6 +101,20 @@ def test_methods_that_do_not_fit_are_left_out_and_told(values):
         assert ("tamt" in other.methods("tiny", VIDEO)) is fits, model
     assert "clip-fsar" in load(with_video(values, model="small-xclip")).methods("tiny", VIDEO)  # which has texts
     assert "molo" in load(with_video(values, model="small-timesformer")).methods("tiny", VIDEO)  # a step is a frame
+
+
+def test_words_of_another_text_encoder_let_safsar_in(values, tmp_path):
+    values["run"]["methods"] = ["otam", "safsar", "clip-fsar"]
+    assert load(values | {"backbones": with_video(values)["backbones"]}).methods("tiny", VIDEO) == ["otam"]
+    (tmp_path / "config.json").write_text('{"hidden_size": 96}')
+    (tmp_path / "model.safetensors").touch()
+    config = load(with_video(values, words=str(tmp_path)))
+    assert config.methods("tiny", VIDEO) == ["otam", "safsar"]  # words are no feature to compare videos with
+    assert config.of("tiny", VIDEO, "safsar").has_text and not config.of("tiny", VIDEO, "otam").has_text
+    of = PlannedModel("tiny", VIDEO, "safsar", "seed1")
+    assert {str(tmp_path / name) for name in ("config.json", "model.safetensors")} < set(
+        Plan(config).backbone_files(of)
+    )
 
 
 def test_rows_tell_what_a_pretraining_saw(values):
