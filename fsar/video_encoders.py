@@ -180,7 +180,7 @@ def _completed(kind: str, about: Mapping[str, Any], model: str) -> Mapping[str, 
         UserError: these are not of the family.
     """
     if kind == "r2plus1d":
-        layers, widths = about.get("layers"), about.get("widths")
+        layers, widths = about.get("layers", []), about.get("widths", [])
         if not all(isinstance(each, list) and len(each) == 4 for each in (layers, widths)):
             raise UserError(f"The description {model} of an R(2+1)D needs four layers and four widths")
         return {**about, "hidden_size": widths[-1], "num_hidden_layers": sum(layers), "tubelet_size": 8}

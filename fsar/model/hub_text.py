@@ -96,6 +96,12 @@ class WordEncoder:
         return found.float() * mask.unsqueeze(-1)
 
 
+def tokenizer_files(folder: Path) -> list[Path]:
+    """Return the files of the tokenizer in a folder, if there is one: what else lies there may be another model's."""
+    names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "tokenizer.model")
+    return [folder / name for name in names if (folder / name).is_file()]
+
+
 def word_encoder(named: str) -> WordEncoder | None:
     """Return the text encoder of a name, which is loaded when a text is asked for; None of an empty one."""
     return WordEncoder(named) if named else None

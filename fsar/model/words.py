@@ -30,8 +30,8 @@ def encode_words(backbone: Backbone, tokens: Tensor) -> Tensor:
         return words
     if own := getattr(backbone.encoders, "encode_words", None):
         with evaluating(backbone):
-            found: Tensor = own(tokens)
-        return found.float()
+            projected: Tensor = own(tokens)
+        return projected.float()
     text: Any = getattr(backbone.encoders, "text", backbone.encoders)  # of newer architectures of open_clip
     norm, projection = getattr(text, "ln_final", None), getattr(text, "text_projection", None)
     if norm is None:

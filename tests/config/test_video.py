@@ -104,8 +104,9 @@ def test_methods_that_do_not_fit_are_left_out_and_told(values):
 
 
 def test_words_of_another_text_encoder_let_safsar_in(values, tmp_path):
-    values["run"]["methods"] = ["otam", "safsar", "clip-fsar"]
-    assert load(values | {"backbones": with_video(values)["backbones"]}).methods("tiny", VIDEO) == ["otam"]
+    del values["run"]["methods"]
+    values["benchmarks"]["tiny"]["methods"] = ["otam", "safsar", "clip-fsar"]
+    assert load(values).methods("tiny", VIDEO) == ["otam"]
     (tmp_path / "config.json").write_text('{"hidden_size": 96}')
     (tmp_path / "model.safetensors").touch()
     config = load(with_video(values, words=str(tmp_path)))

@@ -83,6 +83,7 @@ CHANGES = {
     "EpisodesConfig.val": ("benchmarks.tiny.episodes.val", 21),
     "EpisodesConfig.test": ("benchmarks.tiny.episodes.test", 61),
     "EpisodesConfig.queries": ("benchmarks.tiny.episodes.queries", 2),
+    "EpisodesConfig.in_all": ("benchmarks.tiny.episodes.in_all", 1),
     "EpisodesConfig.unknown": ("benchmarks.own.episodes.unknown", 1),
     "RunConfig.unknown_measures": ("run.unknown_measures", "per-episode"),
     "TextConfig.templates": ("benchmarks.tiny.text.templates", ["a film of {class_name}"]),
