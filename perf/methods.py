@@ -2,9 +2,10 @@
 
 Videos of 24 classes, T = 8, random features; 5-way, 1 query per class, 1 and 5 shots. D = 2048, the width of ResNet-50,
 and 2,400 videos; of methods that look at text or tokens D = 512, that of ViT-B/16, with 196 patches, and 240 videos,
-since they keep more of each; of TAMT D = 384 with 49 places, that of VideoMAE's ViT-S/16 at 112 pixels. Each method is given as many episodes as take some seconds; the time of 10,000 follows
-from these. The videos' own stage is told apart, for 2,400 of them. The baseline is the plain metric OTAM, in the same
-run. Task-Adapter++ is left out: what its tests cost is its backbone.
+since they keep more of each; of TAMT D = 384 with 49 places, those of VideoMAE's ViT-S/16 at 112 pixels.
+Each method is given as many episodes as take some seconds; the time of 10,000 follows from these. The videos' own stage
+is told apart, for 2,400 of them. The baseline is the plain metric OTAM, in the same run. Task-Adapter++ is left out:
+what its tests cost is its backbone.
 """
 
 import argparse
