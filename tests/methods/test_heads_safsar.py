@@ -138,9 +138,9 @@ def test_the_words_of_bert_beside_an_encoder_of_video(tmp_path):
         assert (own[length:] == 0).all()
     # A BERT of another width, weights of another model, and no folder.
     wide = about.model_copy(update={"words": small_bert(tmp_path / "wide", 48)})
-    with pytest.raises(UserError, match="have 48 numbers, and the features of .* have 32"):
+    with pytest.raises(UserError, match=r"have 48 numbers, and the features of .* have 32"):
         encode_classes(load_backbone(wide).eval(), names, config, "tokens")
-    with pytest.raises(UserError, match="have 48 numbers, and the features of VideoMAE 32"):
+    with pytest.raises(UserError, match=r"have 48 numbers, and the features of VideoMAE 32"):
         check_words(wide.words, wide.video)
     with pytest.raises(UserError, match=r"no description .*none/config\.json"):
         check_words(str(tmp_path / "none"), about.video)
