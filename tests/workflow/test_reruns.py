@@ -132,6 +132,7 @@ CHANGES = {
     "BackboneConfig.size": ("backbones.small-clip.size", 32),
     "BackboneConfig.methods": ("backbones.small-clip.methods", ["clip-freeze"]),
     "BackboneConfig.features": ("backbones.small-clip.features", "clips"),
+    "BackboneConfig.words": ("backbones.small-clip.words", f"owner/name@{'0' * 40}"),
     "BackboneConfig.published_as": ("backbones.small-clip.published_as", "CLIP-RN50"),
     "BackboneConfig.saw": ("backbones.small-clip.saw", {"shapes": ["tiny"]}),
     "BackboneConfig.licence": ("backbones.small-clip.licence", "mine"),
