@@ -2,10 +2,10 @@
 
 Videos of 24 classes, T = 8, random features; 5-way, 1 query per class, 1 and 5 shots. D = 2048, the width of ResNet-50,
 and 2,400 videos; of methods that look at text or tokens D = 512, that of ViT-B/16, with 196 patches, and 240 videos,
-since they keep more of each. Each method is given as many episodes as take some seconds; the time of 10,000 follows
-from these; prototypes that a head makes beforehand are those of all 10,000. The videos' own stage is told apart, for
-2,400 of them. The baseline is the plain metric OTAM, in the same run. Task-Adapter++ is left out: its tests cost what
-its backbone does.
+since they keep more of each; of TAMT D = 384 with 49 places, those of VideoMAE's ViT-S/16 at 112 pixels.
+Each method is given as many episodes as take some seconds; the time of 10,000 follows from these; prototypes that a
+head makes beforehand are those of all 10,000. The videos' own stage is told apart, for 2,400 of them. The baseline is
+the plain metric OTAM, in the same run. Task-Adapter++ is left out: its tests cost what its backbone does.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from fsar.methods.needs import Inputs, Tensors, TransformerSizes
 from perf.command import reader
 
 VIDEOS, CLASSES, FRAMES, WAY, TEXTS = 2400, 24, 8, 5, 16
-RESNET, CLIP = 2048, 512
+RESNET, CLIP, VIDEOMAE = 2048, 512, 384
 VIT = TransformerSizes(depth=12, width=768, heads=12, patches=196)
 ALL = 10_000
 BASELINES = ("otam", "clip_fsar")  # heads
@@ -36,9 +36,9 @@ def measure(model: str, shot: int, clock: Clock = time.perf_counter) -> tuple[fl
     torch.manual_seed(0)
     components = MODELS[model]
     with_text = components.compares_with_text
-    inputs = Inputs(CLIP if with_text else RESNET, FRAMES, transformer=VIT)
-    head = build_head(components, inputs, components.settings).eval()
-    count = VIDEOS // 10 if with_text else VIDEOS
+    width = CLIP if with_text else VIDEOMAE if components.for_video else RESNET
+    head = build_head(components, Inputs(width, FRAMES, transformer=VIT), components.settings).eval()
+    count = VIDEOS // 10 if with_text or components.for_video else VIDEOS
     stored = kept(head, count)
     support = torch.stack([torch.randperm(count)[: WAY * shot].view(WAY, shot) for _ in range(ALL)])
     queries = torch.stack([torch.randperm(count)[:WAY] for _ in range(ALL)])
