@@ -8,11 +8,23 @@ setting for bfloat16 it asks oneDNN, which rounds to bfloat16 only where the pro
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 CPUINFO = Path("/proc/cpuinfo")
+
+
+class _InOneProduct(TorchFunctionMode):
+    """A layer of rows that do not lie side by side is computed of a copy, instead of one product for each video."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.linear and args[0].dim() > 2:
+            args = (args[0].contiguous(), *args[1:])
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager
@@ -31,7 +43,7 @@ def fast_products() -> Iterator[None]:
             faster = keeps_32_bits()
         if not faster:
             settings.fp32_precision = before
-        with sdpa_kernel(SDPBackend.MATH) if faster else nullcontext():
+        with sdpa_kernel(SDPBackend.MATH) if faster else nullcontext(), _InOneProduct() if faster else nullcontext():
             yield
     finally:
         settings.fp32_precision = before

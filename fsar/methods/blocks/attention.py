@@ -25,7 +25,6 @@ class Attention(nn.Module):
 
     def attend(self, asking: Tensor, seen: Tensor) -> Tensor:
         """Return what tokens find in others: (V, outputs, D), (V, tokens, D) → (V, outputs, D)."""
-        asking = asking.contiguous()  # of a part of others' tokens PyTorch would make a product for each video
         q, k, v = (
             projection(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (V, heads, tokens, width of a head)
             for projection, tokens in ((self.query, asking), (self.key, seen), (self.value, seen))
