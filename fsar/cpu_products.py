@@ -34,7 +34,7 @@ def fast_products() -> Iterator[None]:
     For heads on stored features: attention makes its whole table there, which is small among frames, and which the
     fused operation would multiply in pieces too small for oneDNN.
     """
-    settings = torch.backends.mkldnn.matmul
+    settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = settings.fp32_precision
     faster = is_amd()
     try:

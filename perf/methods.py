@@ -29,7 +29,6 @@ RESNET, CLIP = 2048, 512
 VIT = TransformerSizes(depth=12, width=768, heads=12, patches=196)
 ALL = 10_000
 BASELINES = ("otam", "clip_fsar")  # heads
-ENOUGH = 5.0  # seconds
 
 
 @torch.inference_mode()
@@ -45,13 +44,13 @@ def large_products() -> float:
 
 
 @torch.inference_mode()
-def measure(model: str, shot: int, videos: int = VIDEOS) -> tuple[float, float, float]:
+def measure(model: str, shot: int, videos: int = VIDEOS, enough: float = 5.0) -> tuple[float, float, float]:
     """Return the seconds of the videos' stage, of 10,000 episodes after it, and the operations of their products."""
     torch.manual_seed(0)
     components = MODELS[model]
     with_text = components.compares_with_text
     inputs = Inputs(CLIP if with_text else RESNET, FRAMES, transformer=VIT)
-    head = build_head(components, inputs, components.settings).eval()
+    head = build_head(components, inputs, components.settings).eval().requires_grad_(False)  # as the counter asks
     count = videos // 10 if with_text else videos
     stored = kept(head, count)
     support = torch.stack([torch.randperm(count)[: WAY * shot].view(WAY, shot) for _ in range(ALL)])
@@ -62,7 +61,7 @@ def measure(model: str, shot: int, videos: int = VIDEOS) -> tuple[float, float, 
     episodes = FewShotLogits(head, stored, text, support, classes)
     stage = (time.process_time() - started) * VIDEOS / count
     done, started = 0, time.process_time()
-    while done < ALL and time.process_time() - started < ENOUGH:
+    while done < ALL and time.process_time() - started < enough:
         part = slice(done, done + head.episodes_at_once)
         episodes(part, queries[part])
         done += len(queries[part])
@@ -89,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     own = [name for name, made_of in MODELS.items() if made_of.head not in BASELINES and not made_of.across_videos]
     whole.add_argument("models", nargs="*", default=own, metavar="MODEL", help="default: %(default)s")
     whole.add_argument("--videos", type=int, default=VIDEOS, help="as many as fit into memory; default: %(default)s")
+    whole.add_argument("--seconds", type=float, default=5.0, help="of episodes, each; default: %(default)s")
     whole.add_argument("--mkl", action="store_true", help="multiply matrices as PyTorch does by itself")
     return whole
 
@@ -104,9 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         print("|---|---|---|---|---|---|---|")
         for shot in (1, 5):
-            baseline = sum(measure("otam", shot, given.videos)[:2])
+            baseline = sum(measure("otam", shot, given.videos, given.seconds)[:2])
             for model in given.models:
-                videos, episodes, flop = measure(model, shot, given.videos)
+                videos, episodes, flop = measure(model, shot, given.videos, given.seconds)
                 print(
                     f"| {model} | {shot} | {videos:.1f} | {episodes:.1f} | {(videos + episodes) / baseline:.1f} × | "
                     f"{flop / 1e12:.1f} | {episodes / (flop / rate):.1f} × |",
