@@ -1,6 +1,7 @@
 """A method from a folder outside the package: planned, trained, tested, labelling as any other; and wrong folders."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -13,8 +14,9 @@ from fsar.methods import METHODS
 from fsar.own_methods import VARIABLE, announce, own_folders
 from tests.conftest import REPOSITORY
 from tests.helpers.training import make_training_world, train
-from tests.helpers.workflow import copy_project, snakemake
+from tests.helpers.workflow import TABLE, copy_project, prepare_inputs, snakemake
 
+DEALS = "results/statistics/over_deals.csv"
 FOLDER = REPOSITORY / "tests/own/nearest_mean"
 # What is tested of every method, and below: of this one, in a process that knows it.
 TESTS = (
@@ -74,6 +76,17 @@ def test_a_method_from_outside_is_planned_as_any_other(tmp_path):
     assert "is not there" in planned(own_methods=["nowhere"])
     output = planned(own_methods=[])
     assert "nearest-mean" in output and "Traceback" not in output
+
+
+def test_heads_alone_are_planned_over_deals_of_own_clips(tmp_path):
+    folder = copy_project(REPOSITORY, tmp_path / "project")
+    prepare_inputs(folder)
+    output = snakemake(folder, "--dry-run", "--configfile", "configs/motion_clips.yaml", TABLE, DEALS, anew=True)
+    trained = set(re.findall(r"results/models/(clips-\d)/efficientnet-lite0/([\w-]+)/shot1", output))
+    heads = {model for _, model in trained}
+    assert {benchmark for benchmark, _ in trained} == {f"clips-{deal}" for deal in range(1, 6)}
+    assert len(trained) == 5 * len(heads) and {"trx-alone", "trx-alone-motion", "trx-alone-moves"} < heads
+    assert "rule write_over_deals" in output and "rule encode_training" in output
 
 
 @pytest.mark.skipif("nearest-mean" not in METHODS, reason="run by the test below, which names the folder")
