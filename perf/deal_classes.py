@@ -1,7 +1,9 @@
-"""Deals the classes of a list of videos into train, val and test several times, and writes a list for each deal.
+"""Deals the classes of a list of videos several times, and writes lists to train and to test on.
 
-LIST is a CSV with the columns path and class, as in docs/data.md. A class whose rows have a split already, in the
-column split, keeps it in every deal; the others are dealt at random. configs/motion_clips.yaml runs such lists.
+LIST is a CSV with the columns path and class, as in docs/data.md. all.csv has all its classes, to train on; deal-1.csv,
+deal-2.csv, … have some of them each, to test on, which a run leaves out of its training (docs/domains.md). A class
+whose rows have a split already, in the column split, keeps it in all.csv and is not dealt, such as those to validate
+on. configs/motion_clips.yaml runs such lists.
 """
 
 import argparse
@@ -11,39 +13,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fsar.benchmarks.splits import SPLITS
 from fsar.errors import UserError
 from perf.command import reader
 
 
-def dealt(videos: pd.DataFrame, counts: dict[str, int], deal: int) -> pd.DataFrame:
-    """Return the videos with a split for each class.
-
-    Args:
-        videos: columns path, class and, where some classes are not to be dealt, split; empty for the others.
-        counts: classes to deal to each split.
-        deal: its number; the same number and classes give the same deal.
+def dealt(classes: Sequence[str], test: int, deal: int) -> list[str]:
+    """Return the classes to test on: a random few; the same number of a deal and classes give the same.
 
     Raises:
-        UserError: the counts are not those of the classes to deal: lists of one study have the same videos.
+        UserError: there are not more classes than those to test on.
     """
-    given = videos["split"] if "split" in videos else pd.Series("", index=videos.index)
-    free = sorted(videos.loc[given == "", "class"].unique())
-    if sum(counts.values()) != len(free):
-        raise UserError(f"The list has {len(free)} classes without a split, and {sum(counts.values())} are to be dealt")
-    drawn = np.random.default_rng(deal).permutation(np.array(free, dtype=object))
-    splits = [split for split, count in counts.items() for _ in range(count)]
-    of = dict(zip(drawn, splits, strict=True))
-    return videos.assign(split=given.where(given != "", videos["class"].map(of)))
+    if test >= len(classes):
+        raise UserError(f"The list has {len(classes)} classes without a split: too few to test on {test} of them")
+    return [
+        str(name) for name in np.random.default_rng(deal).permutation(np.array(sorted(classes), dtype=object))[-test:]
+    ]
 
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
     whole = reader("deal_classes", __doc__)
     whole.add_argument("list", type=Path, metavar="LIST")
-    whole.add_argument("folder", type=Path, metavar="FOLDER", help="where deal-1.csv, deal-2.csv, … are written")
-    for split in SPLITS:
-        whole.add_argument(f"--{split}", type=int, default=0, metavar="CLASSES", help="default: %(default)s")
+    whole.add_argument("folder", type=Path, metavar="FOLDER", help="where the lists are written")
+    whole.add_argument("--test", type=int, required=True, metavar="CLASSES", help="to test on, in each deal")
     whole.add_argument("--deals", type=int, default=5, help="default: %(default)s")
     return whole
 
@@ -53,11 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     own = parser().parse_args(arguments)
     videos = pd.read_csv(own.list, dtype=str, keep_default_na=False)
     videos["path"] = [str((own.list.parent / path).resolve()) for path in videos["path"]]
+    given = videos["split"] if "split" in videos else pd.Series("", index=videos.index)
+    free = videos[given == ""]
     own.folder.mkdir(parents=True, exist_ok=True)
+    lists = {"all": videos.assign(split=given.where(given != "", "train"))}
     for deal in range(1, own.deals + 1):
-        path = own.folder / f"deal-{deal}.csv"
-        dealt(videos, {split: getattr(own, split) for split in SPLITS}, deal).to_csv(path, index=False)
-        print(path)
+        tested = dealt(free["class"].unique().tolist(), own.test, deal)
+        lists[f"deal-{deal}"] = free[free["class"].isin(tested)].assign(split="test")
+    for name, rows in lists.items():
+        rows.to_csv(own.folder / f"{name}.csv", index=False)
+        print(own.folder / f"{name}.csv")
 
 
 if __name__ == "__main__":

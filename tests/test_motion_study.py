@@ -15,18 +15,16 @@ def test_classes_are_dealt_and_those_with_a_split_keep_it(tmp_path):
     rows = [
         (f"{name}/{i}.mp4", name, "val" if name == "other" else "") for name in [*"abcdef", "other"] for i in (1, 2)
     ]
-    pd.DataFrame(rows, columns=["path", "class", "split"]).to_csv(tmp_path / "all.csv", index=False)
-    deal_classes.main(
-        [str(tmp_path / "all.csv"), str(tmp_path / "lists"), "--train", "4", "--test", "2", "--deals", "3"]
-    )
-    lists = [pd.read_csv(path) for path in sorted((tmp_path / "lists").iterdir())]
-    for own in lists:
-        splits = own.groupby("class")["split"].unique().map(lambda of: "".join(of))
-        assert splits["other"] == "val" and splits.value_counts().to_dict() == {"train": 4, "test": 2, "val": 1}
-        assert own["path"].tolist() == [str(tmp_path / path) for path, *_ in rows]
-    assert len({tuple(own["split"]) for own in lists}) == 3
-    with pytest.raises(UserError, match="has 6 classes without a split, and 5 are to be dealt"):
-        deal_classes.main([str(tmp_path / "all.csv"), str(tmp_path / "lists"), "--train", "5"])
+    pd.DataFrame(rows, columns=["path", "class", "split"]).to_csv(tmp_path / "videos.csv", index=False)
+    deal_classes.main([str(tmp_path / "videos.csv"), str(tmp_path / "lists"), "--test", "2", "--deals", "4"])
+    every, *deals = (pd.read_csv(path) for path in sorted((tmp_path / "lists").iterdir()))
+    assert every["path"].tolist() == [str(tmp_path / path) for path, *_ in rows]
+    assert every["split"].tolist() == ["train"] * 12 + ["val"] * 2
+    tested = [tuple(own["class"].unique()) for own in deals]
+    assert all(len(own) == 4 and set(own["split"]) == {"test"} for own in deals)
+    assert len(tested) == 4 and len(set(tested)) > 1 and not any("other" in own for own in tested)
+    with pytest.raises(UserError, match="has 6 classes without a split: too few to test on 6 of them"):
+        deal_classes.main([str(tmp_path / "videos.csv"), str(tmp_path / "lists"), "--test", "6"])
 
 
 def test_what_is_learnt_begins_as_the_method_and_leaves_it_by_training():

@@ -611,16 +611,18 @@ def test_the_study_repeats_the_demo(values, repository):
 
 
 def test_lists_of_the_same_videos_are_deals_of_the_same_classes(values, tmp_path):
-    """Two lists deal the same classes; a third has another video."""
-    for name, splits in {"a": "train test", "b": "test train", "c": "train test"}.items():
-        pairs = zip(("run", "walk"), splits.split(), strict=True)
+    """Two lists deal the same classes, and so does one of some of these beside one to train on; others do not."""
+    splits = {"a": "train test", "b": "test train", "c": "train test", "all": "train train", "tested": "- test"}
+    for name, of in splits.items():
+        pairs = [(label, split) for label, split in zip(("run", "walk"), of.split(), strict=True) if split != "-"]
         listed = [(f"{label}{i}.mp4", label, split) for label, split in pairs for i in range(2 + (name == "c"))]
         write_listing(tmp_path / f"{name}.csv", listed)
         source = {"kind": "csv", "file": str(tmp_path / f"{name}.csv")}
         values["benchmarks"][name] = {"source": source, "methods": ["clip-freeze"]}
-    values["run"] |= {"benchmarks": ["c", "a", "b"], "methods": ["clip-freeze"]}
+    values["benchmarks"]["crossed"] = {"train_on": "all", "test_on": "tested", "remove": "none"}
+    values["run"] |= {"benchmarks": ["c", "a", "crossed", "b"], "methods": ["clip-freeze"]}
     plan = Plan(load(values))
-    assert {row.benchmark for row in rows_of_deals(plan, rows(plan))} == {"a", "b"}
+    assert {row.benchmark for row in rows_of_deals(plan, rows(plan))} == {"a", "b", "crossed"}
 
 
 def test_a_small_clip_that_is_not_there(values):
