@@ -1,10 +1,10 @@
 # `make table` and `make test` set up .venv and do everything a new user needs; the rest is plain snakemake.
 
 PYTHON ?= python3
-CORES ?= $(shell nproc)
+CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 
-.PHONY: table test test-slow test-slurm test-lowest coverage gpu-check check docs site pictures requirements clean
+.PHONY: table test test-labels test-slow test-slurm test-lowest coverage gpu-check check docs site pictures requirements clean
 
 table: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -12,6 +12,10 @@ table: .venv/ready
 # Two test files at a time, each from its first to its last test: some share a finished run of the workflow.
 test: .venv/ready check
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
+
+# Labels of clips, from files to tables, without the workflow: minutes.
+test-labels: .venv/ready
+	$(BIN)/python -m pytest tests/predict tests/cli tests/videos
 
 # An hour of video, and real clips through training to the table where they lie beside the checkout.
 test-slow: .venv/ready
@@ -26,7 +30,7 @@ test-slurm: .venv/ready
 test-lowest: .venv/ready
 	$(BIN)/python -m tests.lowest_versions
 
-# How often the intervals over test videos hold the truth, by simulation: the table of docs/results.md, in minutes.
+# How often the intervals over test videos hold the truth, by simulation: what docs/coverage.csv has, in minutes.
 coverage: .venv/ready
 	$(BIN)/python -m perf.coverage
 
@@ -50,11 +54,19 @@ check: .venv/ready
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-# The installed packages, made anew when the pinned list changes.
+# The installed packages, made anew when the pinned list changes. With TORCH=cpu, PyTorch comes without CUDA, which is two
+# thirds of all: uv knows where PyTorch keeps that build, whose files have no checksums in the list.
 .venv/ready: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=…")'
 	$(PYTHON) -m venv .venv
+ifeq ($(TORCH),cpu)
+	awk '/^[^ ]/ {cuda = /^(torch|torchvision|triton|nvidia-.*|cuda-.*)==/} !cuda' requirements.txt > .venv/others.txt
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r .venv/others.txt
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip install --quiet --torch-backend cpu $$(grep -oE '^(torch|torchvision)==[0-9.]+' requirements.txt)
+else
 	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+endif
 	touch $@
 
 # Files generated from the config model and the records of methods.
@@ -74,10 +86,12 @@ site: .venv/ready
 pictures: .venv/ready
 	$(BIN)/python -m tools.pictures
 
-# Pin the newest versions that pyproject.toml allows (needs uv).
+# Pin the newest versions that pyproject.toml allows, one for all platforms, and ask whether each has files of them (needs
+# uv).
 requirements:
-	uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
-		--generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.txt pyproject.toml
+	uv pip compile --quiet --upgrade --universal --extra dev --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -o requirements.txt pyproject.toml
+	$(PYTHON) -m tools.platforms
 
 clean:
 	rm -rf data results logs .snakemake

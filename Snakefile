@@ -95,3 +95,6 @@ for benchmark in CONFIG.benchmarks:
         input:
             partial(data_of, benchmark),
         localrule: True
+
+
+snakemake_api.remember_parameters(workflow)

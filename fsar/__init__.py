@@ -5,8 +5,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 # What a user imports from here, by the module it is in: imported when it is asked for, because that takes seconds.
-_LAZY = {"FewShotClassifier": "fsar.predict.few_shot_classifier"}
-__all__ = ["FewShotClassifier", "__version__"]
+_LAZY = {"FewShotClassifier": "fsar.predict.few_shot_classifier", "train": "fsar.own_training"}
+__all__ = ["FewShotClassifier", "__version__", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,10 @@
-"""The one exception for mistakes that a person can mend: it says what is wrong, where, and what to do."""
+"""The one exception for mistakes that a person can correct: it says what is wrong, where, and what to do."""
 
 
 class UserError(Exception):
-    """A mistake in the config, the data or the environment, told without a traceback.
+    """A mistake in the config, the data or the environment, which is reported without a traceback.
 
-    The message names the place (file, key, video) and the way out. Programming errors are never of this class.
+    The message names the place (file, key, video) and what to do. Programming errors are never of this class.
     """
 
 

@@ -107,7 +107,8 @@ def _log_file(path: Path) -> logging.Handler:
 
 
 def _write_measurement(path: Path, seconds: float) -> None:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB
+    unit = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit  # MB
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"s\th:m:s\tmax_rss\n{seconds:.4f}\t{timedelta(seconds=int(seconds))}\t{memory:.2f}\n")
 

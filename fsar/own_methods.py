@@ -1,4 +1,4 @@
-"""Folders of a user's own methods, which the package finds as it finds its own (docs/methods.md).
+"""Folders of a user's own methods, which the package finds as it finds its own (docs/add_method.md).
 
 They are named by an environment variable, so that jobs and their processes know them, too. The workflow sets it from
 the key `own_methods`, before anything asks for a method.
@@ -39,7 +39,7 @@ def _problem(folder: Path, others: Iterable[str]) -> str:
     if not folder.is_dir():
         return "is not there"
     if not (folder / "record.py").is_file():
-        return "has no record.py (docs/methods.md shows one)"
+        return "has no record.py (docs/add_method.md shows one)"
     if not folder.name.isidentifier():
         return "has a name that Python cannot import: name it with letters, digits and _"
     taken = {path.stem for path in PACKAGE.iterdir()}

@@ -16,6 +16,7 @@ from fsar.statistics.variance import Variance
 
 CLASSES, SHOTS, VIDEOS = (24, 100), (1, 5), ((16, 1), (100, 1), (100, 25))
 DRAWS, POPULATIONS = 200, 5
+FORMATS = {"true sd": "{:.2f}", "estimated": "{:.2f}", "over videos": "{:.0f}", "over episodes": "{:.0f}"}
 
 
 def sizes() -> list[Size]:
@@ -60,12 +61,13 @@ def parser() -> ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table as Markdown."""
+    """Print the table as a CSV, docs/coverage.csv."""
     parser().parse_args(arguments)
     with ProcessPoolExecutor(2) as processes:
-        rows = [row for own in processes.map(coverage, sizes()) for row in own]
-    formats = ("", "", "", "", "", "", ".2f", ".2f", ".0f", ".0f")
-    print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=formats))
+        table = pd.DataFrame([row for own in processes.map(coverage, sizes()) for row in own])
+    for column, form in FORMATS.items():
+        table[column] = table[column].map(form.format)
+    print(table.to_csv(index=False), end="")
 
 
 if __name__ == "__main__":

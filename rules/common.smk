@@ -3,7 +3,7 @@
 import os
 import secrets
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -39,12 +39,13 @@ from fsar.plan.imported import (
 )
 from fsar.plan.layouts import layouts, titles_of
 from fsar.plan.own_files import with_own_files
-from fsar.plan.parameters import Keyed, Rows, Text, Values, by_key, fixed
+from fsar.plan.parameters import MOST, MOST_OF_FEATURES, Keyed, Rows, Text, Values, by_key, fixed
 from fsar.plan.plan import Plan
 from fsar.plan.records import facts_of
 from fsar.plan.removals import load_with_removals
 
 take_any_text(logger)
+snakemake_api.plan_faster()
 
 
 def planned(config):
@@ -119,13 +120,18 @@ def settings_of(wildcards):
 def decided_by(stage):
     """The settings of a model that decide a stage, one parameter for each key. Its script is given the same."""
 
+    @cache  # of all its seeds
+    def decisive(*model):
+        return CONFIG.of(*model).decisive(stage) | {"seed": CONFIG.seed}
+
     def values(wildcards):
-        return settings_of(wildcards).decisive(stage) | {"seed": CONFIG.seed}
+        return decisive(wildcards.benchmark, wildcards.backbone, wildcards.model)
 
     def facts(wildcards):
         return Values("facts", settings_of(wildcards).components_of(stage).facts())
 
-    return by_key(values) | {"facts": facts}
+    most = MOST_OF_FEATURES if stage.startswith("encode_") else MOST
+    return by_key(values, most=most) | {"facts": facts}
 
 
 def source_of(wildcards):
@@ -185,8 +191,8 @@ def tests(wildcards):
 
 def code(script, *further):
     """The checksum of the statements that decide what a script computes, and of files that it imports by name."""
-    if CHECKOUT:
-        file = ROOT / "workflow_scripts" / script
+    if LOCAL:
+        file = Path(RULES).with_name("workflow_scripts") / script
     else:
         file = Path(workflow.sourcecache.get_path(RULES.join(f"../workflow_scripts/{script}")))
     return f"code {code_checksum(file, *further)[:10]}"

@@ -9,10 +9,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.sourcecache import LocalSourceFile
 
 # Scripts import the package from this checkout, in whichever environment they run, and nothing from the user's home. Where
-# Snakemake takes the rules from a repository (`github(…)`, `gitfile(…)`) there is no checkout: the installed package is it.
+# the rules are those of an installed package, or Snakemake takes them from a repository (`github(…)`, `gitfile(…)`), there
+# is no checkout: the installed package is it.
 RULES = workflow.current_basedir
-CHECKOUT = isinstance(RULES, LocalSourceFile)
-if CHECKOUT:
+LOCAL = isinstance(RULES, LocalSourceFile)
+if LOCAL and Path(RULES).with_name("fsar").is_dir():
     ROOT = Path(RULES).parent
     sys.path.insert(0, str(ROOT))
 elif installed := find_spec("fsar"):

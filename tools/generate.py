@@ -1,4 +1,4 @@
-"""What is generated: the JSON schema of config.yaml and docs/config.md, from the declared keys; docs/methods.md."""
+"""What is generated: the JSON schema of config.yaml and docs/config.md, from declared keys; docs/methods_table.md."""
 
 import argparse
 import io
@@ -19,14 +19,16 @@ def schema() -> dict[str, Any]:
 
 
 MAKES_AGAIN = (
-    "*Makes again* names the rules whose results a key decides. What is made from those follows: another learning rate",
-    "makes the models again, then their features, tests and tables. Keys with *nothing* say only how a job is run, or",
-    "where a file is that is fetched once. A value that equals its default leaves no trace. `write_index`, which",
-    "prints the config, follows every key that decides anything.",
+    "The column *recomputes* names the rules whose results a key decides. When you change the key, these rules run",
+    "again, and then everything that is made from their results: another learning rate trains the models again, and",
+    "then makes their features, tests and tables again. Keys with *nothing* only say how a job is run, or where a file",
+    "comes from that is downloaded once. A value that equals its default has no effect. The rule `write_index`, which",
+    "prints the config, runs again after a change of any key that decides something.",
 )
 DIRECTORY = (
-    "Relative paths are below the directory of the run. All runs of one directory share its `data/` and `results/`:",
-    "what two configs make under one name, the later run replaces. `--directory studies/mine` gives a study its own.",
+    "Relative paths are relative to the directory of the run. All runs in one directory share its `data/` and",
+    "`results/`, and a later run replaces what an earlier one made under the same name. So give each study a directory",
+    "of its own: `--directory studies/mine`.",
 )
 
 
@@ -35,7 +37,8 @@ def documentation() -> str:
     lines = [
         "# Configuration keys",
         "",
-        "Generated from `fsar/config/` by `make docs`; do not edit.",
+        "Every key of `config.yaml` and of the files in `configs/`, by section. Generated from `fsar/config/` by",
+        "`make docs`; do not edit.",
         "",
         *MAKES_AGAIN,
         "",
@@ -49,7 +52,7 @@ def documentation() -> str:
             "",
             part.get("description", ""),
             "",
-            "| key | default | unit | valid | makes again | meaning |",
+            "| key | default | unit | valid | recomputes | meaning |",
         ]
         lines += ["|---|---|---|---|---|---|"]
         for field, value in part["properties"].items():
@@ -89,35 +92,59 @@ def _range(value: dict[str, Any]) -> str:
     return f"{kind} {limits}".strip()
 
 
-PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
-BEGIN = "<!-- From the records of fsar/methods/ by `make docs`; do not edit. -->"
-END = "<!-- Up to here. -->"
+PAGE = Path(__file__).parents[1] / "docs" / "methods_table.md"
 DECIDES = {"few-shot": "support", "text": "class names", "both": "both"}
+COLUMNS = """\
+- *Head*: the folder in `fsar/methods/` that holds its code, and the settings that the method fixes.
+- *Looks at*: what the backbone gives the head. *Frames* are one feature vector per frame; *unprojected*, the same
+  before the projection into the joint space of images and texts; *maps*, the last feature map before pooling (for a
+  ViT its grid of patches); *tokens*, those of chosen layers of a ViT; *pixels*, if a loss uses them; *text*, the
+  features of the class names. Not every backbone has them all: [methods.md](methods.md#which-backbones-fit).
+- *Trains*: nothing; the head on a frozen backbone; adapters in a frozen backbone, and the head; or the visual encoder,
+  and the head.
+- *Decides by*: the support, the class names, or both.
+- *Inductive*: yes if the label of a query does not depend on the other queries of its episode."""
 
 
 def page() -> str:
-    """Return docs/methods.md with its tables made anew."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{rest.split(END)[1]}"
+    """Return docs/methods_table.md."""
+    return "\n\n".join(
+        [
+            "# All methods in one table",
+            "Generated from the records in `fsar/methods/` by `make docs`; do not edit. What the methods are, and how "
+            "they compare on the demo, is in [methods.md](methods.md).",
+            "## Methods",
+            tables(),
+            "The columns:",
+            COLUMNS,
+            "## Public code, and where the method differs from it",
+            "Line numbers are those of the public repositories.",
+            f"{public_codes()}\n",
+        ]
+    )
 
 
 def tables() -> str:
-    """Return, as Markdown, what each method is and needs, and what its public code is."""
-    what = [
+    """Return a table, as Markdown, of what each method is and needs."""
+    rows = [
         [f"`{name}`", _head(method.components), _needs(method), _trains(name, method), *_decides(method)]
         for name, method in METHODS.items()
     ]
-    sources: dict[tuple[str, ...], list[str]] = {}
+    return _table(["method", "head", "looks at", "trains", "decides by", "inductive"], rows)
+
+
+def public_codes() -> str:
+    """Return a list, as Markdown, of the public code of each method that has one; methods of one code together."""
+    sources: dict[tuple[str, str, str], list[str]] = {}
     for name, method in METHODS.items():
         if method.code:
             told = (method.code, method.code_selection, method.deviations or "nowhere that is known")
             sources.setdefault(told, []).append(f"`{name}`")
-    code = [[", ".join(names), *told] for told, names in sources.items()]
-    return "\n\n".join(
-        [
-            _table(["method", "head", "looks at", "trains", "decides by", "inductive"], what),
-            _table(["method", "public code", "weights that code reports", "where it differs by default"], code),
-        ]
+    return "\n".join(
+        f"- **{', '.join(names)}**: {code}.\n"
+        f"    - Weights that the code reports: {weights}.\n"
+        f"    - Differs here: {differs}."
+        for (code, weights, differs), names in sources.items()
     )
 
 
@@ -154,7 +181,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Print what is generated, or write it: `methods` puts tables into docs/methods.md, `timm` makes that of timm."""
+    """Print what is generated, or write it: `methods` writes docs/methods_table.md, `timm` the table of timm."""
     parser = argparse.ArgumentParser("python -m tools.generate", description=__doc__)
     parser.add_argument("what", choices=["schema", "docs", "methods", "timm"])
     what = parser.parse_args().what

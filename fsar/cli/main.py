@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 
 from fsar import __version__
-from fsar.cli import check, draw, exchange, export, models, predict, records, spot
+from fsar.cli import check, draw, exchange, export, models, predict, records, spot, workflow
 from fsar.errors import UserError
 from fsar.locales import take_any_text
 
 INTERRUPTED = 130
 # Each adds its own arguments, and imports what it runs only when it runs.
-COMMANDS = (predict, spot, check, models, export, exchange, records, draw)
+COMMANDS = (predict, spot, check, models, export, exchange, records, draw, workflow)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

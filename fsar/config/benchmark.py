@@ -20,50 +20,53 @@ class BenchmarkConfig(Section):
         "Where the videos come from.", default=None
     )
     variant_of: Name | None = key(
-        "Instead of a source: another benchmark, whose videos, frames and episodes this one shares; "
-        "keys below differ from its own.",
+        "Instead of a source: another benchmark, whose videos, frames and episodes this one shares. The keys "
+        "below replace those of that benchmark.",
         (*MODEL, *ROWS, *SUMMARIES),
         default=None,
     )
     without: list[str] = key(
-        "Of a variant: training and validation classes of the other benchmark that are left out, whatever the case, "
-        "spaces and joining signs of their names. Its frames stay shared; its validation episodes are its own.",
+        "For a variant: training and validation classes of the other benchmark that are left out; case, "
+        "spaces, underscores and hyphens of names do not matter. The frames stay shared; the validation "
+        "episodes are its own.",
         ("train_model", "draw_episodes", *ROWS),
         once=True,
         default=[],
     )
     train_on: Name | None = key(
-        "Instead of a source, with test_on: the benchmark whose training and validation classes models are trained and "
-        "chosen on, with its settings of training, heads, adapters and text (docs/domains.md).",
+        "Instead of a source, together with test_on: the benchmark on whose training and validation classes "
+        "models are trained and chosen, with its settings of training, heads, adapters and text "
+        "(docs/domains.md).",
         ("draw_episodes", *MODEL, *ROWS, *SUMMARIES),
         default=None,
     )
     test_on: Name | None = key(
-        "The benchmark whose test classes they are tested on, with its episodes and its sampling of frames.",
+        "The benchmark on whose test classes these models are tested, with its episodes and its sampling of frames.",
         ("draw_episodes", *MODEL, *ROWS, *SUMMARIES),
         default=None,
     )
     remove: str = key(
-        "Which classes of train_on are left out because test_on tests them. by_name: those with equal names, whatever "
-        "their case, spaces and joining signs. none: none. Or a CSV with the columns source, target and "
-        "class_in_source, and split_in_target where it has classes that are not tested (docs/domains.md).",
+        "Which classes of train_on are left out because test_on tests them. by_name: those with equal names; "
+        "case, spaces, underscores and hyphens do not matter. none: none. Or a CSV with the columns source, "
+        "target and class_in_source, and split_in_target if it has classes that are not tested "
+        "(docs/domains.md).",
         ("train_model", "draw_episodes", *ROWS),
         default="by_name",
         min_length=1,
     )
     remove_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = key(
-        "The checksum that the list in `remove` must have, where it is a published one.", NOTHING, default=None
+        "The checksum that the list in `remove` must have, if others published it.", NOTHING, default=None
     )
-    licence: str = key("Whose the videos are, for the model cards.", ("write_model_card",), default="not stated")
+    licence: str = key("The licence of the videos, for the model cards.", ("write_model_card",), default="not stated")
     methods: list[MethodName] = key(
-        "Its methods where run.methods does not say.",
+        "The methods of this benchmark, unless run.methods names others.",
         (*TESTS, *ROWS, *SUMMARIES),
         once=True,
         default=["clip-freeze", "otam", "clip-fsar"],
         min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] = key(
-        "Its test shots where run.shots does not say.",
+        "The test shots of this benchmark, unless run.shots names others.",
         (*TESTS, *ROWS, *SUMMARIES),
         unit="videos",
         once=True,

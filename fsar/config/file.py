@@ -30,7 +30,7 @@ class ConfigFile(Section):
         "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"
     )
     own_methods: list[str] = key(
-        "Folders of methods of your own (docs/methods.md): their names are then those of any other.",
+        "Folders of your own methods (docs/add_method.md). You can then name these methods like any other.",
         NOTHING,
         once=True,
         default=[],
@@ -44,16 +44,20 @@ class ConfigFile(Section):
     episodes: EpisodesConfig = section("The stored episodes.", default=EpisodesConfig())
     text: TextConfig = section("How class names become text features.", default=TextConfig())
     heads: HeadsConfig = section("The heads of methods.", default=HeadsConfig())
-    adapters: AdaptersConfig = section("What is put into frozen backbones.", default=AdaptersConfig())
+    adapters: AdaptersConfig = section("The adapters that methods add to frozen backbones.", default=AdaptersConfig())
     training: TrainingConfig = section("How methods are trained.", default=TrainingConfig())
-    predict: dict[Name, PredictConfig] = section("Clips of your own to label, by the name of the results.", default={})
+    predict: dict[Name, PredictConfig] = section(
+        "Your own clips to label; the name of a section is that of its results.", default={}
+    )
     small_clips: dict[Name, SmallClipConfig] = section(
-        "The demo's own CLIPs: a backbone has the weights of one as data/small_clip/NAME.safetensors.",
+        "The CLIPs that the workflow trains for the demo. A backbone uses one by its weights, "
+        "data/small_clip/NAME.safetensors.",
         default={"small-clip": SmallClipConfig()},
     )
 
     small_videos: dict[Name, SmallVideoConfig] = section(
-        "The demo's own encoders of video: a backbone has the weights of one as data/small_video/NAME.safetensors.",
+        "The encoders of video that the workflow trains for the demo. A backbone uses one by its weights, "
+        "data/small_video/NAME.safetensors.",
         default={"small-videomae": SmallVideoConfig()},
     )
 

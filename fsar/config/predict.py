@@ -17,13 +17,15 @@ class PredictConfig(Section):
         min_length=1,
     )
     clips: str = key("The clips: a CSV with the column path, or a folder.", PREDICT, min_length=1)
-    benchmark: Name | None = key("Whose model and settings to label with, by its name.", PREDICT, default=None)
+    benchmark: Name | None = key(
+        "The benchmark whose model and settings label the clips, by its name.", PREDICT, default=None
+    )
     backbone: Name | None = key(
-        "The model's backbone, by its name; without it the first of run.backbones.", PREDICT, default=None
+        "The backbone of the model, by its name. By default the first of run.backbones.", PREDICT, default=None
     )
     method: MethodName | None = key("How to decide: one of the benchmark's methods.", PREDICT, default=None)
     seed: int | None = key(
-        "The model's training seed, which is trained if it is not there; without it the first of run.seeds.",
+        "The training seed of the model, which is trained if it does not exist. By default the first of run.seeds.",
         PREDICT,
         default=None,
         ge=0,
@@ -33,8 +35,9 @@ class PredictConfig(Section):
         "Instead of a benchmark: the folder of a model, trained elsewhere or exported.", PREDICT, default=""
     )
     unknown: float | None = key(
-        "Label clips unknown that are not near enough to any class, by a threshold that refuses at most this share of "
-        "the clips of the classes, told by leaving examples out; without it every clip gets a class.",
+        "Label a clip unknown if it is not near enough to any class. The threshold refuses at most this share "
+        "of the clips of the classes, as estimated by leaving examples out. By default every clip gets a "
+        "class.",
         PREDICT,
         unit="fraction",
         default=None,
@@ -42,14 +45,14 @@ class PredictConfig(Section):
         lt=1,
     )
     frames: Literal["centres", "drawn"] = key(
-        "Which frames of a clip are looked at. centres: the middle one of each segment, whatever a clip is called. "
-        "drawn: as the benchmark's own tests draw them, by the seed and the clip's id.",
+        "Which frames of a clip are used. centres: the middle one of each segment, whatever the clip's name. "
+        "drawn: as in the benchmark's own tests, by the seed and the clip's id.",
         PREDICT,
         default="centres",
     )
     motion: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] | None = key(
-        "Share of what moves in the cosine of two frames, of a method that matches frames (docs/motion.md); auto: the "
-        "share with which the examples label one another best. Without it the model's own.",
+        "Share of what moves in the cosine of two frames, for a method that matches frames (docs/motion.md). "
+        "auto: the share with which the examples label one another best. By default the model's own share.",
         PREDICT,
         default=None,
     )

@@ -28,14 +28,14 @@ class RunConfig(Section):
         min_length=1,
     )
     methods: list[MethodName] | None = key(
-        "Methods, by their names in docs/methods.md, on every benchmark; without it each benchmark has its own.",
+        "Methods, by their names in docs/methods_table.md, on every benchmark; without it each benchmark has its own.",
         (*TESTS, *ROWS, *SUMMARIES),
         once=True,
         default=None,
         min_length=1,
     )
     ways: list[Annotated[int, Field(ge=2)] | Literal["all"]] = key(
-        "Classes in a test episode; all: every test class of a benchmark. Trainings have a way of their own.",
+        "Classes in a test episode; all: every test class of a benchmark. Training has a way of its own.",
         (*TESTS, *ROWS, *SUMMARIES),
         unit="classes",
         once=True,
@@ -43,8 +43,7 @@ class RunConfig(Section):
         min_length=1,
     )
     shots: list[Annotated[int, Field(ge=1)]] | None = key(
-        "Support videos per class in a test episode, on every benchmark; without it each benchmark has its own. All "
-        "shots share one training.",
+        "Support videos per class in a test episode, on every benchmark. By default each benchmark has its own.",
         (*TESTS, *ROWS, *SUMMARIES),
         unit="videos",
         once=True,
@@ -52,21 +51,21 @@ class RunConfig(Section):
         min_length=1,
     )
     unknown_measures: Literal["pooled", "per-episode"] = key(
-        "How results tell known from unknown queries: over all queries of all episodes together; or in each episode, "
-        "averaged, with the denominators of the public code (docs/unknown.md).",
+        "How the separation of known and unknown queries is measured: over all queries of all episodes "
+        "together; or in each episode, averaged, with the denominators of the public code (docs/unknown.md).",
         UNKNOWN,
         default="pooled",
     )
     test_jobs: int = key(
-        "Jobs that the tests of a model are divided over, where its features depend on the episode (Task-Adapter++); "
-        "tests that were begun keep their number.",
+        "Number of jobs for the tests of a model whose features depend on the episode (Task-Adapter++). Tests "
+        "that have begun keep their number.",
         NOTHING,
         default=1,
         ge=1,
         le=1000,
     )
     seeds: list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]] = key(
-        "Training seeds; each is one training per model.",
+        "Training seeds. Each gives one training run per model.",
         (*MODEL, *ROWS, *SUMMARIES),
         once=True,
         default=[1],

@@ -31,7 +31,8 @@ class DemoSource(Section):
         "Videos of each class.", ("render_videos",), unit="videos", default=Counts(train=12, val=12, test=16)
     )
     deal: int = key(
-        "Which classes are in which split: another number deals others, and renders videos anew.",
+        "Number of the class partition, which says which classes are in which split. Another number gives "
+        "another partition, with new videos.",
         ("render_videos",),
         default=0,
         ge=0,
@@ -45,7 +46,7 @@ class DemoSource(Section):
         min_length=1,
     )
     clutter: float = key(
-        "How strong the texture behind the shapes is and how many other things lie there, as a multiple of the usual.",
+        "How strong the texture behind the shapes is, and how many other things are there, as a multiple of the usual.",
         ("render_videos",),
         default=1.0,
         ge=0,

@@ -31,13 +31,13 @@ class Archive(Section):
     """A data set in one archive."""
 
     mirrors: list[Annotated[Mirror, BeforeValidator(_with_url, json_schema_input_type=Url | Mirror)]] = key(
-        "Places of your own that have the archive, tried in order before the public ones; each a URL, or a section "
+        "Your own places of the archive, tried in order before the public ones. Each is a URL, or a section "
         "with `url`, `bytes` and `sha256`.",
         NOTHING,
         default=[],
     )
     folder: str = key(
-        "A folder where its videos are already, at any depth; nothing is downloaded then.", FOLDER, default=""
+        "A folder that already has the videos, at any depth. Nothing is downloaded then.", FOLDER, default=""
     )
 
 
@@ -51,7 +51,7 @@ class KineticsArchives(Section):
         default=[],
     )
     folder: str = key(
-        "A folder where its videos are already, at any depth; nothing is downloaded then.", FOLDER, default=""
+        "A folder that already has the videos, at any depth. Nothing is downloaded then.", FOLDER, default=""
     )
     parts: int = key(
         "Jobs that share the archives; each has one archive on the disk at a time.",
@@ -66,14 +66,14 @@ class KineticsArchives(Section):
 class RegisteredFiles(Section):
     """A data set behind a registration."""
 
-    folder: str = key("The folder that its files were put into.", ("unpack_ssv2", "list_videos", *FOLDER), default="")
+    folder: str = key("The folder with its files.", ("unpack_ssv2", "list_videos", *FOLDER), default="")
 
 
 class SourcesConfig(Section):
     """Where the videos of the published benchmarks come from, beside the public places in fsar/sources/places.csv."""
 
     split_lists: list[Url] = key(
-        "Places of your own that have the split lists, tried in order before the pinned commit: URLs of folders with "
+        "Your own places of the split lists, tried in order before the pinned commit: URLs of folders with "
         "the paths of fsar/benchmarks/split_lists.csv.",
         NOTHING,
         default=[],
@@ -83,10 +83,12 @@ class SourcesConfig(Section):
     kinetics: KineticsArchives = section("Kinetics-400, for kinetics100.", default=KineticsArchives())
     ssv2: RegisteredFiles = section("Something-Something V2.", default=RegisteredFiles())
     diving48: RegisteredFiles = section("Diving48, its videos unpacked.", default=RegisteredFiles())
-    rate_limit: float = key("Of one download; 0 for none.", NOTHING, unit="megabytes per second", default=0.0, ge=0)
-    retries: int = key("Attempts in a row without a byte before a download gives up.", NOTHING, default=6, ge=1)
+    rate_limit: float = key(
+        "Greatest speed of one download; 0 for no limit.", NOTHING, unit="megabytes per second", default=0.0, ge=0
+    )
+    retries: int = key("A download stops after so many attempts in a row that gave no byte.", NOTHING, default=6, ge=1)
     pause: float = key(
-        "Before the second attempt, doubled for each further one.", NOTHING, unit="seconds", default=1.0, ge=0
+        "Pause before the second attempt; it doubles for each further one.", NOTHING, unit="seconds", default=1.0, ge=0
     )
     timeout: float = key(
         "Time without a byte that counts as a broken connection.", NOTHING, unit="seconds", default=30.0, gt=0

@@ -17,8 +17,8 @@ class TextConfig(Section):
     """How class names become text features (docs/backbones.md)."""
 
     templates: Annotated[Templates, BeforeValidator(templates_of, json_schema_input_type=Templates | PromptSet)] = key(
-        "The texts of a class, with {class_name} in them, and {description} where there is a file of descriptions: "
-        "then a text for each description. Or the name of a set of them (fsar/model/prompts/).",
+        "The texts of a class. {class_name} stands for its name, and {description} for a description, which "
+        "gives a text for each. Or the name of a set of templates (fsar/model/prompts/).",
         MODEL,
         default=["a photo of {class_name}"],
     )

@@ -28,7 +28,7 @@ class TrainingConfig(Section):
     )
     unknown: int | None = key(
         "Unknown queries in a training episode, of other training classes, for models that learn from them "
-        "(docs/unknown.md); without it as many as there are known ones.",
+        "(docs/unknown.md). By default as many as known ones.",
         ("train_model",),
         unit="videos",
         default=None,
@@ -63,7 +63,7 @@ class TrainingConfig(Section):
     epsilon: float = key("Added to adam's and adamw's denominator.", ("train_model",), default=1e-8, gt=0)
     learning_rate: float = key("Learning rate after warm-up.", ("train_model",), default=1e-5, gt=0, le=1)
     head_learning_rate_factor: float = key(
-        "Multiplies the learning rate of the parameters that start from scratch (temporal transformer, scale).",
+        "Multiplies the learning rate of the parameters that start from random values (temporal transformer, scale).",
         ("train_model",),
         default=1.0,
         gt=0,
@@ -77,7 +77,8 @@ class TrainingConfig(Section):
         "Where the learning rate steps down.", ("train_model",), unit="episodes", default=[750, 1250]
     )
     factors: list[Annotated[float, Field(gt=0)]] = key(
-        "What the learning rate is multiplied by from each milestone on; without it, by 0.1 once more at each.",
+        "What the learning rate is multiplied by from each milestone on. By default each milestone multiplies "
+        "it by 0.1 once more.",
         ("train_model",),
         default=[],
     )
@@ -93,16 +94,17 @@ class TrainingConfig(Section):
     flip: bool = key("Mirror training queries at random (Kinetics only).", VIEWS, default=False)
     colour_jitter: bool = key("Jitter the colours of training queries (Kinetics only).", VIEWS, default=False)
     views: Annotated[int, Field(ge=0, le=1000)] | Literal["fresh"] = key(
-        "Of a model that trains a head alone, on a backbone as it is: so many draws of the frames and the window of "
-        "each training video. They are encoded once, and an episode draws one of them for each of its videos. 0: one "
-        "view, that of a test. fresh: every episode draws its own, as for all other models. See docs/training.md.",
+        "For a model that trains only a head on a frozen backbone: number of views, that is, draws of the "
+        "frames and the window, of each training video. They are encoded once, and an episode draws one of "
+        "them for each of its videos. 0: one view, that of a test. fresh: every episode draws new frames, as "
+        "for all other models. See docs/training.md.",
         VIEWS,
         unit="views",
         default=4,
     )
     stored_gb: float = key(
-        "Disk that the stored features of a model's training and validation videos may take; where they would take "
-        "more, the videos of each episode are encoded in it, in the same views.",
+        "Disk that the stored features of a model's training and validation videos may take. If they would "
+        "take more, nothing is stored, and each episode encodes its videos, in the same views.",
         NOTHING,
         unit="GB",
         default=20.0,
@@ -115,7 +117,9 @@ class TrainingConfig(Section):
         ("train_model",),
         default="apart",
     )
-    validate_every: int = key("Distance between validations.", ("train_model",), unit="episodes", default=100, ge=1)
+    validate_every: int = key(
+        "Training episodes between two validations.", ("train_model",), unit="episodes", default=100, ge=1
+    )
     checkpoint_minutes: float = key(
         "Time between checkpoints to resume from; 0 saves after every optimizer step.",
         NOTHING,
@@ -124,8 +128,8 @@ class TrainingConfig(Section):
         ge=0,
     )
     logger: Literal["tensorboard", "csv", "wandb", "mlflow", "none"] = key(
-        "Where a training shows its metrics while it runs: files below logs/, Weights & Biases, an MLflow server, or "
-        "nowhere.",
+        "Where a training run shows its metrics while it runs: files below logs/, Weights & Biases, an MLflow "
+        "server, or nowhere.",
         NOTHING,
         default="tensorboard",
     )
@@ -140,8 +144,8 @@ class TrainingConfig(Section):
         default="tf32",
     )
     deterministic: bool = key(
-        "Train with operations alone that give the same bits each time; without it a GPU chooses what is fastest, "
-        "and two equal trainings differ in the last digits. Training on a CPU is the same either way.",
+        "Use only operations that give the same bits each time. With false a GPU chooses the fastest ones, "
+        "and two equal training runs differ in the last digits. On a CPU both are the same.",
         NOTHING,
         default=True,
     )
@@ -152,16 +156,16 @@ class TrainingConfig(Section):
         default=False,
     )
     devices: int = key(
-        "GPUs of one training (processes, on a CPU); the tasks of a step are divided among them. Where there are fewer "
-        "tasks than devices, as many are used as divide both.",
+        "GPUs of one training run (processes, on a CPU). The tasks of a step are divided among them. If there "
+        "are fewer tasks than devices, the largest number that divides both is used.",
         NOTHING,
         unit="devices",
         default=1,
         ge=1,
     )
     nodes: int = key(
-        "Nodes of a SLURM cluster for one training, each with so many `devices`, `threads` and `workers`; the tasks of "
-        "a step are divided among all devices.",
+        "Nodes of a SLURM cluster for one training run, each with its `devices`, `threads` and `workers`. The "
+        "tasks of a step are divided among all devices.",
         NOTHING,
         unit="nodes",
         default=1,

@@ -18,8 +18,8 @@ class FramesConfig(Section):
         le=1024,
     )
     antialias: bool = key(
-        "Average over pixels where frames become smaller; false is the published way, which looks at four pixels for "
-        "each (docs/fidelity.md).",
+        "Average over pixels when frames become smaller. false is the published way, which uses only four "
+        "pixels for each new one (docs/fidelity.md).",
         STORED,
         default=True,
     )
@@ -40,17 +40,19 @@ class FramesConfig(Section):
         le=1000,
     )
     decoder: Literal["pyav", "decord", "ffmpeg"] = key(
-        "pyav: one sequential pass, every frame once. decord: by random access, as the public implementation, with the "
-        "wrong frames that it has on HMDB51. ffmpeg: the ffmpeg program, the independent check. See docs/data.md.",
+        "pyav: one sequential pass, every frame once. decord: random access, as in the public implementation, "
+        "with its wrong frames on HMDB51. ffmpeg: the ffmpeg program, as an independent check. See "
+        "docs/data.md.",
         STORED,
         default="pyav",
     )
     damaged: Literal["keep", "leave-out"] = key(
-        "Videos of which frames are lost: stored with the frames that can be decoded, or left out with the reason.",
+        "What happens to a video with lost frames: it is stored with the frames that can be decoded, or left "
+        "out with the reason.",
         STORED,
         default="keep",
     )
-    timeout: float = key("Give up on a video after this long.", NOTHING, unit="seconds", default=600.0, gt=0)
+    timeout: float = key("Time after which a video is given up.", NOTHING, unit="seconds", default=600.0, gt=0)
     max_failed: float = key(
         "Share of videos that may be unreadable before the run stops with their list.",
         ("gather_index",),
@@ -74,7 +76,7 @@ class SamplingConfig(Section):
     )
     window: int = key("Frames of a window, for `windows`.", MODEL, unit="frames", default=16, ge=1, le=128)
     step: int = key(
-        "Distance of the frames of a window; less where a part of the video is shorter.",
+        "Distance between the frames of a window; smaller if a part of the video is too short.",
         MODEL,
         unit="frames",
         default=1,
@@ -82,14 +84,16 @@ class SamplingConfig(Section):
         le=64,
     )
     at_test: Literal["drawn", "centres"] = key(
-        "Which frames of segments videos are validated and tested with. drawn: one at random, by the seed and the "
-        "video's id, as published. centres: the middle one, whatever a video is called.",
+        "With the strategy segments, which frame of each segment is used in validation and tests. drawn: a "
+        "random one, by the seed and the video's id, as published. centres: the middle one, whatever the "
+        "video's name.",
         ("encode_training", "train_model", "encode_features"),
         default="drawn",
     )
     views: int = key(
-        "Draws of each test video's frames, for `drawn` segments; the first is that of a run without this key. Every "
-        "test is made with each: accuracies are means, with an interval over draws of frames (docs/results.md).",
+        "Number of draws of each test video's frames, with at_test: drawn. The first draw is that of a run "
+        "without this key. Every test is made with each draw. Accuracies are means, with an interval over the "
+        "draws (docs/results.md).",
         ("encode_features",),
         unit="draws",
         default=1,
@@ -110,8 +114,9 @@ class EpisodesConfig(Section):
     test: int = key("Test episodes, as published.", ("draw_episodes",), unit="episodes", default=10000, ge=2)
     queries: int = key("Query videos per class.", ("draw_episodes",), unit="videos", default=1, ge=1)
     unknown: int = key(
-        "Unknown queries of a test episode: of classes of the split that the episode has not, no video twice. They "
-        "change no accuracy; what methods say of them is in results/statistics/unknown.csv (docs/unknown.md).",
+        "Unknown queries of a test episode: they are of other test classes than the episode's, and no video "
+        "appears twice. They change no accuracy. results/statistics/unknown.csv says how well methods "
+        "recognise them (docs/unknown.md).",
         ("draw_episodes", *UNKNOWN),
         unit="videos",
         default=0,

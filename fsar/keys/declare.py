@@ -84,9 +84,12 @@ class Section(BaseModel):
 
         A default leaves no trace, so a key that is new, with a default that means "as before", makes nothing again.
         """
-        changed = (name for name in type(self).model_fields if getattr(self, name) != self._default(name))
-        values = self.model_dump()
-        return {name: values[name] for name in changed if stage in (decided_by(type(self), name) or ())}
+        changed = [
+            name
+            for name in type(self).model_fields
+            if stage in (decided_by(type(self), name) or ()) and getattr(self, name) != self._default(name)
+        ]
+        return self.model_dump(include=set(changed)) if changed else {}
 
     def execution(self) -> dict[str, Any]:
         """Return the values that say only how a job is run."""

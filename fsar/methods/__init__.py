@@ -1,4 +1,4 @@
-"""The methods of the comparison: a folder each, with its record, its code and its recipe. docs/methods.md adds one.
+"""The methods of the comparison: a folder each, with its record, its code and its recipe. docs/add_method.md adds one.
 
 A model is what is trained (or taken as it is); several methods may decide with one. Values of records reach the
 workflow's rules as parameters: a new record leaves every trained model as it is.

@@ -6,15 +6,15 @@ the value itself where that is short, and else a checksum of it.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
 from fsar.keys.declare import Section
 
 ROOM = 48  # characters of a parameter: two of them, and what Snakemake says around them, are two lines of a terminal
-# Parameters of a job, at most, since Snakemake takes its time for each: the last one has all keys that are left. No job
-# of configs/ has more than 30.
+# Parameters of a job, at most, since Snakemake takes its time for each, also for those that are none: the last one has
+# all keys that are left. It is one number for a rule, whatever the config: another one would count as a change.
 MOST = 40
+MOST_OF_FEATURES = 12  # of the rules that encode, which few keys decide
 
 
 def shown(name: str, value: Any) -> str:
@@ -65,8 +65,6 @@ class Rows(list[Any]):
         return shown(self.name, list(self))
 
 
-# What Snakemake asks of each parameter, several times for each job: a tenth of a plan's time, unless it is there.
-BY_WILDCARDS = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
 # Parameters of a rule, by name.
 Parameters = dict[str, Callable[[Any], Keyed | None]]
 
@@ -80,21 +78,22 @@ def flat(values: Mapping[str, Any], place: str = "") -> list[Keyed]:
     return found
 
 
-def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section]) -> Parameters:
+def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section], most: int = MOST) -> Parameters:
     """Return parameters that are one for each key, so that a reason names the key that changed.
 
     Snakemake compares the values of parameters as a set, without their names; those that a job has no key for are None.
 
     Args:
         values: nested values by wildcards.
-        sections: whose keys these are; without them, the last of `MOST` parameters holds those that are left.
+        sections: whose keys these are.
+        most: without sections, how many parameters; the last one holds the keys that are left.
     """
-    most = sum(len(section.model_fields) for section in sections) or MOST
-    found: dict[tuple[tuple[str, str], ...], list[Keyed]] = {}
+    most = sum(len(section.model_fields) for section in sections) or most
+    found: dict[tuple[str, ...], list[Keyed]] = {}
 
     def parameter(number: int) -> Callable[[Any], Keyed | None]:
         def of_wildcards(wildcards: Any) -> Keyed | None:
-            place = tuple(wildcards.items())
+            place = tuple(wildcards)  # their values, in the order of the rule's names
             if place not in found:
                 own = flat(values(wildcards))
                 left = own[most - 1 :]
@@ -102,7 +101,6 @@ def by_key(values: Callable[[Any], Mapping[str, Any]], *sections: type[Section])
                 found[place] = own if len(own) <= most else [*own[: most - 1], rest]
             return found[place][number] if number < len(found[place]) else None
 
-        of_wildcards.__signature__ = BY_WILDCARDS  # type: ignore[attr-defined]
         return of_wildcards
 
     return {f"key{number}": parameter(number) for number in range(most)}

@@ -6,9 +6,11 @@ the workflow relies on how Snakemake compares parameters: by their `repr`, as a 
 when a job has ended (`fsar.plan.videos.Known`). tests/workflow/test_reruns.py would notice another way.
 """
 
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,36 @@ def is_moved(workflow: Any) -> bool:
     with needed("the prefix of a module"):
         moved = workflow.modifier.path_modifier
         return bool(moved.prefix or moved.modifies_prefixes)
+
+
+def plan_faster() -> None:
+    """Look less often for circles of objects that nobody needs: a plan is half a million objects, nearly all needed.
+
+    Python's own ways look at all of them again and again, a tenth of a plan's time.
+    """
+    gc.freeze()  # what is imported stays
+    gc.set_threshold(100_000, 50, 1000)
+
+
+def remember_parameters(workflow: Any) -> None:
+    """Tell Snakemake once which parameters each function of a rule has, which it asks several times for each job.
+
+    It looks at the function itself each time, a tenth of a plan's time. A version that asks otherwise goes on so.
+    """
+    with suppress(AttributeError, ImportError):
+        from snakemake.common import overwrite_function_params
+        from snakemake.resources import Resource
+
+        found: list[Any] = [Resource.evaluate]
+        for rule in workflow.rules:
+            found += [*rule.params, *(getattr(file, "_file", file) for file in rule.input)]
+            found += [resource._evaluator for resource in rule.resources.values()]
+        for item in found:
+            function = getattr(item, "callable", item)
+            if callable(function):
+                with suppress(AttributeError, ValueError):
+                    known = signature(function).parameters
+                    overwrite_function_params(getattr(function, "__func__", function), known)  # type: ignore[arg-type]
 
 
 def ignore_times_of_scripts(workflow: Any) -> None:

@@ -25,20 +25,20 @@ WRONG = 0.1
 
 @dataclass(frozen=True)
 class Check:
-    """What leaving each example out shows.
+    """How good the examples are, each left out in turn and labelled by the others.
 
     Attributes:
-        tested: how many examples were left out; those that are the only one of their class are not among them.
-        accuracy: the share that was labelled right.
+        tested: number of examples that were left out. An example that is the only one of its class is not.
+        accuracy: the share of them that got the right label.
         interval: its 95 % interval (Wilson, 1927), from low to high.
         confused: true class, label and how often, the most frequent first.
-        judged: whether labels could be judged: there are probabilities, and the others label better than chance.
+        judged: whether labels could be judged: there are probabilities, and the examples label better than chance.
         suspects: examples that look mislabelled: path, class, label, and the probabilities of both.
-        curve: see `learning_curve`.
+        curve: accuracy by number of examples per class: `shots`, `accuracy`, and its interval from `low` to `high`.
         gain: what the last example of each class added to the accuracy, and the half-width of its 95 % interval; NaN
-            where the curve has one row or none.
-        strangers: how well clips of other classes would be told from those of the classes, where each class in turn is
-            left out: AUROC, and the half-width of its 95 % interval over the examples; NaN where it is not known.
+            if the curve has one row or none.
+        strangers: how well clips of other classes would be recognised as unknown, each class left out in turn: AUROC,
+            and the half-width of its 95 % interval over the examples; NaN if it is not known.
     """
 
     tested: int

@@ -44,12 +44,12 @@ class Classifier:
     """A model with examples: what labels clips, looks for actions in long videos and is checked.
 
     Attributes:
-        model: that looks at clips.
-        decides_by: few-shot, text or both.
+        model: the model that encodes clips.
+        decides_by: `few-shot`, `text` or `both`.
         motion_share: share of what moves in the cosine of two frames.
-        unreadable: the examples that could not be read, with their reasons.
-        threshold: clips that are less near are labelled unknown: none, until it is set to what
-            `fsar.predict.threshold.estimate_threshold` returns.
+        unreadable: the examples that could not be read, with the reasons.
+        threshold: clips with a smaller nearness are labelled `unknown`. There is no threshold until you set it to what
+            `fsar.predict.own_threshold.estimate_threshold` returns.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Classifier:
         self.unreadable: list[Prediction] = []
 
     def describe(self) -> str:
-        """Say which model and weights these are, and what they know."""
+        """Return a sentence: which model and weights these are, and what they were trained on."""
         about = self.model.settings
         lines = [f"{METHODS[about.method].title} ({about.method}), deciding by {self.decides_by}: {about.knows}."]
         if about.backbone.model == SMALL_CLIP:
@@ -89,16 +89,16 @@ class Classifier:
         return "\n".join(lines)
 
     def support(self, examples: Examples | Sequence[str]) -> Self:
-        """Take examples of each class, or the names of the classes alone.
+        """Give the examples of each class, or class names alone.
 
         Args:
-            examples: the clips of each class by its name; a folder with a sub-folder per class; a CSV with the columns
-                path and class; or a list of class names, which then decide by themselves.
+            examples: a dictionary with the clips of each class by its name; a folder with a sub-folder per class; a CSV
+                with the columns path and class; or a list of class names, which then decide alone.
 
-        Examples that cannot be read are left out, and listed with their reasons in `unreadable`.
+        Examples that cannot be read are left out, and listed with the reasons in `unreadable`.
 
         Raises:
-            UserError: the examples cannot be used, or none of a class can be read.
+            UserError: the examples cannot be used, or no example of a class can be read.
         """
         clips: dict[str, list[Clip]]
         if isinstance(examples, Sequence) and not isinstance(examples, str | Path):  # the names alone
@@ -114,7 +114,7 @@ class Classifier:
         return self
 
     def save(self, path: str | Path) -> None:
-        """Write the support set, with what made it, as one safetensors file."""
+        """Write the features of the examples, with the settings that made them, into one safetensors file."""
         settings = self.model.settings
         provenance = {
             "model": self.model.fingerprint(),
@@ -127,12 +127,12 @@ class Classifier:
         replace(self.support_set, provenance=provenance).save(path)
 
     def load_support(self, path: str | Path) -> Self:
-        """Take a saved support set: neither the examples nor the text encoder are needed again.
+        """Read examples that `save` wrote. Neither the clips nor the text encoder are needed again.
 
-        It decides as it was made to, unless the classifier was told how to decide.
+        The classifier then decides as it did when it was saved, unless `decides_by` was given.
 
         Raises:
-            UserError: it cannot be read, is damaged, was made with another model, or lacks what is needed to decide.
+            UserError: the file cannot be read, is damaged, was made with another model, or lacks what deciding needs.
         """
         support = SupportSet.read(path)
         made_by = support.provenance
@@ -184,13 +184,13 @@ class Classifier:
 
     @property
     def support_set(self) -> SupportSet:
-        """The examples; raises UserError before there are any."""
+        """The examples. Raises UserError if there are none yet."""
         if self._support_set is None:
             raise UserError("There are no examples yet: call support() first")
         return self._support_set
 
     def examples_needed(self) -> LabelledExamples:
-        """Return the examples that can be left out; raises UserError where there are names alone."""
+        """Return the examples that can be left out. Raises UserError if there are class names alone."""
         assert self.support_set
         if self.labelled_examples is None:
             raise UserError("Names alone cannot be checked: give examples whose class is known")
@@ -198,26 +198,26 @@ class Classifier:
 
     @property
     def class_names(self) -> list[str]:
-        """The classes to choose from."""
+        """The names of the classes."""
         return self.support_set.class_names
 
     @property
     def temperature(self) -> float | None:
-        """What logits are divided by so that their softmax are probabilities; None where too few examples tell it."""
+        """What logits are divided by, so that the softmax gives probabilities; None if there are too few examples."""
         return self.support_set.temperature
 
     @property
     def called(self) -> Literal["probability", "score"]:
-        """What the numbers of classes are (`SupportSet.called`)."""
+        """What the numbers of the classes are: `probability`, or `score` if there is no temperature."""
         return self.support_set.called
 
     @property
     def class_columns(self) -> list[str]:
-        """The columns of the table of `predict` that have a number of each class."""
+        """The columns of the table of `predict` that have the number of each class."""
         return class_columns(self.support_set)
 
     def encode(self, clips: Tensor) -> Tensors:
-        """Return what is kept of clips, as queries: (V, T, H, W, 3) RGB bytes → (V, …) each."""
+        """Return the stored features of clips, as queries: (V, T, H, W, 3) RGB bytes → (V, …) each."""
         return self._encode(clips, together=False)
 
     def _encode(self, clips: Tensor, together: bool) -> Tensors:
@@ -227,10 +227,10 @@ class Classifier:
         """Decide which classes clips show.
 
         Args:
-            stored: what the model keeps of clips, (Q, …) each.
+            stored: what `encode` returned for the clips, (Q, …) each.
 
         Returns:
-            what is compared of them, (Q, …) each; (Q, N) logits; and (Q, N), how near each class is.
+            The features that are compared, (Q, …) each; logits, (Q, N); and the nearness of each class, (Q, N).
         """
         queries = self.decision.queries(stored)
         few_shot = None if self.decides_by == "text" else self.decision.few_shot(self._ready, queries)
@@ -239,23 +239,23 @@ class Classifier:
         return queries, logits, self.decision.nearness(few_shot, queries)
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Return the score of each class, (Q, N) → (Q, N): its probability where there is a temperature."""
+        """Return the score of each class, (Q, N) → (Q, N): its probability if there is a temperature."""
         return (self.decision.scaled(logits) / (self.temperature or 1.0)).softmax(dim=-1)
 
     def predictions(
         self, clips: Iterable[Clip], strips: bool = True, batch_size: int | None = None, workers: int | None = None
     ) -> Iterator[Prediction]:
-        """Yield what is said of each clip, one after the other: memory does not grow with their number.
+        """Yield the prediction of each clip, one after the other. Memory does not grow with their number.
 
         Args:
-            clips: which clips.
-            strips: whether the frames that were looked at are wanted, too.
-            batch_size: clips that the model looks at together: scores are then those of one by one to 1e-5. With 1 they
-                are equal to the last bit. Without it 8 on a GPU, else 1.
-            workers: threads that decode the next clips meanwhile; without it up to 8 on a GPU, else none.
+            clips: the clips.
+            strips: whether to keep the frames that were looked at, as a picture.
+            batch_size: number of clips that the model encodes together. Scores then equal those of one by one to 1e-5;
+                with 1 they are equal to the last bit. By default 8 on a GPU, and 1 otherwise.
+            workers: threads that decode the next clips meanwhile. By default up to 8 on a GPU, and none otherwise.
 
         Raises:
-            UserError: what the model gives is NaN or infinite.
+            UserError: the model gives NaN or infinite numbers.
         """
         gpu = self.model.device.type != "cpu"
         size = batch_size or (8 if gpu else 1)

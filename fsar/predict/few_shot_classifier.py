@@ -29,21 +29,24 @@ class FewShotClassifier(Classifier):
     """Labels clips by examples of each class, by the names of the classes, or by both.
 
     Args:
-        model: a backbone as it is: an architecture of open_clip or timm, a JSON file that describes one of open_clip's,
-            or `efficientnet-lite0`, whose weights come by pip. Or a trained model: its folder, or owner/name on
-            Hugging Face's hub. Or a support set that `save` wrote with a backbone as it is, whose examples it then has.
-            Or a model that is loaded already.
-        weights: of a backbone: a tag of its library or a local file; without it OpenAI's of a CLIP.
+        model: one of these:
+            a pretrained backbone, by its architecture in open_clip or timm, by a JSON file that describes one of
+            open_clip's, or `efficientnet-lite0`, whose weights come by pip;
+            a trained model, by its folder or by owner/name on Hugging Face's hub;
+            a file that `save` wrote with a pretrained backbone, and whose examples are then used;
+            a model that is already loaded.
+        weights: of a backbone: a tag of its library, or a local file. By default OpenAI's weights of a CLIP.
         method: one of `fsar.methods.METHODS`.
-        decides_by: few-shot, text or both; without it as the method does, or as a saved support set did, and by text
-            where there are names alone.
-        device: auto, cpu or cuda.
-        frames: centres, or drawn by the id of a clip, as the workflow's own tests draw them.
-        motion: share of what moves in the cosine of two frames; auto, as the examples tell, each left out in turn;
-            without it the model's own (docs/motion.md).
+        decides_by: `few-shot`, `text` or `both`. By default the method or the saved examples say it; if there are
+            class names alone, it is `text`.
+        device: `auto`, `cpu` or `cuda`.
+        frames: `centres`: the middle frames of equal parts of a clip. `drawn`: random ones by the clip's id, as in
+            the workflow's tests.
+        motion: share of what moves in the cosine of two frames (docs/motion.md). `auto`: the share with which the
+            examples label one another best. By default the model's own share.
 
     Raises:
-        UserError: the model cannot be loaded, or an argument is none of its values.
+        UserError: the model cannot be loaded, or an argument has a value that is not allowed.
     """
 
     def __init__(
@@ -74,14 +77,14 @@ class FewShotClassifier(Classifier):
         """Load a trained model from its folder: one of the workflow's (results/models/…), or an exported one.
 
         Raises:
-            UserError: it is no such folder, its files do not fit one another, or an argument is none of its values.
+            UserError: it is no such folder, its files do not fit one another, or an argument has a wrong value.
         """
         return cls(load_folder(Path(folder), method), None, None, decides_by, device, frames, motion)
 
     def add(self, name: str, clips: NamedClips) -> Self:
-        """Take further examples of a class, or those of a new class.
+        """Add examples of a class, or of a new class.
 
-        The share of what moves, if the examples told it, stays.
+        If the first examples decided the share of what moves, it stays as it is.
 
         Raises:
             UserError: there are no examples yet, or none of these can be read.
@@ -103,16 +106,16 @@ class FewShotClassifier(Classifier):
 
         Args:
             clips: files, folders, a CSV with the column path, or frames in memory, (T, H, W, 3) RGB bytes each.
-            top_k: how many classes are named of each clip, as label, label_2, label_3 …, each with its number.
+            top_k: number of classes to name for each clip: label, label_2, label_3 …, each with its probability.
             batch_size, workers: see `predictions`.
 
         Returns:
-            A row per clip, in their order: path, label, its probability, the margin over the second class, the example
-            it is nearest to, the reason if it cannot be read, and the probability of each class as `p(class)`. Where
-            there are too few examples to calibrate probabilities, they are `score` and `score(class)` instead.
+            A row per clip, in their order: path, label, its probability, the margin over the second class, the nearest
+            example, the reason if the clip cannot be read, and the probability of each class as `p(class)`. If there
+            are too few examples to calibrate probabilities, the columns are `score` and `score(class)` instead.
 
         Raises:
-            UserError: a clip is none, or what the model gives is NaN or infinite.
+            UserError: something else than a clip is given, or the model gives NaN or infinite numbers.
         """
         listed = list_clips(clips)
         said = self.predictions(listed, False, batch_size, workers)
@@ -138,11 +141,11 @@ class FewShotClassifier(Classifier):
         Args:
             video: a file.
             window, stride: length of a window, and the time from one to the next, in seconds.
-            threshold: nearness below which a window shows none of the classes; estimated from the examples without it.
-            smooth: over how many windows, an odd number, what is said is averaged.
+            threshold: nearness below which a window gets no label. By default it is estimated from the examples.
+            smooth: number of windows, an odd number, over which scores are averaged.
 
         Returns:
-            A row per stretch: start, end (seconds), label (empty for none of the classes) and score.
+            A row per action: start, end (seconds), label (empty for none of the classes) and score.
 
         Raises:
             UserError: nothing of the video can be read, or an argument is out of range.
@@ -159,11 +162,13 @@ class FewShotClassifier(Classifier):
         threshold: float | None = None,
         smooth: int = 1,
     ) -> Iterator[Window]:
-        """Yield what pictures show as they come, such as those of a camera; arguments otherwise as those of `spot`.
+        """Label pictures as they come, such as those of a camera: yield a window after each stride.
+
+        The other arguments are those of `spot`.
 
         Args:
             pictures: (H, W, 3) RGB bytes each.
-            fps: how many there are in a second.
+            fps: pictures per second.
 
         Raises:
             UserError: there is no picture, or an argument is out of range.

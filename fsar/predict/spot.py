@@ -32,14 +32,14 @@ ROUNDING = 0.0015  # seconds
 
 @dataclass(frozen=True)
 class Window:
-    """What is said of one window.
+    """The label of one window of a long video.
 
     Attributes:
         start, end: in seconds from the start of the presentation.
-        label: the class with the highest score; empty for none of them.
-        score: of that class.
-        nearness: how near it is (`Decision.nearness`), which the threshold is compared with.
-        scores: (N,) of each class.
+        label: the class with the highest score; empty for none of the classes.
+        score: the score of that class.
+        nearness: how near that class is (`Decision.nearness`). It is compared with the threshold.
+        scores: (N,), the score of each class.
     """
 
     start: float
