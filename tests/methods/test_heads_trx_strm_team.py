@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from fsar.errors import UserError
+from fsar.evaluation.episode_logits import FewShotLogits
 from fsar.methods.blocks.positions import sinusoidal
 from fsar.methods.blocks.tuples import pieces, tuples_of_pieces
 from fsar.methods.head import Head, TrainingEpisode
@@ -87,14 +88,12 @@ def test_the_second_metric_equals_a_plain_one():
     torch.testing.assert_close(head.losses(task)[0], scores["few_shot"][0] + 0.1 * expected)
 
 
-@pytest.mark.parametrize("shot", [1, 2])
-def test_team_equals_a_plain_one(shot):
-    head = make_head("team", negative_weight=0.7)
-    task, p = episode(head, shot), head.pattern
-    frames = task.stored["frames"]
+def plain_team(head: Team, support: Tensor, queries: Tensor) -> Tensor:
+    """The logits of one episode, pair by pair: (N, K, T, D), (Q, T, D) → (Q, N)."""
+    p, weight = head.pattern, head.settings.negative_weight
 
     def found(video):
-        placed = F.layer_norm(video + sinusoidal(FRAMES, WIDTH).double(), (WIDTH,), p.norm.weight, p.norm.bias)
+        placed = F.layer_norm(video + sinusoidal(FRAMES, WIDTH).to(video), (WIDTH,), p.norm.weight, p.norm.bias)
         tokens = F.layer_norm(p.tokens, (WIDTH,), p.norm.weight, p.norm.bias)
         return torch.softmax(tokens @ placed.T / (WIDTH / 8) ** 0.5, dim=1) @ placed
 
@@ -104,25 +103,49 @@ def test_team_equals_a_plain_one(shot):
     def distance(a, b):
         return (1 - F.cosine_similarity(a, b, dim=1)).sum()
 
-    mean = [frames[n * shot : (n + 1) * shot].mean(dim=0) for n in range(WAY)]
-    c = [found(video) for video in mean]
-    adapted = {}
+    c = [found(shots.mean(dim=0)) for shots in support]
+    way, adapted = len(support), {}
     for sign in (1, -1):
-        for i in range(WAY):
+        for i in range(way):
             moved = []
-            for j in set(range(WAY)) - {i}:
+            for j in set(range(way)) - {i}:
                 e = F.cosine_similarity(patterns(p.tokens + sign * c[i]), patterns(p.tokens + sign * c[j]), dim=1)
                 moved.append(patterns(p.tokens + sign * (c[i] - e[:, None] * (c[j] - c[i]))))
             adapted[sign, i] = torch.stack(moved).mean(dim=0)
-    expected = torch.empty(2 * WAY, WAY, dtype=torch.float64)
-    for q, video in enumerate(frames[WAY * shot :]):
+    expected = support.new_empty(len(queries), way)
+    for q, video in enumerate(queries):
         with_it, without = patterns(p.tokens + found(video)), patterns(p.tokens - found(video))
-        for n in range(WAY):
-            others = set(range(WAY)) - {n}
+        for n in range(way):
+            others = set(range(way)) - {n}
             first = max(distance(adapted[1, j], without) for j in others)
             second = max(distance(adapted[-1, j], with_it) for j in others)
-            expected[q, n] = -distance(adapted[1, n], with_it) - 0.7 * (first + second) / 2
+            expected[q, n] = -distance(adapted[1, n], with_it) - weight * (first + second) / 2
+    return expected
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shot", [1, 2])
+def test_team_equals_a_plain_one(shot, training):
+    head = make_head("team", negative_weight=0.7, dropout=0.0).train(training)
+    task = episode(head, shot)
+    support, queries = task.split(task.stored)
+    expected = plain_team(head, support["frames"].unflatten(0, (WAY, shot)), queries["frames"])
     torch.testing.assert_close(head.losses(task)[0], expected)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("shot", [1, 2])
+def test_200_test_episodes_of_team_equal_the_plain_ones(shot):
+    head, each = make_head("team").float(), WAY * shot
+    frames, generator = random(40, FRAMES, WIDTH).float(), torch.Generator().manual_seed(0)
+    rows = torch.stack([torch.randperm(40, generator=generator)[: each + 2] for _ in range(200)])
+    support, asked = rows[:, :each].unflatten(1, (WAY, shot)), rows[:, each:]
+    tests = FewShotLogits(head, {"frames": frames}, torch.empty(WAY, 0), support, torch.arange(WAY).expand(200, WAY))
+    batches = [slice(start, start + head.episodes_at_once) for start in range(0, 200, head.episodes_at_once)]
+    found = torch.cat([tests(part, asked[part])[0] for part in batches])
+    expected = torch.stack([plain_team(head, frames[s], frames[q]) for s, q in zip(support, asked, strict=True)])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(found.argmax(dim=-1), expected.argmax(dim=-1))
 
 
 @pytest.mark.parametrize("size", [(7, 7), (14, 14), (5, 9), (2, 2)])

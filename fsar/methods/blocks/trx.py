@@ -13,7 +13,7 @@ class Matching(Metric):
     """The mean distance of a query's tuples from what they find among those of all support videos of a class."""
 
     keeps_shots = True
-    episodes_at_once = 10
+    episodes_at_once = 4  # more do not fit into the processor's cache
 
     def __init__(self, inputs: Inputs, smoothing: float):
         super().__init__(inputs, smoothing)

@@ -40,30 +40,33 @@ class PatternTokens(nn.Module):
         self.contract = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def attend(self, videos: Tensor) -> Tensor:
-        """Return what each token finds: (..., T, D) → (..., A, D)."""
+    def hidden(self, videos: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return y and W₁ y + b₁, (..., T, D) → (..., A, D) each, of y = P + and P − what the tokens P find in videos.
+
+        What they find is a weighted sum of T frames, and so is W₁ of it: after training, where nothing is dropped, the
+        layer is applied to these few and to P, and not to each y.
+        """
         width = videos.shape[-1]
         frames = self.norm(self.dropout(videos + sinusoidal(videos.shape[-2], width).to(videos)))
         alike = self.norm(self.tokens) @ frames.transpose(-1, -2) / math.sqrt(width / TEMPERATURE_HEADS)
-        return self.dropout(self.dropout(alike.softmax(dim=-1)) @ frames)
-
-    def hidden(self, videos: Tensor) -> Tensors:
-        """Return y and W₁ y + b₁, (..., T, D) → (..., A, 2·D), of y = P + and P − what the tokens P find in videos."""
-        found = self.attend(videos)
+        weights = self.dropout(alike.softmax(dim=-1))  # (..., A, T)
+        found = self.dropout(weights @ frames)
         both = {"positive": self.tokens + found, "negative": self.tokens - found}
-        return {name: torch.cat([y, self.expand(y)], dim=-1) for name, y in both.items()}
+        if self.training:
+            return {name: (y, self.expand(y)) for name, y in both.items()}
+        first, added = self.expand(self.tokens), weights @ F.linear(frames, self.expand.weight)
+        return {"positive": (both["positive"], first + added), "negative": (both["negative"], first - added)}
 
-    def patterns(self, hidden: Tensor) -> Tensor:
-        """Return relu(y + W₂ relu(W₁ y + b₁) + b₂): (..., A, 2·D) → (..., A, D)."""
-        y, first = hidden.chunk(2, dim=-1)
-        return torch.relu(y + self.contract(torch.relu(first)))
+    def patterns(self, y: Tensor, first: Tensor) -> Tensor:
+        """Return relu(y + W₂ relu(W₁ y + b₁) + b₂) of y and W₁ y + b₁: (..., A, D) each → (..., A, D)."""
+        return self.contract(torch.relu(first)).add_(y).relu_()
 
 
 class Team(Head):
     """Minus the distances of a query's patterns from those of the class itself, and of the farthest other class."""
 
     classes_apart = False
-    episodes_at_once = 2
+    episodes_at_once = 1
 
     def __init__(self, inputs: Inputs, settings: TeamConfig):
         super().__init__(inputs, settings)
@@ -71,18 +74,32 @@ class Team(Head):
         self.pattern = PatternTokens(width, settings.tokens, settings.dropout)
 
     def video_stage(self, stored: Tensors) -> Tensors:
-        """Return the positive and negative patterns of each query, (V, A, D) of length one."""
-        hidden = self.pattern.hidden(beside_motion(stored["frames"], self.settings.motion_share))
-        return {name: F.normalize(self.pattern.patterns(y), dim=-1) for name, y in hidden.items()}
+        """Return the positive and negative patterns of each query, (V, A, D) of length one, and its frames."""
+        frames = beside_motion(stored["frames"], self.settings.motion_share)
+        hidden = self.pattern.hidden(frames)
+        return {"frames": frames} | {name: self._unit_patterns(*each) for name, each in hidden.items()}
 
     def support_stage(self, stored: Tensors, text: Tensor, shot: int) -> Tensors:
-        """Return the frames, what moves beside them: they are averaged over the shots before anything else."""
+        """Return the frames, what moves beside them: they are averaged over the shots before anything else.
+
+        A prototype of one shot is a video, whose patterns need not be made again for each episode.
+        """
+        if self.support_like_queries(shot):
+            return self.video_stage(stored)
         return {"frames": beside_motion(stored["frames"], self.settings.motion_share)}
+
+    def support_like_queries(self, shot: int) -> bool:
+        """Tell whether a support video is represented as a query is; in training other entries are dropped of each."""
+        return shot == 1 and not self.training
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the scores of an episode, (B, Q, N) each."""
-        hidden = self.pattern.hidden(support["frames"].squeeze(2))  # (B, N, A, 2·D) each
-        positive, negative = self._adapted(hidden["positive"]), self._adapted(hidden["negative"])
+        hidden = self.pattern.hidden(support["frames"].squeeze(2))  # (B, N, A, D) each
+        known = {name: videos.squeeze(2) for name, videos in support.items() if name != "frames"}
+        positive, negative = (
+            self._adapted(*hidden[name], known[name] if name in known else self._unit_patterns(*hidden[name]))
+            for name in ("positive", "negative")
+        )
         # Of another class, the patterns with it should be those of the query without it, and the other way round.
         others = [
             _largest_of_others(_distances(queries["negative"], positive)),
@@ -90,22 +107,27 @@ class Team(Head):
         ]
         return {"positive": -_distances(queries["positive"], positive), "negative": -(others[0] + others[1]) / 2}
 
-    def _adapted(self, hidden: Tensor) -> Tensor:
+    def _unit_patterns(self, y: Tensor, first: Tensor) -> Tensor:
+        return F.normalize(self.pattern.patterns(y, first), dim=-1)
+
+    def _adapted(self, y: Tensor, first: Tensor, each: Tensor) -> Tensor:
         """Move the patterns of each class away from those of each other class, and average: → (B, N, A, D), length one.
 
         With e the cosine of the patterns of i and j, token by token, y_i becomes y_i − e (y_j − y_i), and so does
-        W₁ y_i + b₁, since the factors sum to one: the first layer need not be computed for every pair.
+        W₁ y_i + b₁, since the factors sum to one: the first layer need not be computed for every pair. The second
+        layer, between two ReLUs, must be. One class after the other, so that its pairs stay in the processor's cache.
 
         Args:
-            hidden: (B, N, A, 2·D), see `PatternTokens.hidden`.
+            y, first: (B, N, A, D) see `PatternTokens.hidden`.
+            each: (B, N, A, D) the patterns, of length one.
         """
-        way = hidden.shape[1]
-        own, other = (~torch.eye(way, dtype=torch.bool, device=hidden.device)).nonzero(as_tuple=True)  # (N·(N − 1),)
-        each = F.normalize(self.pattern.patterns(hidden), dim=-1)
-        alike = (each[:, own] * each[:, other]).sum(dim=-1, keepdim=True)  # (B, N·(N − 1), A, 1)
-        moved = torch.lerp(hidden[:, own], hidden[:, other], -alike)
-        adapted = self.pattern.patterns(moved).unflatten(1, (way, way - 1)).mean(dim=2)
-        return F.normalize(adapted, dim=-1)
+        adapted = []
+        for own in range(y.shape[1]):
+            others = [other for other in range(y.shape[1]) if other != own]
+            alike = (each[:, [own]] * each[:, others]).sum(dim=-1, keepdim=True)  # (B, N − 1, A, 1)
+            moved = (torch.lerp(part[:, [own]], part[:, others], -alike) for part in (y, first))
+            adapted.append(self.pattern.patterns(*moved).mean(dim=1))
+        return F.normalize(torch.stack(adapted, dim=1), dim=-1)
 
     def score_weights(self) -> Mapping[str, float]:
         """Return the weight of both distances in the decision, and of its loss."""

@@ -16,7 +16,7 @@ class Trx(Head):
     """Minus the mean distance of the query's tuples of frames from what they find among the tuples of a class."""
 
     averages_shots = False
-    episodes_at_once = 10
+    episodes_at_once = 4  # more do not fit into the processor's cache
     settings: TrxConfig
 
     def __init__(self, inputs: Inputs, settings: TrxConfig):
