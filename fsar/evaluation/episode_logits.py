@@ -185,7 +185,10 @@ class FewShotLogits:
         self.alone = inductive and not head.queries_apart and not head.queries_together
         self.queries = _video_by_video(head.video_stage, stored)
         self.by_class = _video_by_video(partial(head.class_stage, text=text), stored)
-        if head.support_like_queries(support.shape[-1]):
+        self.prototypes = _prototypes(head, stored, text, support, classes)
+        if self.prototypes:
+            self.shots: Tensors = {}
+        elif head.support_like_queries(support.shape[-1]):
             self.shots = self.queries
         else:
             class_of = torch.zeros(len(next(iter(stored.values()))), dtype=torch.long, device=text.device)
@@ -198,8 +201,11 @@ class FewShotLogits:
         Returns:
             (B, Q, N) logits; and (B, Q), how sure the head is that each is known, where it has learnt that.
         """
-        merged = self._mean_of_shots if self.head.averages_shots else _gathered
-        support = {name: merged(videos, self.support[part]) for name, videos in self.shots.items()}
+        support = {
+            name: (self._mean_of_shots if self.head.averages(name) else _gathered)(videos, self.support[part])
+            for name, videos in self.shots.items()
+        }
+        support |= {name: made[part].unsqueeze(2) for name, made in self.prototypes.items()}  # (B, N, 1, …) each
         queries = {name: _gathered(videos, asked) for name, videos in self.queries.items()}
         classes = self.classes[part]  # (B, N)
         own = {name: values[asked.unsqueeze(-1), classes.unsqueeze(1)] for name, values in self.by_class.items()}
@@ -235,6 +241,24 @@ class FewShotLogits:
 def _gathered(videos: Tensor, rows: Tensor) -> Tensor:
     """Return rows of stored features, on the device of `rows`: features too large for a GPU stay in main memory."""
     return videos[rows.to(videos.device)].to(rows.device)
+
+
+def _prototypes(head: Head, stored: Tensors, text: Tensor, support: Tensor, classes: Tensor) -> Tensors:
+    """Return `Head.prototypes` of all episodes, (E, N, …) each; nothing of a head that makes none.
+
+    Args:
+        head, stored, text, support, classes: as of `FewShotLogits`.
+    """
+    made: Tensors = {}
+    for label in classes.unique().tolist() if head.makes_prototypes(support.shape[-1]) else []:
+        places = classes == label  # (E, N)
+        videos, sets = support[places].unique(return_inverse=True)
+        own = {name: each[videos.to(each.device)] for name, each in stored.items()}
+        for name, each in head.prototypes(own, text[label], sets).items():
+            if name not in made:
+                made[name] = each.new_empty(*classes.shape, *each.shape[1:])
+            made[name][places] = each
+    return made
 
 
 def _video_by_video(stage: Callable[..., Tensors], stored: Tensors, *tensors: Tensor) -> Tensors:
