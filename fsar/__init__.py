@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 # What a user imports from here, by the module it is in: imported when it is asked for, because that takes seconds.
 _LAZY = {"FewShotClassifier": "fsar.predict.few_shot_classifier", "train": "fsar.own_training"}
 __all__ = ["FewShotClassifier", "__version__", "train"]

@@ -17,13 +17,16 @@ from fsar.errors import UserError
 from fsar.keys.bounds import LayerFacts
 from fsar.packaged_weights import PACKAGED
 from fsar.timm_facts import PLAIN, is_plain_transformer, timm_facts
-from fsar.video_encoders import VideoEncoder
+from fsar.video_encoders import REVISION, VIDEO_LIBRARIES, VideoEncoder
 from fsar.video_encoders import described as described_video
 
 # Architectures of this project, beside those of open_clip.
 OWN_ARCHITECTURES = Path(__file__).parent / "model" / "architectures"
 # What the text encoders and tokenizers of Hugging Face need; the extra "text" of pyproject.toml.
 TEXT_EXTRA = VIDEO_EXTRA = 'pip install "transformers>=5"'
+
+# Architectures and tags of torchvision's weights for encoders of video.
+TORCHVISION_WEIGHTS = (("r2plus1d_18", "KINETICS400_V1"),)
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,8 @@ def backbone_facts(library: str, model: str, weights: str, size: int) -> Backbon
     Raises:
         UserError: no such architecture or tag, or its pictures are not square.
     """
-    if library == "transformers":
-        video = described_video(model, weights)
-        return BackboneFacts(size or video.size, "transformers", video=video)
+    if library in VIDEO_LIBRARIES:
+        return _video_facts(library, model, weights, size)
     if library == "timm":
         if known := timm_facts(model, weights):
             return BackboneFacts(size or square(known.size, model), transformer=known.transformer)
@@ -84,6 +86,55 @@ def backbone_facts(library: str, model: str, weights: str, size: int) -> Backbon
             side = size // square(vision.get("patch_size", 16), model)
             found = LayerFacts(layers, vision.get("width", 768), side, text.get("layers", 12))
     return BackboneFacts(size, "transformers" if hugging_face else "", transformer, found)
+
+
+def _video_facts(library: str, model: str, weights: str, size: int) -> BackboneFacts:
+    video = described_video(model, weights)
+    if video.library != library:
+        raise UserError(
+            f"{model} describes {video.title}, which is {video.library}'s, and its library is {library}: set library "
+            f"to {video.library} (key backbones.….library)"
+        )
+    if library == "transformers":
+        return BackboneFacts(size or video.size, "transformers", video=video)
+    if not is_weights_file(weights) and (model, weights) not in TORCHVISION_WEIGHTS:
+        known = " or ".join(f"{tag} for {name}" for name, tag in TORCHVISION_WEIGHTS)
+        raise UserError(
+            f"torchvision has no weights {weights!r} for {model}; it has {known} (key backbones.….weights, which also "
+            "takes a local file)"
+        )
+    return BackboneFacts(size or video.size, video=video)
+
+
+def check_words(named: str, video: VideoEncoder | None) -> None:
+    """Check a text encoder whose words a backbone is given, as far as is known without loading it.
+
+    Args:
+        named: a folder, or a repository of the hub, `@` and its commit.
+        video: the backbone as an encoder of video; None of one of pictures.
+
+    Raises:
+        UserError: neither, or its words are of another width than the features of the encoder of video.
+    """
+    name, at, commit = named.partition("@")
+    if at and (len(commit) != REVISION or set(commit) - set("0123456789abcdef")):
+        raise UserError(
+            f"backbones.….words is {named!r}: after the @ stands the commit of the repository, 40 hexadecimal digits"
+        )
+    if at:
+        return  # nothing is downloaded while a run is planned
+    try:
+        width = json.loads((Path(name) / "config.json").read_text(encoding="utf-8")).get("hidden_size")
+    except (OSError, ValueError, AttributeError):
+        raise UserError(
+            f"backbones.….words is {named!r}, and there is no description {name}/config.json: name a folder with "
+            "config.json, model.safetensors and a tokenizer, or a repository of the hub with its commit, as NAME@COMMIT"
+        ) from None
+    if video is not None and not video.has_text and width != video.width:
+        raise UserError(
+            f"The words of {named} have {width} numbers, and the features of {video.title} {video.width}: name a text "
+            "encoder of the same width (key backbones.….words)"
+        )
 
 
 def _of_timm_transformer(model: str) -> bool:

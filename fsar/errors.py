@@ -5,6 +5,14 @@ class UserError(Exception):
     """A mistake in the config, the data or the environment, which is reported without a traceback.
 
     The message names the place (file, key, video) and what to do. Programming errors are never of this class.
+
+    Examples:
+        >>> from fsar.errors import UserError
+        >>> try:
+        ...     FewShotClassifier("efficientnet-lite9")
+        ... except UserError as error:
+        ...     print("efficientnet-lite9" in str(error))
+        True
     """
 
 

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 PAUSE = 1.0  # seconds between looks for a free GPU
 LOCKS = Path("/tmp/fsar-gpus")  # and not below TMPDIR, which may be another one for each user
 OTHER_LOCKS = "FSAR_GPU_LOCKS"  # the variable that names another folder
+PLACES = "FSAR_JOBS_PER_GPU"  # the variable that says how many jobs may share a GPU; 1 without it
 REMINDER = 600.0  # seconds between words about the wait
 # What schedulers name a job by: SLURM, PBS, LSF, Grid Engine, Flux.
 JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID")
@@ -56,6 +57,9 @@ def visible_gpus() -> list[str]:
 def own_gpus(count: int, device: str, folder: Path | None = None) -> Iterator[list[str]]:
     """Take `count` GPUs for this process and those it starts, all at once, waiting until so many are free.
 
+    A GPU has as many places as `FSAR_JOBS_PER_GPU` says, one without it. A job takes one place on each of its GPUs,
+    where the fewest are taken.
+
     In a job of a cluster's scheduler that has as many as asked for, they are this process's already. Where there are
     fewer GPUs than asked for, or none, nothing is taken.
 
@@ -68,23 +72,25 @@ def own_gpus(count: int, device: str, folder: Path | None = None) -> Iterator[li
         The names of the GPUs taken, which CUDA_VISIBLE_DEVICES then holds.
 
     Raises:
-        UserError: the folder of the locks is none that all users can share.
+        UserError: the folder of the locks is none that all users can share, or the number of places is none.
     """
+    places = _places()
     job = next((os.environ[name] for name in JOB_VARIABLES if os.environ.get(name)), "")
     follower = "LOCAL_RANK" in os.environ or is_task()  # started by what has taken GPUs for it
     visible = [] if device == "cpu" or follower else visible_gpus()
     by_name = {_identifier(name): name for name in reversed(visible)}  # one that is named twice is one
     visible = [name for name in dict.fromkeys(visible) if name in by_name.values()]
-    if count < 1 or len(visible) < count or (job and len(visible) == count):
+    if count < 1 or len(visible) < count or (job and len(visible) == count and places == 1):
         yield []
         return
     prefix = re.sub(r"[^\w.-]", "-", job) + "-" if job else ""
-    files = {name: f"{prefix}{identifier}.lock" for identifier, name in by_name.items()}
+    names = {name: identifier for identifier, name in by_name.items()}
+    files = {name: [f"{prefix}{names[name]}{_suffix(place)}.lock" for place in range(places)] for name in visible}
     folder = folder or Path(os.environ.get(OTHER_LOCKS) or LOCKS)
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     with ExitStack() as locks:
         shared = locks.enter_context(_shared_folder(folder))
-        taken = _take(count, shared, {name: files[name] for name in visible}, locks)
+        taken = _take(count, shared, files, locks)
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
         log.info("using GPU %s", ", ".join(taken))
         try:
@@ -102,8 +108,21 @@ def set_cublas_workspace(deterministic: bool) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def _take(count: int, folder: int, files: dict[str, str], locks: ExitStack) -> list[str]:
-    """Lock `count` of the files, by the names of their GPUs, or none of them, until so many are free.
+def _places() -> int:
+    """Return how many jobs may share a GPU; raises UserError if the variable is no such number."""
+    told = os.environ.get(PLACES, "1")
+    if not re.fullmatch(r"0*[1-9]\d{0,2}", told):
+        raise UserError(f"The variable {PLACES} is {told!r}: give the number of jobs that may share a GPU, 1 or more")
+    return int(told)
+
+
+def _suffix(place: int) -> str:
+    """Return what tells a place of a GPU from its first one, which older versions know."""
+    return f"-{place}" if place else ""
+
+
+def _take(count: int, folder: int, files: dict[str, list[str]], locks: ExitStack) -> list[str]:
+    """Lock a file of each of `count` GPUs, by their names, or none of them, until so many are free.
 
     One process at a time looks for free ones: two that want several would each hold what the other waits for.
     """
@@ -114,9 +133,12 @@ def _take(count: int, folder: int, files: dict[str, str], locks: ExitStack) -> l
         if _locked(folder):
             with ExitStack() as trying:
                 taken: dict[str, IO[str]] = {}
-                for name, file in files.items():
-                    if len(taken) < count and (lock := _try_lock(folder, file)) is not None:
-                        taken[name] = trying.enter_context(lock)
+                for round_of_places in zip(*files.values(), strict=True):
+                    for name, file in zip(files, round_of_places, strict=True):
+                        if len(taken) == count or name in taken:
+                            continue
+                        if (lock := _try_lock(folder, file)) is not None:
+                            taken[name] = trying.enter_context(lock)
                 if len(taken) == count:
                     for lock in taken.values():
                         _note_holder(lock)
@@ -127,7 +149,7 @@ def _take(count: int, folder: int, files: dict[str, str], locks: ExitStack) -> l
                 return list(taken)
         waited = time.monotonic() - started
         if waited - reminded >= REMINDER:
-            holders = ", ".join(f"{name} by process {_holder(folder, files[name])}" for name in used)
+            holders = ", ".join(f"{name} by process {_holder(folder, own)}" for name in used for own in files[name])
             log.warning("waiting for a free GPU (%.0f minutes so far): in use are %s", waited / 60, holders)
             reminded = waited
         time.sleep(PAUSE)

@@ -70,6 +70,13 @@ def train(
 
     Raises:
         UserError: Snakemake is not installed, the list or an argument is wrong, or a job has failed, with its reason.
+
+    Examples:
+        >>> import fsar
+        >>> few = {"iterations": 4, "validate_every": 2, "milestones": [3], "warmup_iterations": 1, "queries": 1}
+        >>> trained = fsar.train("videos.csv", "otam", "efficientnet-lite0", way=2, shot=1, training=few)
+        >>> trained.support("examples").predict("new.mp4")["label"].item() in trained.class_names
+        True
     """
     if find_spec("snakemake") is None:
         raise UserError("Training takes the workflow's packages, which are not installed: pip install 'fsar[workflow]'")

@@ -1,9 +1,10 @@
-"""What is known of an encoder of video (`library: transformers`) without building it, from the JSON that describes it.
+"""What is known of an encoder of video without building it, from the JSON that describes it.
 
 Nothing here imports PyTorch or transformers, so that a config is checked quickly and where neither is installed.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -15,6 +16,7 @@ from fsar.errors import UserError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+R2PLUS1D = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))  # torchvision's, of Kinetics-400
 # Encoders of this project, small enough for the demo.
 OWN_ENCODERS = Path(__file__).parent / "model" / "video_architectures"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -34,6 +36,7 @@ class Family:
         pixels: mean and standard deviation of red, green and blue, from 0 to 1, by which the encoder was trained.
         has_text: there is a text encoder beside it.
         section: of the description; the description itself if empty.
+        library: whose it is.
     """
 
     title: str
@@ -42,6 +45,7 @@ class Family:
     pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     has_text: bool = False
     section: str = ""
+    library: str = "transformers"
 
 
 _NAMES = ("num_frames", "tubelet_size", "image_size", "patch_size", "hidden_size", "num_hidden_layers")
@@ -56,7 +60,10 @@ FAMILIES = {
     "videoprism_vision_model": Family(
         "VideoPrism", (16, 1, 288, 18, 768, 12), (*_NAMES[:5], "num_spatial_layers"), ((0.0,) * 3, (1.0,) * 3)
     ),
+    "pe_video": Family("Perception Encoder", (16, 1, 336, 14, 1024, 6), _NAMES, HALF, has_text=True),
+    "r2plus1d": Family("R(2+1)D", (16, 8, 112, 16, 512, 8), _NAMES, R2PLUS1D, library="torchvision"),
 }  # fmt: skip
+VIDEO_LIBRARIES = frozenset(family.library for family in FAMILIES.values())
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,11 @@ class VideoEncoder:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     has_text: bool
+
+    @property
+    def library(self) -> str:
+        """Whose it is, as `backbones.….library` has it."""
+        return FAMILIES[self.family].library
 
     @property
     def all_places(self) -> bool:
@@ -128,7 +140,7 @@ def described(model: str, weights: str) -> VideoEncoder:
         raise UserError(
             f"{model} describes a model of the kind {kind!r}, which is not among the encoders of video: {known}"
         )
-    own = about.get(family.section) or {} if family.section else about
+    own = _completed(kind, about.get(family.section) or {} if family.section else about, model)
     frames, step, size, patch, width, depth = (
         _number(own, name, default, model) for name, default in zip(family.names, family.defaults, strict=True)
     )
@@ -147,12 +159,48 @@ def described(model: str, weights: str) -> VideoEncoder:
     )
 
 
-def is_of_video(path: str) -> bool:
-    """Tell whether a JSON file describes an encoder of video; no where it cannot be read."""
+def library_of(path: str) -> str:
+    """Return whose encoder of video a JSON file describes; empty if it cannot be read, or describes another model."""
     try:
-        return read_description(path, "").get("model_type") in FAMILIES
+        kind = str(read_description(path, "").get("model_type"))
     except UserError:
-        return False
+        return ""
+    return FAMILIES[kind].library if kind in FAMILIES else ""
+
+
+# Widths of the Perception Encoder's encoder of pictures, by the size in timm's name of it.
+_PE_WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "gigantic": 1536}
+_PE_NAME = re.compile(r"vit_pe_core_([a-z]+)_patch(\d+)_(\d+)")
+
+
+def _completed(kind: str, about: Mapping[str, Any], model: str) -> Mapping[str, Any]:
+    """Return a description with the sizes that follow from others of its entries.
+
+    Raises:
+        UserError: these are not of the family.
+    """
+    if kind == "r2plus1d":
+        layers, widths = about.get("layers", []), about.get("widths", [])
+        if not all(isinstance(each, list) and len(each) == 4 for each in (layers, widths)):
+            raise UserError(f"The description {model} of an R(2+1)D needs four layers and four widths")
+        return {**about, "hidden_size": widths[-1], "num_hidden_layers": sum(layers), "tubelet_size": 8}
+    if kind == "pe_video":
+        video = about.get("video_config") or {}
+        vision = video.get("vision_config") or {}
+        named = _PE_NAME.match(vision.get("architecture", "vit_pe_core_large_patch14_336"))
+        if named is None or named[1] not in _PE_WIDTHS:
+            raise UserError(f"The description {model} has {vision.get('architecture')!r} for its encoder of pictures")
+        sizes = {"embed_dim": _PE_WIDTHS[named[1]], "patch_size": int(named[2]), "img_size": int(named[3])}
+        sizes |= vision.get("model_args") or {}
+        return {
+            "num_frames": about.get("num_frames", 16),
+            "image_size": sizes["img_size"],
+            "patch_size": sizes["patch_size"],
+            "hidden_size": sizes["embed_dim"],
+            "num_hidden_layers": video.get("num_hidden_layers", 6),
+            "tubelet_size": 1,
+        }
+    return about
 
 
 def own_description(model: str) -> Path:

@@ -40,6 +40,10 @@ from perf.worlds import short_clips, store_of, ten_second_clips
 ARITHMETICS = {"bf16": ("bf16-mixed", "tf32"), "tf32": ("32-true", "tf32"), "fp32": ("32-true", "fp32")}
 PATIENCE = 1.5  # seconds after which nothing is measured once more
 PLAIN = 10  # test episodes that the plain way does
+# Goals: a step beside the backbone alone, the plain way beside a step, and the share of a step that waits for frames.
+MOST_OF_A_STEP = 1.15
+LEAST_FASTER = 3.0
+MOST_WAITED = 0.05
 Row = dict[str, Any]
 
 
@@ -170,6 +174,30 @@ def memory(sizes: Sizes, device: torch.device) -> Iterator[Row]:
                 del step
 
 
+def goals(steps: Sequence[Row], loading: Sequence[Row]) -> list[Row]:
+    """Return what was aimed at for each step and its loader, beside what was found; none of what did not fit."""
+    found = []
+    taken = {(row["backbone"], row["arithmetic"], row["step"]): row.get("seconds") for row in steps}
+    for backbone, arithmetic in dict.fromkeys((row["backbone"], row["arithmetic"]) for row in steps):
+        ways = ("backbone alone", "training step, deterministic: false", "plain way")
+        alone, step, plain = (taken.get((backbone, arithmetic, way)) for way in ways)
+        of = {"backbone": backbone, "arithmetic": arithmetic}
+        if step and alone:
+            found.append(of | _goal("step over the backbone alone", step / alone, "at most", MOST_OF_A_STEP))
+        if step and plain:
+            found.append(of | _goal("plain way over the step", plain / step, "at least", LEAST_FASTER))
+    for row in loading:
+        of = {"backbone": row["backbone"], "arithmetic": row["arithmetic"]}
+        waited = row["waited, s"] / row["step, s"]
+        found.append(of | _goal("share of a step waited for the loader", waited, "at most", MOST_WAITED))
+    return found
+
+
+def _goal(what: str, found: float, bound: str, goal: float) -> Row:
+    reached = found <= goal if bound == "at most" else found >= goal
+    return {"what": what, "found": found, "goal": f"{bound} {goal:g}", "reached": "yes" if reached else "no"}
+
+
 def new_step(backbone: str, arithmetic: str, sizes: Sizes, device: torch.device) -> Step:
     """Build a step of the fastest operations, whatever their bits, where those before it are gone."""
     gc.collect()
@@ -202,8 +230,9 @@ def loading(sizes: Sizes, device: torch.device, folder: Path) -> Iterator[Row]:
             waits.append(loader.seconds)
         later = slice(sizes.loaded // 2, None)  # the first ones wait for the processes to start
         yield {
-            "backbone": backbone, "processes": sizes.workers, "loader alone, s": alone,
-            "step, s": median(taken[later]), "waited, s": sum(waits[later]) / len(waits[later]),
+            "backbone": backbone, "arithmetic": sizes.arithmetics[0], "processes": sizes.workers,
+            "loader alone, s": alone, "step, s": median(taken[later]),
+            "waited, s": sum(waits[later]) / len(waits[later]),
         }  # fmt: skip
 
 
@@ -262,9 +291,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tell("Machine", machine(device))
     found = rates(sizes, device)
     tell("Rates per second", found)
-    tell("Training steps", list(steps(sizes, device, {row["what"]: row["rate"] for row in found})))
+    stepped = list(steps(sizes, device, {row["what"]: row["rate"] for row in found}))
+    tell("Training steps", stepped)
     with tempfile.TemporaryDirectory() as folder:
-        tell("Loading", list(loading(sizes, device, Path(folder))))
+        loaded = list(loading(sizes, device, Path(folder)))
+    tell("Loading", loaded)
+    tell("Goals", goals(stepped, loaded))
     tell("Tests", list(tests(sizes, device)))
     tell("Memory", list(memory(sizes, device)))
 

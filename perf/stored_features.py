@@ -1,7 +1,8 @@
 """A training episode of a head on a backbone as it is: on stored features, against encoding its videos.
 
 Both take the step of the training loop on the same episode, in turns; the ratio is of processor time, the median of
-the rounds. What the head itself takes is the limit: no way of giving it features makes an episode faster than that.
+the rounds. What the head itself takes is the limit: no way of giving it features makes an episode faster than that. The
+last column counts its matrix products and says what they take alone, at the rate of a large one in the same run.
 Pixels and weights are random, and reading frames is left out, which the way with videos needs, too. The sizes on the
 demo's backbones are those of configs/methods.yaml.
 """
@@ -14,6 +15,7 @@ from statistics import median
 
 import torch
 import yaml
+from torch.utils.flop_counter import FlopCounterMode
 
 from fsar.config import load
 from fsar.methods.needs import Given
@@ -67,6 +69,20 @@ class Episode:
         self.optimizer.step()
         return time.process_time() - started
 
+    def operations(self) -> int:
+        """Return the operations of the matrix products of a step on features."""
+        with FlopCounterMode(display=False) as counter:
+            self.seconds(self.features)
+        return int(counter.get_total_flops())
+
+
+def rate() -> float:
+    """Return operations per second of processor time, of a matrix product of 2048 rows and columns."""
+    matrix, started = torch.randn(2048, 2048), time.process_time()
+    for _ in range(3):
+        matrix @ matrix
+    return 3 * 2 * len(matrix) ** 3 / (time.process_time() - started)
+
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
@@ -81,13 +97,18 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table."""
     asked = parser().parse_args(arguments)
-    print("| model | videos encoded in each episode (s) | stored features (s) | ratio |\n|---|---|---|---|")
+    print("| model | videos encoded in each episode (s) | stored features (s) | ratio | matrix products alone (s) |")
+    print("|---|---|---|---|---|")
     for model in asked.models:
         episode = Episode(model, asked.backbone, asked.queries, demo=asked.backbone.startswith("small"))
         rounds = [(episode.seconds(episode.videos), episode.seconds(episode.features)) for _ in range(asked.rounds + 1)]
         videos, features = (sorted(own) for own in zip(*rounds[1:], strict=True))  # the first finds memory
         ratio = median(first / second for first, second in rounds[1:])
-        print(f"| {model} | {median(videos):.3f} | {median(features):.4f} | {ratio:.1f} × |", flush=True)
+        alone = episode.operations() / rate()
+        print(
+            f"| {model} | {median(videos):.3f} | {median(features):.4f} | {ratio:.1f} × | {alone:.4f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

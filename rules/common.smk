@@ -167,7 +167,8 @@ def drawn_by(wildcards):
     number = getattr(episodes, wildcards.split)
     drawn = {"queries": episodes.queries, "episodes": number, "seed": CONFIG.seed}
     if wildcards.split == "test":
-        return Values("drawn", drawn | ({"unknown": episodes.unknown} if episodes.unknown else {}))
+        others = {"unknown": episodes.unknown, "in_all": episodes.in_all}
+        return Values("drawn", drawn | {name: count for name, count in others.items() if count})
     without = CONFIG.videos(wildcards.benchmark).without
     return Values("drawn", drawn | ({"without": list(without)} if without else {}))
 

@@ -12,7 +12,7 @@ import pytest
 
 from fsar import gpus
 from fsar.errors import UserError
-from fsar.gpus import JOB_VARIABLES, own_gpus, visible_gpus
+from fsar.gpus import JOB_VARIABLES, PLACES, own_gpus, visible_gpus
 
 HOLD = """
 import sys, time
@@ -27,7 +27,7 @@ with own_gpus(int(sys.argv[2]), "auto", Path(sys.argv[1])) as taken:
 @pytest.fixture
 def two_gpus(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    for name in (*JOB_VARIABLES, "LOCAL_RANK"):
+    for name in (*JOB_VARIABLES, "LOCAL_RANK", PLACES):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -65,6 +65,32 @@ def test_concurrent_jobs_get_different_gpus_and_a_crashed_one_frees_its_own(two_
         process.kill()
     for process in (first, second, third):
         process.communicate()
+
+
+def test_several_jobs_share_a_gpu_where_that_is_asked_for(two_gpus, tmp_path, repository, monkeypatch):
+    """Each takes a place where the fewest are taken; one more waits for a place, and one of two GPUs for two."""
+    monkeypatch.setenv(PLACES, "2")
+    running, names = [], []
+    for _ in range(4):
+        running.append(holder(tmp_path, repository))
+        names.append(running[-1].stdout.readline().strip())
+    assert sorted(names[:2]) == sorted(names[2:]) == ["2", "5"]
+    both = holder(tmp_path, repository, count=2)
+    told = both.stderr.readline()
+    assert all(f"{name} by process {process.pid}" in told for name, process in zip(names, running, strict=True))
+    for number in (0, names.index("5" if names[0] == "2" else "2")):
+        running[number].kill()
+    assert both.stdout.readline().strip() == "2,5"
+    for process in (*running, both):
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("told", ["0", "-1", "two", "", "1.5"])
+def test_a_number_of_places_that_is_none_is_told(two_gpus, tmp_path, monkeypatch, told):
+    monkeypatch.setenv(PLACES, told)
+    with pytest.raises(UserError, match=PLACES), own_gpus(1, "auto", tmp_path):
+        pass
 
 
 def test_two_jobs_of_several_gpus_never_hold_one_each(two_gpus, tmp_path, repository):

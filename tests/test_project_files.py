@@ -136,3 +136,14 @@ def test_the_guide_of_hmdb51_has_the_published_figures(repository):
         assert f"| {row} |" in text
     zero = [figures[f"{name} zero-shot", backbone, 0] for backbone, _ in columns[::2] for name in ("CLIP", "CLIP-FSAR")]
     assert f"{zero[0]} for CLIP and {zero[1]} for CLIP-FSAR on RN50, and {zero[2]} and {zero[3]} on" in text
+
+
+def test_the_navigation_of_the_site_has_every_page(repository):
+    def pages(entry):
+        if isinstance(entry, str):
+            return [entry]
+        return [page for part in (entry.values() if isinstance(entry, dict) else entry) for page in pages(part)]
+
+    listed = pages(yaml.safe_load((repository / "mkdocs.yml").read_text())["nav"])
+    docs = repository / "docs"
+    assert sorted(listed) == sorted(path.name for kind in ("*.md", "*.ipynb") for path in docs.glob(kind))

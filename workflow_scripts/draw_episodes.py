@@ -18,4 +18,5 @@ with logged(snakemake.log[0]):
         Path(snakemake.output.episodes),
         snakemake.params.drawn.get("without", ()),
         snakemake.params.drawn.get("unknown", 0),
+        snakemake.params.drawn.get("in_all", 0),
     )

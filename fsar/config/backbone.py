@@ -7,16 +7,16 @@ from fsar.config.names import TESTS, UNKNOWN, MethodName
 from fsar.config.videos import SamplingConfig
 from fsar.errors import UserError
 from fsar.keys.declare import LARGEST_SEED, MODEL, ROWS, Section, key, section
-from fsar.video_encoders import VideoEncoder
+from fsar.video_encoders import VIDEO_LIBRARIES, VideoEncoder
 
 
 class BackboneConfig(Section):
-    """A visual encoder with its text encoder (open_clip), or without one (timm), or an encoder of video (transformers);
-    docs/backbones.md."""
+    """A visual encoder with its text encoder (open_clip), or without one (timm), or an encoder of video
+    (transformers, torchvision); docs/backbones.md."""
 
-    library: Literal["open_clip", "timm", "transformers"] = key(
+    library: Literal["open_clip", "timm", "transformers", "torchvision"] = key(
         "Whose architecture and weights it is: open_clip has CLIP and its successors, timm visual encoders alone, "
-        "transformers encoders of video.",
+        "transformers encoders of video, torchvision R(2+1)D.",
         MODEL,
         default="open_clip",
     )
@@ -45,6 +45,12 @@ class BackboneConfig(Section):
         "What heads of frames are given of an encoder of video: a feature of each time step, or of each clip.",
         MODEL,
         default="steps",
+    )
+    words: str = key(
+        "A text encoder of Hugging Face, such as BERT, whose words are given to methods that look at them (SAFSAR): a "
+        "folder, or a name of the hub, @ and its commit. Empty for the backbone's own.",
+        MODEL,
+        default="",
     )
     sampling: SamplingConfig = section(
         "Keys that differ from each benchmark's `sampling`. For an encoder of video, `frames` is that of one of its "
@@ -75,14 +81,18 @@ class BackboneConfig(Section):
     @property
     def has_text(self) -> bool:
         """Whether it has a text encoder; yes where that is not known."""
-        if self.library == "transformers":
+        if self.library in VIDEO_LIBRARIES:
             return self.video is None or self.video.has_text
         return self.library != "timm"
+
+    def has_text_for(self, each_text: bool | str) -> bool:
+        """Tell whether there is a text encoder for what a head looks at (`Components.each_text`)."""
+        return self.has_text or (each_text == "tokens" and bool(self.words))
 
     @property
     def video(self) -> VideoEncoder | None:
         """What is known of it as an encoder of video; None of one of pictures, and where nothing is known."""
-        if self.library != "transformers":
+        if self.library not in VIDEO_LIBRARIES:
             return None
         try:
             return self.facts().video

@@ -12,6 +12,7 @@ from fsar.config.clips import wrong_clips, wrong_features
 from fsar.config.config import Config
 from fsar.config.domains import other_frames, wrong_domains
 from fsar.config.messages import nearest, refuse
+from fsar.config.queries import wrong_queries
 from fsar.config.source import DEMO_ACTIONS, DemoSource, PublishedSource
 from fsar.methods import METHODS, MODELS
 
@@ -281,7 +282,7 @@ def _wrong_methods(config: Config, benchmark: str, backbone: str) -> Iterable[st
         settings = config.of(benchmark, backbone, METHODS[method].model)
         needed, why = settings.head.least_frames
         yield from wrong_features(settings, method, needed, why)
-        yield from _wrong_queries(config, benchmark, backbone, method)
+        yield from wrong_queries(config, benchmark, backbone, method)
         if named and (lacks := config.lacks(backbone, method)):
             yield f"backbones.{backbone}.methods names {method!r}, but the backbone has no {lacks}: take it out"
 
@@ -296,26 +297,6 @@ def _wrong_texts(config: Config, benchmark: str) -> Iterable[str]:
             if problem not in told:
                 yield f"text of {'' if model is None else f'{model} on '}benchmark {benchmark!r}: {problem}"
             told.add(problem)
-
-
-def _wrong_queries(config: Config, benchmark: str, backbone: str, method: str) -> Iterable[str]:
-    """Say where a method that gives each class's text to one query meets several queries of a class."""
-    model = METHODS[method].model
-    settings = config.of(benchmark, backbone, model)
-    if not settings.head.one_query:
-        return
-    for where, queries in (
-        (
-            f"training_of_model.{model}.queries",
-            settings.training.queries if model in config.trained_here(benchmark, backbone) else 1,
-        ),
-        ("episodes.queries", settings.episodes.queries),
-    ):
-        if queries != 1:
-            yield (
-                f"method {method!r} {settings.head.one_query}, so it needs one query of each class: "
-                f"benchmarks.{benchmark}.{where} is {queries}; the nearest valid value is 1"
-            )
 
 
 def check_pictures(config: Config, sizes: Mapping[str, int]) -> None:

@@ -92,7 +92,8 @@ class Config(ConfigFile):
         """Return what a backbone lacks for a method, as far as is known before it is built; nothing where it fits."""
         if (backbone, method) not in self._lacking:  # asked thousands of times while a run is planned
             about = self.backbones[backbone]
-            found = what_is_lacking(METHODS[method], about.has_text, lambda: self._has_layers(backbone), about.video)
+            has_text = about.has_text_for(METHODS[method].components.each_text)
+            found = what_is_lacking(METHODS[method], has_text, lambda: self._has_layers(backbone), about.video)
             self._lacking[backbone, method] = found
         return self._lacking[backbone, method]
 

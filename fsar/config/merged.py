@@ -108,6 +108,11 @@ class MergedConfig(MergedVideos):
         return replace(reduced, components=components)
 
     @property
+    def has_text(self) -> bool:
+        """Whether the backbone has a text encoder for what the head looks at."""
+        return self.backbone.has_text_for(self.components.each_text)
+
+    @property
     def steps(self) -> int:
         """How many features of a video the head is given: one of each frame, but of an encoder of video.
 
@@ -131,7 +136,7 @@ class MergedConfig(MergedVideos):
         if stage == "encode_training":
             return name != "text"
         if name == "text" and stage in ENCODING:
-            return self.backbone.has_text
+            return self.has_text
         if name == "head" and key == "text_weight":
             return any(METHODS[method].decides_by == "both" for method in self.methods)
         return name not in ("head", "text", "training") or self.components.reads(name, key)

@@ -113,6 +113,14 @@ class EpisodesConfig(Section):
     val: int = key("Validation episodes.", ("draw_episodes",), unit="episodes", default=1000, ge=1)
     test: int = key("Test episodes, as published.", ("draw_episodes",), unit="episodes", default=10000, ge=2)
     queries: int = key("Query videos per class.", ("draw_episodes",), unit="videos", default=1, ge=1)
+    in_all: int = key(
+        "Queries that a test episode asks in all, drawn from all videos of its classes that are not its support's, so "
+        "that a class may have none; at most `queries`. 0: all `queries` of each class. MML-FSAR's code has 5.",
+        ("draw_episodes",),
+        unit="videos",
+        default=0,
+        ge=0,
+    )
     unknown: int = key(
         "Unknown queries of a test episode: they are of other test classes than the episode's, and no video "
         "appears twice. They change no accuracy. results/statistics/unknown.csv says how well methods "

@@ -94,6 +94,21 @@ class EpisodeSampler:
         return Episode(classes, drawn[:, : self.shot], drawn[:, self.shot :])
 
 
+def asked_in_all(others: NDArray[np.int64], count: int, queries: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw which of an episode's queries are asked, if these are drawn from all videos of its classes together.
+
+    Args:
+        others: (N,) how many videos of each class are not in its support.
+        count: queries that are asked, at most Q.
+        queries: Q, those drawn of each class.
+        rng: of nothing else than this.
+
+    Returns:
+        (N, Q): of each class the first ones, or none.
+    """
+    return np.arange(queries) < rng.multivariate_hypergeometric(others, count)[:, None]
+
+
 def training_episode(sampler: EpisodeSampler, seed: int, number: int) -> tuple[Episode, np.random.Generator]:
     """Return training episode `number` and the random generator for its frames: a pure function of (seed, number)."""
     rng = np.random.default_rng([seed, 3, number])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fsar.benchmarks.splits import SPLITS
 from fsar.class_names import letters
-from fsar.episodes.draw import EpisodeSampler
+from fsar.episodes.draw import EpisodeSampler, asked_in_all
 from fsar.errors import UserError
 from fsar.files import read_parquet, write_parquet
 from fsar.job import progress
@@ -24,7 +24,7 @@ SCHEMA = pa.schema(
     [
         ("episode", pa.int32()),
         ("label", pa.int16()),  # of the class in the episode, 0 to way − 1; −1 of an unknown query
-        ("role", pa.dictionary(pa.int8(), pa.string())),  # support, query or unknown
+        ("role", pa.dictionary(pa.int8(), pa.string())),  # support, query, unknown, or spare: a query that is not asked
         ("class_name", pa.dictionary(pa.int32(), pa.string())),
         ("video_id", pa.dictionary(pa.int32(), pa.string())),
     ]
@@ -71,11 +71,13 @@ def draw_episodes(
     path: Path,
     without: Sequence[str] = (),
     unknown: int = 0,
+    in_all: int = 0,
 ) -> None:
     """Draw `count` episodes of a split, without some classes, and store them.
 
     Episodes of one way and shot depend on these and the seed alone, so adding a shot does not change the others.
-    Neither do unknown queries, of classes that their episode has not, which follow as rows after all others.
+    Neither do unknown queries, of classes that their episode has not, which follow as rows after all others. Where
+    queries are drawn `in_all`, from all videos of an episode's classes, the others of its queries are spare.
 
     Raises:
         UserError: a class has too few readable videos, or there is none of a name to leave out; names the class.
@@ -95,11 +97,16 @@ def draw_episodes(
         drawn[number] = np.concatenate([episode.support, episode.queries], axis=1)
     each = shot + queries
     role = np.tile(np.r_[np.zeros(shot, np.int8), np.ones(queries, np.int8)], count * way)
+    if in_all:
+        sizes = np.array([len(own) for own in sampler.videos])
+        rng = np.random.default_rng([seed, 9, SPLITS.index(split), way, shot, queries, in_all])
+        asked = np.stack([asked_in_all(sizes[own] - shot, in_all, queries, rng) for own in classes])
+        role.reshape(count, way, each)[..., shot:][~asked] = 2
     frame = pd.DataFrame(
         {
             "episode": np.repeat(np.arange(count, dtype=np.int32), way * each),
             "label": np.tile(np.repeat(np.arange(way, dtype=np.int16), each), count),
-            "role": pd.Categorical.from_codes(role, categories=["support", "query"]),
+            "role": pd.Categorical.from_codes(role, categories=["support", "query", *(["spare"] if in_all else [])]),
             "class_name": pd.Categorical.from_codes(np.repeat(classes.ravel(), each), categories=sampler.class_names),
             "video_id": pd.Categorical.from_codes(drawn.ravel(), categories=videos["video_id"]),
         }
@@ -146,6 +153,7 @@ class StoredEpisodes:
         queries: (E, N, Q) video numbers.
         unknown: (E, U) video numbers of queries of none of the episode's classes; (0, 0) where there are none.
         unknown_classes: (E, U) class numbers of these.
+        asked: (E, N, Q) which queries are asked; None where all are.
     """
 
     video_ids: list[str]
@@ -155,12 +163,14 @@ class StoredEpisodes:
     queries: NDArray[np.int64]
     unknown: NDArray[np.int64] = field(default_factory=_none)
     unknown_classes: NDArray[np.int64] = field(default_factory=_none)
+    asked: NDArray[np.bool_] | None = None
 
     def between(self, start: int, end: int) -> "StoredEpisodes":
         """Return the episodes from `start` to before `end`."""
         part = slice(start, end)
         names = ("classes", "support", "queries", "unknown", "unknown_classes")
-        return replace(self, **{name: getattr(self, name)[part] for name in names})
+        asked = None if self.asked is None else self.asked[part]
+        return replace(self, asked=asked, **{name: getattr(self, name)[part] for name in names})
 
     @classmethod
     def read(cls, path: Path) -> "StoredEpisodes":
@@ -176,7 +186,9 @@ class StoredEpisodes:
         videos, names = (column.cat.codes.to_numpy(np.int64) for column in (video, name))
         unknown, unknown_classes = (own[~known].reshape(count, -1) for own in (videos, names))
         videos, names = (own[known].reshape(count, way, -1) for own in (videos, names))
-        shot = int((table["role"].to_numpy()[: videos.shape[-1]] == "support").sum())
+        role = table["role"].to_numpy()
+        shot = int((role[: videos.shape[-1]] == "support").sum())
+        asked = (role[known] == "query").reshape(videos.shape)[..., shot:]
         return cls(
             video_ids=list(video.cat.categories),
             class_names=list(name.cat.categories),
@@ -185,4 +197,5 @@ class StoredEpisodes:
             queries=videos[..., shot:],
             unknown=unknown,
             unknown_classes=unknown_classes,
+            asked=None if asked.all() else asked,
         )

@@ -185,7 +185,10 @@ class FewShotLogits:
         self.alone = inductive and not head.queries_apart and not head.queries_together
         self.queries = _video_by_video(head.video_stage, stored)
         self.by_class = _video_by_video(partial(head.class_stage, text=text), stored)
-        if head.support_like_queries(support.shape[-1]):
+        self.prototypes = _prototypes(head, stored, text, support, classes)
+        if self.prototypes:
+            self.shots: Tensors = {}
+        elif head.support_like_queries(support.shape[-1]):
             self.shots = self.queries
         else:
             class_of = torch.zeros(len(next(iter(stored.values()))), dtype=torch.long, device=text.device)
@@ -198,8 +201,11 @@ class FewShotLogits:
         Returns:
             (B, Q, N) logits; and (B, Q), how sure the head is that each is known, where it has learnt that.
         """
-        merged = self._mean_of_shots if self.head.averages_shots else _gathered
-        support = {name: merged(videos, self.support[part]) for name, videos in self.shots.items()}
+        support = {
+            name: (self._mean_of_shots if self.head.averages(name) else _gathered)(videos, self.support[part])
+            for name, videos in self.shots.items()
+        }
+        support |= {name: made[part].unsqueeze(2) for name, made in self.prototypes.items()}  # (B, N, 1, …) each
         queries = {name: _gathered(videos, asked) for name, videos in self.queries.items()}
         classes = self.classes[part]  # (B, N)
         own = {name: values[asked.unsqueeze(-1), classes.unsqueeze(1)] for name, values in self.by_class.items()}
@@ -237,17 +243,39 @@ def _gathered(videos: Tensor, rows: Tensor) -> Tensor:
     return videos[rows.to(videos.device)].to(rows.device)
 
 
+def _prototypes(head: Head, stored: Tensors, text: Tensor, support: Tensor, classes: Tensor) -> Tensors:
+    """Return `Head.prototypes` of all episodes, (E, N, …) each; nothing of a head that makes none.
+
+    Args:
+        head, stored, text, support, classes: as of `FewShotLogits`.
+    """
+    made: Tensors = {}
+    for label in classes.unique().tolist() if head.makes_prototypes(support.shape[-1]) else []:
+        places = classes == label  # (E, N)
+        videos, sets = support[places].unique(return_inverse=True)
+        own = {name: each[videos.to(each.device)] for name, each in stored.items()}
+        for name, each in head.prototypes(own, text[label], sets).items():
+            if name not in made:
+                made[name] = each.new_empty(*classes.shape, *each.shape[1:])
+            made[name][places] = each
+    return made
+
+
 def _video_by_video(stage: Callable[..., Tensors], stored: Tensors, *tensors: Tensor) -> Tensors:
     """Run a stage on videos, (V, …) each, a few at a time, so that they stay in the processor's cache.
 
-    The result is allocated once: joining parts afterwards would hold it twice.
+    The result is allocated once: joining parts afterwards would hold it twice. What a stage returns as it was given is
+    not copied: tokens of all videos may fill a GPU.
     """
     results: Tensors = {}
     count = len(next(iter(stored.values())))
     for start in range(0, count, BATCH):
         own = slice(start, start + BATCH)
-        part = stage({name: videos[own] for name, videos in stored.items()}, *(tensor[own] for tensor in tensors))
-        for name, videos in part.items():
+        given = {name: videos[own] for name, videos in stored.items()}
+        for name, videos in stage(given, *(tensor[own] for tensor in tensors)).items():
+            if videos is given.get(name):
+                results[name] = stored[name]
+                continue
             if start == 0 and len(videos) < count:
                 results[name] = videos.new_empty(count, *videos.shape[1:])
             if len(videos) == count:

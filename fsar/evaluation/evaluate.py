@@ -238,9 +238,19 @@ def _rows(
     """Return the rows of a test, in the order of its episodes (`first` is the first's number), labels and queries."""
     logits = columns["logits"]  # (E, N·Q + U, N)
     own: dict[str, Any] = {"method": test.method, "way": test.way, "shot": test.shot}
-    own |= {name: each.ravel() for name, each in columns.items() if name != "logits"}
-    predicted = {"predicted": logits.argmax(axis=-1).ravel(), "logits": list(logits.reshape(-1, logits.shape[-1]))}
-    return _queries(episodes, first).assign(**own, **predicted)
+    asked = _asked(episodes)
+    own |= {name: each.ravel()[asked] for name, each in columns.items() if name != "logits"}
+    logits = logits.reshape(-1, logits.shape[-1])[asked]
+    return _queries(episodes, first).assign(**own, predicted=logits.argmax(axis=-1), logits=list(logits))
+
+
+def _asked(episodes: StoredEpisodes) -> NDArray[np.bool_] | slice:
+    """Return which of the queries of all episodes are asked, known ones and then unknown ones of each."""
+    if episodes.asked is None:
+        return slice(None)
+    count = len(episodes.asked)
+    unknown = np.ones(episodes.unknown.reshape(count, -1).shape, bool)
+    return np.concatenate([episodes.asked.reshape(count, -1), unknown], axis=1).ravel()
 
 
 def _queries(episodes: StoredEpisodes, first: int) -> pd.DataFrame:
@@ -251,11 +261,12 @@ def _queries(episodes: StoredEpisodes, first: int) -> pd.DataFrame:
     classes = [episodes.classes.repeat(queries, axis=1), episodes.unknown_classes.reshape(count, -1)]
     videos = [episodes.queries.reshape(count, -1), unknown]
     names, numbers = (np.concatenate(own, axis=1).ravel() for own in (classes, videos))
+    asked = _asked(episodes)
     return pd.DataFrame(
         {
-            "episode": np.repeat(first + np.arange(count), len(labels)),
-            "label": np.tile(labels, count),
-            "class_name": pd.Categorical.from_codes(names, categories=episodes.class_names),
-            "video_id": pd.Categorical.from_codes(numbers, categories=episodes.video_ids),
+            "episode": np.repeat(first + np.arange(count), len(labels))[asked],
+            "label": np.tile(labels, count)[asked],
+            "class_name": pd.Categorical.from_codes(names[asked], categories=episodes.class_names),
+            "video_id": pd.Categorical.from_codes(numbers[asked], categories=episodes.video_ids),
         }
     )

@@ -19,7 +19,7 @@ from fsar.methods.needs import Inputs, Needs, Tensors
 from fsar.methods.settings import Kind
 from fsar.model.backbone import Backbone
 from fsar.model.few_shot import FewShotModel, load_backbone_parts, load_weights
-from fsar.model.text import encode_classes, looks_of, no_text
+from fsar.model.text import can_read, encode_classes, looks_of, no_text
 from fsar.shared_memory import shared_memory_told
 from fsar.videos.store_read import FrameStore
 
@@ -100,9 +100,9 @@ def encode_tests(
     clips = load_clips(store, video_ids, settings.sampling, backbone.image_size, settings.seed, where, workers, views)
     with shared_memory_told("set training.threads to 1, and frames are read in the job's own process"):
         stored = encode_videos(model.encode, clips, where, backbone.subject)
-    text = no_text(class_names)
-    if backbone.has_text:
-        text = encode_classes(backbone, class_names, settings.text, looks_of(settings.components))
+    text, looks = no_text(class_names), looks_of(settings.components)
+    if can_read(backbone, looks):
+        text = encode_classes(backbone, class_names, settings.text, looks)
     log.info("encoded %d videos of %d classes", len(video_ids), len(class_names))
     return Features(rows_of(video_ids), stored, rows_of(class_names), text)
 

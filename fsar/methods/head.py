@@ -4,7 +4,7 @@ Shapes: episodes at once B, way N, shot K, queries Q of the whole episode, video
 classes C.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -86,6 +86,7 @@ class Head(nn.Module):
         needs: what it asks of the backbone; of the kind that its settings name.
         looks_at_all_texts: its losses look at the texts of all training classes, and not of the episode's alone.
         averages_shots: of a class `episode_stage` is given the mean of its K support videos, not each of them.
+        shots_apart: names of what it is given of each support video all the same.
         classes_apart: the score of a class does not depend on which other classes there are.
         queries_apart: the scores of a query do not depend on which other queries there are.
         queries_together: it can only be asked all queries of an episode at once.
@@ -103,6 +104,7 @@ class Head(nn.Module):
     needs: Needs
     looks_at_all_texts: bool = False
     averages_shots: bool = True
+    shots_apart: Collection[str] = ()
     classes_apart: bool = True
     queries_apart: bool = True
     queries_together: bool = False
@@ -172,6 +174,23 @@ class Head(nn.Module):
         """
         return {}
 
+    def makes_prototypes(self, shot: int) -> bool:
+        """Tell whether tests of episodes of K shots take the support through `prototypes`, and not `support_stage`."""
+        return False
+
+    def prototypes(self, stored: Tensors, text: Tensor, sets: Tensor) -> Tensors:
+        """Return what `episode_stage` is given of one class of many episodes, in place of the mean of `support_stage`.
+
+        Args:
+            stored: what is kept of videos of the class, (V, …) each.
+            text: (D,) text feature of the class.
+            sets: (n, K) which videos are the support in each episode.
+
+        Returns:
+            (n, …) each.
+        """
+        raise NotImplementedError
+
     def support_like_queries(self, shot: int) -> bool:
         """Tell whether both stages are the same in episodes of K shots: then they are computed and kept once."""
         return type(self).support_stage is Head.support_stage
@@ -228,9 +247,14 @@ class Head(nn.Module):
 
     def merge(self, support: Tensors) -> Tensors:
         """Average the shots of (…, N, K, …) support videos where the head does: → (…, N, 1, …)."""
-        if not self.averages_shots:
-            return support
-        return {name: videos.mean(dim=2, keepdim=True) for name, videos in support.items()}
+        return {
+            name: videos.mean(dim=2, keepdim=True) if self.averages(name) else videos
+            for name, videos in support.items()
+        }
+
+    def averages(self, name: str) -> bool:
+        """Tell whether `episode_stage` is given the mean of a class's support videos of what has this name."""
+        return self.averages_shots and name not in self.shots_apart
 
     def staged(self, episode: TrainingEpisode) -> tuple[Tensors, Tensors, Tensor]:
         """Return what `episode_stage` is given of a training episode, with B = 1: support, queries, text."""

@@ -1,8 +1,7 @@
 """What every method starts from: a visual encoder, with a text encoder for the class names if there is one."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
@@ -17,6 +16,8 @@ from fsar.methods.adapters import Adapters
 from fsar.methods.blocks.vision_transformer import VisionTransformer
 from fsar.methods.needs import Needs, Tensors, TransformerSizes
 from fsar.model.activations import checkpoint_blocks
+from fsar.model.evaluating import evaluating
+from fsar.model.hub_text import WordEncoder, word_encoder
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Backbone(nn.Module):
         # What is put into its blocks, if anything is (`fsar.methods.adapters.insert_adapters`).
         self.adapters: Adapters | None = None
         self.features = "steps"  # or "clips": what an encoder of video gives of a video
+        self.words: WordEncoder | None = None  # whose words methods of words are given; None for its own
         self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std) * 255, persistent=False)
 
@@ -297,18 +299,6 @@ class Backbone(nn.Module):
         return torch.cat([self.encoders.encode_text(part, normalize=False).float() for part in parts])
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode for a while, and each of its parts back into the mode that it was in."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
-
-
 def load_backbone(about: BackboneConfig, trained: bool = False) -> Backbone:
     """Load a backbone with its pretrained weights, as the library it is of builds it.
 
@@ -325,7 +315,7 @@ def load_backbone(about: BackboneConfig, trained: bool = False) -> Backbone:
             network.
     """
     backbone: Backbone = _library(about).load(about.model, about.weights, about.size, trained)
-    backbone.features = about.features
+    backbone.features, backbone.words = about.features, word_encoder(about.words)
     backbone.origins.append(about.weights)
     log.info("loaded %s of %s with weights %s", about.model, about.library, about.weights)
     return backbone
@@ -341,7 +331,7 @@ def bare_backbone(about: BackboneConfig) -> Backbone:
         UserError: unknown architecture or tag, or a missing package.
     """
     backbone: Backbone = _library(about).bare(about.model, about.weights, about.size)
-    backbone.features = about.features
+    backbone.features, backbone.words = about.features, word_encoder(about.words)
     return backbone
 
 

@@ -3,7 +3,7 @@
 Shapes: clips B, frames of a clip F, time steps t, patches of a side g, token width W, feature width D.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -191,6 +191,46 @@ class XClip(ClipEncoder):
             block.gradient_checkpointing = False  # one small layer, without the library's means to do so
 
 
+class PerceptionVideo(ClipEncoder):
+    """PE-video (Bolya et al., 2025, arXiv 2504.13181; in PE-AV): the Perception Encoder's frames, attended over time.
+
+    Features of time steps and of clips are in the joint space: the head that the library gives a clip's class token is
+    given each step as well. Tokens are those of the encoder of pictures.
+    """
+
+    beside = ()
+
+    def __init__(self, model: Any, about: VideoEncoder):
+        super().__init__(model.video_encoder, about)
+        self.head = model.video_head
+
+    @property
+    def _pictures(self) -> Any:
+        return self.model.embedder.vision_model.timm_model
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """Its transformer blocks, in order: of pictures, then over time."""
+        return [*self._pictures.blocks, *self.model.layers]
+
+    def forward(self, clips: Tensor) -> Given:
+        """Encode clips."""
+        normed: list[Tensor] = []
+        hook = self._pictures.norm.register_forward_hook(lambda module, given, found: normed.append(found))
+        try:
+            found = self.model(clips)
+        finally:
+            hook.remove()
+        places = normed[0][:, self._pictures.num_prefix_tokens :]
+        tokens = places.unflatten(1, (self.grid, self.grid)).unflatten(0, clips.shape[:2])
+        return Given(self.head(found.last_hidden_state), self.head(found.pooler_output), tokens)
+
+    def checkpoint_activations(self) -> None:
+        """Keep of each block only its input, and compute the rest again in the backward pass."""
+        super().checkpoint_activations()
+        self._pictures.set_grad_checkpointing(True)
+
+
 class Towers(nn.Module):
     """The encoders of a model with text, held as open_clip's models hold theirs.
 
@@ -211,6 +251,38 @@ class Towers(nn.Module):
         return torch.nn.functional.normalize(features, dim=-1) if normalize else features
 
 
+class PerceptionTowers(nn.Module):
+    """The encoders of PE-video, held as open_clip's models hold theirs.
+
+    Args:
+        visual: of video.
+        model: as the library builds it.
+    """
+
+    def __init__(self, visual: ClipEncoder, model: Any):
+        super().__init__()
+        self.visual = visual
+        self.text_model, self.text_head = model.text_model, model.text_video_head
+        scale = model.text_video_logit_scale.detach()  # as it is; CLIP's is stored as its logarithm
+        self.logit_scale = nn.Parameter(torch.where(scale > 0, scale, 1.0).log())
+        self.filling: int = model.config.text_config.pad_token_id
+
+    def encode_text(self, tokens: Tensor, normalize: bool = False) -> Tensor:
+        """Encode tokens into the joint space, (n, L) → (n, D): what the first token has become."""
+        features = self._encoded(tokens)[:, 0]
+        return torch.nn.functional.normalize(features, dim=-1) if normalize else features
+
+    def encode_words(self, tokens: Tensor) -> Tensor:
+        """Encode every token into the joint space, (n, L) → (n, L, D); zero after the end of a text."""
+        return self._encoded(tokens) * (tokens != self.filling).unsqueeze(-1)
+
+    def _encoded(self, tokens: Tensor) -> Tensor:
+        mask = (tokens != self.filling).long()
+        found: Tensor = self.text_head(self.text_model(input_ids=tokens, attention_mask=mask).last_hidden_state)
+        return found
+
+
+TOWERS: dict[str, Callable[[ClipEncoder, Any], nn.Module]] = {"xclip": Towers, "pe_video": PerceptionTowers}
 ENCODERS: dict[str, type[ClipEncoder]] = {
     "videomae": VideoMAE,
     "xclip": XClip,
@@ -218,4 +290,5 @@ ENCODERS: dict[str, type[ClipEncoder]] = {
     "vivit": Vivit,
     "vjepa2": VJepa2,
     "videoprism_vision_model": VideoPrism,
+    "pe_video": PerceptionVideo,
 }

@@ -1,6 +1,7 @@
 """The whole model: a backbone's frame features and the head of a method, and the losses of a training episode."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -151,9 +152,13 @@ class FewShotModel(nn.Module):
         with torch.autocast(videos.device.type, enabled=False):
             return self.head.store(features)
 
-    def tested_head(self) -> Head:
-        """Return what tests take stored videos through: the head, and the last blocks where they belong to episodes."""
-        return InEpisode(self.backbone, self.head) if self.components.across_videos else self.head
+    def tested_head(self, arithmetic: Callable[[], AbstractContextManager[object]] = nullcontext) -> Head:
+        """Return what tests take stored videos through: the head, and the last blocks where they belong to episodes.
+
+        Args:
+            arithmetic: what these blocks run in, as a context; the head always takes 32 bits.
+        """
+        return InEpisode(self.backbone, self.head, arithmetic) if self.components.across_videos else self.head
 
     def trained_state(self) -> dict[str, Tensor]:
         """Return what training changes: the head; of the backbone its visual encoder, its text encoder, or adapters."""

@@ -4,7 +4,8 @@ What a video's frames are before the first block that looks at other videos is c
 Shapes: episodes at once B, way N, shot K, queries Q, videos V, frames T, tokens of a frame L, token width W.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
 
@@ -31,16 +32,19 @@ class InEpisode(Head):
     Args:
         backbone: with its adapters.
         head: of the method, which looks at frame features.
+        arithmetic: what the blocks run in, as a context: that of training's precision where it validates.
     """
 
     averages_shots = False
     queries_apart = False
     episodes_at_once = 4
 
-    def __init__(self, backbone: Backbone, head: Head):
+    def __init__(
+        self, backbone: Backbone, head: Head, arithmetic: Callable[[], AbstractContextManager[object]] = nullcontext
+    ):
         super().__init__(head.inputs, head.settings)
         assert backbone.adapters is not None
-        self.backbone, self.head, self.adapters = backbone, head, backbone.adapters
+        self.backbone, self.head, self.adapters, self.arithmetic = backbone, head, backbone.adapters, arithmetic
         self.classes_apart, self.queries_together = head.classes_apart, head.queries_together
 
     def _frames(self, tokens: Tensor) -> Tensor:
@@ -48,7 +52,8 @@ class InEpisode(Head):
         transformer = self.backbone.transformer
         self.adapters.videos_together = tokens.shape[1]
         try:
-            features = transformer.frames(transformer.through(tokens.flatten(0, 2), self.adapters.first_across))
+            with self.arithmetic():
+                features = transformer.frames(transformer.through(tokens.flatten(0, 2), self.adapters.first_across))
         finally:
             self.adapters.videos_together = None
         return features.float().unflatten(0, tokens.shape[:3])

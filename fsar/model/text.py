@@ -25,6 +25,11 @@ def looks_of(components: Components) -> Looks:
     return looks if looks == "tokens" else ("each" if looks else "mean")
 
 
+def can_read(backbone: Backbone, looks: Looks) -> bool:
+    """Tell whether a backbone has a text encoder for what a head looks at."""
+    return backbone.has_text or (looks == "tokens" and backbone.words is not None)
+
+
 class ClassTokens(NamedTuple):
     """The texts of classes as the text encoder reads them.
 
@@ -60,6 +65,8 @@ def class_tokens(
     texts = class_texts(class_names, config)
     if looks == "tokens":
         texts = [own[:1] for own in texts]
+        if backbone.words is not None:
+            return ClassTokens(backbone.words.tokens([text for own in texts for text in own]), [1] * len(texts))
     counts = [len(own) for own in texts]
     if looks == "each" and len(set(counts)) > 1:
         fewest, most = min(counts), max(counts)

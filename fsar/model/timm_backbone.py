@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from fsar.backbone_facts import is_weights_file, square, timm_weights
+from fsar.clip_library import timm
 from fsar.errors import UserError
-from fsar.model.backbone import Backbone, VisualEncoder, evaluating
+from fsar.model.backbone import Backbone, VisualEncoder
+from fsar.model.evaluating import evaluating
 from fsar.model.lite_names import timm_name
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import find_part, misfit, without_others, without_prefixes, without_wrappers

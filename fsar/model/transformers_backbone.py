@@ -1,8 +1,10 @@
 """Backbones of Hugging Face's transformers: encoders of video, such as VideoMAE, V-JEPA 2 or X-CLIP."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +15,9 @@ from fsar.clip_library import open_clip
 from fsar.errors import UserError
 from fsar.lists import some_of
 from fsar.model.backbone import Backbone, Tokenizer, VisualEncoder
-from fsar.model.clip_encoders import ENCODERS, ClipEncoder, Towers
-from fsar.model.video_backbone import VideoBackbone, width_of_features
+from fsar.model.clip_encoders import ENCODERS, TOWERS, ClipEncoder
+from fsar.model.hub_text import HubTokenizer
+from fsar.model.video_backbone import VideoBackbone, check_size, width_of_features
 from fsar.model.weights_file import read_weights
 from fsar.model.weights_names import without_wrappers
 from fsar.video_encoders import WEIGHTS, VideoEncoder, described, fetched, read_description
@@ -29,6 +32,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "vivit": ("VivitModel", {"add_pooling_layer": False}),
     "vjepa2": ("VJEPA2Model", {}),
     "videoprism_vision_model": ("VideoPrismVisionModel", {}),
+    "pe_video": ("PeVideoModel", {}),
 }
 
 
@@ -45,7 +49,7 @@ def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone
         UserError: see `fsar.model.backbone.load_backbone`.
     """
     about = described(model, weights)
-    _check_size(about, model, size)
+    check_size(about, model, size)
     path = weights if is_weights_file(weights) else fetched(model, weights, WEIGHTS)
     state = without_wrappers(read_weights(path))
     _, kind, config, options = _library(model, weights, about)
@@ -68,12 +72,12 @@ def load(model: str, weights: str, size: int, trained: bool = False) -> Backbone
     if left:
         log.info("%s: left out %s, which features do not come from", path, some_of(left))
     # A checkpoint that holds no text is of the vision model alone, and is refused above: X-CLIP's are whole.
-    return _backbone(visual, built, about, model)
+    return _backbone(visual, built, about, model, weights)
 
 
 def bare(model: str, weights: str, size: int) -> Backbone:
     """Build an encoder of video without its weights; see `fsar.model.backbone.bare_backbone`."""
-    _check_size(described(model, weights), model, size)
+    check_size(described(model, weights), model, size)
     return built(model, weights)[1]
 
 
@@ -86,7 +90,7 @@ def built(model: str, weights: str = "") -> tuple[nn.Module, VideoBackbone]:
     about = described(model, weights)
     _, kind, config, options = _library(model, weights, about)
     whole = kind(config, **options)
-    return whole, _backbone(ENCODERS[about.family](whole, about), whole, about, model)
+    return whole, _backbone(ENCODERS[about.family](whole, about), whole, about, model, weights)
 
 
 def library_state(model: nn.Module, backbone: VideoBackbone) -> dict[str, Tensor]:
@@ -94,11 +98,6 @@ def library_state(model: nn.Module, backbone: VideoBackbone) -> dict[str, Tensor
     norm = backbone.clip_encoder.state_dict()
     own = {name: value for name, value in norm.items() if name.startswith("fc_norm.")}
     return {name: value.contiguous() for name, value in (model.state_dict() | own).items()}
-
-
-def _check_size(about: VideoEncoder, model: str, size: int) -> None:
-    if size not in (0, about.size):
-        raise UserError(f"{model} takes pictures of {about.size} pixels and no others: leave backbones.….size out")
 
 
 def _library(model: str, weights: str, about: VideoEncoder) -> tuple[Any, Any, Any, dict[str, Any]]:
@@ -159,14 +158,18 @@ def _misfit(path: str, model: str, missing: set[str], unknown: set[str], sizes: 
     return f"The weights {path} do not fit the architecture {model}: {'; '.join(said)}"
 
 
-def _backbone(visual: ClipEncoder, built: Any, about: VideoEncoder, model: str) -> VideoBackbone:
+def _backbone(visual: ClipEncoder, built: Any, about: VideoEncoder, model: str, weights: str) -> VideoBackbone:
     width = width_of_features(visual, about)
-    encoders: nn.Module = Towers(visual, built) if about.has_text else VisualEncoder(visual)
-    length = built.config.text_config.max_position_embeddings if about.has_text else 0
-    tokenizer = partial(_tokenizer, length) if about.has_text else None
+    encoders: nn.Module = TOWERS[about.family](visual, built) if about.has_text else VisualEncoder(visual)
+    tokenizer: Callable[[], Tokenizer] | None = None
+    if about.family == "xclip":
+        tokenizer = partial(_clip_tokenizer, built.config.text_config.max_position_embeddings)
+    elif about.has_text:
+        of_hub = not model.endswith(".json")
+        tokenizer = partial(HubTokenizer, model if of_hub else str(Path(model).parent), weights if of_hub else "")
     return VideoBackbone(encoders, about, width, tokenizer, f"{about.title} ({model})")
 
 
-def _tokenizer(length: int) -> Tokenizer:
+def _clip_tokenizer(length: int) -> Tokenizer:
     """Return CLIP's tokenizer, which is X-CLIP's; what stands after the end of a text differs, and is not read."""
     return open_clip.SimpleTokenizer(context_length=length)

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from fsar.errors import UserError
 from fsar.methods.needs import Needs, Tensors
-from fsar.model.backbone import Backbone, Tokenizer, evaluating
+from fsar.model.backbone import Backbone, Tokenizer
 from fsar.model.clip_encoders import ClipEncoder, Given
+from fsar.model.evaluating import evaluating
 from fsar.video_encoders import VideoEncoder
 
 
@@ -97,6 +98,16 @@ class VideoBackbone(Backbone):
     def checkpoint_activations(self) -> None:
         """Keep of each block only its input, and compute the rest again in the backward pass."""
         self.clip_encoder.checkpoint_activations()
+
+
+def check_size(about: VideoEncoder, model: str, size: int) -> None:
+    """Check that an encoder is given pictures of its own size.
+
+    Raises:
+        UserError: `size` is neither that nor 0.
+    """
+    if size not in (0, about.size):
+        raise UserError(f"{model} takes pictures of {about.size} pixels and no others: leave backbones.….size out")
 
 
 @torch.no_grad()

@@ -7,15 +7,31 @@ from torch import Tensor, nn
 
 from fsar.errors import UserError
 from fsar.model.backbone import Backbone
+from fsar.model.evaluating import evaluating
 
 
 @torch.no_grad()
 def encode_words(backbone: Backbone, tokens: Tensor) -> Tensor:
-    """Encode each token of texts into the joint space, (n, L) → (n, L, D) float32; zero after the end of a text.
+    """Encode each token of texts, (n, L) → (n, L, D) float32; zero after the end of a text.
+
+    They are in the joint space, unless the backbone is given the words of another text encoder.
 
     Raises:
         UserError: the text encoder gives no features of single tokens in the joint space.
     """
+    if backbone.words is not None:
+        encoder, width = backbone.words, backbone.width
+        words = encoder.words(tokens.cpu()).to(backbone.mean.device)
+        if words.shape[-1] != width:
+            raise UserError(
+                f"The words of {encoder.name} have {words.shape[-1]} numbers, and the features of {backbone.name} have "
+                f"{width}: name a text encoder of the same width (key backbones.….words)"
+            )
+        return words
+    if own := getattr(backbone.encoders, "encode_words", None):
+        with evaluating(backbone):
+            projected: Tensor = own(tokens)
+        return projected.float()
     text: Any = getattr(backbone.encoders, "text", backbone.encoders)  # of newer architectures of open_clip
     norm, projection = getattr(text, "ln_final", None), getattr(text, "text_projection", None)
     if norm is None:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from fsar.backbone_facts import TEXT_EXTRA
+from fsar.backbone_facts import TEXT_EXTRA, check_words
 from fsar.benchmarks.splits import SPLITS
 from fsar.config import Config, CsvSource
 from fsar.config.check import check_decoders, check_loggers, check_pictures, check_source_counts
@@ -19,6 +19,7 @@ from fsar.plan.plan import Plan
 from fsar.plan.predict import PlannedPredictions
 from fsar.plan.sources import check_registered_files
 from fsar.sources.manifest import video_counts
+from fsar.video_encoders import VIDEO_LIBRARIES, described
 
 
 def check_before_jobs(plan: Plan, own_environments: bool) -> None:
@@ -60,7 +61,11 @@ def check_backbones(plan: Plan, own_environments: bool) -> None:
     for name in dict.fromkeys(used):
         about = plan.config.backbones[name]
         _check_small(plan.config, name)
-        if about.library != "transformers" and find_spec(about.library) is None:
+        if about.words:
+            check_words(about.words, about.video)
+            if not own_environments and find_spec("transformers") is None:
+                raise UserError(f"backbones.{name}.words needs a package that is not installed: {TEXT_EXTRA}")
+        if about.library not in VIDEO_LIBRARIES and find_spec(about.library) is None:
             continue  # jobs have environments of their own
         try:
             facts = about.facts()
@@ -91,6 +96,10 @@ def _check_small(config: Config, backbone: str) -> None:
                 f"backbones.{backbone}.weights is {str(weights)!r}, but no {what} of this name is below {section}; "
                 + nearest(weights.stem, own)
             )
+        if section == "small_videos" and weights.parent == made.parent:
+            model = config.small_videos[weights.stem].model
+            if described(model, "").library != "transformers":
+                raise UserError(f"small_videos.{weights.stem}.model is {model!r}, which the workflow does not train")
 
 
 def check_texts(plan: Plan) -> None:
@@ -100,9 +109,13 @@ def check_texts(plan: Plan) -> None:
         UserError: a file of descriptions cannot be used, or lacks a class.
     """
     for benchmark in plan.config.run.benchmarks:
-        with_text = [name for name in plan.config.run.backbones if plan.config.backbones[name].has_text]
-        models = {(name, METHODS[own].model) for name in with_text for own in plan.config.methods(benchmark, name)}
-        files = {plan.config.of(benchmark, *model).text.descriptions for model in models}
+        models = {
+            (name, METHODS[own].model)
+            for name in plan.config.run.backbones
+            for own in plan.config.methods(benchmark, name)
+        }
+        settings = (plan.config.of(benchmark, *model) for model in models)
+        files = {own.text.descriptions for own in settings if own.has_text}
         for file in sorted(files - {""}):
             read_descriptions(file)
             check_descriptions(file, _class_names(plan, benchmark))

@@ -18,6 +18,7 @@ TEMPLATES = (".jinja", ".css", ".js")  # of pages; they lie beside the module th
 # Packages and modules whose values reach a rule as parameters, or which change how a job talks and is stored and not
 # what it computes.
 NOT_DECISIVE = (
+    "fsar.compiler_apart",
     "fsar.config",
     "fsar.disk",
     "fsar.errors",

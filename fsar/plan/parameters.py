@@ -14,7 +14,7 @@ ROOM = 48  # characters of a parameter: two of them, and what Snakemake says aro
 # Parameters of a job, at most, since Snakemake takes its time for each, also for those that are none: the last one has
 # all keys that are left. It is one number for a rule, whatever the config: another one would count as a change.
 MOST = 40
-MOST_OF_FEATURES = 12  # of the rules that encode, which few keys decide
+MOST_OF_FEATURES = 24  # of the rules that encode, which fewer keys decide
 
 
 def shown(name: str, value: Any) -> str:

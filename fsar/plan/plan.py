@@ -10,7 +10,7 @@ from fsar.config import Config
 from fsar.evaluation.predictions import parts_of_file
 from fsar.methods import METHODS, MODELS, trained_as
 from fsar.plan import paths
-from fsar.plan.imported import architecture_files
+from fsar.plan.imported import architecture_files, words_files
 from fsar.plan.sources import used_benchmarks
 from fsar.plan.videos import PresentVideos
 from fsar.plan.ways import ways_of
@@ -100,12 +100,13 @@ class Plan:
     def backbone_files(self, of: Any) -> list[str]:
         """Return local files that a backbone is read from (a rule may make them); pretrained tags are no files."""
         about = self.config.backbones[of.backbone]
-        return architecture_files(about.model) + ([about.weights] if about.weights_are_a_file else [])
+        weights = [about.weights] if about.weights_are_a_file else []
+        return architecture_files(about.model) + weights + words_files(about.words)
 
     def descriptions(self, of: Any) -> list[str]:
         """Return the file that describes classes, if there is one and the backbone encodes their text."""
-        file = self.config.of(of.benchmark, of.backbone, of.model).text.descriptions
-        return [file] if file and self.config.backbones[of.backbone].has_text else []
+        own = self.config.of(of.benchmark, of.backbone, of.model)
+        return [own.text.descriptions] if own.text.descriptions and own.has_text else []
 
     def training_descriptions(self, of: Any) -> list[str]:
         """Return the file that describes the classes a model is trained on, if there is one and the model reads it."""
@@ -125,7 +126,7 @@ class Plan:
             own, crosses = self.config.of(of.benchmark, of.backbone, of.model), self.config.crosses(of.benchmark)
             for benchmark in (self.config.base(of.benchmark), of.benchmark) if crosses else (of.benchmark,):
                 plain = self.config.of(benchmark, of.backbone, UNTRAINED_MODEL)
-                if not own.backbone.has_text or own.text == plain.text:
+                if not own.has_text or own.text == plain.text:
                     return PlannedModel(benchmark, of.backbone, UNTRAINED_MODEL, paths.UNTRAINED)
         return PlannedModel(of.benchmark, of.backbone, of.model, of.training)
 

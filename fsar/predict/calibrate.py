@@ -6,8 +6,6 @@ sure (Guo et al., ICML 2017, arXiv 1706.04599, whose temperature this is).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 # With fewer examples left out one temperature cannot be told from another: scores stay scores.
 ENOUGH = 10
@@ -35,6 +33,9 @@ def fit_temperature(
     count, classes = logits.shape
     if count < ENOUGH or not several.all() or classes < 2:
         return None
+    from scipy.optimize import minimize_scalar  # half a second, which few examples do without
+    from scipy.special import log_softmax
+
     wanted = np.full(logits.shape, 1 / classes / (count + 1))
     wanted[np.arange(count), labels] += count / (count + 1)
     values = logits.astype(float)

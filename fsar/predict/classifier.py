@@ -75,7 +75,12 @@ class Classifier:
         self.unreadable: list[Prediction] = []
 
     def describe(self) -> str:
-        """Return a sentence: which model and weights these are, and what they were trained on."""
+        """Return a sentence: which model and weights these are, and what they were trained on.
+
+        Examples:
+            >>> print(classifier.describe()[:40])
+            CLIP-Freeze (clip-freeze), deciding by f
+        """
         about = self.model.settings
         lines = [f"{METHODS[about.method].title} ({about.method}), deciding by {self.decides_by}: {about.knows}."]
         if about.backbone.model == SMALL_CLIP:
@@ -99,6 +104,11 @@ class Classifier:
 
         Raises:
             UserError: the examples cannot be used, or no example of a class can be read.
+
+        Examples:
+            >>> doors = FewShotClassifier("efficientnet-lite0", device="cpu")
+            >>> doors.support({"a door": ["long.mp4"], "a hand": ["new.mp4"]}).class_names
+            ['a door', 'a hand']
         """
         clips: dict[str, list[Clip]]
         if isinstance(examples, Sequence) and not isinstance(examples, str | Path):  # the names alone
@@ -114,7 +124,13 @@ class Classifier:
         return self
 
     def save(self, path: str | Path) -> None:
-        """Write the features of the examples, with the settings that made them, into one safetensors file."""
+        """Write the features of the examples, with the settings that made them, into one safetensors file.
+
+        Examples:
+            >>> classifier.save("support.safetensors")
+            >>> FewShotClassifier("support.safetensors", device="cpu").predict("new.mp4")["label"].item()
+            'waving'
+        """
         settings = self.model.settings
         provenance = {
             "model": self.model.fingerprint(),
@@ -133,6 +149,11 @@ class Classifier:
 
         Raises:
             UserError: the file cannot be read, is damaged, was made with another model, or lacks what deciding needs.
+
+        Examples:
+            >>> classifier.save("support.safetensors")
+            >>> classifier.load_support("support.safetensors").class_names
+            ['closing a door', 'opening a door', 'waving']
         """
         support = SupportSet.read(path)
         made_by = support.provenance

@@ -14,6 +14,7 @@ from fsar.files import atomic, write_json
 from fsar.keys.declare import Section
 from fsar.methods import METHODS
 from fsar.model.backbone import load_backbone
+from fsar.model.hub_text import tokenizer_files
 from fsar.model.trained_file import save_weights
 from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
@@ -60,6 +61,9 @@ def export_model(model: LabellingModel, folder: Path, card: Path | None = None, 
             shutil.copy(file, folder / name)
             changed: dict[str, Any] = {section: own.model_copy(update={key: name})}
             settings = replace(settings, **changed)
+    if model.settings.backbone.has_text and model.settings.backbone.video:
+        for file in tokenizer_files(Path(model.settings.backbone.model).parent):
+            shutil.copy(file, folder / file.name)
     save_weights(complete_state(model), folder / WEIGHTS)
     about = {"library_name": "fsar", "fsar_version": fsar.__version__, "model_type": "few-shot-action-recognition"}
     written = card.read_text(encoding="utf-8") if card is not None and card.is_file() else _plain_card(model)

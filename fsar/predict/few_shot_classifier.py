@@ -47,6 +47,15 @@ class FewShotClassifier(Classifier):
 
     Raises:
         UserError: the model cannot be loaded, or an argument has a value that is not allowed.
+
+    Examples:
+        >>> from fsar import FewShotClassifier
+        >>> classifier = FewShotClassifier("efficientnet-lite0", device="cpu")
+        >>> classifier = classifier.support("examples")  # a folder with a sub-folder per class
+        >>> classifier.class_names
+        ['closing a door', 'opening a door', 'waving']
+        >>> classifier.predict("new.mp4")["label"].item()
+        'waving'
     """
 
     def __init__(
@@ -78,6 +87,11 @@ class FewShotClassifier(Classifier):
 
         Raises:
             UserError: it is no such folder, its files do not fit one another, or an argument has a wrong value.
+
+        Examples:
+            >>> trained = FewShotClassifier.load("model", device="cpu")
+            >>> trained.support("examples").class_names
+            ['closing a door', 'opening a door', 'waving']
         """
         return cls(load_folder(Path(folder), method), None, None, decides_by, device, frames, motion)
 
@@ -88,6 +102,11 @@ class FewShotClassifier(Classifier):
 
         Raises:
             UserError: there are no examples yet, or none of these can be read.
+
+        Examples:
+            >>> more = FewShotClassifier("support.safetensors", device="cpu")  # which save() wrote
+            >>> more.add("jumping", ["long.mp4"]).class_names
+            ['closing a door', 'opening a door', 'waving', 'jumping']
         """
         if not len(self.support_set.labels):
             raise UserError("Names alone decide so far: give examples of each class to support() first")
@@ -116,6 +135,13 @@ class FewShotClassifier(Classifier):
 
         Raises:
             UserError: something else than a clip is given, or the model gives NaN or infinite numbers.
+
+        Examples:
+            >>> import numpy as np
+            >>> frames = np.zeros((30, 48, 64, 3), np.uint8)  # a black clip in memory
+            >>> table = classifier.predict(["new.mp4", frames], top_k=2)
+            >>> table["label"][0], len(table), "label_2" in table
+            ('waving', 2, True)
         """
         listed = list_clips(clips)
         said = self.predictions(listed, False, batch_size, workers)
@@ -125,7 +151,12 @@ class FewShotClassifier(Classifier):
         )
 
     def check(self) -> Check:
-        """Return how good the examples are, each left out in turn (`fsar.predict.check.Check`)."""
+        """Return how good the examples are, each left out in turn (`fsar.predict.check.Check`).
+
+        Examples:
+            >>> classifier.check().tested
+            12
+        """
         return check_support(self)
 
     def spot(
@@ -149,6 +180,10 @@ class FewShotClassifier(Classifier):
 
         Raises:
             UserError: nothing of the video can be read, or an argument is out of range.
+
+        Examples:
+            >>> list(classifier.spot("long.mp4", window=2, stride=1).columns)
+            ['start', 'end', 'label', 'score']
         """
         found = stretches(self._spotter(window, stride, threshold, smooth).windows(video))
         return pd.DataFrame(joined(found, window / 2), columns=["start", "end", "label", "score"])
@@ -172,6 +207,12 @@ class FewShotClassifier(Classifier):
 
         Raises:
             UserError: there is no picture, or an argument is out of range.
+
+        Examples:
+            >>> camera = (np.full((48, 64, 3), shade, np.uint8) for shade in range(100))
+            >>> windows = list(classifier.stream(camera, fps=25, window=2, stride=1))
+            >>> [(window.start, window.end) for window in windows]
+            [(0.0, 2.0), (1.0, 3.0), (2.0, 4.0)]
         """
         yield from self._spotter(window, stride, threshold, smooth).stream(pictures, fps)
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-import timm
 from torch import Tensor
 
-from fsar.backbone_facts import open_clip_architecture
-from fsar.clip_library import open_clip
+from fsar.backbone_facts import TORCHVISION_WEIGHTS, open_clip_architecture
+from fsar.clip_library import open_clip, timm
 from fsar.config import BackboneConfig, FramesConfig, TextConfig
 from fsar.errors import UserError
 from fsar.methods import METHODS
@@ -21,7 +20,7 @@ from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings
 from fsar.predict.support import SupportSet
-from fsar.video_encoders import is_of_video
+from fsar.video_encoders import library_of
 
 DEFAULT_BACKBONE = "ViT-B-16"
 # A width that is built without a look at the weights.
@@ -141,10 +140,12 @@ def as_it_is(backbone: str, weights: str | None) -> BackboneConfig:
     quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
     if (weights or "openai") == "openai" and quick in open_clip.list_models():
         return BackboneConfig(model=quick, weights="openai")
-    if backbone.endswith(".json") and is_of_video(backbone):
+    if backbone.endswith(".json") and (library := library_of(backbone)):
         if not weights:
             raise UserError(f"{backbone} describes an encoder of video: name its weights by --weights")
-        return BackboneConfig(library="transformers", model=backbone, weights=weights)
+        return BackboneConfig.model_validate({"library": library, "model": backbone, "weights": weights})
+    if tag := dict(TORCHVISION_WEIGHTS).get(backbone):
+        return BackboneConfig(library="torchvision", model=backbone, weights=weights or tag)
     try:
         open_clip_architecture(backbone)
     except UserError:

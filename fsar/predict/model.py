@@ -14,7 +14,7 @@ from fsar.model.backbone import Backbone, load_backbone
 from fsar.model.class_texts import read_descriptions
 from fsar.model.few_shot import FewShotModel
 from fsar.model.finite import check_finite
-from fsar.model.text import encode_classes, looks_of
+from fsar.model.text import can_read, encode_classes, looks_of
 from fsar.predict.clips import Clip
 from fsar.predict.decide import JOINT
 from fsar.predict.frames import read_clip
@@ -100,15 +100,13 @@ class LabellingModel(nn.Module):
         Raises:
             UserError: there is no text encoder, its weights cannot be loaded, or a class is not described.
         """
-        if not self.backbone.has_text:
-            raise UserError(f"The backbone {self.backbone.name} has no text encoder: let examples alone decide")
-        backbone = (
-            self.backbone
-            if self.has_text
-            else load_backbone(self.settings.backbone, trained=True).eval().to(self.device)
-        )
-        text = encode_classes(backbone, names, self.settings.text, looks_of(self.settings.components))
-        return text, float(backbone.encoders.logit_scale.exp())
+        looks, backbone = looks_of(self.settings.components), self.backbone
+        if not can_read(backbone, looks):
+            raise UserError(f"The backbone {backbone.name} has no text encoder: let examples alone decide")
+        if not self.has_text and backbone.has_text:
+            backbone = load_backbone(self.settings.backbone, trained=True).eval().to(self.device)
+        text = encode_classes(backbone, names, self.settings.text, looks)
+        return text, float(backbone.encoders.logit_scale.exp()) if backbone.has_text else 1.0
 
     @property
     def device(self) -> torch.device:

@@ -40,6 +40,11 @@ class Window:
         score: the score of that class.
         nearness: how near that class is (`Decision.nearness`). It is compared with the threshold.
         scores: (N,), the score of each class.
+
+    Examples:
+        >>> window = next(classifier.stream(iter(frames), fps=10))
+        >>> window.label in ("", *classifier.class_names), window.scores.shape
+        (True, (3,))
     """
 
     start: float

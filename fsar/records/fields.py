@@ -41,7 +41,7 @@ class Backbone(Part):
     """A pretrained encoder."""
 
     name: str = Field(description="In the config of the run.")
-    library: str = Field(description="Whose architecture it is: open_clip, timm or transformers.")
+    library: str = Field(description="Whose architecture it is: open_clip, timm, transformers or torchvision.")
     model: str = Field(description="The architecture.")
     weights: str = Field(description="A pretrained tag of the library, or the name of a file.")
     checksum: ShortChecksum | None = Field(description="Of the file of weights; null for a tag of the library.")

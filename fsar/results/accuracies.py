@@ -63,13 +63,15 @@ def _by_draw(table: pd.DataFrame, views: int) -> Values:
 
 
 def _right_by_class(table: pd.DataFrame) -> Values:
-    """Return the share of right predictions of each class in each episode: (E, N)."""
+    """Return the share of right predictions of each class in each episode: (E, N).
+
+    Where classes have different numbers of queries, of their mean number; so the mean over classes is the accuracy.
+    """
     way = int(table["label"].max()) + 1
     place = table["episode"].to_numpy(np.int64) * way + table["label"].to_numpy(np.int64)
     right = (table["label"] == table["predicted"]).to_numpy(np.float64)
     size = way * (int(table["episode"].max()) + 1)
-    asked = np.bincount(place, minlength=size)
-    return (np.bincount(place, right, size) / np.maximum(asked, 1)).reshape(-1, way)
+    return (np.bincount(place, right, size) / (len(table) / size)).reshape(-1, way)
 
 
 def design_of(setting: Setting) -> Design:
@@ -79,7 +81,10 @@ def design_of(setting: Setting) -> Design:
         UserError: the predictions are not of these episodes.
     """
     stored, numbers = episodes_and_sources(setting)
-    return Design(stored.classes, numbers[np.concatenate([stored.support, stored.queries], axis=2)])
+    queries = stored.queries
+    if stored.asked is not None:  # what is not asked is of no source beside those of the support
+        queries = np.where(stored.asked, queries, stored.support[..., :1])
+    return Design(stored.classes, numbers[np.concatenate([stored.support, queries], axis=2)])
 
 
 def episodes_and_sources(setting: Setting) -> tuple[StoredEpisodes, NDArray[np.int64]]:

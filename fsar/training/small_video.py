@@ -19,8 +19,12 @@ from fsar.seal import OPEN, seal
 from fsar.sources.demo.actions import ACTIONS
 from fsar.sources.demo.clips import render_clip
 from fsar.sources.demo.shapes import SHAPES
+from fsar.video_encoders import VideoEncoder
 
 log = logging.getLogger(__name__)
+
+# Clips that nothing is trained on, which the log says how many are named of.
+OTHERS = 400
 
 
 class Names(nn.Module):
@@ -62,12 +66,7 @@ def train_small_video(config: SmallVideoConfig, path: Path) -> None:
 def _train(backbone: VideoBackbone, config: SmallVideoConfig) -> None:
     about, names = backbone.about, Names(backbone.width)
     backbone.features = "clips"
-    rendered = [
-        render_clip(np.random.default_rng([config.seed, 6, number]), about.frames, about.size)
-        for number in progress(range(config.clips), "rendering clips", "clip")
-    ]
-    clips = torch.from_numpy(np.stack([clip for clip, *_ in rendered]))
-    labels = torch.tensor([numbers for _, *numbers in rendered])  # (n, 2): shape and action
+    clips, labels = _rendered(about, config.clips, (config.seed, 6))
     tokens = backbone.tokens([f"a {shape} {action}" for shape, action in _captions(labels)]) if about.has_text else None
     trained = [*backbone.encoders.parameters(), *names.parameters()]
     optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=0.05, betas=(0.9, 0.98), fused=True)
@@ -91,6 +90,27 @@ def _train(backbone: VideoBackbone, config: SmallVideoConfig) -> None:
             schedule.step()
             total += loss.item()
         log.info("epoch %d of %d: loss %.4f", epoch + 1, config.epochs, total / each)
+    shapes, actions = _named(backbone.eval(), names.eval(), *_rendered(about, OTHERS, (config.seed, 7)))
+    log.info("of %d other clips it names %.1f %% of shapes and %.1f %% of actions", OTHERS, shapes, actions)
+
+
+def _rendered(about: VideoEncoder, count: int, seed: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return clips, (n, F, H, W, 3) bytes, and the numbers of their shapes and actions, (n, 2)."""
+    rendered = [
+        render_clip(np.random.default_rng([*seed, number]), about.frames, about.size)
+        for number in progress(range(count), "rendering clips", "clip")
+    ]
+    clips = torch.from_numpy(np.stack([clip for clip, *_ in rendered]))
+    return clips, torch.tensor([numbers for _, *numbers in rendered])
+
+
+@torch.inference_mode()
+def _named(backbone: VideoBackbone, names: Names, clips: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return how many shapes and actions of clips are named rightly, in percent."""
+    features = names.norm(torch.cat([backbone(part)[:, 0] for part in clips.split(50)]))
+    told = torch.stack([names.shapes(features).argmax(dim=1), names.actions(features).argmax(dim=1)], dim=1)
+    shapes, actions = (100 * (told == labels).float().mean(dim=0)).tolist()
+    return shapes, actions
 
 
 def _captions(labels: Tensor) -> list[tuple[str, str]]:

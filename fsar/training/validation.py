@@ -65,7 +65,7 @@ class Validation:
         count = len(self.video_ids)
         stored = {name: gather(videos.to(self.fabric.device), count, self.fabric) for name, videos in encoded.items()}
         features = Features(rows_of(self.video_ids), stored, rows_of(self.episodes.class_names), text)
-        predicted = predict(model.tested_head(), self.episodes, features)
+        predicted = predict(model.tested_head(self.fabric.autocast), self.episodes, features)
         return float(correct(predicted).mean())
 
     def _encoded(self, model: FewShotModel) -> Tensors:

@@ -40,10 +40,18 @@ class Scaler:
         planes = [_pixels(plane) for plane in scaled.planes]
         if orientation != UPRIGHT:
             planes = [orientation.apply(plane) for plane in planes]
-        if self.antialias:
-            return planes
-        sides = (self.size, -(-self.size // 2), -(-self.size // 2))
-        return [interpolate(plane, side) for plane, side in zip(planes, sides, strict=True)]
+        if not self.antialias:
+            sides = (self.size, -(-self.size // 2), -(-self.size // 2))
+            planes = [interpolate(plane, side) for plane, side in zip(planes, sides, strict=True)]
+        return [_with_edge(planes[0]), *planes[1:]]
+
+
+def _with_edge(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a plane with its last row and column once more behind an odd number: JPEG's encoder reads even numbers."""
+    height, width = plane.shape
+    if height % 2 == width % 2 == 0:
+        return plane
+    return np.pad(plane, ((0, height % 2), (0, width % 2)), "edge")[:height, :width]
 
 
 def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:

@@ -360,6 +360,19 @@ def test_a_variant_comes_after_the_benchmark_it_is_of(values):
         assert layers.training(config, name, "small-clip").learning_rate == 0.1
 
 
+@pytest.mark.parametrize(
+    ("episodes", "told"),
+    [
+        ({"in_all": 5, "queries": 2}, r"in_all .* is 5, but episodes\.queries is 2, .* nearest valid value .* is 5"),
+        ({"in_all": 2, "queries": 2, "unknown": 1}, r"in_all .* is 2, and episodes\.unknown 1: one of them must be 0"),
+    ],
+)
+def test_queries_in_all_that_do_not_fit_are_told(values, episodes, told):
+    values["benchmarks"]["demo"]["episodes"] = episodes
+    with pytest.raises(UserError, match=told):
+        load(values)
+
+
 def test_validation_takes_the_queries_of_tests_and_training_its_own(values):
     values = changed(values, "run.methods", ["clip-freeze", "otam"])
     values = changed(changed(values, "benchmarks.demo.training.queries", 6), "benchmarks.demo.episodes.queries", 2)

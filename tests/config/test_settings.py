@@ -10,7 +10,7 @@ from fsar.config import load
 from fsar.keys.declare import NOTHING, Section, decided_by
 from fsar.methods import MODELS
 from fsar.plan import paths
-from fsar.plan.parameters import MOST, by_key
+from fsar.plan.parameters import MOST, MOST_OF_FEATURES, by_key
 
 # Those that a job with the settings of a model is of, and whose declarations hold for it.
 STAGES = {
@@ -80,16 +80,17 @@ def test_a_parameter_is_named_by_its_key():
     assert re.fullmatch("text.templates=[0-9a-f]{12}", repr(found[2]))
 
 
-def test_no_key_is_without_a_parameter():
+@pytest.mark.parametrize("most", [MOST, MOST_OF_FEATURES])
+def test_no_key_is_without_a_parameter(most):
     """However many there are: the last parameter changes with any of those that are left."""
 
     def of(changed):
-        keys = {f"key{number}": number for number in range(MOST + 5)} | changed
-        return [repr(own(Wildcards(model="x"))) for own in by_key(lambda wildcards: {"head": keys}).values()]
+        keys = {f"key{number}": number for number in range(most + 5)} | changed
+        return [repr(own(Wildcards(model="x"))) for own in by_key(lambda wildcards: {"head": keys}, most=most).values()]
 
     plain = of({})
-    assert len(plain) == MOST and plain[0] == "head.key0=0" and plain[-1].startswith("further keys=")
-    for number in (0, MOST - 2, MOST - 1, MOST + 4):
+    assert len(plain) == most and plain[0] == "head.key0=0" and plain[-1].startswith("further keys=")
+    for number in (0, most - 2, most - 1, most + 4):
         changed = of({f"key{number}": "another"})
         assert sum(a != b for a, b in zip(plain, changed, strict=True)) == 1
 

@@ -7,12 +7,13 @@ import re
 import numpy as np
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from fsar.config import SamplingConfig, load
 from fsar.config.overview import effective, left_out
 from fsar.errors import UserError
-from fsar.plan.plan import Plan
-from fsar.plan.rows import rows
+from fsar.plan.plan import Plan, PlannedModel
+from fsar.plan.rows import rows, rows_with_unknown
 from fsar.videos.sampling import positions_at_test, sample_positions
 
 VIDEO = "small-videomae"
@@ -103,6 +104,21 @@ def test_methods_that_do_not_fit_are_left_out_and_told(values):
     assert "molo" in load(with_video(values, model="small-timesformer")).methods("tiny", VIDEO)  # a step is a frame
 
 
+def test_words_of_another_text_encoder_let_safsar_in(values, tmp_path):
+    del values["run"]["methods"]
+    values["benchmarks"]["tiny"]["methods"] = ["otam", "safsar", "clip-fsar"]
+    assert load(values).methods("tiny", VIDEO) == ["otam"]
+    (tmp_path / "config.json").write_text('{"hidden_size": 96}')
+    (tmp_path / "model.safetensors").touch()
+    config = load(with_video(values, words=str(tmp_path)))
+    assert config.methods("tiny", VIDEO) == ["otam", "safsar"]  # words are no feature to compare videos with
+    assert config.of("tiny", VIDEO, "safsar").has_text and not config.of("tiny", VIDEO, "otam").has_text
+    of = PlannedModel("tiny", VIDEO, "safsar", "seed1")
+    assert {str(tmp_path / name) for name in ("config.json", "model.safetensors")} < set(
+        Plan(config).backbone_files(of)
+    )
+
+
 def test_rows_tell_what_a_pretraining_saw(values):
     for saw, seen in (({}, ""), ({"a": None}, ""), ({"a": []}, "no"), ({"a": ["tiny"], "b": None}, "yes")):
         assert {row.seen for row in rows(Plan(load(with_video(values, saw=saw))))} == {seen}
@@ -126,3 +142,44 @@ def test_a_name_that_is_no_encoder_is_told(values):
     config = load(with_video(values, model="small-videomea"))
     with pytest.raises(UserError, match=re.escape("There is no encoder of video 'small-videomea'")):
         config.backbones[VIDEO].facts()
+
+
+def overlaid(repository, *files, **own):
+    """config.yaml with overlays on it, as Snakemake lays them."""
+    values = yaml.safe_load((repository / "config.yaml").read_text())
+    for file in files:
+        update_config(values, yaml.safe_load((repository / "configs" / file).read_text()))
+    update_config(values, own)
+    return values
+
+
+def test_its_config_goes_with_other_domains_unknown_actions_and_stored_features(repository):
+    methods = ["otam", "chamferpp", "clip-fsar-head", "clip-fsar-eos", "tamt", "safsar"]
+    run = {"benchmarks": ["plain", "crowded", "plain-to-crowded"], "backbones": ["small-videomae", "small-xclip"]}
+    own = {"methods": methods, "episodes": {"unknown": 3}}
+    worlds = {"plain": own, "crowded": own, "plain-to-crowded": {"methods": methods}}
+    values = overlaid(repository, "video.yaml", "cross_domain_demo.yaml", run=run, benchmarks=worlds)
+    del values["run"]["methods"]
+    config = load(values)
+    plan = Plan(config)
+    for benchmark in run["benchmarks"]:
+        assert config.methods(benchmark, "small-videomae") == ["otam", "chamferpp", "tamt"]
+        assert config.methods(benchmark, "small-xclip") == [name for name in methods if name != "tamt"]
+    found = {(row.benchmark, row.backbone, row.method) for row in rows(plan)}
+    assert len(found) == 3 * (3 + 5)
+    assert {(row.benchmark, row.backbone, row.method) for row in rows_with_unknown(plan, rows(plan))} == found
+    for backbone, model in (("small-videomae", "chamferpp"), ("small-xclip", "clip-fsar-head")):
+        own = config.of("plain", backbone, model)
+        assert own.components.encoded_once and own.steps == (4 if backbone == "small-videomae" else 8)
+
+
+def test_windows_of_r2plus1d_are_the_features_of_chamferpp(repository):
+    values = overlaid(repository, "field.yaml", run={"backbones": ["R2plus1D-34"]})
+    config = load(values)
+    for benchmark in values["run"]["benchmarks"]:
+        settings = config.of(benchmark, "R2plus1D-34", "chamferpp")
+        assert (settings.sampling.strategy, settings.sampling.frames, settings.steps) == ("windows", 128, 8)
+        assert "chamferpp" in config.methods(benchmark, "R2plus1D-34")
+    values["benchmarks"]["ssv2_full"]["frames"] = {"keep": 32}
+    with pytest.raises(UserError, match=r"frames\.keep of benchmark 'ssv2_full' is 32, .* follow one another"):
+        load(values)

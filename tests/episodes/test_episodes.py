@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from fsar.episodes.draw import EpisodeSampler, training_episode
 from fsar.episodes.stored import StoredEpisodes, draw_episodes, readable_videos
 from fsar.errors import UserError
+from fsar.evaluation.evaluate import PlannedTest, _queries, _rows
 from fsar.files import write_parquet
+from fsar.results.accuracies import _right_by_class
 from fsar.sources.manifest import SCHEMA
 from fsar.videos.shards import INDEX_SCHEMA
 
@@ -177,3 +179,41 @@ def test_too_few_other_classes_or_videos(way, unknown, message):
     sampler.check_unknown(0)
     with pytest.raises(UserError, match=message):
         sampler.check_unknown(unknown)
+
+
+def test_queries_in_all_may_leave_a_class_without_one(data):
+    files = data / "manifest.parquet", data / "index.parquet", "test", 5, 2
+    draw_episodes(*files, 3, 400, 0, data / "all.parquet")
+    draw_episodes(*files, 3, 400, 0, data / "some.parquet", in_all=3)
+    balanced, some = (StoredEpisodes.read(data / name) for name in ("all.parquet", "some.parquet"))
+    assert balanced.asked is None and some.asked is not None
+    assert (some.queries == balanced.queries).all() and (some.support == balanced.support).all()
+    assert (some.asked.sum(axis=(1, 2)) == 3).all()
+    of_classes = some.asked.sum(axis=2)
+    assert set(of_classes.ravel()) == {0, 1, 2, 3}
+    assert (np.diff(some.asked.astype(int), axis=2) <= 0).all()  # the first ones of each class
+    # As of a draw from all that is left: the number of a class is hypergeometric.
+    frame = pd.read_parquet(data / "manifest.parquet").query("split == 'test'")
+    left = frame["class_name"].value_counts() - 2
+    some_left = left[np.array(some.class_names)[some.classes].ravel()].to_numpy().reshape(some.classes.shape)
+    expected = 3 * some_left / some_left.sum(axis=1, keepdims=True)
+    for place in range(5):
+        assert of_classes[:, place].mean() == pytest.approx(expected[:, place].mean(), abs=0.12)
+    assert (some.between(5, 9).asked == some.asked[5:9]).all()
+    rows = _queries(some.between(5, 9), 5)
+    assert len(rows) == 12 and set(rows["episode"]) == {5, 6, 7, 8}
+    wanted = [some.video_ids[video] for video in some.queries[5:9][some.asked[5:9]]]
+    assert list(rows["video_id"]) == wanted
+    answered = _rows(
+        PlannedTest("otam", "support", 5, 2, data / "some.parquet", True),
+        some.between(5, 9),
+        {"logits": np.arange(4 * 15 * 5, dtype=np.float32).reshape(4, 15, 5)},
+        5,
+    )
+    kept = np.arange(4 * 15).reshape(4, 5, 3)[some.asked[5:9]]
+    assert [logits[0] for logits in answered["logits"]] == [5.0 * place for place in kept]
+    # The mean over classes is the accuracy, whatever number of queries a class has.
+    answered["predicted"] = np.arange(12) % 5
+    right = (answered["label"] == answered["predicted"]).to_numpy().reshape(4, 3).mean(axis=1)
+    answered["episode"] -= 5
+    np.testing.assert_allclose(_right_by_class(answered).mean(axis=1), right)

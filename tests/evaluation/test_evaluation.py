@@ -309,7 +309,10 @@ def test_features_of_many_videos_are_each_of_its_own(count):
 def test_stages_of_many_videos_are_each_of_its_own(count):
     """More videos than go through a stage in one call, and a second tensor beside them."""
     first, second = torch.arange(2.0 * count).view(count, 2), torch.arange(3.0 * count).view(count, 3)
-    found = _video_by_video(lambda stored, other: {"a": stored["x"] * 2, "b": other + 1}, {"x": first}, second)
+    found = _video_by_video(
+        lambda stored, other: {"a": stored["x"] * 2, "b": other + 1, "x": stored["x"]}, {"x": first}, second
+    )
+    assert found.pop("x") is first  # as it was given: not copied
     assert torch.equal(found["a"], first * 2) and torch.equal(found["b"], second + 1)
 
 

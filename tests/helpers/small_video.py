@@ -30,6 +30,24 @@ SMALL = {
         "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 48, "image_size": 36, "num_frames": 4,
         "num_spatial_layers": 1, "num_temporal_layers": 1, "tubelet_size": [1, 18, 18],
     },
+    "pe_video": {
+        "num_frames": 4,
+        "text_config": {
+            "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "vocab_size": 40, "pad_token_id": 0, "cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1,
+            "eos_token_id": 2,
+        },
+        "video_config": {
+            "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "head_dim": 16,
+            "vision_config": {
+                "architecture": "vit_pe_core_base_patch16_224", "num_classes": 20,
+                "model_args": {
+                    "img_size": 32, "embed_dim": 32, "depth": 2, "num_heads": 2, "ref_feat_shape": [2, 2],
+                },
+            },
+        },
+    },
 }  # fmt: skip
 CLASSES = {
     "videomae": "VideoMAEModel",
@@ -38,6 +56,7 @@ CLASSES = {
     "vivit": "VivitModel",
     "vjepa2": "VJEPA2Model",
     "videoprism_vision_model": "VideoPrismVisionModel",
+    "pe_video": "PeVideoModel",
 }
 
 
@@ -64,6 +83,36 @@ def save_model(model, config, folder: Path) -> BackboneConfig:
     )
 
 
+def save_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of some words into a folder, as a hub's."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    words = [*special, "a", "photo", "of", "waving", "running", "star", "heart", "falling"]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    names = dict(zip(("pad_token", "cls_token", "sep_token", "unk_token"), special, strict=True))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+
+
+def small_bert(folder: Path, width: int = 32) -> str:
+    """Write a small BERT with its tokenizer, and return the folder."""
+    import transformers
+
+    config = transformers.BertConfig(
+        vocab_size=40, hidden_size=width, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48
+    )
+    torch.manual_seed(4)
+    transformers.BertForMaskedLM(config).save_pretrained(folder)
+    save_tokenizer(folder)
+    return str(folder)
+
+
 def small_video(family, folder: Path) -> BackboneConfig:
     """Write a small encoder of video, and return the backbone."""
-    return save_model(*library_model(family), folder)
+    about = save_model(*library_model(family), folder)
+    if family == "pe_video":
+        save_tokenizer(folder)
+    return about

@@ -1,5 +1,7 @@
 """Adapters and trained text encoders within a model: what is trained and saved, and tests within episodes."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,6 +97,21 @@ def test_tests_within_episodes_see_what_training_sees():
         turned = tester.decide(tester.episode_stage(together, other, torch.stack([text] * 2)))
     torch.testing.assert_close(found, expected.expand(2, -1, -1), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(turned[1].flip(0), expected, rtol=1e-4, atol=1e-4)  # episodes do not see one another
+
+
+def test_validation_within_episodes_is_in_the_arithmetic_of_training():
+    """The adapted blocks; what compares their features is not."""
+    model = a_model("task-adapter").eval()
+    stirred(model.backbone.adapters)
+    with torch.inference_mode():
+        kept = model.encode(clips(3))
+        plain, low = model.tested_head(), model.tested_head(partial(torch.autocast, "cpu", torch.bfloat16))
+        found, expected = low.frames_of(kept), plain.frames_of(kept)
+        with torch.autocast("cpu", torch.bfloat16):
+            whole = plain.frames_of(kept)
+    assert found.dtype == torch.float32 and torch.equal(found, whole)
+    assert not torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0.1)
 
 
 class Sums(Head):

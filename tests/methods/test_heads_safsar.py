@@ -4,16 +4,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from fsar.backbone_facts import check_words
 from fsar.config import TextConfig
+from fsar.errors import UserError
 from fsar.methods.head import TrainingEpisode
 from fsar.methods.needs import Inputs
 from fsar.methods.safsar.head import Safsar
 from fsar.methods.safsar.record import SafsarConfig
+from fsar.model.backbone import bare_backbone, load_backbone
 from fsar.model.open_clip_backbone import random_backbone
-from fsar.model.text import encode_classes
+from fsar.model.text import can_read, encode_classes
 from tests.conftest import GOLDEN
+from tests.helpers.small_video import small_bert, small_video
 from tests.public_code.golden import Golden
 
 FILE = GOLDEN / "methods" / "safsar_softmax_train_3way2shot.npz"
@@ -113,3 +118,37 @@ def test_the_words_of_clips_text_encoder():
 def test_a_width_that_does_not_fit_is_told():
     with pytest.raises(Exception, match=r"heads\.safsar\.heads is 8"):
         Safsar(Inputs(12, 3), SafsarConfig())
+
+
+def test_the_words_of_bert_beside_an_encoder_of_video(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="encoders of video need the extra `video`")
+    about = small_video("videomae", tmp_path / "video").model_copy(update={"words": small_bert(tmp_path / "bert")})
+    assert not about.has_text and about.has_text_for("tokens") and not about.has_text_for("each")
+    assert can_read(bare_backbone(about), "tokens") and not can_read(bare_backbone(about), "mean")
+    names, config = ["a star", "falling"], TextConfig(templates=["{class_name}"])
+    words = encode_classes(load_backbone(about).eval(), names, config, "tokens")
+    bert = transformers.AutoModel.from_pretrained(tmp_path / "bert").eval()
+    assert words.shape == (2, 4, 32)  # the marks of beginning and end are words, too
+    for name, own, length in zip(names, words, (4, 3), strict=True):
+        tokens = transformers.AutoTokenizer.from_pretrained(tmp_path / "bert")(name, return_tensors="pt")
+        with torch.inference_mode():
+            wanted = bert(**tokens).last_hidden_state[0]
+        assert len(wanted) == length
+        torch.testing.assert_close(own[:length], wanted, rtol=1e-5, atol=1e-5)
+        assert (own[length:] == 0).all()
+    # A BERT of another width, weights of another model, and no folder.
+    wide = about.model_copy(update={"words": small_bert(tmp_path / "wide", 48)})
+    with pytest.raises(UserError, match=r"have 48 numbers, and the features of .* have 32"):
+        encode_classes(load_backbone(wide).eval(), names, config, "tokens")
+    with pytest.raises(UserError, match=r"have 48 numbers, and the features of VideoMAE 32"):
+        check_words(wide.words, wide.video)
+    with pytest.raises(UserError, match=r"no description .*none/config\.json"):
+        check_words(str(tmp_path / "none"), about.video)
+    with pytest.raises(UserError, match="40 hexadecimal digits"):
+        check_words("google-bert/bert-base-uncased@main", about.video)
+    check_words(f"google-bert/bert-base-uncased@{'0' * 40}", about.video)
+    state = load_file(tmp_path / "bert" / "model.safetensors")
+    state.pop(next(name for name in state if name.endswith("layer.0.output.dense.weight")))
+    save_file(state, tmp_path / "bert" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"are not those of its description: .*layer\.0\.output\.dense\.weight"):
+        encode_classes(load_backbone(about).eval(), names, config, "tokens")

@@ -118,7 +118,8 @@ def test_logits_are_those_of_the_product_of_powers(shot):
     with torch.inference_mode():
         videos = head.video_stage(stored)
         few_shot = head.few_shot_scores(
-            {n: each[support] for n, each in videos.items()}, {n: each[queries] for n, each in videos.items()}
+            head.merge({n: each[support] for n, each in videos.items()}),
+            {n: each[queries] for n, each in videos.items()},
         )[0]
         by_text = head.class_stage(stored, texts()[classes])
     product, scale = few_shot.softmax(dim=-1) ** POWERS["few_shot_power"][shot - 1], (5.0, 7.0)[shot - 1]
@@ -153,7 +154,8 @@ def test_the_metric_is_what_the_paper_says():
     with torch.inference_mode():
         videos = head.video_stage(stored)
         ours = head.few_shot_scores(
-            {n: each[support] for n, each in videos.items()}, {n: each[queries] for n, each in videos.items()}
+            head.merge({n: each[support] for n, each in videos.items()}),
+            {n: each[queries] for n, each in videos.items()},
         )[0]
         for q, query in enumerate(queries[0]):
             task = stored["side"][: WAY * 2].flatten(0, 1).mean(dim=0) + stored["side"][query].mean(dim=0)

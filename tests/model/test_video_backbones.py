@@ -18,7 +18,7 @@ from fsar.model.few_shot import FewShotModel
 from fsar.model.text import encode_classes, no_text
 from fsar.video_encoders import FAMILIES, described
 from tests.conftest import REPOSITORY
-from tests.helpers.small_video import CLASSES, SMALL, library_model, save_model, small_video
+from tests.helpers.small_video import CLASSES, SMALL, library_model, save_model, save_tokenizer, small_video
 from tests.model.test_model import stored_by_activations
 
 pytest.importorskip("transformers", reason="encoders of video need the extra `video`")
@@ -46,6 +46,9 @@ def expected(family, model, given):
             clips = model.get_video_features(given).pooler_output
             frames = model.visual_projection(model.vision_model(given.flatten(0, 1)).pooler_output)
             return model.mit(frames.unflatten(0, given.shape[:2])).last_hidden_state, clips
+        if family == "pe_video":
+            found = model.video_encoder(given)
+            return model.video_head(found.last_hidden_state), model.video_head(found.pooler_output)
         if family == "vjepa2":
             tokens = model(given, skip_predictor=True).last_hidden_state
         else:
@@ -83,6 +86,11 @@ def test_features_are_the_librarys(family, tmp_path):
             backbone(videos[:, :3])
     with pytest.raises(UserError, match="looks into the layers"):
         backbone.give(videos, Needs("tokens", (1,)))
+    if family == "pe_video":  # whose frames the library leaves open; sizes are in the name of the encoder of pictures
+        (tmp_path / "least.json").write_text('{"model_type": "pe_video"}')
+        least = described(str(tmp_path / "least.json"), "")
+        assert (least.frames, least.steps, least.size, least.grid, least.width) == (16, 16, 336, 24, 1024)
+        return
     # The library's own defaults, which a description may leave out.
     (tmp_path / "least.json").write_text(json.dumps({"model_type": family}))
     found, own = described(str(tmp_path / "least.json"), ""), type(config)()
@@ -108,7 +116,7 @@ def test_it_trains_recomputes_and_resumes(family, tmp_path):
     def loaded():
         backbone = load_backbone(about)
         parts = MODELS["clip-fsar"] if backbone.has_text else MODELS["otam"]
-        assert backbone.has_text == about.has_text == (family == "xclip")
+        assert backbone.has_text == about.has_text == (family in ("xclip", "pe_video"))
         settings = ClipFsarConfig(heads=2, feed_forward=16) if backbone.has_text else parts.settings
         model = FewShotModel(backbone, parts, settings, 4)
         names = ["waving", "running"]
@@ -248,3 +256,35 @@ def test_open_clip_does_not_import_transformers():
         "assert open_clip.model.HFTextEncoder.__init__.__globals__['transformers'] is hf_model.transformers"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+def test_libraries_do_not_import_the_compiler():
+    """PyTorch's, which takes as long as PyTorch itself; who asks it for something gets it."""
+    code = (
+        "import sys, torch; whole = torch.compiler.disable; "
+        "import fsar.model.open_clip_backbone, fsar.model.timm_backbone; "
+        "assert 'torch._dynamo' not in sys.modules; assert 'torch._dynamo.utils' not in sys.modules; "
+        "assert torch.compiler.disable is whole; "
+        "import torchvision; boxes = torch.tensor([[0, 0.0, 0.0, 2.0, 2.0]]); "
+        "assert torchvision.ops.roi_align(torch.ones(1, 1, 4, 4), boxes, 2).tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]; "
+        "asked = torchvision.ops.roi_align.__globals__['is_compile_supported']; "
+        "import torch._dynamo.utils as real; assert asked('cpu') == real.is_compile_supported('cpu')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+def test_perception_encoder_compares_with_its_own_texts(tmp_path):
+    model, config = library_model("pe_video")
+    backbone = load_backbone(save_model(model, config, tmp_path)).eval()
+    save_tokenizer(tmp_path)
+    tokens = backbone.tokens(["a photo of waving", "running"])
+    assert tokens.shape == (2, 6) and (tokens[1, 3:] == 0).all()
+    pixels_of_a_clip = torch.zeros(1, 4, 3, 32, 32)
+    with torch.inference_mode():
+        own = model(tokens, pixels_of_a_clip, attention_mask=(tokens != 0).long())
+        torch.testing.assert_close(backbone.encode_tokens(tokens), own.text_video_embeds, rtol=1e-5, atol=1e-5)
+        # A text alone is what it is beside longer ones; words begin with it, and are nothing after its end.
+        torch.testing.assert_close(backbone.encode_text(["running"])[0], own.text_video_embeds[1], rtol=1e-5, atol=1e-5)
+        words = encode_classes(backbone, ["waving", "running"], TextConfig(templates=["{class_name}"]), "tokens")
+    assert words.shape == (2, 3, backbone.width)
+    torch.testing.assert_close(backbone.encoders.logit_scale.exp(), model.text_video_logit_scale.clamp_min(0.0))

@@ -23,10 +23,14 @@ def test_a_clip_moves_and_follows_its_seed():
 
 
 @pytest.mark.parametrize("model", ["small-videomae", "small-xclip"])
-def test_an_encoder_is_trained_and_loads_as_a_backbone(model, tmp_path):
+def test_an_encoder_is_trained_and_loads_as_a_backbone(model, tmp_path, monkeypatch, caplog):
     pytest.importorskip("transformers", reason="encoders of video need the extra `video`")
     from fsar.model.backbone import load_backbone
+    from fsar.training import small_video
     from fsar.training.small_video import train_small_video
+
+    monkeypatch.setattr(small_video, "OTHERS", 8)
+    caplog.set_level("INFO")
 
     def trained(name, **other):
         path = tmp_path / f"{name}.safetensors"
@@ -34,6 +38,8 @@ def test_an_encoder_is_trained_and_loads_as_a_backbone(model, tmp_path):
         return path
 
     one, same, untrained = trained("one", clips=8), trained("same", clips=8), trained("untrained", clips=0)
+    said = [line for line in caplog.messages if "of 8 other clips it names" in line]
+    assert len(said) == 2 and said[0] == said[1]  # nothing was trained of the third
     assert one.read_bytes() == same.read_bytes() != untrained.read_bytes()
     about = BackboneConfig(library="transformers", model=model, weights=str(one))
     backbone = load_backbone(about).eval()

@@ -14,14 +14,14 @@ import pytest
 
 from tests.helpers.predicting import CLASSES, make_world
 from tests.helpers.videos import make_video
-from tests.helpers.workflow import VARIABLES, copy_project
+from tests.helpers.workflow import TABLE, VARIABLES, command, copy_project
 
 
 @pytest.fixture(scope="module")
 def user(repository, tmp_path_factory):
     """A checkout with a user's clips, and the variables with which commands of a fresh installation are found."""
     folder = copy_project(repository, tmp_path_factory.mktemp("own") / "checkout")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(repository / name, folder)
     world = make_world(folder.parent)
     world.examples.rename(folder / "examples")
@@ -41,20 +41,45 @@ def first_commands(repository: Path) -> list[str]:
     return re.search(r"```bash\n(.*?)```", text, re.DOTALL)[1].splitlines()
 
 
-def test_the_first_commands_lead_to_labels(repository, user):
+@pytest.fixture(scope="module")
+def installed(repository, user):
+    """Where the page's first command has installed the package: alone, where no one else sees it."""
+    folder, variables = user
+    there = folder.parent / "installed"
+    alone = ["--no-deps", "--no-build-isolation", "--quiet", "--target", str(there)]  # what it needs is there
+    words = [sys.executable, "-m", *shlex.split(first_commands(repository)[0]), *alone]
+    subprocess.run(words, cwd=folder, env=variables, check=True)
+    return there
+
+
+def test_an_installed_package_brings_the_workflow(user, installed, tmp_path):
+    _, variables = user
+    tell = [installed / "bin/fsar", "workflow", "--path"]
+    run = subprocess.run([*tell, "configs/tiny.yaml"], env=variables, capture_output=True, text=True, check=True)
+    config = run.stdout.rstrip("\n")
+    snakefile = subprocess.run(tell, env=variables, capture_output=True, text=True, check=True).stdout.rstrip("\n")
+    assert (
+        Path(snakefile) == installed / "fsar/workflow/Snakefile"
+        and Path(config).parent.parent == installed / "fsar/workflow"
+    )
+    asked = ["--snakefile", snakefile, "--configfile", config, "--dry-run", TABLE]
+    planned = subprocess.run(command(*asked), cwd=tmp_path, env=variables, capture_output=True, text=True)
+    said = planned.stdout + planned.stderr
+    assert planned.returncode == 0 and "This was a dry-run" in said, said
+    assert f"workflow specific profile {installed}" in said and "train_model" in said
+
+
+def test_the_first_commands_lead_to_labels(repository, user, installed):
     folder, variables = user
     commands = first_commands(repository)
     assert len(commands) == 4
     printed = []
-    for command in commands:
-        words = shlex.split(command)
-        if words[:2] == ["pip", "install"]:  # what the package needs is there; it alone, where no one else sees it
-            there = ["--no-deps", "--no-build-isolation", "--quiet", "--target", str(folder.parent / "installed")]
-            words = [sys.executable, "-m", *words, *there]
+    for line in commands[1:]:
+        words = shlex.split(line)
         run = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True)
         assert run.returncode == (3 if "predict" in words else 0), run.stdout + run.stderr
         printed.append(run)
-    _, check, predict, spot = printed
+    check, predict, spot = printed
     assert "Accuracy with each example left out: " in check.stdout and "the photographs of ImageNet-1k" in check.stderr
     table = pd.read_csv(folder / "labels.csv", keep_default_na=False)
     assert len(table) == len(predict.stdout.splitlines()) == 4

@@ -10,12 +10,10 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from timm.models.vision_transformer import Block as TimmBlock
-from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fsar.clip_library import ResidualAttentionBlock
+from fsar.clip_library import ResidualAttentionBlock, TimmBlock, TimmTransformer
 from fsar.clip_library import VisionTransformer as OpenClipTransformer
 from fsar.errors import UserError
 from fsar.methods.needs import TransformerSizes

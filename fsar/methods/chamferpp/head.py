@@ -6,7 +6,7 @@
    class are one table, (M, K·M). *Separate*: each video has its own, (M, M), and the class the mean of their scores.
 4. A table becomes one number, by the metric; ViSiL's network may see the table first.
 
-The public code's clips are windows of 16 frames each; here they are the frames that the backbone gives.
+The public code's clips are windows of 16 frames each; here they are what the backbone gives: frames, or such windows.
 Shapes: episodes B, way N, shot K, queries Q, videos V, frames T, feature width D, tuples of a video M, their width W.
 """
 

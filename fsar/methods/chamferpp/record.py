@@ -89,7 +89,8 @@ RECORD = Record(
             "the support videos",
             "Chamfer++",
             code="jbertrand89/temporal_matching, commit 4f14d68",
-            deviations="frames of the backbone in place of windows of 16 frames; only metrics without places are joint",
+            deviations="frames of the backbone, or with an encoder of video windows of 16 frames, which are in the "
+            "middle of their part at test; only metrics without places are joint",
             code_selection="best on validation classes (run_matching.py:314–346)",
         ),
         "chamfer": Method(

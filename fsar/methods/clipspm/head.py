@@ -3,6 +3,9 @@
 The frames of a video see a token: of a support video the text of its class, of a query one that is made from the
 episode's classes. Then the videos of an episode see one another, with a prototype of each class that is the mean of its
 support videos and of all queries: so a query's scores depend on the others that are asked with it.
+
+Tests ask each query alone. Most of what they compute is then the same for all queries of an episode, or of a video:
+`fsar/methods/clipspm/sums.py` keeps it.
 """
 
 from typing import cast
@@ -14,6 +17,7 @@ from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.blocks.temporal_transformer import TemporalLayer
 from fsar.methods.clipspm.record import ClipspmConfig
+from fsar.methods.clipspm.sums import Parts, Table, attended, fed_means, joined, named, parts_named, parts_of, table_of
 from fsar.methods.head import Head, TrainingEpisode
 from fsar.methods.needs import Inputs, Tensors
 
@@ -56,9 +60,8 @@ class Clipspm(Head):
     averages_shots = False
     classes_apart = False
     queries_apart = False
-    # An episode 5-way 5-shot has 30 videos of 8 frames that see one another, at an inner width of 2048: 2 MB for each
-    # of the attention's queries, keys, values and so on. 32 of them with one query took 0.4 GB.
-    episodes_at_once = 32
+    # An episode 5-way 5-shot keeps 7 MB of its support, and has 2 MB of the inner width for each query.
+    episodes_at_once = 16
     settings: ClipspmConfig
 
     def __init__(self, inputs: Inputs, settings: ClipspmConfig):
@@ -106,12 +109,35 @@ class Clipspm(Head):
         return frames * self.frame_gate(frames)
 
     def video_stage(self, stored: Tensors) -> Tensors:
-        """Return the frames after their gate, (V, T, D), and the mean of a video's features, (V,)."""
-        return {"gated": self.gated(stored["frames"]), "mean": stored["frames"].mean(dim=(1, 2))}
+        """Return the frames after their gate, (V, T, D), and the mean of a video's features, (V,).
+
+        In tests also what the layer within a video makes of these frames (`Parts`).
+        """
+        gated, mean = self.gated(stored["frames"]), stored["frames"].mean(dim=(1, 2))
+        if self.training:
+            return {"gated": gated, "mean": mean}
+        return {"gated": gated, "mean": mean, **named(parts_of(self.within_video, gated), "within_")}
 
     def support_stage(self, stored: Tensors, text: Tensor, shot: int) -> Tensors:
-        """Return the frames after they have seen the text of their class, (V, T, D)."""
-        return {"frames": self.fuse(self.gated(stored["frames"]), text)[:, :-1]}
+        """Return the frames after they have seen the text of their class, (V, T, D).
+
+        In tests also what the layer across videos makes of each frame (`Parts`, of one).
+        """
+        frames = self.fuse(self.gated(stored["frames"]), text)[:, :-1]
+        if self.training:
+            return {"frames": frames}
+        return {"frames": frames, **named(parts_of(self.across_videos, frames.unsqueeze(-2)), "across_")}
+
+    def support_together(self, support: Tensors, text: Tensor) -> Tensors:
+        """Put the parts of all support videos side by side, frame by frame: (B, T, …, N·K, …) each."""
+        frames = {"frames": support["frames"]}
+        if self.training:
+            return frames
+        tokens, *by_head = parts_named(support, "across_")  # (B, N, K, T, 1, D) and (B, N, K, T, h, 1, …)
+        tokens = tokens.flatten(1, 2).squeeze(-2).transpose(1, 2)
+        own = (each.flatten(1, 2).squeeze(-2).permute(0, 2, 3, 1, 4).contiguous() for each in by_head)
+        table = table_of(self.across_videos, Parts(tokens.contiguous(), *own))
+        return frames | named(table.parts[0], "across_") | {"products": table.products, "shifts": table.shifts}
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return minus the distances before and after the videos see one another, (B, Q, N) each.
@@ -119,7 +145,10 @@ class Clipspm(Head):
         The episode's token is here the mean of its classes' texts, whatever the labels of the queries are: no stage is
         told these, and so nothing leaks.
         """
-        return self.compare(support["frames"], queries, text.mean(dim=1))
+        token = text.mean(dim=1)
+        if self.training:
+            return self.compare(support["frames"], queries, token)
+        return self.compare_sums(support, queries, token)
 
     def compare(self, support: Tensor, queries: Tensors, token: Tensor) -> Tensors:
         """Return the scores of episodes whose token is given.
@@ -142,6 +171,42 @@ class Clipspm(Head):
         # The second is the same for every query.
         task = self.distances(related[:, 1:], means) + self.distances(related[:, :1], supporting[:, :way])
         return {"local": -self.distances(asked, support.mean(dim=2)), "task": -task}
+
+    def compare_sums(self, support: Tensors, queries: Tensors, token: Tensor) -> Tensors:
+        """Return what `compare` does, of what `support_together` makes of a support in tests."""
+        layer, frames = self.across_videos, support["frames"]
+        way, shot = frames.shape[1:3]
+        tokens = self.make_token(token.unsqueeze(1) * queries["mean"].unsqueeze(-1))  # (B, Q, D)
+        asked = self.fuse_sums(queries, tokens)  # (B, Q, T, D)
+        known = Table((parts_named(support, "across_"),), support["products"], support["shifts"])
+        table = joined(known, table_of(layer, parts_of(layer, asked.transpose(1, 2).contiguous())))
+        count = tokens.shape[1]
+        members = torch.eye(way, device=token.device).repeat_interleave(shot, dim=1)  # (N, N·K)
+        each = torch.eye(way * shot + count, device=token.device)
+        prototypes = torch.cat([members, members.new_ones(way, count)], dim=1) / (shot + count)
+        supporting = attended(layer, table, torch.cat([prototypes, each[: way * shot]]))
+        means = fed_means(layer, supporting, torch.block_diag(torch.eye(way, device=token.device), members / shot))
+        asking = attended(layer, table, torch.cat([prototypes.mean(dim=0, keepdim=True), each[way * shot :]]))
+        related = layer.feed(asking).transpose(1, 2)  # (B, 1 + Q, T, D)
+        seen = means.transpose(1, 2)  # (B, N + N, T, D)
+        task = self.distances(related[:, 1:], seen[:, way:]) + self.distances(related[:, :1], seen[:, :way])
+        return {"local": -self.distances(asked, frames.mean(dim=2)), "task": -task}
+
+    def fuse_sums(self, queries: Tensors, tokens: Tensor) -> Tensor:
+        """Return the frames of `fuse`, (B, Q, T, D): each is the sum of a frame after its gate and what is added.
+
+        Args:
+            queries: of `video_stage` in tests, (B, Q, …) each.
+            tokens: (B, Q, D).
+        """
+        layer, parts = self.within_video, parts_named(queries, "within_")
+        frames = parts.tokens.shape[-2]
+        added = self.settings.text_strength * tokens * self.text_gate(tokens)
+        new = parts_of(layer, torch.stack([added, tokens], dim=-2))
+        each = torch.eye(frames + 2, device=tokens.device)
+        sums = torch.cat([each[:frames] + each[frames], each[frames + 1 :]])  # the last is the token itself
+        seen = attended(layer, joined(table_of(layer, parts), table_of(layer, new)), sums)
+        return layer.feed(seen[..., :frames, :])  # type: ignore[no-any-return]
 
     def related(self, videos: Tensor) -> Tensor:
         """Let the videos of each episode see one another, frame by frame and without order: (B, M, T, D) → the same."""

@@ -6,13 +6,16 @@ probabilities, which are averaged.
 """
 
 from dataclasses import replace
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fsar.errors import UserError
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import cosine_similarity, frame_distances
+from fsar.methods.empnet.prototypes import fused_means
 from fsar.methods.empnet.reasoning import HEAD_SHARE, PostReasoning, ReasoningLayer
 from fsar.methods.empnet.record import EmpnetConfig
 from fsar.methods.head import Head, TrainingEpisode
@@ -82,6 +85,20 @@ class Empnet(Head):
         """Tell whether K shots are averaged before text is fused into them."""
         before = self.settings.merge_before
         return shot > 1 if before == "auto" else before
+
+    def makes_prototypes(self, shot: int) -> bool:
+        """Tell whether prototypes are means of videos: those of all episodes share what each video needs."""
+        return self.merges_before(shot)
+
+    def prototypes(self, stored: Tensors, text: Tensor, sets: Tensor) -> Tensors:
+        """Return what `fused` makes of the means of a class's support videos: (n, 3, T, D)."""
+        own = text.mean(dim=0)  # (D,)
+        layer = cast(ReasoningLayer, self.fusion["patches"])
+        each = [fused_means(layer, stored["patches"], own, sets)]
+        for grain in ("frames", "tokens"):
+            means = F.embedding_bag(sets, stored[grain].flatten(1), mode="mean").view_as(each[0])
+            each.append(fuse(self.fusion[grain], means, own.expand(len(sets), -1)))
+        return {"fused": torch.stack(each, dim=1)}
 
     def fused(self, videos: Tensors, text: Tensor | None = None) -> Tensor:
         """Fuse videos with text, or with themselves where there is none.

@@ -36,20 +36,19 @@ class MmlfsarAdapters(Adapters):
             adapter = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
             self.inserted.append(adapter)
             segments = settings.segments[number * len(settings.segments) // len(blocks)]
-            block.module.forward = partial(  # type: ignore[method-assign]
-                self._through, block, adapter, unseen(frames, segments)
-            )
+            mask = f"unseen{number}"  # where the model is, so that no step copies it there
+            self.register_buffer(mask, unseen(frames, segments), persistent=False)
+            block.module.forward = partial(self._through, block, adapter, mask)  # type: ignore[method-assign]
         if settings.pixels == "published":
             backbone.mean.fill_(255 * PUBLISHED_MEAN)
             backbone.std.fill_(255 * PUBLISHED_STD)
 
-    def _through(
-        self, block: Block, adapter: nn.Module, mask: Tensor, tokens: Tensor, *rest: Any, **named: Any
-    ) -> Tensor:
+    def _through(self, block: Block, adapter: nn.Module, mask: str, tokens: Tensor, *rest: Any, **named: Any) -> Tensor:
         """Take (V·T, L, W) tokens through a block; what else a block may be given, as a mask, is none here."""
         tokens = tokens + block.scale_1(block.attention(block.norm_1(tokens)))
         moments = self.by_frame(tokens).transpose(1, 2)  # (V, L, T, W)
-        along_time = block.attention(moments.flatten(0, 1), attn_mask=mask.to(moments)).unflatten(0, moments.shape[:2])
+        added = self.get_buffer(mask).to(moments)
+        along_time = block.attention(moments.flatten(0, 1), attn_mask=added).unflatten(0, moments.shape[:2])
         adapted = adapter(along_time).transpose(1, 2).flatten(0, 1)
         return tokens + block.scale_2(block.mlp(block.norm_2(tokens) + adapted))
 

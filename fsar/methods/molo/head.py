@@ -67,14 +67,15 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
     As two products of matrices: the gradient of PyTorch's own is not the same twice on a GPU.
     """
-    rows, columns = (weights(old, new).to(maps) for old, new in zip(maps.shape[-2:], size, strict=True))
+    sides = zip(maps.shape[-2:], size, strict=True)
+    rows, columns = (weights(old, new, maps.device).to(maps) for old, new in sides)
     return rows @ maps @ columns.T
 
 
-def weights(old: int, new: int) -> Tensor:
+def weights(old: int, new: int, device: torch.device) -> Tensor:
     """Return what each of the new places takes of the old ones: (new, old), rows of sum 1."""
-    place = torch.arange(new) * ((old - 1) / max(new - 1, 1))  # among the old ones
-    return (1 - (place.unsqueeze(1) - torch.arange(old)).abs()).clamp(min=0)
+    place = torch.arange(new, device=device) * ((old - 1) / max(new - 1, 1))  # among the old ones
+    return (1 - (place.unsqueeze(1) - torch.arange(old, device=device)).abs()).clamp(min=0)
 
 
 class Decoder(nn.Module):

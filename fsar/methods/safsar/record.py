@@ -30,8 +30,8 @@ RECORD = Record(
             "SAFSAR",
             "Tang et al., WACV 2024: prototypes of an encoder of video with the words of their class",
             code="hsp-iit/fsosar, commit 30419ff",
-            deviations="words are those of the backbone's own text encoder, where the code has BERT's; the whole "
-            "encoder of video is trained, where the code leaves its embeddings",
+            deviations="words are those of the backbone's own text encoder, unless backbones.….words names BERT as "
+            "the code has it; the whole encoder of video is trained, where the code leaves its embeddings",
             code_selection=FIXED,
         )
     },

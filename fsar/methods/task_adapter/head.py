@@ -78,11 +78,12 @@ class TaskAdapter(Head):
         """Return each text's mean cosine with its window, averaged: (B, Q, T, D), (B, N, S, D) → (B, Q, N)."""
         aligned, texts = F.normalize(self.aligned(queries), dim=-1), F.normalize(text, dim=-1)
         count = text.shape[2]
-        means = windows(aligned.shape[2], count).to(aligned) @ aligned  # (B, Q, S, D): cosines are linear in them
+        shares = windows(aligned.shape[2], count, aligned.device).to(aligned)
+        means = shares @ aligned  # (B, Q, S, D): cosines are linear in them
         return means.flatten(2) @ texts.flatten(2).transpose(1, 2) / count
 
 
-def windows(frames: int, texts: int) -> Tensor:
+def windows(frames: int, texts: int, device: torch.device | None = None) -> Tensor:
     """Return what share each aligned frame has in the window of each text, (S, frames), rows that sum to one.
 
     Windows are as long as one another and spread evenly from the first frame to the last, and as short as they can be
@@ -90,8 +91,6 @@ def windows(frames: int, texts: int) -> Tensor:
     and for 3 texts windows of 3 that start at 1, 3 and 5, as published.
     """
     length = math.ceil((frames + texts - 1) / texts)
-    shares = torch.zeros(texts, frames)
-    for number in range(texts):
-        start = number * (frames - length) // max(texts - 1, 1)
-        shares[number, start : start + length] = 1 / length
-    return shares
+    start = torch.arange(texts, device=device) * (frames - length) // max(texts - 1, 1)
+    place = torch.arange(frames, device=device) - start.unsqueeze(1)
+    return ((place >= 0) & (place < length)) / length

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from fsar.errors import UserError
 from fsar.methods.backbone import Backbone
 from fsar.methods.blocks.attention import Attention
-from fsar.methods.blocks.similarity import frame_distances
+from fsar.methods.blocks.similarity import frame_similarities
 from fsar.methods.head import Head, TrainingEpisode
 from fsar.methods.needs import Inputs, Needs, Tensors, TransformerSizes
 from fsar.methods.tsfsar.distance_correlation import descriptions
@@ -55,9 +55,10 @@ class Tsfsar(Head):
     """The few-shot metric on the side network's descriptions, and two comparisons with the texts of classes."""
 
     looks_at_all_texts = True
-    averages_shots = False  # the powers of the decision depend on K
+    shots_apart = ("side",)  # the powers of the decision depend on K
     classes_apart = False  # the weights of pairs of frames look at the support of all classes
-    episodes_at_once = 25  # a description of a video has T·R numbers: 1 MB
+    # A description of a video has T·R numbers, 1 MB. The ten of an episode stay in the processor's cache.
+    episodes_at_once = 1
     settings: TsfsarConfig
 
     def __init__(self, inputs: Inputs, settings: TsfsarConfig):
@@ -107,19 +108,18 @@ class Tsfsar(Head):
         """Return the weighted similarities of frames with those of the mean of each class's support: (B, Q, N).
 
         Args:
-            support: (B, N, K, …) of `video_stage`.
+            support: of `video_stage`, means of descriptions (B, N, 1, T, R) and (B, N, K, …).
             queries: (B, Q, …).
         """
         frames = self.inputs.frames
-        prototypes = support["described"].mean(dim=2)  # (B, N, T, R)
-        similarities = 1 - frame_distances(queries["described"], prototypes)  # (B, Q, N, T, T)
+        similarities = frame_similarities(queries["described"], support["described"].squeeze(2))  # (B, Q, N, T, T)
         task = support["side"].mean(dim=(1, 2)).unsqueeze(1) + queries["side"]  # (B, Q, d)
         pairs = self.generator(task).unflatten(-1, (1, frames, frames))  # (B, Q, 1, T, T)
         return (similarities * pairs).sum(dim=(-1, -2))
 
     def episode_stage(self, support: Tensors, queries: Tensors, text: Tensor) -> Tensors:
         """Return the three scores of `powers`."""
-        return self.powers(self.few_shot_scores(support, queries), queries, support["described"].shape[2])
+        return self.powers(self.few_shot_scores(support, queries), queries, support["side"].shape[2])
 
     def powers(self, few_shot: Tensor, cosines: Tensors, shot: int) -> Tensors:
         """Return the logarithms of powers of three probabilities, each up to a number of the query's own.
