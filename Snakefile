@@ -51,7 +51,7 @@ rule tables:
     input:
         rules.write_layouts.output,
         rules.write_statistics.output,
-        rules.write_over_deals.output if DEMO_ROWS else [],
+        rules.write_over_deals.output if DEALT_ROWS else [],
         rules.write_unknown.output if UNKNOWN_ROWS else [],
     localrule: True
 

@@ -29,7 +29,7 @@ from fsar.config import BackboneConfig, SamplingConfig
 from fsar.episodes.stored import readable_videos
 from fsar.evaluation.encode_videos import encode_videos, load_clips
 from fsar.evaluation.episode_logits import FewShotLogits
-from fsar.methods.blocks.motion import LEAST_MOTION
+from fsar.methods.blocks.motion import LEAST_MOTION, beside_motion
 from fsar.methods.blocks.otam import both_directions
 from fsar.methods.blocks.similarity import frame_distances
 from fsar.methods.needs import Inputs, Needs, Tensors
@@ -135,8 +135,10 @@ def variants(width: int, frames: int, centre: Tensor) -> dict[str, Variant]:
     return found | {"CL2N, w = 0": made(share=0.0, centre=centre), "CL2N": made(centre=centre)}
 
 
-def encoded(run: Path, benchmark: str, clip: str, split: str, trained: Path | None) -> tuple[Tensor, NDArray[np.str_]]:
-    """Return the features of a split's videos, (V, T, D), and the class of each."""
+def encoded(
+    run: Path, benchmark: str, clip: str, split: str, trained: Path | None = None, count: int = 8
+) -> tuple[Tensor, NDArray[np.str_]]:
+    """Return the features of a split's videos, (V, T, D), and the class of each, with `count` frames of each, T."""
     weights = str(run / f"data/small_clip/{clip}.safetensors")
     backbone = load_backbone(BackboneConfig(model="small-clip", weights=weights)).eval()
     if trained is not None:
@@ -145,7 +147,8 @@ def encoded(run: Path, benchmark: str, clip: str, split: str, trained: Path | No
     manifest, index = data / "manifest.parquet", data / "frames" / "index.parquet"
     videos = readable_videos(manifest, index, split)
     store, where = FrameStore(index.parent, index), torch.device("cpu")
-    clips = load_clips(store, list(videos["video_id"]), SamplingConfig(), backbone.image_size, 0, where)
+    sampling = SamplingConfig(frames=count)
+    clips = load_clips(store, list(videos["video_id"]), sampling, backbone.image_size, 0, where)
     stored = encode_videos(lambda pictures: backbone.give(pictures, Needs()), clips, where)
     return stored["frames"], videos["class_name"].to_numpy(str)
 
@@ -227,6 +230,16 @@ def report(frames: Tensor, labels: NDArray[np.str_], count: int, controls: bool)
             print(f"| {name}, w = {share:g} | {' | '.join(cells)} |", flush=True)
 
 
+def report_shares(frames: Tensor, labels: NDArray[np.str_], count: int) -> None:
+    """Print a row for w = 0 and 0.75, of features as they are and rounded to 16 bits, in which motion is computed."""
+    episodes = [drawn(labels, [np.unique(labels).tolist()], 5, shot, count) for shot in (1, 5)]
+    for kind in (torch.float32, torch.float16, torch.bfloat16):
+        for share in (0.0, 0.75):
+            given = beside_motion(frames.to(kind), share).float()
+            cells = [accuracy(Variant(*_sizes(given)), given, each) for each in episodes]
+            print(f"| {str(kind).removeprefix('torch.')}, w = {share:g} | {' | '.join(cells)} |", flush=True)
+
+
 def draw(frames: Tensor, labels: NDArray[np.str_], path: Path) -> None:
     """Draw two videos of a class and one of its reverse: their frames in two dimensions, and distances of two videos.
 
@@ -271,6 +284,8 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--clip", default="small-clip", help="default: %(default)s")
     whole.add_argument("--split", default="val", choices=["val", "test"], help="default: %(default)s")
     whole.add_argument("--trained", type=Path, help="model.safetensors of a training, whose visual encoder is taken")
+    whole.add_argument("--frames", type=int, default=8, metavar="T", help="of each video; default: %(default)s")
+    whole.add_argument("--shares", action="store_true", help="w alone, in 32 bits and with features of 16 bits")
     whole.add_argument("--controls", action="store_true", help="the controls in place of other ways to do it")
     whole.add_argument("--figure", type=Path, metavar="FILE", help="draw three videos in place of a table")
     whole.add_argument("--episodes", type=int, default=2000, help="default: %(default)s")
@@ -280,10 +295,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table."""
     own = parser().parse_args(arguments)
-    frames, labels = encoded(own.run, own.benchmark, own.clip, own.split, own.trained)
+    frames, labels = encoded(own.run, own.benchmark, own.clip, own.split, own.trained, own.frames)
     if own.figure:
         return draw(frames, labels, own.figure)
     print("| | 1-shot | 5-shot |\n|---|---|---|")
+    if own.shares:
+        return report_shares(frames, labels, own.episodes)
     report(frames, labels, own.episodes, own.controls)
 
 

@@ -3,7 +3,7 @@
 from fsar.config.overview import decisive_record
 
 ROWS = rows.rows(PLAN)
-DEMO_ROWS = rows.rows_of_demos(PLAN, ROWS)
+DEALT_ROWS = rows.rows_of_deals(PLAN, ROWS)
 UNKNOWN_ROWS = rows.rows_with_unknown(PLAN, ROWS)
 PREDICTIONS_FILES = rows.predictions_of(ROWS)
 LAYOUTS = layouts(ROWS)
@@ -106,16 +106,16 @@ rule write_statistics:
         "../workflow_scripts/write_statistics.py"
 
 
-# The demo's deals are benchmarks of one kind, so what holds over them is a question; made where several are run.
+# Benchmarks that deal the same classes are of one kind, so what holds over them is a question; made where several are run.
 rule write_over_deals:
     input:
-        predictions=rows.predictions_of(DEMO_ROWS),
+        predictions=rows.predictions_of(DEALT_ROWS),
     output:
         csv=report(
             "results/statistics/over_deals.csv",
             caption="../report/over_deals.rst",
             category="Comparisons",
-            labels={"table": "over the demo's deals"},
+            labels={"table": "over class partitions"},
         ),
         markdown="results/statistics/over_deals.md",
     log:
@@ -127,7 +127,7 @@ rule write_over_deals:
         "../envs/results.yaml"
     params:
         code=code("write_over_deals.py"),
-        settings=lambda wildcards: Rows("rows", DEMO_ROWS),
+        settings=lambda wildcards: Rows("rows", DEALT_ROWS),
     script:
         "../workflow_scripts/write_over_deals.py"
 
@@ -266,7 +266,7 @@ rule archive:
         "results/table.md",
         rules.write_layouts.output,
         rules.write_statistics.output,
-        rules.write_over_deals.output if DEMO_ROWS else [],
+        rules.write_over_deals.output if DEALT_ROWS else [],
         rules.write_unknown.output if UNKNOWN_ROWS else [],
         rules.write_index.output,
         rules.write_records.output,

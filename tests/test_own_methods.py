@@ -1,6 +1,7 @@
 """A method from a folder outside the package: planned, trained, tested, labelling as any other; and wrong folders."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -13,8 +14,9 @@ from fsar.methods import METHODS
 from fsar.own_methods import VARIABLE, announce, own_folders
 from tests.conftest import REPOSITORY
 from tests.helpers.training import make_training_world, train
-from tests.helpers.workflow import copy_project, snakemake
+from tests.helpers.workflow import TABLE, copy_project, prepare_inputs, snakemake
 
+DEALS = "results/statistics/over_deals.csv"
 FOLDER = REPOSITORY / "tests/own/nearest_mean"
 # What is tested of every method, and below: of this one, in a process that knows it.
 TESTS = (
@@ -74,6 +76,18 @@ def test_a_method_from_outside_is_planned_as_any_other(tmp_path):
     assert "is not there" in planned(own_methods=["nowhere"])
     output = planned(own_methods=[])
     assert "nearest-mean" in output and "Traceback" not in output
+
+
+def test_heads_alone_are_planned_over_deals_of_own_clips(tmp_path):
+    folder = copy_project(REPOSITORY, tmp_path / "project")
+    prepare_inputs(folder)
+    output = snakemake(folder, "--dry-run", TABLE, DEALS, "--configfile", "configs/motion_clips.yaml", anew=True)
+    trained = set(re.findall(r"results/models/([\w-]+)/efficientnet-lite0/([\w-]+)/shot1", output))
+    assert {"trx-alone", "trx-alone-motion", "trx-alone-moves"} < {model for _, model in trained}
+    assert all(place.startswith("clips-without-5-") for place, _ in trained)
+    assert (
+        "rule write_over_deals" in output and output.count("features/clips/efficientnet-lite0/frozen/for_training") > 1
+    )
 
 
 @pytest.mark.skipif("nearest-mean" not in METHODS, reason="run by the test below, which names the folder")

@@ -22,7 +22,7 @@ else:
 
 # Which tests there are: their episodes, and what is made of them.
 TESTS = ("draw_episodes", "evaluate_model", "write_model_card")
-# What lists the rows of summaries that not every run has: over the demo's deals, and of unknown queries.
+# What lists the rows of summaries that not every run has: over class partitions, and of unknown queries.
 DEALS, UNKNOWN = ("write_over_deals",), ("write_unknown",)
 SUMMARIES = (*DEALS, *UNKNOWN)
 # Other videos altogether.

@@ -63,7 +63,7 @@ class DemoSource(Section):
 class CsvSource(Section):
     """Videos of your own, listed in a CSV."""
 
-    kind: Literal["csv"] = key("A list of your own.", SOURCE)
+    kind: Literal["csv"] = key("A list of your own.", (*SOURCE, *DEALS))
     file: str = key(
         "CSV with the columns path (relative to the CSV's folder, or absolute), class and split (train, val or test).",
         ("write_manifest",),

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from fsar.cpu_products import fast_products
 from fsar.episodes.stored import UNKNOWN, StoredEpisodes
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import Answers, DecidesBy, episode_answers
@@ -90,11 +89,10 @@ def evaluate_model(
     where = one_device(device, "fp32", threads)
     head = head.eval().to(where)
     weights = {}
-    with fast_products():
-        if validation is not None:
-            known, episodes = validation
-            weights = text_weights(head, read_features(known, expected_to_choose or expected).to(where), episodes)
-        write_predictions(head, tests, read_features(features, expected).to(where), path, made=made, weights=weights)
+    if validation is not None:
+        known, episodes = validation
+        weights = text_weights(head, read_features(known, expected_to_choose or expected).to(where), episodes)
+    write_predictions(head, tests, read_features(features, expected).to(where), path, made=made, weights=weights)
 
 
 def write_predictions(

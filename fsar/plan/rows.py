@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fsar.config import Config, DemoSource
+from fsar.config import Config, CsvSource, DemoSource
 from fsar.methods import METHODS, Method
 from fsar.methods.clip_fsar.record import ClipFsarConfig
 from fsar.plan import paths
@@ -79,13 +79,27 @@ def first_method(model: str) -> Method:
     return next(method for method in METHODS.values() if method.model == model)
 
 
-def rows_of_demos(plan: Plan, rows: list[Setting]) -> list[Setting]:
-    """Return the rows of the demo's benchmarks, where several are run: deals of the same classes."""
-    sources = {name: plan.config.benchmarks[name].source for name in plan.config.run.benchmarks}
-    worlds = {n: s.model_copy(update={"deal": 0}) for n, s in sources.items() if isinstance(s, DemoSource)}
-    first = next(iter(worlds.values()), None)
-    demos = [name for name, world in worlds.items() if world == first]  # another world is no deal of the same classes
-    return [row for row in rows if row.benchmark in demos] if len(demos) > 1 else []
+def rows_of_deals(plan: Plan, rows: list[Setting]) -> list[Setting]:
+    """Return the rows of benchmarks that deal the same classes to their splits, each in its own way, where there are.
+
+    Those are the demo's, or lists of your own with the same videos, in one list or in one to train and one to test on.
+    Of several such groups it is the first.
+    """
+    worlds = {name: world for name in plan.config.run.benchmarks if (world := _world(plan, name)) is not None}
+    first = next((world for world in worlds.values() if list(worlds.values()).count(world) > 1), None)
+    return [row for row in rows if first is not None and worlds.get(row.benchmark) == first]
+
+
+def _world(plan: Plan, benchmark: str) -> object:
+    """Return what is equal where two benchmarks deal the same classes; None where nobody dealt them."""
+    config = plan.config
+    data = dict.fromkeys((config.base(benchmark), config.base(config.training_of(benchmark))))
+    sources = [config.benchmarks[name].source for name in data]
+    lists = [plan.videos.own_list(source.file) for source in sources if isinstance(source, CsvSource)]
+    if lists and len(lists) == len(sources):
+        return frozenset(pair for own in lists for pair in zip(own["path"], own["class_name"], strict=True))
+    source = config.benchmarks[benchmark].source
+    return source.model_copy(update={"deal": 0}) if isinstance(source, DemoSource) else None
 
 
 def rows_with_unknown(plan: Plan, rows: list[Setting]) -> list[Setting]:

@@ -1,4 +1,4 @@
-"""The demo's deals are benchmarks of one kind: what holds over all of them, and over the small CLIPs and trainings."""
+"""Deals of the same classes are benchmarks of one kind: what holds over all of them, over backbones and trainings."""
 
 from collections.abc import Sequence
 from itertools import combinations

@@ -26,7 +26,8 @@ from fsar.model.class_texts import class_texts
 from fsar.plan import paths
 from fsar.plan.checks import check_before_jobs
 from fsar.plan.plan import Plan
-from fsar.plan.rows import rows, rows_of_demos
+from fsar.plan.rows import rows, rows_of_deals
+from tests.helpers.workflow import write_listing
 from tools.generate import PAGE, documentation, page, schema, tables
 
 # Methods but those of encoders of video.
@@ -617,9 +618,24 @@ def test_the_study_repeats_the_demo(values, repository):
     assert len(config.run.seeds) > 1
     unnamed = class_texts(["star rising", "heart falling"], layers.text(config, "demo-unnamed"))
     assert unnamed == [["a photo of "]] * 2
-    summary = rows_of_demos(Plan(config), rows(Plan(config)))
+    summary = rows_of_deals(Plan(config), rows(Plan(config)))
     assert summary and all(row.benchmark in deals for row in summary)
-    assert rows_of_demos(Plan(demo), rows(Plan(demo))) == []
+    assert rows_of_deals(Plan(demo), rows(Plan(demo))) == []
+
+
+def test_lists_of_the_same_videos_are_deals_of_the_same_classes(values, tmp_path):
+    """Two lists deal the same classes, and so does one of some of these beside one to train on; others do not."""
+    splits = {"a": "train test", "b": "test train", "c": "train test", "all": "train train", "tested": "- test"}
+    for name, of in splits.items():
+        pairs = [(label, split) for label, split in zip(("run", "walk"), of.split(), strict=True) if split != "-"]
+        listed = [(f"{label}{i}.mp4", label, split) for label, split in pairs for i in range(2 + (name == "c"))]
+        write_listing(tmp_path / f"{name}.csv", listed)
+        source = {"kind": "csv", "file": str(tmp_path / f"{name}.csv")}
+        values["benchmarks"][name] = {"source": source, "methods": ["clip-freeze"]}
+    values["benchmarks"]["crossed"] = {"train_on": "all", "test_on": "tested", "remove": "none"}
+    values["run"] |= {"benchmarks": ["c", "a", "crossed", "b"], "methods": ["clip-freeze"]}
+    plan = Plan(load(values))
+    assert {row.benchmark for row in rows_of_deals(plan, rows(plan))} == {"a", "b", "crossed"}
 
 
 def test_a_small_clip_that_is_not_there(values):

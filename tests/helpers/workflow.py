@@ -111,6 +111,11 @@ def prepare_inputs(folder: Path) -> None:
     (folder / "my_videos").mkdir()
     rows = [(f"{s} {c} {i}.mp4", f"{s} {c}", s) for s in ("train", "val", "test") for c in range(5) for i in range(10)]
     write_listing(folder / "my_videos/videos.csv", rows)
+    write_listing(
+        folder / "my_videos/all.csv", [(path, label, split.replace("test", "train")) for path, label, split in rows]
+    )
+    for deal in range(1, 6):
+        write_listing(folder / f"my_videos/deal-{deal}.csv", [row for row in rows if row[2] == "test"])
     registered = folder / "data/registered/ssv2"
     (registered / "labels").mkdir(parents=True)
     (registered / "20bn-something-something-v2-00").touch()
