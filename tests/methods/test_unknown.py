@@ -264,7 +264,7 @@ def test_what_a_head_cannot_learn_is_said():
     with pytest.raises(UserError, match="garbage class is a video of frames without a text"):
         build_head(Components(head="clip_fsar", unknown="gc"), Inputs(32, 8), settings)
     with pytest.raises(UserError, match="FR-Disc looks at frames or at tuples"):
-        build_head(Components(head="team", unknown="discriminator"), Inputs(32, 8), small_head(MODELS["team"]))
+        build_head(Components(head="molo", unknown="discriminator"), Inputs(32, 8), small_head(MODELS["molo"]))
     with pytest.raises(ValueError, match="learns from unknown queries is trained"):
         Components(trains="nothing", unknown="eos")
     assert issubclass(
