@@ -276,7 +276,7 @@ FAULTS = [
     Fault("fsar/training/data.py", "rng, training=True)", "rng, training=False)", STEP),
     Fault("fsar/training/validation.py", "        model.eval()\n", "", STEP),
     # Evaluation.
-    Fault("fsar/evaluation/encode_videos.py", "        done += len(batch)\n", "", EVALUATION),
+    Fault("fsar/evaluation/encode_videos.py", "            done += len(batch)\n", "", EVALUATION),
     Fault(
         "fsar/evaluation/encode_videos.py",
         "        num_workers=workers,\n        pin_memory",

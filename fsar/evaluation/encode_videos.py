@@ -1,6 +1,7 @@
 """Encodes each test video once: at test time its features do not depend on the episode."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fsar.config import SamplingConfig
+from fsar.evaluation.load_ahead import load_ahead
 from fsar.job import progress
 from fsar.methods.head import Head
 from fsar.methods.needs import Tensors
@@ -68,7 +70,8 @@ def load_clips(
         sampling, seed: which frames of them.
         size: side of the window cut from the frames, in pixels.
         device: where they are encoded; a GPU copies from pinned memory while it computes.
-        workers: processes that read frames and stay alive for the next use; 0 reads in this process.
+        workers: processes that read frames and stay alive for the next use; 0 reads in this process, for a GPU in a
+            thread beside the model.
         views: draws of each video's frames; all videos come in the first, then in the next.
     """
     return in_batches(EvaluationClips(store, video_ids, sampling, size, seed, views), device, workers)
@@ -106,16 +109,25 @@ def encode_videos(
     videos = cast(EvaluationClips, clips.dataset)
     kept: Tensors = {}
     done = 0
-    for batch in progress(clips, "encoding videos", "batch"):
-        part = encode(batch.to(device, non_blocking=True))
-        for name, values in part.items():
-            if name not in kept:
-                kept[name] = torch.empty(len(videos), *values.shape[1:])
-            kept[name][done : done + len(values)] = values
-            names = map(videos.store.video_id, videos.numbers[done : done + len(values)])
-            check_finite(kept[name][done : done + len(values)], subject, names)
-        done += len(batch)
+    with _batches(clips, device) as batches:
+        for batch in progress(batches, "encoding videos", "batch", total=len(clips)):
+            part = encode(batch.to(device, non_blocking=True))
+            for name, values in part.items():
+                if name not in kept:
+                    kept[name] = torch.empty(len(videos), *values.shape[1:])
+                kept[name][done : done + len(values)] = values
+                names = map(videos.store.video_id, videos.numbers[done : done + len(values)])
+                check_finite(kept[name][done : done + len(values)], subject, names)
+            done += len(batch)
     return kept or {name: values[:0].float().cpu() for name, values in encode_black(encode, videos, device).items()}
+
+
+def _batches(clips: DataLoader[Tensor], device: torch.device) -> AbstractContextManager[Iterable[Tensor]]:
+    """Load batches; for a GPU ahead of it, which processes do by themselves. On a CPU the model has the cores."""
+    if device.type == "cpu" or clips.num_workers:
+        return nullcontext(clips)
+    # Of which GPU pinned memory is, each thread has to say.
+    return load_ahead(clips, torch.cuda.device(device) if device.type == "cuda" else None)
 
 
 @torch.inference_mode()

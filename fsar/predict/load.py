@@ -15,6 +15,7 @@ from fsar.methods import METHODS
 from fsar.model.backbone import Backbone, bare_backbone, load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.trained_file import fill, part_of, read_trained
+from fsar.model.undrawn import Undrawn
 from fsar.packaged_weights import OFFLINE, PACKAGED
 from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
@@ -108,7 +109,8 @@ def model_of_backbone(
         )
     about = as_it_is(backbone, weights)
     try:
-        loaded = load_backbone(about)
+        with Undrawn():
+            loaded = load_backbone(about)
     except UserError as error:  # which speaks of the config's keys
         raise UserError(str(error).replace("key backbones.….", "--").replace("backbones.….", "--")) from None
     saw = PACKAGED[about.weights].knows if about.weights in PACKAGED else "its pictures"
@@ -179,10 +181,12 @@ def load_trained(settings: ModelSettings, weights: Path) -> LabellingModel:
     _check_sizes(settings, state, weights)
     has_text = any(name.startswith("text.") for name in state)
     if any(name.startswith("visual.") for name in state):
-        backbone = bare_backbone(settings.backbone)
+        with Undrawn():
+            backbone = bare_backbone(settings.backbone)
         fill(backbone.visual.load_state_dict, state, "visual", weights)
     else:  # the head alone was trained
-        backbone, has_text = load_backbone(settings.backbone, trained=True), True
+        with Undrawn():
+            backbone, has_text = load_backbone(settings.backbone, trained=True), True
     if text := part_of(state, "text"):
         _, unexpected = backbone.encoders.load_state_dict(text, strict=False)
         if unexpected:
@@ -220,7 +224,9 @@ def planned_model(planned: Mapping[str, Any], weights: Path | None) -> Labelling
 
 def untrained(settings: ModelSettings) -> LabellingModel:
     """Load a model of these settings that nothing was trained for."""
-    return _model(settings, load_backbone(settings.backbone), {}, has_text=True)
+    with Undrawn():
+        backbone = load_backbone(settings.backbone)
+    return _model(settings, backbone, {}, has_text=True)
 
 
 def _model(

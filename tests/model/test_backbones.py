@@ -19,6 +19,7 @@ from fsar.model.backbone import Backbone, VisualEncoder, load_backbone
 from fsar.model.few_shot import FewShotModel
 from fsar.model.open_clip_backbone import architecture_name, normalisation, random_clip
 from fsar.model.text import encode_classes, no_text
+from tests.helpers.undrawn import assert_same_undrawn
 from tests.model.test_model import stored_by_activations
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
@@ -164,6 +165,10 @@ def test_a_backbone_encodes_trains_recomputes_and_resumes(about, tmp_path):
         again.load_trained_state(model.trained_state())
         assert not torch.equal(after, features)
         torch.testing.assert_close(other.eval()(videos), after, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_of_a_file_need_not_be_drawn_before(about):
+    assert_same_undrawn(about)
 
 
 def saved(state, path):

@@ -15,6 +15,7 @@ from fsar.model.lite_names import timm_name
 from fsar.model.weights_file import read_weights
 from fsar.packaged_weights import OFFLINE, PACKAGED, packaged_file
 from fsar.predict.load import as_it_is
+from tests.helpers.undrawn import assert_same_undrawn
 
 PACKAGE = OFFLINE["efficientnet-lite0"]
 BACKBONE = BackboneConfig(library="timm", model="tf_efficientnet_lite0", weights=PACKAGE)
@@ -43,6 +44,10 @@ def test_every_tensor_of_the_package_is_used(backbone):
     for name, value in read_weights(str(packaged_file(PACKAGE))).items():
         if not name.startswith("_fc."):  # the classifier, which a backbone has not
             assert torch.equal(own[timm_name(name)], value), name
+
+
+def test_weights_of_the_package_need_not_be_drawn_before(backbone):
+    assert_same_undrawn(BACKBONE)
 
 
 def test_another_file_than_the_known_one_is_refused(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from fsar.model.backbone import bare_backbone, load_backbone
 from fsar.model.r2plus1d import inner_width, network
 from fsar.predict.load import as_it_is
 from fsar.video_encoders import described, read_description
+from tests.helpers.undrawn import assert_same_undrawn
 from tests.model.test_model import stored_by_activations
 
 SMALL = {"model_type": "r2plus1d", "layers": [1, 2, 1, 1], "widths": [8, 12, 16, 24], "num_frames": 8, "image_size": 32}
@@ -29,6 +30,10 @@ def small(tmp_path):
     return BackboneConfig(
         library="torchvision", model=str(tmp_path / "small.json"), weights=str(tmp_path / "small.safetensors")
     )
+
+
+def test_weights_of_a_file_need_not_be_drawn_before(small):
+    assert_same_undrawn(small)
 
 
 def videos(count, frames, size):

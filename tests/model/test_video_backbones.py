@@ -19,6 +19,7 @@ from fsar.model.text import encode_classes, no_text
 from fsar.video_encoders import FAMILIES, described
 from tests.conftest import REPOSITORY
 from tests.helpers.small_video import CLASSES, SMALL, library_model, save_model, save_tokenizer, small_video
+from tests.helpers.undrawn import assert_same_undrawn
 from tests.model.test_model import stored_by_activations
 
 pytest.importorskip("transformers", reason="encoders of video need the extra `video`")
@@ -161,6 +162,10 @@ def test_xclip_compares_with_its_own_texts(tmp_path):
         own = model.get_text_features(input_ids=tokens).pooler_output
     torch.testing.assert_close(backbone.encode_text(texts), own, rtol=1e-5, atol=1e-5)
     backbone.load_text_state(backbone.text_state())
+
+
+def test_weights_of_a_file_need_not_be_drawn_before(family, tmp_path):
+    assert_same_undrawn(small_video(family, tmp_path))
 
 
 def changed(about, path, change):
