@@ -644,6 +644,13 @@ def test_a_small_clip_that_is_not_there(values):
         check_before_jobs(Plan(load(values)), own_environments=False)
 
 
+def test_a_file_of_ones_own_beside_the_small_encoders_of_video(values):
+    video = {"library": "transformers", "model": "small-videomae", "weights": "data/small_video/mine.pt"}
+    values["backbones"]["mine"] = video
+    values["run"] |= {"backbones": ["mine"], "methods": ["otam"]}
+    check_before_jobs(Plan(load(values)), own_environments=False)
+
+
 def test_keys_written_twice_are_told_with_their_lines(tmp_path):
     text = "run: {ways: [5]}\nseed: 1\nbenchmarks:\n  a: {shots: [1], shots: [5]}\nseed: 2\n"
     (tmp_path / "twice.yaml").write_text(text)
