@@ -137,6 +137,12 @@ def check_words(named: str, video: VideoEncoder | None) -> None:
         )
 
 
+def words_files(named: str) -> list[Path]:
+    """Return the files of a text encoder in a folder (`backbones.….words`); none of one of the hub, or of no name."""
+    kinds = (".json", ".txt", ".model", ".safetensors")  # of descriptions, vocabularies and weights
+    return sorted(file for file in Path(named).glob("*") if file.suffix in kinds and file.is_file()) if named else []
+
+
 def _of_timm_transformer(model: str) -> bool:
     """Tell whether an architecture of timm is of its module of plain visual transformers."""
     if (known := is_plain_transformer(model)) is not None:

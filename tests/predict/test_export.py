@@ -13,7 +13,8 @@ from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.model.open_clip_backbone import architecture_name
 from fsar.predict.settings import read_settings
-from tests.helpers.predicting import CLASSES, make_world
+from tests.helpers.predicting import CLASSES, make_model, make_world
+from tests.helpers.small_video import small_bert, small_video
 
 CARD = """---
 library_name: fsar
@@ -93,6 +94,18 @@ def test_descriptions_of_classes_travel_too(world, tmp_path):
     assert torch.equal(after.support(world.examples).support_set.text, before.support_set.text)
     with pytest.raises(UserError, match=r"words.json .* has no description of class 'dancing'"):
         after.support({"dancing": world.examples / CLASSES[0]})
+
+
+def test_a_text_encoder_whose_words_are_looked_at_travels_too(world, tmp_path):
+    pytest.importorskip("transformers", reason="encoders of video need the extra `video`")
+    backbone = small_video("videomae", tmp_path / "video").model_copy(update={"words": small_bert(tmp_path / "bert")})
+    before = FewShotClassifier.load(make_model(tmp_path, "safsar", backbone=backbone), device="cpu")
+    expected = before.support(world.examples).predict(world.examples)
+    assert main(["export", str(tmp_path / "models/safsar"), str(tmp_path / "travelling"), "--licence", "CC0"]) == 0
+    for folder in ("bert", "video", "models"):
+        shutil.rmtree(tmp_path / folder)
+    after = FewShotClassifier.load(tmp_path / "travelling", device="cpu").support(world.examples)
+    pd.testing.assert_frame_equal(after.predict(world.examples), expected)
 
 
 def test_files_of_ones_own_are_not_written_over(world, tmp_path, repository):
