@@ -121,9 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         baseline = sum(measure("otam", shot, given.videos, given.seconds)[:2])
         for model in given.models:
             videos, episodes, flop = measure(model, shot, given.videos, given.seconds)
+            of_limit = f"{episodes / (flop / rate):.1f} ×" if flop else "–"  # PyTorch counts no products of some layers
             print(
                 f"| {model} | {shot} | {videos:.1f} | {episodes:.1f} | {(videos + episodes) / baseline:.1f} × | "
-                f"{flop / 1e12:.2f} | {episodes / (flop / rate):.1f} × |",
+                f"{flop / 1e12:.2f} | {of_limit} |",
                 flush=True,
             )
 
