@@ -4,6 +4,7 @@ import json
 import shutil
 
 import huggingface_hub
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -106,6 +107,16 @@ def test_a_text_encoder_whose_words_are_looked_at_travels_too(world, tmp_path):
         shutil.rmtree(tmp_path / folder)
     after = FewShotClassifier.load(tmp_path / "travelling", device="cpu").support(world.examples)
     pd.testing.assert_frame_equal(after.predict(world.examples), expected)
+    # A name of more words than the others have, and then one of fewer.
+    names = {"a photo of a falling star that is running": CLASSES[0], "waving": CLASSES[2]}
+    whole = after.support({name: world.examples / own for name, own in names.items()})
+    expected = whole.predict(world.examples)
+    for first, second in (names, list(names)[::-1]):
+        more = after.support({first: world.examples / names[first]}).add(second, world.examples / names[second])
+        found = more.predict(world.examples)
+        assert list(found["label"]) == list(expected["label"])
+        columns = list(whole.class_columns)
+        np.testing.assert_allclose(found[columns], expected[columns], rtol=1e-4)
 
 
 def test_files_of_ones_own_are_not_written_over(world, tmp_path, repository):
