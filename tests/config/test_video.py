@@ -13,6 +13,7 @@ from fsar.config import SamplingConfig, load
 from fsar.config.overview import effective, left_out
 from fsar.errors import UserError
 from fsar.plan.plan import Plan, PlannedModel
+from fsar.plan.records import facts_of
 from fsar.plan.rows import rows, rows_with_unknown
 from fsar.video_encoders import described
 from fsar.videos.sampling import positions_at_test, sample_positions
@@ -118,6 +119,9 @@ def test_words_of_another_text_encoder_let_safsar_in(values, tmp_path):
     assert {str(tmp_path / name) for name in ("config.json", "model.safetensors")} < set(
         Plan(config).backbone_files(of)
     )
+    row = next(row for row in rows(Plan(config)) if row.method == "safsar")
+    (facts,) = facts_of(Plan(config), [row], lambda *_: "")
+    assert facts["settings"]["backbone.words"] == tmp_path.name  # wherever it lies
 
 
 def test_rows_tell_what_a_pretraining_saw(values):
