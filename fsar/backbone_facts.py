@@ -25,6 +25,15 @@ OWN_ARCHITECTURES = Path(__file__).parent / "model" / "architectures"
 # What the text encoders and tokenizers of Hugging Face need; the extra "text" of pyproject.toml.
 TEXT_EXTRA = VIDEO_EXTRA = 'pip install "transformers>=5"'
 
+# What holds the words of a tokenizer of Hugging Face; one of them is enough.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 # Architectures and tags of torchvision's weights for encoders of video.
 TORCHVISION_WEIGHTS = (("r2plus1d_18", "KINETICS400_V1"),)
 
@@ -117,9 +126,10 @@ def check_words(named: str, video: VideoEncoder | None) -> None:
         UserError: neither, or its words are of another width than the features of the encoder of video.
     """
     name, at, commit = named.partition("@")
-    if at and (len(commit) != REVISION or set(commit) - set("0123456789abcdef")):
+    if at and (not name or len(commit) != REVISION or set(commit) - set("0123456789abcdef")):
         raise UserError(
-            f"backbones.….words is {named!r}: after the @ stands the commit of the repository, 40 hexadecimal digits"
+            f"backbones.….words is {named!r}: name a repository of the hub, and after the @ its commit, 40 hexadecimal "
+            "digits"
         )
     if at:
         return  # nothing is downloaded while a run is planned
@@ -130,11 +140,23 @@ def check_words(named: str, video: VideoEncoder | None) -> None:
             f"backbones.….words is {named!r}, and there is no description {name}/config.json: name a folder with "
             "config.json, model.safetensors and a tokenizer, or a repository of the hub with its commit, as NAME@COMMIT"
         ) from None
+    files = words_files(named)
+    if not any(file.suffix == ".safetensors" for file in files) or not any(file.name in VOCABULARIES for file in files):
+        raise UserError(
+            f"backbones.….words is {named!r}, where weights (model.safetensors) or a tokenizer "
+            f"({', '.join(VOCABULARIES)}) are missing: put them there as the hub has them"
+        )
     if video is not None and not video.has_text and width != video.width:
         raise UserError(
             f"The words of {named} have {width} numbers, and the features of {video.title} {video.width}: name a text "
             "encoder of the same width (key backbones.….words)"
         )
+
+
+def words_files(named: str) -> list[Path]:
+    """Return the files of a text encoder in a folder (`backbones.….words`); none of one of the hub, or of no name."""
+    kinds = (".json", ".txt", ".model", ".safetensors")  # of descriptions, vocabularies and weights
+    return sorted(file for file in Path(named).glob("*") if file.suffix in kinds and file.is_file()) if named else []
 
 
 def _of_timm_transformer(model: str) -> bool:

@@ -112,7 +112,7 @@ def _places() -> int:
     """Return how many jobs may share a GPU; raises UserError if the variable is no such number."""
     told = os.environ.get(PLACES, "1")
     if not re.fullmatch(r"0*[1-9]\d{0,2}", told):
-        raise UserError(f"The variable {PLACES} is {told!r}: give the number of jobs that may share a GPU, 1 or more")
+        raise UserError(f"The variable {PLACES} is {told!r}: give the number of jobs that may share a GPU, 1 to 999")
     return int(told)
 
 

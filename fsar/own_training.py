@@ -82,6 +82,7 @@ def train(
         raise UserError("Training takes the workflow's packages, which are not installed: pip install 'fsar[workflow]'")
     _check_method(method)
     run: dict[str, Any] = {
+        "benchmarks": [BENCHMARK],
         "backbones": [backbone],
         "methods": [method],
         "ways": [way],
@@ -93,7 +94,10 @@ def train(
     values = _merged(_read(workflow_file("configs/own_videos.yaml")), dict(config or {}))
     values = _merged(values, {"device": device, "run": run, "benchmarks": {BENCHMARK: own}})
     place = Path(folder).absolute()
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"The folder {place} cannot be made: {error.strerror}. Name another one (folder=…)") from error
     with contextlib.chdir(place):
         target = _model_folder(values, PlannedModel(BENCHMARK, backbone, trained_as(METHODS[method].model), ""), method)
         Path(CONFIG).write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")

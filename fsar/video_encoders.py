@@ -168,6 +168,8 @@ def library_of(path: str) -> str:
     return FAMILIES[kind].library if kind in FAMILIES else ""
 
 
+# How many channels R(2+1)D has between both convolutions of a pair; the first where a description does not say.
+INNER_WIDTHS = ("of_block", "of_convolution")
 # Widths of the Perception Encoder's encoder of pictures, by the size in timm's name of it.
 _PE_WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024, "gigantic": 1536}
 _PE_NAME = re.compile(r"vit_pe_core_([a-z]+)_patch(\d+)_(\d+)")
@@ -180,18 +182,26 @@ def _completed(kind: str, about: Mapping[str, Any], model: str) -> Mapping[str, 
         UserError: these are not of the family.
     """
     if kind == "r2plus1d":
-        layers, widths = about.get("layers", []), about.get("widths", [])
-        if not all(isinstance(each, list) and len(each) == 4 for each in (layers, widths)):
-            raise UserError(f"The description {model} of an R(2+1)D needs four layers and four widths")
+        layers, widths, inner = about.get("layers"), about.get("widths"), about.get("inner_width", INNER_WIDTHS[0])
+        if not all(
+            isinstance(each, list) and len(each) == 4 and all(type(size) is int and size > 0 for size in each)
+            for each in (layers, widths)
+        ):
+            raise UserError(
+                f"The description {model} of an R(2+1)D needs four layers and four widths, whole numbers from 1 on"
+            )
+        if inner not in INNER_WIDTHS:
+            raise UserError(f"The description {model} has {inner!r} for inner_width; it is {' or '.join(INNER_WIDTHS)}")
+        assert isinstance(layers, list) and isinstance(widths, list)
         return {**about, "hidden_size": widths[-1], "num_hidden_layers": sum(layers), "tubelet_size": 8}
     if kind == "pe_video":
-        video = about.get("video_config") or {}
-        vision = video.get("vision_config") or {}
-        named = _PE_NAME.match(vision.get("architecture", "vit_pe_core_large_patch14_336"))
+        video = _part(about, "video_config", model)
+        vision = _part(video, "vision_config", model)
+        named = _PE_NAME.match(str(vision.get("architecture", "vit_pe_core_large_patch14_336")))
         if named is None or named[1] not in _PE_WIDTHS:
             raise UserError(f"The description {model} has {vision.get('architecture')!r} for its encoder of pictures")
         sizes = {"embed_dim": _PE_WIDTHS[named[1]], "patch_size": int(named[2]), "img_size": int(named[3])}
-        sizes |= vision.get("model_args") or {}
+        sizes |= _part(vision, "model_args", model)
         return {
             "num_frames": about.get("num_frames", 16),
             "image_size": sizes["img_size"],
@@ -201,6 +211,14 @@ def _completed(kind: str, about: Mapping[str, Any], model: str) -> Mapping[str, 
             "tubelet_size": 1,
         }
     return about
+
+
+def _part(about: Mapping[str, Any], name: str, model: str) -> dict[str, Any]:
+    """Return a part of a description, empty if it is left out."""
+    found = about.get(name) or {}
+    if not isinstance(found, dict):
+        raise UserError(f"The description {model} has {found!r} for {name}, which holds no names and values")
+    return found
 
 
 def own_description(model: str) -> Path:

@@ -22,6 +22,8 @@ from fsar.model.finite import check_finite
 _NONE = np.empty((0, 0), np.int64)
 # Videos per call of a stage; bounds memory.
 BATCH = 250
+# Prototypes made together and held: those of 10,000 five-way episodes, which for EMP-Net are 2.5 GB at 512 numbers.
+PROTOTYPES = 50_000
 
 # What a method decides by: the support videos, the class names, or both (`fsar.methods.Method`).
 DecidesBy = Literal["few-shot", "text", "both"]
@@ -185,9 +187,12 @@ class FewShotLogits:
         self.alone = inductive and not head.queries_apart and not head.queries_together
         self.queries = _video_by_video(head.video_stage, stored)
         self.by_class = _video_by_video(partial(head.class_stage, text=text), stored)
-        self.prototypes = _prototypes(head, stored, text, support, classes)
-        if self.prototypes:
+        self.stored, self.first = stored, 0
+        self.made: Tensors = {}  # prototypes of the episodes from the first on
+        self.makes_prototypes = head.makes_prototypes(support.shape[-1])
+        if self.makes_prototypes:
             self.shots: Tensors = {}
+            self._prototypes(slice(0, 1))
         elif head.support_like_queries(support.shape[-1]):
             self.shots = self.queries
         else:
@@ -205,7 +210,8 @@ class FewShotLogits:
             name: (self._mean_of_shots if self.head.averages(name) else _gathered)(videos, self.support[part])
             for name, videos in self.shots.items()
         }
-        support |= {name: made[part].unsqueeze(2) for name, made in self.prototypes.items()}  # (B, N, 1, …) each
+        if self.makes_prototypes:
+            support = self._prototypes(part)
         queries = {name: _gathered(videos, asked) for name, videos in self.queries.items()}
         classes = self.classes[part]  # (B, N)
         own = {name: values[asked.unsqueeze(-1), classes.unsqueeze(1)] for name, values in self.by_class.items()}
@@ -226,6 +232,17 @@ class FewShotLogits:
         known = [own for _, own in found if own is not None]
         return torch.cat([logits for logits, _ in found], dim=1), torch.cat(known, dim=1) if known else None
 
+    def _prototypes(self, part: slice) -> Tensors:
+        """Return `Head.prototypes` of some episodes, (B, N, 1, …) each, made together with those of the next ones."""
+        start, end, _ = part.indices(len(self.support))
+        count = len(next(iter(self.made.values()))) if self.made else 0
+        if not self.first <= start < end <= self.first + count:
+            self.first = start
+            block = slice(start, max(end, start + PROTOTYPES // self.support.shape[1]))
+            self.made = _prototypes(self.head, self.stored, self.text, self.support[block], self.classes[block])
+        own = slice(start - self.first, end - self.first)
+        return {name: each[own].unsqueeze(2) for name, each in self.made.items()}
+
     def _decided(self, scores: Tensors) -> tuple[Tensor, Tensor | None]:
         """Return the logits that scores are decided by; and how sure the head is that queries are known."""
         known = scores.get(KNOWN)
@@ -244,13 +261,13 @@ def _gathered(videos: Tensor, rows: Tensor) -> Tensor:
 
 
 def _prototypes(head: Head, stored: Tensors, text: Tensor, support: Tensor, classes: Tensor) -> Tensors:
-    """Return `Head.prototypes` of all episodes, (E, N, …) each; nothing of a head that makes none.
+    """Return `Head.prototypes` of episodes, (E, N, …) each.
 
     Args:
         head, stored, text, support, classes: as of `FewShotLogits`.
     """
     made: Tensors = {}
-    for label in classes.unique().tolist() if head.makes_prototypes(support.shape[-1]) else []:
+    for label in classes.unique().tolist():
         places = classes == label  # (E, N)
         videos, sets = support[places].unique(return_inverse=True)
         own = {name: each[videos.to(each.device)] for name, each in stored.items()}

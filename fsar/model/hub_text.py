@@ -33,6 +33,10 @@ class HubTokenizer:
 
     def __init__(self, name: str, revision: str):
         self._tokenizer: Any = _from(name, revision, "AutoTokenizer", "tokenizer")
+        if not set(self._tokenizer.get_vocab()) - set(self._tokenizer.all_special_tokens):
+            raise UserError(  # transformers makes an empty one where there is none, to which all texts are alike
+                f"The tokenizer of {name} knows no words: put the files of its tokenizer beside its config.json"
+            )
         if self._tokenizer.pad_token_id is None:
             raise UserError(f"The tokenizer of {name} has no token to fill texts up with (pad_token)")
         self.filling: int = self._tokenizer.pad_token_id

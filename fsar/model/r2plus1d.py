@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem
 
 from fsar.model.clip_encoders import ClipEncoder, Given
-from fsar.video_encoders import VideoEncoder
+from fsar.video_encoders import INNER_WIDTHS, VideoEncoder
 
 STEM = 64  # channels that torchvision's stem gives
 
@@ -28,7 +28,7 @@ def _own_inner_width(before: int, width: int, _: int, stride: int = 1) -> Conv2P
 
 
 # By the description's `inner_width`: of torchvision's network, and of Caffe2's, from which those of 34 layers come.
-PAIRS: dict[str, Callable[..., nn.Module]] = {"of_block": Conv2Plus1D, "of_convolution": _own_inner_width}
+PAIRS: dict[str, Callable[..., nn.Module]] = dict(zip(INNER_WIDTHS, (Conv2Plus1D, _own_inner_width), strict=True))
 
 
 class R2Plus1d(nn.Module):
@@ -70,7 +70,7 @@ class R2Plus1d(nn.Module):
 
 def network(about: Mapping[str, Any]) -> R2Plus1d:
     """Build the network that a description describes."""
-    return R2Plus1d(about["layers"], about["widths"], PAIRS[about.get("inner_width", "of_block")])
+    return R2Plus1d(about["layers"], about["widths"], PAIRS[about.get("inner_width", INNER_WIDTHS[0])])
 
 
 class R2Plus1dEncoder(ClipEncoder):

@@ -91,12 +91,14 @@ def _check_small(config: Config, backbone: str) -> None:
         ("small encoder of video", "small_videos", paths.SMALL_VIDEO),
     ):
         own, made = getattr(config, section), Path(file)
-        if weights.parent == made.parent and weights.suffix == made.suffix and weights.stem not in own:
+        if weights.parent != made.parent or weights.suffix != made.suffix:
+            continue
+        if weights.stem not in own:
             raise UserError(
                 f"backbones.{backbone}.weights is {str(weights)!r}, but no {what} of this name is below {section}; "
                 + nearest(weights.stem, own)
             )
-        if section == "small_videos" and weights.parent == made.parent:
+        if section == "small_videos":
             model = config.small_videos[weights.stem].model
             if described(model, "").library != "transformers":
                 raise UserError(f"small_videos.{weights.stem}.model is {model!r}, which the workflow does not train")

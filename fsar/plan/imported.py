@@ -44,9 +44,3 @@ def architecture_files(model: str) -> list[str]:
         return [model]
     own = [OWN_ARCHITECTURES / f"{model}.json", own_description(model)]
     return [from_working_directory(file) for file in own if "/" not in model and file.is_file()]
-
-
-def words_files(named: str) -> list[str]:
-    """Return the files of a text encoder in a folder (`backbones.….words`); none of one of the hub, or of no name."""
-    names = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
-    return [str(Path(named) / name) for name in names if named and (Path(named) / name).is_file()]

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fsar.backbone_facts import words_files
 from fsar.config import Config
 from fsar.evaluation.predictions import parts_of_file
 from fsar.methods import METHODS, MODELS, trained_as
 from fsar.plan import paths
-from fsar.plan.imported import architecture_files, words_files
+from fsar.plan.imported import architecture_files
 from fsar.plan.sources import used_benchmarks
 from fsar.plan.videos import PresentVideos
 from fsar.plan.ways import ways_of
@@ -101,7 +102,7 @@ class Plan:
         """Return local files that a backbone is read from (a rule may make them); pretrained tags are no files."""
         about = self.config.backbones[of.backbone]
         weights = [about.weights] if about.weights_are_a_file else []
-        return architecture_files(about.model) + weights + words_files(about.words)
+        return architecture_files(about.model) + weights + [str(file) for file in words_files(about.words)]
 
     def descriptions(self, of: Any) -> list[str]:
         """Return the file that describes classes, if there is one and the backbone encodes their text."""

@@ -57,6 +57,8 @@ def _settings(plan: Plan, row: Setting) -> dict[str, Any]:
     for key in ("backbone.model", "backbone.weights", "text.descriptions"):
         if is_weights_file(str(found.get(key, ""))):
             found[key] = Path(found[key]).name
+    if (words := str(found.get("backbone.words", ""))) and "@" not in words:  # a folder, none of the hub
+        found["backbone.words"] = Path(words).name
     return found
 
 

@@ -82,8 +82,9 @@ def first_method(model: str) -> Method:
 def rows_of_deals(plan: Plan, rows: list[Setting]) -> list[Setting]:
     """Return the rows of benchmarks that deal the same classes to their splits, each in its own way, where there are.
 
-    Those are the demo's, or lists of your own with the same videos, in one list or in one to train and one to test on.
-    Of several such groups it is the first.
+    Those are the demo's, or lists of your own with the same videos: one list, or one to train on that has also the
+    videos of another to test on. Variants of a benchmark and pairs of domains are none. Of several such groups it is
+    the first.
     """
     worlds = {name: world for name in plan.config.run.benchmarks if (world := _world(plan, name)) is not None}
     first = next((world for world in worlds.values() if list(worlds.values()).count(world) > 1), None)
@@ -93,11 +94,13 @@ def rows_of_deals(plan: Plan, rows: list[Setting]) -> list[Setting]:
 def _world(plan: Plan, benchmark: str) -> object:
     """Return what is equal where two benchmarks deal the same classes; None where nobody dealt them."""
     config = plan.config
-    data = dict.fromkeys((config.base(benchmark), config.base(config.training_of(benchmark))))
-    sources = [config.benchmarks[name].source for name in data]
-    lists = [plan.videos.own_list(source.file) for source in sources if isinstance(source, CsvSource)]
-    if lists and len(lists) == len(sources):
-        return frozenset(pair for own in lists for pair in zip(own["path"], own["class_name"], strict=True))
+    if config.benchmarks[benchmark].variant_of:
+        return None
+    trained, tested = (config.benchmarks[config.base(n)].source for n in (config.training_of(benchmark), benchmark))
+    if isinstance(trained, CsvSource) and isinstance(tested, CsvSource):
+        lists = (plan.videos.own_list(source.file) for source in (trained, tested))
+        whole, part = (frozenset(zip(own["path"], own["class_name"], strict=True)) for own in lists)
+        return whole if part <= whole else None
     source = config.benchmarks[benchmark].source
     return source.model_copy(update={"deal": 0}) if isinstance(source, DemoSource) else None
 

@@ -73,7 +73,7 @@ def remember_parameters(workflow: Any) -> None:
 
     It looks at the function itself each time, a tenth of a plan's time. A version that asks otherwise goes on so.
     """
-    with suppress(AttributeError, ImportError):
+    with suppress(AttributeError, ImportError, TypeError):
         from snakemake.common import overwrite_function_params
         from snakemake.resources import Resource
 
@@ -84,7 +84,7 @@ def remember_parameters(workflow: Any) -> None:
         for item in found:
             function = getattr(item, "callable", item)
             if callable(function):
-                with suppress(AttributeError, ValueError):
+                with suppress(AttributeError, ValueError):  # of built-in functions
                     known = signature(function).parameters
                     overwrite_function_params(getattr(function, "__func__", function), known)  # type: ignore[arg-type]
 

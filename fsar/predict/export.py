@@ -9,6 +9,7 @@ import huggingface_hub
 from torch import Tensor
 
 import fsar
+from fsar.backbone_facts import words_files
 from fsar.errors import UserError
 from fsar.files import atomic, write_json
 from fsar.keys.declare import Section
@@ -18,7 +19,7 @@ from fsar.model.hub_text import tokenizer_files
 from fsar.model.trained_file import save_weights
 from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
-from fsar.predict.settings import FILES
+from fsar.predict.settings import FILES, WORDS
 
 CARD, LICENCE = "README.md", "LICENSE"
 LICENCES = "## Licences"  # the section of a trained model's card
@@ -61,6 +62,11 @@ def export_model(model: LabellingModel, folder: Path, card: Path | None = None, 
             shutil.copy(file, folder / name)
             changed: dict[str, Any] = {section: own.model_copy(update={key: name})}
             settings = replace(settings, **changed)
+    if files := words_files(settings.backbone.words):
+        (folder / WORDS).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, folder / WORDS / file.name)
+        settings = replace(settings, backbone=settings.backbone.model_copy(update={"words": WORDS}))
     if model.settings.backbone.has_text and model.settings.backbone.video:
         for file in tokenizer_files(Path(model.settings.backbone.model).parent):
             shutil.copy(file, folder / file.name)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fsar.errors import UserError
 from fsar.evaluation.episode_logits import DecidesBy
 from fsar.job import progress
+from fsar.model.text import looks_of
 from fsar.predict.check import Check, check_support
 from fsar.predict.classifier import Classifier, Frames
 from fsar.predict.clips import NamedClips, list_clips, list_examples
@@ -114,7 +115,8 @@ class FewShotClassifier(Classifier):
             self.model, list_examples({name: clips}), joint=self.decides_by != "few-shot"
         )
         self.unreadable += unreadable
-        self._use(self.support_set.with_more(more))
+        words = looks_of(self.model.settings.components) == "tokens"
+        self._use(self.support_set.with_more(more, words))
         self._calibrate()
         return self
 

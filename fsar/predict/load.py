@@ -21,7 +21,7 @@ from fsar.predict.folder import EXPORTED, WEIGHTS
 from fsar.predict.model import LabellingModel
 from fsar.predict.settings import ModelSettings, named_method, read_settings
 from fsar.predict.support import SupportSet
-from fsar.video_encoders import library_of
+from fsar.video_encoders import library_of, own_description
 
 DEFAULT_BACKBONE = "ViT-B-16"
 # A width that is built without a look at the weights.
@@ -142,12 +142,13 @@ def as_it_is(backbone: str, weights: str | None) -> BackboneConfig:
     quick = f"{backbone}-quickgelu"  # OpenAI's weights belong to these
     if (weights or "openai") == "openai" and quick in open_clip.list_models():
         return BackboneConfig(model=quick, weights="openai")
-    if backbone.endswith(".json") and (library := library_of(backbone)):
+    own = "/" not in backbone and own_description(backbone).is_file()
+    if (own or backbone.endswith(".json")) and (library := library_of(backbone)):
+        weights = weights or dict(TORCHVISION_WEIGHTS).get(backbone)
         if not weights:
-            raise UserError(f"{backbone} describes an encoder of video: name its weights by --weights")
+            what = "is" if own else "describes"
+            raise UserError(f"{backbone} {what} an encoder of video: name its weights by --weights")
         return BackboneConfig.model_validate({"library": library, "model": backbone, "weights": weights})
-    if tag := dict(TORCHVISION_WEIGHTS).get(backbone):
-        return BackboneConfig(library="torchvision", model=backbone, weights=weights or tag)
     try:
         open_clip_architecture(backbone)
     except UserError:

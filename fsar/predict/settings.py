@@ -20,6 +20,8 @@ NO_TRAINING = TrainingConfig()
 REMEDY = "It must describe a model, as a training or `fsar export` writes it: fetch or make its folder again"
 # What may be a file that came with the model: an architecture of one's own, and the descriptions of classes.
 FILES = (("backbone", "model"), ("text", "descriptions"))
+# What an exported model has the text encoder in that `backbones.….words` names, if that is a folder.
+WORDS = "words"
 # The sections of the config that are part of a model.
 SECTIONS: dict[str, type[Section]] = {
     "backbone": BackboneConfig,
@@ -101,6 +103,8 @@ def read_settings(folder: Path, method: str | None = None) -> ModelSettings:
         for section, key in FILES:
             if (named := record[section][key]) and (folder / named).is_file():
                 record[section][key] = str(folder / named)
+        if (named := record["backbone"].get("words")) and (folder / named).is_dir():
+            record["backbone"]["words"] = str(folder / named)
         settings = ModelSettings.of_record(record)
     named_method(settings.method)
     if method is None:

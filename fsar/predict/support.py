@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fsar.errors import UserError
 from fsar.files import atomic
 from fsar.methods.needs import Tensors
 from fsar.seal import OPEN, seal, whole
@@ -62,8 +64,16 @@ class SupportSet:
         """What the numbers of classes are: a score is no probability, though scores add up to one, too."""
         return "score" if self.temperature is None else "probability"
 
-    def with_more(self, more: "SupportSet") -> "SupportSet":
-        """Return the support set with the examples of another one, of the same classes or of further ones."""
+    def with_more(self, more: "SupportSet", words: bool = False) -> "SupportSet":
+        """Return the support set with the examples of another one, of the same classes or of further ones.
+
+        Args:
+            more: of the same model.
+            words: texts are words, (N, L, D) with L as the longest text needs, and zero after the end of a text.
+
+        Raises:
+            UserError: a further class has another number of texts.
+        """
         new = [number for number, name in enumerate(more.class_names) if name not in self.class_names]
         names = [*self.class_names, *(more.class_names[number] for number in new)]
         labels = [names.index(more.class_names[label]) for label in more.labels.tolist()]
@@ -74,7 +84,7 @@ class SupportSet:
             paths=self.paths + more.paths,
             labels=torch.cat([self.labels, torch.tensor(labels, dtype=torch.int64)]),
             stored={name: torch.cat([own, more.stored[name]]) for name, own in self.stored.items()},
-            text=torch.cat([self.text, more.text[new]]),
+            text=_texts_joined(self.text, more.text[new], words),
             strips=self.strips + more.strips,
         )
 
@@ -138,3 +148,16 @@ class SupportSet:
             raise ValueError("it does not say how it decides")
         if not isinstance(self.provenance.get("motion_share", 0.0), int | float):
             raise ValueError("it does not say how much what moves counts")
+
+
+def _texts_joined(one: Tensor, other: Tensor, words: bool) -> Tensor:
+    """Put the texts of classes one after another, and words filled up to the longest text."""
+    if words:
+        longest = max(one.shape[1], other.shape[1])
+        one, other = (F.pad(own, (0, 0, 0, longest - own.shape[1])) for own in (one, other))
+    if one.shape[1:] != other.shape[1:]:
+        raise UserError(
+            f"The classes so far have {one.shape[1]} texts each and the further one has {other.shape[1]}: describe it "
+            "by as many, or give all examples to support() at once"
+        )
+    return torch.cat([one, other])

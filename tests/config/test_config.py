@@ -632,16 +632,27 @@ def test_lists_of_the_same_videos_are_deals_of_the_same_classes(values, tmp_path
         write_listing(tmp_path / f"{name}.csv", listed)
         source = {"kind": "csv", "file": str(tmp_path / f"{name}.csv")}
         values["benchmarks"][name] = {"source": source, "methods": ["clip-freeze"]}
-    values["benchmarks"]["crossed"] = {"train_on": "all", "test_on": "tested", "remove": "none"}
-    values["run"] |= {"benchmarks": ["c", "a", "crossed", "b"], "methods": ["clip-freeze"]}
-    plan = Plan(load(values))
-    assert {row.benchmark for row in rows_of_deals(plan, rows(plan))} == {"a", "b", "crossed"}
+    values["benchmarks"] |= {
+        "crossed": {"train_on": "all", "test_on": "tested", "remove": "none"},
+        "less": {"variant_of": "a", "without": ["run"]},
+        "there": {"train_on": "tested", "test_on": "all", "remove": "none"},
+    }
+    for run, deals in ((["c", "a", "less", "crossed", "b"], {"a", "b", "crossed"}), (["a", "less", "there"], set())):
+        plan = Plan(load(values | {"run": values["run"] | {"benchmarks": run, "methods": ["clip-freeze"]}}))
+        assert {row.benchmark for row in rows_of_deals(plan, rows(plan))} == deals
 
 
 def test_a_small_clip_that_is_not_there(values):
     values = changed(values, "backbones.small-clip.weights", "data/small_clip/small-clap.safetensors")
     with pytest.raises(UserError, match="no small CLIP of this name is below small_clips; did you mean 'small-clip'"):
         check_before_jobs(Plan(load(values)), own_environments=False)
+
+
+def test_a_file_of_ones_own_beside_the_small_encoders_of_video(values):
+    video = {"library": "transformers", "model": "small-videomae", "weights": "data/small_video/mine.pt"}
+    values["backbones"]["mine"] = video
+    values["run"] |= {"backbones": ["mine"], "methods": ["otam"]}
+    check_before_jobs(Plan(load(values)), own_environments=False)
 
 
 def test_keys_written_twice_are_told_with_their_lines(tmp_path):

@@ -13,7 +13,9 @@ from fsar.config import SamplingConfig, load
 from fsar.config.overview import effective, left_out
 from fsar.errors import UserError
 from fsar.plan.plan import Plan, PlannedModel
+from fsar.plan.records import facts_of
 from fsar.plan.rows import rows, rows_with_unknown
+from fsar.video_encoders import described
 from fsar.videos.sampling import positions_at_test, sample_positions
 
 VIDEO = "small-videomae"
@@ -117,6 +119,9 @@ def test_words_of_another_text_encoder_let_safsar_in(values, tmp_path):
     assert {str(tmp_path / name) for name in ("config.json", "model.safetensors")} < set(
         Plan(config).backbone_files(of)
     )
+    row = next(row for row in rows(Plan(config)) if row.method == "safsar")
+    (facts,) = facts_of(Plan(config), [row], lambda *_: "")
+    assert facts["settings"]["backbone.words"] == tmp_path.name  # wherever it lies
 
 
 def test_rows_tell_what_a_pretraining_saw(values):
@@ -136,6 +141,20 @@ def test_windows_are_frames_that_follow_one_another():
         short = positions_at_test("v", length, 25, config, seed=0)
         assert short.shape == (12,) and short.min() >= 0 and short.max() < length
         assert (np.diff(short.reshape(3, 4)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({"video_config": 3}, "has 3 for video_config, which holds no names and values"),
+        ({"video_config": {"vision_config": "large"}}, "has 'large' for vision_config"),
+        ({"video_config": {"vision_config": {"architecture": 4}}}, "has 4 for its encoder of pictures"),
+    ],
+)
+def test_a_damaged_description_of_the_perception_encoder_is_told(tmp_path, own, told):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "pe_video", **own}))
+    with pytest.raises(UserError, match=told):
+        described(str(tmp_path / "config.json"), "")
 
 
 def test_a_name_that_is_no_encoder_is_told(values):

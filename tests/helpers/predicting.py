@@ -92,10 +92,12 @@ def merged_config(folder: Path, model: str, **own: object) -> MergedConfig:
     return MergedConfig(**names | parts | {"backbone": backbone_of(folder, model), "training": training} | own)
 
 
-def make_model(folder: Path, model: str, head: ClipFsarConfig | None = None) -> Path:
+def make_model(
+    folder: Path, model: str, head: ClipFsarConfig | None = None, backbone: BackboneConfig | None = None
+) -> Path:
     """Write the folder of a trained model: what training leaves, with weights left to chance."""
     head = head or head_of(model)
-    backbone, adapters = backbone_of(folder, model), small_adapters(MODELS[model])
+    backbone, adapters = backbone or backbone_of(folder, model), small_adapters(MODELS[model])
     parts = {"components": MODELS[model], "backbone": backbone, "head": head, "adapters": adapters}
     names = {"benchmark": "tiny", "backbone_name": "small-clip", "model": model}
     job = TrainingJob(**names, **parts, frames=FRAMES, training_seed=1, seed=0)

@@ -100,7 +100,7 @@ def plainly(head: Head, stored: Tensors, text: Tensor, shots: Tensor, asked: Ten
 
 @pytest.mark.parametrize("patches", [1, 5])
 @pytest.mark.parametrize("shot", [1, 5])
-def test_empnet(shot, patches):
+def test_empnet(shot, patches, monkeypatch):
     config = EmpnetConfig(levels=[1], top_patches=2, merge_before=True)
     head = shaken(build_head(Components(head="empnet"), Inputs(WIDTH, FRAMES), config))
     text = torch.randn(CLASSES, 3, WIDTH)
@@ -110,4 +110,8 @@ def test_empnet(shot, patches):
             head.decide(head.episode_stage(*plainly(head, stored, text, *each)))[0]
             for each in zip(*episodes(shot), strict=True)
         ]
-    same(logits(head, stored, text, shot), torch.stack(plain))
+    found = logits(head, stored, text, shot)
+    same(found, torch.stack(plain))
+    # Prototypes of 50 episodes at once, which end within a call.
+    monkeypatch.setattr("fsar.evaluation.episode_logits.PROTOTYPES", 50 * WAY)
+    torch.testing.assert_close(logits(head, stored, text, shot), found, rtol=1e-5, atol=1e-6)

@@ -1,5 +1,6 @@
 """SAFSAR's head against tensors of its public code, for queries of known classes, and the words that it is given."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,16 @@ def test_the_words_of_bert_beside_an_encoder_of_video(tmp_path):
         check_words(str(tmp_path / "none"), about.video)
     with pytest.raises(UserError, match="40 hexadecimal digits"):
         check_words("google-bert/bert-base-uncased@main", about.video)
+    with pytest.raises(UserError, match="name a repository of the hub"):
+        check_words(f"@{'0' * 40}", about.video)
     check_words(f"google-bert/bert-base-uncased@{'0' * 40}", about.video)
+    # Without a tokenizer, which transformers then makes up.
+    shutil.copytree(tmp_path / "bert", tmp_path / "mute", ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(UserError, match=r"The tokenizer of .*mute knows no words"):
+        mute = about.model_copy(update={"words": str(tmp_path / "mute")})
+        encode_classes(load_backbone(mute).eval(), names, config, "tokens")
+    with pytest.raises(UserError, match=r"weights .* or a tokenizer .*vocab\.txt.* are missing"):
+        check_words(mute.words, mute.video)
     state = load_file(tmp_path / "bert" / "model.safetensors")
     state.pop(next(name for name in state if name.endswith("layer.0.output.dense.weight")))
     save_file(state, tmp_path / "bert" / "model.safetensors", metadata={"format": "pt"})

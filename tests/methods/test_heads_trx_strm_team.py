@@ -135,6 +135,16 @@ def test_team_equals_a_plain_one(shot, training):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("shot", [1, 2])
+def test_a_class_alone_has_no_other_that_team_compares_with(shot):
+    head, videos = make_head("team"), random(shot + 2, FRAMES, WIDTH)
+    support, text = torch.arange(shot).view(1, 1, shot), torch.empty(1, 0)
+    tests = FewShotLogits(head, {"frames": videos}, text, support, torch.zeros(1, 1, dtype=torch.long))
+    first, second = tests(slice(0, 1), torch.arange(shot, shot + 2).view(1, 2))[0].flatten()
+    assert first.isfinite() and second.isfinite() and first != second
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("shot", [1, 2])
 def test_200_test_episodes_of_team_equal_the_plain_ones(shot):
     head, each = make_head("team").float(), WAY * shot
     frames, generator = random(40, FRAMES, WIDTH).float(), torch.Generator().manual_seed(0)

@@ -126,19 +126,31 @@ def test_what_does_not_fit_is_told(small, tmp_path):
     (tmp_path / "odd.json").write_text(json.dumps(SMALL | {"num_frames": 12}))
     with pytest.raises(UserError, match="12 frames in steps of 8"):
         described(str(tmp_path / "odd.json"), "")
-    (tmp_path / "none.json").write_text('{"model_type": "r2plus1d"}')
-    with pytest.raises(UserError, match="needs four layers and four widths"):
-        described(str(tmp_path / "none.json"), "")
+    for number, (changed, told) in enumerate(
+        (
+            ({"layers": None}, "needs four layers and four widths"),
+            ({"layers": [1, 2, 1, "1"]}, "whole numbers from 1 on"),
+            ({"widths": [8, -12, 16, 24]}, "whole numbers from 1 on"),
+            ({"inner_width": "of_blocks"}, "'of_blocks' for inner_width; it is of_block or of_convolution"),
+        )
+    ):
+        (tmp_path / f"wrong{number}.json").write_text(json.dumps(SMALL | changed))
+        with pytest.raises(UserError, match=told):
+            described(str(tmp_path / f"wrong{number}.json"), "")
 
 
 def test_commands_know_it_by_name(small):
     for name, weights, library, found in (
         ("r2plus1d_18", None, "torchvision", "KINETICS400_V1"),
         ("r2plus1d_18", "own.pth", "torchvision", "own.pth"),
+        ("r2plus1d_34", "own.pth", "torchvision", "own.pth"),
+        ("small-videomae", "own.safetensors", "transformers", "own.safetensors"),
         (small.model, small.weights, "torchvision", small.weights),
     ):
         about = as_it_is(name, weights)
         assert (about.library, about.model, about.weights) == (library, name, found)
+    with pytest.raises(UserError, match="r2plus1d_34 is an encoder of video: name its weights by --weights"):
+        as_it_is("r2plus1d_34", None)
 
 
 def test_weights_are_downloaded_by_their_checksum(monkeypatch):

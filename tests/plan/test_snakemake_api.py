@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from snakemake.common import get_function_params
 from snakemake.jobs import Job
 
 from fsar.errors import UserError
@@ -30,3 +31,15 @@ def test_times_of_scripts_are_asked_for_where_they_were(monkeypatch):
     with pytest.raises(UserError, match=ELSEWHERE.format("which outputs are older than a script")):
         snakemake_api.ignore_times_of_scripts(SimpleNamespace(current_basedir="here"))
     assert not hasattr(Job, snakemake_api.SCRIPT_TIMES)
+
+
+def test_a_version_that_asks_otherwise_for_parameters_goes_on(monkeypatch):
+    def asked(wildcards):
+        return wildcards
+
+    rule = SimpleNamespace(params=[asked, len], input=[], resources={})
+    snakemake_api.remember_parameters(SimpleNamespace(rules=[rule]))
+    assert list(get_function_params(asked)) == ["wildcards"] and vars(asked)
+    monkeypatch.setattr("snakemake.common.overwrite_function_params", lambda function: None)
+    snakemake_api.remember_parameters(SimpleNamespace(rules=[rule]))
+    snakemake_api.remember_parameters(SimpleNamespace())

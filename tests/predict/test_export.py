@@ -4,6 +4,7 @@ import json
 import shutil
 
 import huggingface_hub
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,7 +14,8 @@ from fsar.cli.main import main
 from fsar.errors import UserError
 from fsar.model.open_clip_backbone import architecture_name
 from fsar.predict.settings import read_settings
-from tests.helpers.predicting import CLASSES, make_world
+from tests.helpers.predicting import CLASSES, make_model, make_world
+from tests.helpers.small_video import small_bert, small_video
 
 CARD = """---
 library_name: fsar
@@ -93,6 +95,28 @@ def test_descriptions_of_classes_travel_too(world, tmp_path):
     assert torch.equal(after.support(world.examples).support_set.text, before.support_set.text)
     with pytest.raises(UserError, match=r"words.json .* has no description of class 'dancing'"):
         after.support({"dancing": world.examples / CLASSES[0]})
+
+
+def test_a_text_encoder_whose_words_are_looked_at_travels_too(world, tmp_path):
+    pytest.importorskip("transformers", reason="encoders of video need the extra `video`")
+    backbone = small_video("videomae", tmp_path / "video").model_copy(update={"words": small_bert(tmp_path / "bert")})
+    before = FewShotClassifier.load(make_model(tmp_path, "safsar", backbone=backbone), device="cpu")
+    expected = before.support(world.examples).predict(world.examples)
+    assert main(["export", str(tmp_path / "models/safsar"), str(tmp_path / "travelling"), "--licence", "CC0"]) == 0
+    for folder in ("bert", "video", "models"):
+        shutil.rmtree(tmp_path / folder)
+    after = FewShotClassifier.load(tmp_path / "travelling", device="cpu").support(world.examples)
+    pd.testing.assert_frame_equal(after.predict(world.examples), expected)
+    # A name of more words than the others have, and then one of fewer.
+    names = {"a photo of a falling star that is running": CLASSES[0], "waving": CLASSES[2]}
+    whole = after.support({name: world.examples / own for name, own in names.items()})
+    expected = whole.predict(world.examples)
+    for first, second in (names, list(names)[::-1]):
+        more = after.support({first: world.examples / names[first]}).add(second, world.examples / names[second])
+        found = more.predict(world.examples)
+        assert list(found["label"]) == list(expected["label"])
+        columns = list(whole.class_columns)
+        np.testing.assert_allclose(found[columns], expected[columns], rtol=1e-4)
 
 
 def test_files_of_ones_own_are_not_written_over(world, tmp_path, repository):

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from itertools import pairwise, product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fsar.config import load
+from fsar.episodes.stored import StoredEpisodes
 from fsar.files import write_parquet
 from fsar.plan.figures import planned_figures
 from fsar.plan.layouts import PAPER_BENCHMARKS
@@ -20,6 +22,7 @@ from fsar.results.figures import (
     confusion,
     cost,
     curves,
+    episode,
     mean_ranks,
     published_bars,
     ranked_rows,
@@ -233,3 +236,28 @@ def test_figures_follow_the_config():
     assert "over-way" in plan(ways=[5, 6]) and "ablation" in plan(methods=["otam", "otam-video-text", "clip-fsar"])
     assert "curves" not in plan(methods=["clip-freeze"]) and "embedding-demo-small" not in plan(methods=["otam"])
     assert "episode-demo-small" not in plan(methods=["clip-fsar"], shots=[5])
+
+
+def test_an_episode_is_drawn_with_the_query_that_was_asked(monkeypatch):
+    """Of several queries of a class, or of those drawn in all, the first need not be the one that went wrong."""
+    stored = StoredEpisodes(
+        list("abcdef"), ["x", "y"], *(np.array([own]) for own in ([0, 1], [[0], [1]], [[2, 3], [4, 5]]))
+    )
+    said = {"episode": 0, "label": [0, 0, 1], "predicted": [1, 0, 1], "video_id": list("def")}
+    seen = []
+    for name, stub in {
+        "predictions_made_from": lambda _: {},
+        "read_predictions": lambda *_: pd.DataFrame(said),
+        "views_of": lambda _: 1,
+        "FrameStore": lambda *_: None,
+        "_Strips": lambda *_: SimpleNamespace(of=lambda video: video.encode()),
+        "_Comparison": lambda *_: SimpleNamespace(
+            frames=np.zeros((6, 2, 1)), distances=lambda query, *_: seen.append(query) or np.zeros((2, 2))
+        ),
+    }.items():
+        monkeypatch.setattr(episode, name, stub)
+    monkeypatch.setattr(episode.StoredEpisodes, "read", lambda _: stored)
+    files = dict.fromkeys(("features", "trained", "episodes", "predictions", "index"), "file")
+    settings = {"components": {}, "head": {}, "sampling": {}, "seed": 0, "method": "otam", "way": 2, "title": "OTAM"}
+    found = episode.collect(**files, **settings)
+    assert seen == list("eedd") and list(found["outcome"]) == ["right"] * 2 + ["wrong"] * 2

@@ -59,6 +59,7 @@ def test_the_weights_are_those_of_the_workflow(tiny_run, tmp_path):
         ({"training": {"iteration": 5}}, "training.iteration"),
         ({"way": 9}, "9"),
         ({"videos": "nowhere.csv"}, "nowhere.csv"),
+        ({"folder": "videos.csv"}, r"The folder .*videos\.csv cannot be made: File exists\. Name another one"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(tmp_path, monkeypatch, asked, told):
@@ -68,6 +69,16 @@ def test_mistakes_are_told_before_anything_runs(tmp_path, monkeypatch, asked, to
     (tmp_path / "videos.csv").write_text("path,class,split\n" + "".join(rows))
     with pytest.raises(UserError, match=told):
         fsar.train(**{"videos": "videos.csv", **asked})
+
+
+@pytest.mark.parametrize("run", [None, {"benchmarks": ["demo"]}])
+def test_the_run_is_of_the_videos_whatever_a_config_says(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(own_training, "_run_workflow", lambda *_: None)
+    monkeypatch.setattr(own_training.FewShotClassifier, "load", lambda *_, **__: None)
+    rows = [f"{split} {c} {n}.mp4,{split} {c},{split}\n" for split in SPLITS for c in range(5) for n in range(9)]
+    (tmp_path / "videos.csv").write_text("path,class,split\n" + "".join(rows))
+    fsar.train(tmp_path / "videos.csv", "otam", "RN50", folder=tmp_path / "made", config={"run": run})
+    assert yaml.safe_load((tmp_path / "made/train.yaml").read_text())["run"]["benchmarks"] == ["own"]
 
 
 def test_without_the_workflows_packages_a_sentence_says_so(monkeypatch):

@@ -121,6 +121,8 @@ class Team(Head):
             y, first: (B, N, A, D) see `PatternTokens.hidden`.
             each: (B, N, A, D) the patterns, of length one.
         """
+        if y.shape[1] == 1:  # there is no other class to move away from
+            return each
         adapted = []
         for own in range(y.shape[1]):
             others = [other for other in range(y.shape[1]) if other != own]
@@ -140,6 +142,8 @@ def _distances(queries: Tensor, classes: Tensor) -> Tensor:
 
 
 def _largest_of_others(distances: Tensor) -> Tensor:
-    """Return the largest distance of the other classes: (B, Q, N) → (B, Q, N)."""
+    """Return the largest distance of the other classes, 0 of a class alone: (B, Q, N) → (B, Q, N)."""
+    if distances.shape[-1] == 1:
+        return torch.zeros_like(distances)
     itself = torch.eye(distances.shape[-1], dtype=torch.bool, device=distances.device)
     return distances.unsqueeze(-2).masked_fill(itself, -torch.inf).amax(dim=-1)

@@ -68,7 +68,7 @@ def collect(
         if queries.empty:
             continue
         episode, true, predicted = (int(queries.iloc[0][name]) for name in ("episode", "label", "predicted"))
-        query = stored.video_ids[stored.queries[episode, true, 0]]
+        query = str(queries.iloc[0]["video_id"])
         other = predicted if predicted != true else (true + 1) % stored.classes.shape[1]
         names = [stored.class_names[number] for number in stored.classes[episode]]
         for label in (true, other):
