@@ -469,6 +469,7 @@ def test_verify_names_damage_and_builds_a_shard_again(prepared):
     archive.write_bytes(before[1])
 
 
+@pytest.mark.slow
 def test_files_that_are_there_already_are_used(prepared, tmp_path):
     """A folder named in the config replaces the download; ids and frames stay the same."""
     folder = copy_project(prepared, tmp_path / "project")
