@@ -11,8 +11,6 @@ import sys
 from fsar.compiler_apart import compiler_apart
 
 _NAME = "transformers"
-
-
 _HIDDEN = _NAME not in sys.modules
 if _HIDDEN:
     sys.modules[_NAME] = None  # type: ignore[assignment]  # an import of it then says that there is none

@@ -91,8 +91,8 @@ def train(
     }
     source = {"kind": "csv", "file": str(Path(videos).absolute())}
     own = {"source": source, "training": {"way": way, **(training or {})}}
-    values = _merged(_read(workflow_file("configs/own_videos.yaml")), dict(config or {}))
-    values = _merged(values, {"device": device, "run": run, "benchmarks": {BENCHMARK: own}})
+    asked = {"device": device, "run": run, "benchmarks": {BENCHMARK: own}}
+    values = _laid_over(workflow_file("configs/own_videos.yaml"), config or {}, asked)
     place = Path(folder).absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -118,23 +118,20 @@ def _check_method(method: str) -> None:
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+def _laid_over(file: str | Path, *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a config and lay others over it, section by section, by Snakemake's own function."""
+    from snakemake.utils import update_config
 
-
-def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one config over another, section by section, as Snakemake does with its config files."""
-    merged = dict(values)
-    for name, value in over.items():
-        below = merged.get(name)
-        merged[name] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
+    values: dict[str, Any] = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    for layer in layers:
+        update_config(values, layer)
+    return values
 
 
 def _model_folder(values: Mapping[str, Any], of: PlannedModel, method: str) -> str:
     """Check a run before it starts, and return the folder of its model; raises UserError."""
     base = Path("config.yaml") if Path("config.yaml").is_file() else workflow_file("config.yaml")
-    checked, _ = load_with_removals(with_own_files(_merged(_read(base), values)))
+    checked, _ = load_with_removals(with_own_files(_laid_over(base, values)))
     if method not in checked.methods(of.benchmark, of.backbone):
         raise UserError("; ".join(left_out(checked)) or f"{of.backbone} has no row of {method}")
     plan = Plan(checked)

@@ -190,12 +190,10 @@ class FewShotLogits:
         self.stored, self.first = stored, 0
         self.made: Tensors = {}  # prototypes of the episodes from the first on
         self.makes_prototypes = head.makes_prototypes(support.shape[-1])
-        if self.makes_prototypes:
-            self.shots: Tensors = {}
-            self._prototypes(slice(0, 1))
-        elif head.support_like_queries(support.shape[-1]):
+        self.shots: Tensors = {}
+        if head.support_like_queries(support.shape[-1]):
             self.shots = self.queries
-        else:
+        elif not self.makes_prototypes:
             class_of = torch.zeros(len(next(iter(stored.values()))), dtype=torch.long, device=text.device)
             class_of[support] = classes.unsqueeze(-1).expand_as(support)
             self.shots = _video_by_video(partial(head.support_stage, shot=support.shape[-1]), stored, text[class_of])
@@ -206,12 +204,13 @@ class FewShotLogits:
         Returns:
             (B, Q, N) logits; and (B, Q), how sure the head is that each is known, where it has learnt that.
         """
-        support = {
-            name: (self._mean_of_shots if self.head.averages(name) else _gathered)(videos, self.support[part])
-            for name, videos in self.shots.items()
-        }
         if self.makes_prototypes:
             support = self._prototypes(part)
+        else:
+            support = {
+                name: (self._mean_of_shots if self.head.averages(name) else _gathered)(videos, self.support[part])
+                for name, videos in self.shots.items()
+            }
         queries = {name: _gathered(videos, asked) for name, videos in self.queries.items()}
         classes = self.classes[part]  # (B, N)
         own = {name: values[asked.unsqueeze(-1), classes.unsqueeze(1)] for name, values in self.by_class.items()}
