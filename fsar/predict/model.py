@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from fsar.backbone_facts import words_files
 from fsar.errors import UserError
+from fsar.files import sha256_of
 from fsar.methods.head import Head
 from fsar.methods.needs import Tensors
 from fsar.model.backbone import Backbone, load_backbone
@@ -121,6 +123,11 @@ class LabellingModel(nn.Module):
         }
         # Where files lie does not tell models apart; what is in them does.
         shown["backbone"] = [self.backbone.image_size, self.backbone.mean.tolist(), self.backbone.std.tolist()]
+        given = self.settings.backbone
+        if given.features != "steps":  # a default leaves no trace, here and below
+            shown["features"] = given.features
+        if given.words:
+            shown["words"] = [sha256_of(file) for file in words_files(given.words)] or given.words
         described = self.settings.text.descriptions
         shown["text"] |= {"descriptions": read_descriptions(described) if described else {}}
         digest.update(json.dumps(shown, sort_keys=True).encode())

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import huggingface_hub
 import numpy as np
@@ -102,11 +103,13 @@ def test_a_text_encoder_whose_words_are_looked_at_travels_too(world, tmp_path):
     backbone = small_video("videomae", tmp_path / "video").model_copy(update={"words": small_bert(tmp_path / "bert")})
     before = FewShotClassifier.load(make_model(tmp_path, "safsar", backbone=backbone), device="cpu")
     expected = before.support(world.examples).predict(world.examples)
+    before.save(tmp_path / "support.safetensors")
     assert main(["export", str(tmp_path / "models/safsar"), str(tmp_path / "travelling"), "--licence", "CC0"]) == 0
     for folder in ("bert", "video", "models"):
         shutil.rmtree(tmp_path / folder)
     after = FewShotClassifier.load(tmp_path / "travelling", device="cpu").support(world.examples)
     pd.testing.assert_frame_equal(after.predict(world.examples), expected)
+    after.load_support(tmp_path / "support.safetensors")  # it is the same text encoder, in another folder
     # A name of more words than the others have, and then one of fewer.
     names = {"a photo of a falling star that is running": CLASSES[0], "waving": CLASSES[2]}
     whole = after.support({name: world.examples / own for name, own in names.items()})
@@ -117,6 +120,14 @@ def test_a_text_encoder_whose_words_are_looked_at_travels_too(world, tmp_path):
         assert list(found["label"]) == list(expected["label"])
         columns = list(whole.class_columns)
         np.testing.assert_allclose(found[columns], expected[columns], rtol=1e-4)
+    settings = after.model.settings
+    after.model.settings = replace(settings, backbone=settings.backbone.model_copy(update={"features": "clips"}))
+    with pytest.raises(UserError, match="made with another model"):
+        after.load_support(tmp_path / "support.safetensors")
+    after.model.settings = settings
+    (tmp_path / "travelling/words/config.json").write_text("{}")
+    with pytest.raises(UserError, match="made with another model"):
+        after.load_support(tmp_path / "support.safetensors")
 
 
 def test_files_of_ones_own_are_not_written_over(world, tmp_path, repository):
