@@ -84,9 +84,11 @@ def rows_of_deals(plan: Plan, rows: list[Setting]) -> list[Setting]:
 
     Those are the demo's, or lists of your own with the same videos: one list, or one to train on that has also the
     videos of another to test on. Variants of a benchmark and pairs of domains are none. Of several such groups it is
-    the first.
+    the first. Of benchmarks with the same partition, such as one with two trainings, the first stands for all.
     """
     worlds = {name: world for name in plan.config.run.benchmarks if (world := _world(plan, name)) is not None}
+    first_of = {_partition(plan, name): name for name in reversed(worlds)}
+    worlds = {name: world for name, world in worlds.items() if name in first_of.values()}
     first = next((world for world in worlds.values() if list(worlds.values()).count(world) > 1), None)
     return [row for row in rows if first is not None and worlds.get(row.benchmark) == first]
 
@@ -103,6 +105,20 @@ def _world(plan: Plan, benchmark: str) -> object:
         return whole if part <= whole else None
     source = config.benchmarks[benchmark].source
     return source.model_copy(update={"deal": 0}) if isinstance(source, DemoSource) else None
+
+
+def _partition(plan: Plan, benchmark: str) -> object:
+    """Return what is equal where the same classes, of the same videos, are in the same splits."""
+    config, dealt = plan.config, []
+    for name in (config.training_of(benchmark), benchmark):
+        source = config.benchmarks[config.base(name)].source
+        if isinstance(source, CsvSource):
+            own = plan.videos.own_list(source.file)
+            dealt.append(frozenset(zip(own["path"], own["class_name"], own["split"], strict=True)))
+        else:
+            assert source is not None
+            dealt.append(source.model_dump_json())
+    return tuple(dealt)
 
 
 def rows_with_unknown(plan: Plan, rows: list[Setting]) -> list[Setting]:

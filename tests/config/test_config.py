@@ -626,6 +626,7 @@ def test_the_study_repeats_the_demo(values, repository):
 def test_lists_of_the_same_videos_are_deals_of_the_same_classes(values, tmp_path):
     """Two lists deal the same classes, and so does one of some of these beside one to train on; others do not."""
     splits = {"a": "train test", "b": "test train", "c": "train test", "all": "train train", "tested": "- test"}
+    splits["same"] = splits["a"]
     for name, of in splits.items():
         pairs = [(label, split) for label, split in zip(("run", "walk"), of.split(), strict=True) if split != "-"]
         listed = [(f"{label}{i}.mp4", label, split) for label, split in pairs for i in range(2 + (name == "c"))]
@@ -637,8 +638,22 @@ def test_lists_of_the_same_videos_are_deals_of_the_same_classes(values, tmp_path
         "less": {"variant_of": "a", "without": ["run"]},
         "there": {"train_on": "tested", "test_on": "all", "remove": "none"},
     }
-    for run, deals in ((["c", "a", "less", "crossed", "b"], {"a", "b", "crossed"}), (["a", "less", "there"], set())):
+    for run, deals in (
+        (["c", "a", "less", "crossed", "b", "same"], {"a", "b", "crossed"}),
+        (["a", "less", "there"], set()),
+        (["a", "same"], set()),  # one partition, listed twice
+    ):
         plan = Plan(load(values | {"run": values["run"] | {"benchmarks": run, "methods": ["clip-freeze"]}}))
+        assert {row.benchmark for row in rows_of_deals(plan, rows(plan))} == deals
+
+
+def test_benchmarks_of_the_same_deal_are_one_class_partition(values):
+    """Such as one deal with two trainings: the first of them stands for the deal."""
+    demo = values["benchmarks"]["demo"]
+    for name, deal in (("again", 1), ("other", 2)):
+        values["benchmarks"][name] = {**demo, "source": {"kind": "demo", "deal": deal}, "shots": [1]}
+    for run, deals in ((["demo", "again", "other"], {"demo", "other"}), (["again", "demo"], set())):
+        plan = Plan(load(values | {"run": values["run"] | {"benchmarks": run}}))
         assert {row.benchmark for row in rows_of_deals(plan, rows(plan))} == deals
 
 
