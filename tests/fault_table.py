@@ -272,8 +272,8 @@ FAULTS = [
         STEP,
     ),
     Fault("fsar/training/batch_norm.py", "self._kept_after(tasks - 1 - place)", "self._kept_after(place)", STEP),
-    Fault("fsar/training/data.py", "is_query=place >= episode.support.size", "is_query=True", STEP),
-    Fault("fsar/training/data.py", "rng, training=True)", "rng, training=False)", STEP),
+    Fault("fsar/training/data.py", "is_query=number >= supports", "is_query=True", STEP),
+    Fault("fsar/training/clips.py", "rng, training=True)", "rng, training=False)", STEP),
     Fault("fsar/training/validation.py", "        model.eval()\n", "", STEP),
     # Evaluation.
     Fault("fsar/evaluation/encode_videos.py", "            done += len(batch)\n", "", EVALUATION),
@@ -385,7 +385,7 @@ FAULTS = [
     ),
     Fault(
         "fsar/config/config.py",
-        'drawn.append(("val", training.way, shot, queries))',
+        'drawn.append(("val", training.way, shot, validated))',
         'drawn.append(("val", training.way, shot, training.queries))',
         CONFIG,
     ),
@@ -424,7 +424,12 @@ FAULTS = [
         "shot is None]",
         "plan/test_plan.py config/test_config.py",
     ),
-    Fault("fsar/plan/plan.py", 'drawn |= {("val", way, shot)', 'drawn |= {("test", way, shot)', "plan/test_plan.py"),
+    Fault(
+        "fsar/plan/plan.py",
+        'drawn |= {("val", way, shot) for shot in config.training',
+        'drawn |= {("test", way, shot) for shot in config.training',
+        "plan/test_plan.py",
+    ),
     Fault(
         "rules/inputs.smk",
         "/episodes/val-{way}way",
