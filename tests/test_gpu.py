@@ -28,6 +28,7 @@ from fsar.model.backbone import load_backbone
 from fsar.model.few_shot import FewShotModel, load_weights
 from fsar.model.open_clip_backbone import random_backbone
 from fsar.model.text import encode_classes
+from fsar.model.timm_backbone import bare
 from fsar.training.checkpoint import Checkpoint
 from fsar.training.data import TrainingEpisodes, load_episodes
 from fsar.training.fit import fit
@@ -183,10 +184,13 @@ def test_features_and_predictions_are_the_cpu_s(world, on_cpu):
     assert (ours[1] != theirs[1]).mean() <= CHANGED
 
 
-@pytest.mark.parametrize("architecture", ["RN50-quickgelu", "ViT-B-16-quickgelu"])
+@pytest.mark.parametrize("architecture", ["RN50-quickgelu", "ViT-B-16-quickgelu", "resnet50"])
 def test_a_large_backbone_has_the_cpu_s_features_and_the_same_gradients_twice(architecture):
     torch.manual_seed(0)
-    backbone = random_backbone(architecture).eval()
+    # timm's ResNet-50 begins with a max pool, which CLIP's does without.
+    backbone = (
+        bare(architecture, "tv_in1k", 0) if architecture == "resnet50" else random_backbone(architecture)
+    ).eval()
     pixels = torch.randint(256, (1, 2, backbone.image_size, backbone.image_size, 3), dtype=torch.uint8)
     set_float32("fp32")
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Every model on a GPU that a CPU pretends to be: none of its tensors meets one of main memory, in training and tests."""
+"""Every model on a GPU that a CPU pretends to be: in training and tests no tensor of it meets one of main memory."""
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,8 @@ def episodes(videos: list[str], shot: int) -> StoredEpisodes:
 def trains(model: FewShotModel, videos: torch.Tensor, text: TextConfig) -> None:
     """Take the gradient of an episode of two classes, with two unknown queries where the model learns from them."""
     EpisodeTexts(model, text, NAMES, NAMES)
+    if model.components.encoded_once:
+        model.backbone.eval()
     unknown = 2 if model.components.unknown else 0
     seen, classes = videos[: 4 + unknown], torch.tensor([2, 0], device=GPU)
     torch.manual_seed(2)
