@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fsar.errors import UserError
+from fsar.workflow_files import workflow_folder
 
 VARIABLE = "FSAR_METHODS"
 PACKAGE = Path(__file__).parent / "methods"
@@ -17,7 +18,13 @@ PACKAGE = Path(__file__).parent / "methods"
 def announce(folders: object) -> None:
     """Name folders by the environment variable: a config's `own_methods`, which is not checked yet."""
     if isinstance(folders, list) and all(isinstance(folder, str) for folder in folders):
-        os.environ[VARIABLE] = os.pathsep.join(os.path.abspath(folder) for folder in folders)
+        os.environ[VARIABLE] = os.pathsep.join(str(placed(folder)) for folder in folders)
+
+
+def placed(folder: str) -> Path:
+    """Return the path of a folder that a config names: from the directory of the run, or else from the workflow's."""
+    here, brought = Path(folder).absolute(), workflow_folder() / folder  # such as configs/heads_alone
+    return brought if brought.is_dir() and not here.is_dir() else here
 
 
 def own_folders() -> dict[str, Path]:

@@ -81,7 +81,12 @@ def test_a_method_from_outside_is_planned_as_any_other(tmp_path):
 def test_heads_alone_are_planned_over_deals_of_own_clips(tmp_path):
     folder = copy_project(REPOSITORY, tmp_path / "project")
     prepare_inputs(folder)
-    output = snakemake(folder, "--dry-run", TABLE, DEALS, "--configfile", "configs/motion_clips.yaml", anew=True)
+    # In a directory of its own, which has the clips and their lists, and not the workflow's configs.
+    study = tmp_path / "study"
+    study.mkdir()
+    (folder / "my_videos").rename(study / "my_videos")
+    files = "--snakefile", str(folder / "Snakefile"), "--configfile", str(folder / "configs/motion_clips.yaml")
+    output = snakemake(study, "--dry-run", TABLE, DEALS, *files, anew=True, project=folder)
     trained = set(re.findall(r"results/models/([\w-]+)/efficientnet-lite0/([\w-]+)/shot1", output))
     assert {"trx-alone", "trx-alone-motion", "trx-alone-moves"} < {model for _, model in trained}
     assert all(place.startswith("clips-without-5-") for place, _ in trained)

@@ -30,7 +30,8 @@ class ConfigFile(Section):
         "Where models run; auto takes a GPU if there is one.", NOTHING, default="auto"
     )
     own_methods: list[str] = key(
-        "Folders of your own methods (docs/add_method.md). You can then name these methods like any other.",
+        "Folders of your own methods (docs/add_method.md). You can then name these methods like any other. A folder "
+        "that the directory of the run lacks is looked for beside the Snakefile.",
         NOTHING,
         once=True,
         default=[],

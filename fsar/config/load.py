@@ -1,6 +1,5 @@
 """Reading a config: the values that Snakemake merged, as one checked object."""
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +9,7 @@ from fsar.config.config import Config
 from fsar.config.messages import describe, message, refuse
 from fsar.errors import UserError
 from fsar.methods import OWN_FOLDERS
-from fsar.own_methods import VARIABLE
+from fsar.own_methods import VARIABLE, placed
 
 
 def load(values: dict[str, Any]) -> Config:
@@ -35,5 +34,5 @@ def _untold_methods(folders: object) -> list[str]:
     return [
         f"own_methods names {folder}, which {VARIABLE} must name before fsar is imported"
         for folder in named
-        if Path(folder).absolute() not in OWN_FOLDERS.values()
+        if placed(folder) not in OWN_FOLDERS.values()
     ]
