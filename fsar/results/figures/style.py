@@ -31,6 +31,7 @@ LOOK: dict[Any, Any] = {
     },
     **{"lines.linewidth": 1.2, "lines.markersize": 4.8, "lines.solid_capstyle": "round"},
     **{"patch.edgecolor": "w", "patch.force_edgecolor": True, "patch.linewidth": 0.8},
+    "font.family": ["sans-serif"],  # anew for each figure, which may add others
     "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
 }
 # Okabe and Ito's colours as seaborn has them; markers and hatches differ too, for print without colour.
