@@ -12,8 +12,8 @@ WITH_MODELS = (
     "encode_features", "encode_training", "evaluate_model", "evaluate_part", "gather_predictions", "predict_clips",
     "train_model", "train_small_clip", "train_small_video",
 )  # fmt: skip
-LIBRARIES = ("torch", "torchvision", "timm", "open_clip", "transformers", "sklearn", "seaborn", "scipy.stats")
-TO_DRAW = ("matplotlib",)
+LIBRARIES = ("torch", "torchvision", "timm", "open_clip", "transformers", "sklearn")
+TO_DRAW = ("matplotlib", "seaborn", "scipy.stats")
 
 
 def imports_of(script):

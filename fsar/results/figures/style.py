@@ -1,12 +1,11 @@
 """One look for all figures: sized for a column, fonts embedded, readable in greyscale and by colour-blind readers."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy import array_split
 
@@ -17,27 +16,7 @@ matplotlib.use("Agg")
 COLUMN = 3.4  # inches, the width of a column of a two-column page
 FONT = 8  # points
 MARK = 0.55  # inches, of an entry's mark in a legend and the space around it
-# A white ground with a grid, and lines for a page of paper: seaborn's styles "whitegrid" and "paper", as settings of
-# matplotlib. Importing seaborn takes half a second, which each figure would pay.
-GREY, DARK = ".8", ".15"
-LOOK: dict[Any, Any] = {
-    **{"axes.axisbelow": True, "axes.grid": True, "axes.edgecolor": GREY, "grid.color": GREY, "axes.linewidth": 1.0},
-    **dict.fromkeys(("axes.labelcolor", "text.color", "xtick.color", "ytick.color"), DARK),
-    **{"xtick.bottom": False, "ytick.left": False, "legend.title_fontsize": 9.6},
-    **{
-        f"{axis}tick.{size}": value
-        for axis in "xy"
-        for size, value in (("major.size", 4.8), ("major.width", 1.0), ("minor.size", 3.2), ("minor.width", 0.8))
-    },
-    **{"lines.linewidth": 1.2, "lines.markersize": 4.8, "lines.solid_capstyle": "round"},
-    **{"patch.edgecolor": "w", "patch.force_edgecolor": True, "patch.linewidth": 0.8},
-    "font.family": ["sans-serif"],  # anew for each figure, which may add others
-    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
-}
 # Okabe and Ito's colours as seaborn has them; markers and hatches differ too, for print without colour.
-COLOURS = (
-    "#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9",
-)  # fmt: skip
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo", "--"]
 
@@ -54,18 +33,15 @@ def apply(texts: Iterable[str] = ()) -> None:
     reproducible = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "fsar"}
     # A $ in a name is a $.
     plain = {"hatch.linewidth": 0.5, "legend.frameon": False, "axes.titlepad": 4, "text.parse_math": False}
-    matplotlib.rcParams.update(LOOK | sizes | reproducible | plain)
+    sns.set_theme(style="whitegrid", context="paper", rc={**sizes, **reproducible, **plain})
     if families := fonts.families_for(texts):
         matplotlib.rcParams["font.family"] = [*matplotlib.rcParams["font.family"], *families]
 
 
 def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     """Return a colour for each name, in their order."""
-    if len(names) <= len(COLOURS):
-        return dict(zip(names, map(to_rgb, COLOURS), strict=False))
-    from seaborn import husl_palette  # half a second, which few figures have so many names for
-
-    return dict(zip(names, husl_palette(len(names)), strict=True))
+    palette = "colorblind" if len(names) <= 10 else "husl"
+    return dict(zip(names, sns.color_palette(palette, len(names)), strict=True))
 
 
 def panels(count: int, width: float = COLUMN, height: float = 2.4) -> tuple[Figure, list[Axes]]:
