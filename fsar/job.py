@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from fsar.disk import why_not_written, why_stopped
 from fsar.errors import UserError
+from fsar.freed_memory import keep_freed_memory
 from fsar.locales import take_any_text
 from fsar.nodes import is_task
 
@@ -53,6 +54,7 @@ def logged(log_file: str | Path, measured: str | Path | None = None) -> Iterator
         log.error("%s", before)
         logging.shutdown()
         sys.exit(1)
+    keep_freed_memory()
     started = time.monotonic()
     try:
         yield

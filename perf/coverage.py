@@ -6,12 +6,13 @@ Made-up data sets (`fsar.statistics.made_up`) are tested, and the interval of ea
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from fsar.statistics.made_up import Size, class_means, one_data_set, truth
+from fsar.statistics.made_up import EPISODES, Size, class_means, one_data_set, truth
 from fsar.statistics.variance import Variance
 
 CLASSES, SHOTS, VIDEOS = (24, 100), (1, 5), ((16, 1), (100, 1), (100, 25))
@@ -25,7 +26,9 @@ def sizes() -> list[Size]:
     return found + [Size(24, *videos, shot, films=True) for videos in ((16, 1), (100, 4)) for shot in SHOTS]
 
 
-def coverage(size: Size, draws: int = DRAWS, populations: int = POPULATIONS) -> list[dict[str, object]]:
+def coverage(
+    size: Size, draws: int = DRAWS, populations: int = POPULATIONS, episodes: int = EPISODES
+) -> list[dict[str, object]]:
     """Return a row for an accuracy and one for a difference: how often each interval holds the truth, in percent."""
     rng = np.random.default_rng([size.classes, size.videos, size.of_source, size.shot])
     found: dict[str, list[tuple[float, float, float, float]]] = {"accuracy": [], "difference": []}
@@ -33,7 +36,7 @@ def coverage(size: Size, draws: int = DRAWS, populations: int = POPULATIONS) -> 
         means = class_means(rng, size.classes)
         expected = truth(rng, means, size)
         for _ in range(draws // populations):
-            accuracies, covariance = one_data_set(rng, means, size)
+            accuracies, covariance = one_data_set(rng, means, size, episodes)
             error = accuracies - expected
             found["accuracy"].append((error[0], *_numbers(covariance.of_accuracies, 0)))
             found["difference"].append((error[0] - error[1], *_numbers(covariance.of_differences, (0, 1))))
@@ -57,14 +60,16 @@ def _numbers(variance: Variance, place: int | tuple[int, int]) -> tuple[float, f
 
 def parser() -> ArgumentParser:
     """Return what reads the command line."""
-    return ArgumentParser(prog="python -m perf.coverage", description=__doc__.replace("%", "%%"))
+    whole = ArgumentParser(prog="python -m perf.coverage", description=__doc__.replace("%", "%%"))
+    whole.add_argument("--episodes", type=int, default=EPISODES, help="of each data set; default: %(default)s")
+    return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table as a CSV, docs/coverage.csv."""
-    parser().parse_args(arguments)
+    each = partial(coverage, episodes=parser().parse_args(arguments).episodes)
     with ProcessPoolExecutor(2) as processes:
-        table = pd.DataFrame([row for own in processes.map(coverage, sizes()) for row in own])
+        table = pd.DataFrame([row for own in processes.map(each, sizes()) for row in own])
     for column, form in FORMATS.items():
         table[column] = table[column].map(form.format)
     print(table.to_csv(index=False), end="")

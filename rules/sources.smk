@@ -34,6 +34,7 @@ rule render_stills:
         "logs/render_stills/{small_clip}.log",
     benchmark:
         "benchmarks/render_stills/{small_clip}.tsv"
+    priority: 10  # as what learns from them, before the videos are rendered
     conda:
         "../envs/data.yaml"
     params:

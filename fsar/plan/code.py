@@ -23,6 +23,7 @@ NOT_DECISIVE = (
     "fsar.disk",
     "fsar.errors",
     "fsar.files",
+    "fsar.freed_memory",
     "fsar.gpus",
     "fsar.job",
     "fsar.keys",

@@ -10,7 +10,6 @@ from fsar.files import atomic
 from fsar.job import progress
 from fsar.predict.classifier import Classifier
 from fsar.predict.clips import Clip
-from fsar.predict.page import Page
 from fsar.predict.prediction import Prediction
 from fsar.predict.support import SupportSet
 from fsar.predict.table import class_columns, row, table
@@ -34,7 +33,11 @@ def write_predictions(
         tell: the line to print for each clip as it is labelled.
     """
     support = classifier.support_set
-    shown = Page(page, support, classifier.describe()) if page else None
+    shown = None
+    if page:
+        from fsar.predict.page import Page  # and with it what fills templates, for which labels do not wait
+
+        shown = Page(page, support, classifier.describe())
     rows = []
     bar = progress(classifier.predictions(clips, strips=page is not None), "clips", "clip", total=len(clips))
     for prediction in bar:

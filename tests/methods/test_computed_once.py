@@ -98,7 +98,7 @@ def plainly(head: Head, stored: Tensors, text: Tensor, shots: Tensor, asked: Ten
     return head.staged(TrainingEpisode(WAY, shots.shape[1], own, classes, text))
 
 
-@pytest.mark.parametrize("patches", [1, 5])
+@pytest.mark.parametrize("patches", [1, 17])
 @pytest.mark.parametrize("shot", [1, 5])
 def test_empnet(shot, patches, monkeypatch):
     config = EmpnetConfig(levels=[1], top_patches=2, merge_before=True)

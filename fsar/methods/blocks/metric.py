@@ -24,7 +24,7 @@ class Metric(nn.Module):
     """
 
     keeps_shots = False
-    episodes_at_once = 50  # of more, what is made in between is new memory each time, which costs as much again
+    episodes_at_once = 50  # more gain nothing, and take more memory
 
     def __init__(self, inputs: Inputs, smoothing: float):
         super().__init__()

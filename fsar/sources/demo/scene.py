@@ -1,8 +1,10 @@
 """Backgrounds of the demo: uneven light, texture, bars and scraps of other shapes."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fsar.sources.demo.shapes import SHAPES, Array, Pose, draw
 
@@ -36,15 +38,21 @@ class Clutter:
         )
 
 
-def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Array:
-    """Return (height, width) noise between −1 and 1 that varies over about 1/`cells` of the picture."""
-    coarse = rng.uniform(-1, 1, (cells + 1, cells + 1)).astype(np.float32)
-    rows, columns = np.linspace(0, cells, height, dtype=np.float32), np.linspace(0, cells, width, dtype=np.float32)
-    r, c = np.minimum(rows.astype(int), cells - 1), np.minimum(columns.astype(int), cells - 1)
-    dr, dc = (rows - r)[:, None], (columns - c)[None, :]
+def smooth_noise(coarse: Array, height: int, width: int) -> NDArray[np.float64]:
+    """Return (height, width) noise that runs smoothly through the values of `coarse`, (cells + 1, cells + 1)."""
+    r, dr = _between(height, len(coarse) - 1)
+    c, dc = _between(width, len(coarse) - 1)
     top = coarse[r][:, c] * (1 - dc) + coarse[r][:, c + 1] * dc
     bottom = coarse[r + 1][:, c] * (1 - dc) + coarse[r + 1][:, c + 1] * dc
-    return top * (1 - dr) + bottom * dr
+    return top * (1 - dr[:, None]) + bottom * dr[:, None]
+
+
+@lru_cache
+def _between(length: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return for each place along a side of the picture its cell, and how far in that cell it lies (0 to 1)."""
+    places = np.linspace(0, cells, length, dtype=np.float32)
+    cell = np.minimum(places.astype(int), cells - 1)
+    return cell, places - cell
 
 
 def scene(rng: np.random.Generator, height: int, width: int, clutter: Clutter) -> Array:
@@ -53,7 +61,9 @@ def scene(rng: np.random.Generator, height: int, width: int, clutter: Clutter) -
     picture[:] = rng.uniform(50, 200, 3)
     for cells, strength in zip((2, 6, 24), clutter.textures, strict=True):
         for channel in range(3):
-            picture[..., channel] += strength * smooth_noise(rng, height, width, cells)
+            coarse = rng.uniform(-1, 1, (cells + 1, cells + 1)).astype(np.float32)  # drawn whether it is seen or not
+            if strength:
+                picture[..., channel] += strength * smooth_noise(coarse, height, width)
     for _ in range(rng.integers(clutter.scraps[0], clutter.scraps[1] + 1)):
         pose = Pose(
             x=rng.uniform(-1.3, 1.3),
