@@ -109,7 +109,8 @@ def _world(plan: Plan, benchmark: str) -> object:
 
 def _partition(plan: Plan, benchmark: str) -> object:
     """Return what is equal where the same classes, of the same videos, are in the same splits."""
-    config, dealt = plan.config, []
+    config = plan.config
+    dealt: list[object] = []
     for name in (config.training_of(benchmark), benchmark):
         source = config.benchmarks[config.base(name)].source
         if isinstance(source, CsvSource):
