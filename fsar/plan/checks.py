@@ -21,6 +21,8 @@ from fsar.plan.sources import check_registered_files
 from fsar.sources.manifest import video_counts
 from fsar.video_encoders import VIDEO_LIBRARIES, described
 
+ENOUGH = 10**9  # videos, where their number is checked elsewhere
+
 
 def check_before_jobs(plan: Plan, own_environments: bool) -> None:
     """Check what a config says of a user's lists and folders, of decoders, loggers, backbones, texts and clips.
@@ -37,6 +39,12 @@ def check_before_jobs(plan: Plan, own_environments: bool) -> None:
             source = plan.config.benchmarks[data].source
             if isinstance(source, CsvSource):
                 check_source_counts(plan.config, benchmark, video_counts(plan.videos.own_list(source.file)), data)
+            elif plan.config.videos(plan.config.training_of(benchmark)).without:
+                # Their numbers were checked with the config, without names. By these it is known which ones are left.
+                names = known_classes(plan.config, data) or {}
+                counts = {split: dict.fromkeys(own, ENOUGH) for split, own in names.items()}
+                if counts:
+                    check_source_counts(plan.config, benchmark, counts, data)
     check_registered_files(plan.config)
     if not own_environments:
         check_decoders(plan.config)

@@ -15,6 +15,7 @@ from fsar.class_names import letters
 from fsar.config import load
 from fsar.errors import UserError
 from fsar.files import write_parquet
+from fsar.plan.checks import check_before_jobs
 from fsar.plan.figures import planned_figures
 from fsar.plan.plan import Plan
 from fsar.plan.removals import load_with_removals, name_without
@@ -239,3 +240,21 @@ def test_the_config_of_benchmarks_shares_what_it_trains(repository):
     trained = {path.split("/")[2] for path in plan.trained_models("model.safetensors")}
     assert {name for name in trained if "-without-" not in name} == set(plan.bases) and len(trained) == 10
     assert len(plan.trained_models("model.safetensors")) == 10 * 2 * 2
+
+
+def test_too_few_classes_of_the_demo_are_left(values):
+    """Another deal of the same shapes tests classes that this one validates."""
+    for name, deal, tested in (("one", 1, 4), ("another", 2, 60)):
+        values["benchmarks"][name] = {
+            "source": {"kind": "demo", "deal": deal, "classes": {"train": 12, "val": 4, "test": tested}},
+            "training": values["benchmarks"]["from"]["training"] | {"way": 3},
+        }
+    values["benchmarks"]["to-another"] = {"train_on": "one", "test_on": "another"}
+    values["run"]["benchmarks"] = ["to-another"]
+    plan, _ = planned(copy.deepcopy(values))
+    with pytest.raises(
+        UserError, match=r"way is 3, but benchmark 'one' has 2 val classes without those"
+    ):
+        check_before_jobs(plan, own_environments=False)
+    values["benchmarks"]["to-another"]["remove"] = "none"
+    check_before_jobs(planned(values)[0], own_environments=False)
