@@ -252,9 +252,7 @@ def test_too_few_classes_of_the_demo_are_left(values):
     values["benchmarks"]["to-another"] = {"train_on": "one", "test_on": "another"}
     values["run"]["benchmarks"] = ["to-another"]
     plan, _ = planned(copy.deepcopy(values))
-    with pytest.raises(
-        UserError, match=r"way is 3, but benchmark 'one' has 2 val classes without those"
-    ):
+    with pytest.raises(UserError, match=r"way is 3, but benchmark 'one' has 2 val classes without those"):
         check_before_jobs(plan, own_environments=False)
     values["benchmarks"]["to-another"]["remove"] = "none"
     check_before_jobs(planned(values)[0], own_environments=False)
