@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from fsar.freed_memory import keep_freed_memory
 from tests.helpers.workflow import TINY, VARIABLES, copy_project, snakemake
 
 torch.set_num_threads(1)  # test files run beside one another
-keep_freed_memory()  # as jobs do
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).parent / "golden"
