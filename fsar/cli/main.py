@@ -21,7 +21,8 @@ COMMANDS = (predict, spot, check, models, export, exchange, records, draw, workf
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    _collect_seldom()
+    if arguments is None:  # a program of its own
+        _collect_seldom()
     given = list(sys.argv[1:] if arguments is None else arguments)
     take_any_text()
     _tell_warnings()
