@@ -29,7 +29,8 @@ def test_every_rule_with_a_gpu_is_sent_to_the_partition_of_gpus(repository, rule
 
 def test_jobs_go_where_their_gpus_are(repository):
     """As Snakemake plans them, of all methods of the demo: with a GPU to `gpu`, without one to `cpu`."""
-    arguments = ["--workflow-profile", "profiles/slurm", "--configfile", "configs/methods.yaml"]
+    # Also where the demo was run before.
+    arguments = ["--workflow-profile", "profiles/slurm", "--configfile", "configs/methods.yaml", "--forceall"]
     (output,) = dry_runs(repository, [arguments])
     found = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", output, re.MULTILINE)
     places = {(name, "gpu=1" in facts, re.search(r"slurm_partition=(\w+)", facts)[1]) for name, facts in found}
